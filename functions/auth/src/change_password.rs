@@ -1,0 +1,65 @@
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::auth::{Password, Verdict};
+use shared::http::{ApiError, AuthCalls, Caller, Code, ErrorBody, Failures, JsonBody, invalid_field};
+use shared::mail::Letter;
+use shared::storage::Account;
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::service::Done;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ChangePasswordRequest {
+    /// The password as it is.
+    #[schema(format = Password)]
+    current_password: String,
+    /// 8 to 128 characters, with upper case, lower case and a digit.
+    #[schema(format = Password)]
+    new_password: String,
+}
+
+/// Changes the password and ends every other session.
+#[utoipa::path(
+    post,
+    path = "/api/auth/change-password",
+    tag = "auth",
+    security(("bearer" = [])),
+    request_body = ChangePasswordRequest,
+    responses(
+        (status = 200, body = Done),
+        (status = 401, description = "No valid token, or the current password is wrong", body = ErrorBody),
+        (status = 409, description = "The password was changed by somebody else just now", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn change_password(
+    State(auth): State<Auth>,
+    caller: Caller<AuthCalls>,
+    JsonBody(request): JsonBody<ChangePasswordRequest>,
+) -> Result<Json<Done>, ApiError> {
+    let password = Password::parse(&request.new_password).map_err(|message| invalid_field("new_password", message))?;
+    let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
+    auth.demand_password(&account, &request.current_password).await?;
+    let hash = auth.passwords.hash(&password).await?;
+    if !auth.accounts.set_password(caller.user, &account.password_hash, &hash).await? {
+        return Err(ApiError::new(Code::Conflict, "the password was changed by somebody else just now"));
+    }
+    auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+    auth.send(&account.user, Letter::PasswordChanged).await;
+    Ok(Done::because("Your password is changed; your other sessions are ended."))
+}
+
+impl Auth {
+    /// Refuses whoever holds a session but does not know the password.
+    pub(crate) async fn demand_password(&self, account: &Account, presented: &str) -> Result<(), ApiError> {
+        let presented = Password::presented(presented);
+        match self.passwords.verify(&presented, Some(&account.password_hash)).await? {
+            Verdict::Right | Verdict::RightButWeak => Ok(()),
+            Verdict::Wrong => Err(ApiError::new(Code::InvalidCredentials, "the current password is wrong")),
+        }
+    }
+}

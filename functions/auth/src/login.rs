@@ -1,0 +1,80 @@
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::auth::{Password, Verdict};
+use shared::http::{ApiError, AuthCalls, Code, ErrorBody, Failures, JsonBody, RateClass, UserAgent, Visitor};
+use shared::models::Login;
+use shared::storage::{Account, TokenHash};
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::tokens::Authenticated;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct LoginRequest {
+    /// The user's name or e-mail address.
+    username: String,
+    /// The user's password.
+    #[schema(format = Password)]
+    password: String,
+    /// What to call the device among the user's sessions; by default its `User-Agent`.
+    #[schema(nullable = false)]
+    device: Option<String>,
+}
+
+/// Logs in.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    tag = "auth",
+    request_body = LoginRequest,
+    responses(
+        (status = 200, body = Authenticated),
+        (status = 401, description = "Name and password do not belong together", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn login(
+    State(auth): State<Auth>,
+    visitor: Visitor,
+    agent: UserAgent,
+    JsonBody(request): JsonBody<LoginRequest>,
+) -> Result<Json<Authenticated>, ApiError> {
+    let Ok(login) = request.username.parse::<Login>();
+    auth.count_login(&login).await?;
+    let account = auth.accounts.find(&login).await?;
+    let password = Password::presented(&request.password);
+    let hash = account.as_ref().map(|account| &account.password_hash);
+    let verdict = auth.passwords.verify(&password, hash).await?;
+    let account = account.filter(|_| verdict != Verdict::Wrong).ok_or_else(invalid_credentials)?;
+    if verdict == Verdict::RightButWeak {
+        auth.rehash(&account, &password).await?;
+    }
+    Ok(Json(auth.open_session(&account.user, request.device, agent, visitor.address).await?))
+}
+
+/// The same for an unknown user and for a wrong password.
+pub(crate) fn invalid_credentials() -> ApiError {
+    ApiError::new(Code::InvalidCredentials, "the name or the password is wrong")
+}
+
+impl Auth {
+    /// Logins are also counted per account, so that many addresses cannot guess at one.
+    async fn count_login(&self, login: &Login) -> Result<(), ApiError> {
+        let (Login::Username(key) | Login::Email(key)) = login;
+        let key = format!("login:{}", TokenHash::of(key.as_bytes()).as_str());
+        match self.gate.toll(key, AuthCalls::policy()) {
+            Some(toll) => self.gate.buckets.take(&toll, self.clock.now()).await?.admit(),
+            None => Ok(()),
+        }
+    }
+
+    /// The parameters were raised since the password was hashed, and only now is it at hand.
+    async fn rehash(&self, account: &Account, password: &Password) -> Result<(), ApiError> {
+        let hash = self.passwords.hash(password).await?;
+        self.accounts.set_password(account.user.id, &account.password_hash, &hash).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::deletion::Remains;
+use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, JsonBody};
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::service::{Done, UserRecord};
+
+/// Batches of data that the request itself removes; the purge removes the rest of a large account.
+const BATCHES: usize = 100;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Profile {
+    /// The account.
+    user: UserRecord,
+}
+
+/// Shows the account.
+#[utoipa::path(
+    get,
+    path = "/api/auth/profile",
+    tag = "auth",
+    security(("bearer" = [])),
+    responses((status = 200, body = Profile), (status = 401, body = ErrorBody), Failures)
+)]
+pub(crate) async fn show(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Profile>, ApiError> {
+    let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
+    Ok(Json(Profile { user: (&account.user).into() }))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct DeleteAccountRequest {
+    /// The account's password: a stolen session must not suffice.
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Deletes the account and all its data. Its name and address are free at once.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/profile",
+    tag = "auth",
+    security(("bearer" = [])),
+    request_body = DeleteAccountRequest,
+    responses(
+        (status = 200, body = Done),
+        (status = 401, description = "No valid token, or the password is wrong", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn delete(
+    State(auth): State<Auth>,
+    caller: Caller<AuthCalls>,
+    JsonBody(request): JsonBody<DeleteAccountRequest>,
+) -> Result<Json<Done>, ApiError> {
+    // No account behind a living session: a deletion that was interrupted, and goes on.
+    if let Some(account) = auth.accounts.get(caller.user).await? {
+        auth.demand_password(&account, &request.password).await?;
+    }
+    let remains = Remains { accounts: &*auth.deletions, sessions: &*auth.gate.sessions, data: &*auth.data };
+    remains.delete(caller.user, auth.clock.now(), BATCHES).await?;
+    Ok(Done::because("Your account and all its data are deleted."))
+}

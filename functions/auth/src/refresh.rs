@@ -1,0 +1,54 @@
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::auth::OpaqueToken;
+use shared::http::{ApiError, Code, ErrorBody, Failures, JsonBody, Visitor};
+use shared::storage::Rotation;
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::tokens::{Authenticated, SESSION_LIFETIME};
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct RefreshRequest {
+    /// The newest refresh token of the session.
+    refresh_token: String,
+}
+
+/// Exchanges a refresh token for a new pair.
+#[utoipa::path(
+    post,
+    path = "/api/auth/refresh",
+    tag = "auth",
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, body = Authenticated),
+        (status = 401, description = "The token is unknown, has expired, or was used before", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn refresh(
+    State(auth): State<Auth>,
+    _visitor: Visitor,
+    JsonBody(request): JsonBody<RefreshRequest>,
+) -> Result<Json<Authenticated>, ApiError> {
+    let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
+    let presented = OpaqueToken::parse(&request.refresh_token).ok_or_else(unknown)?;
+    let next = OpaqueToken::generate(&*auth.random);
+    let now = auth.clock.now();
+    let expires_at = now.plus_seconds(SESSION_LIFETIME);
+    match auth.gate.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
+        Rotation::Rotated(session) => {
+            let account = auth.accounts.get(session.user).await?.ok_or_else(unknown)?;
+            Ok(Json(auth.authenticate(&account.user, &session, &next)?))
+        }
+        Rotation::Reused(session) => {
+            tracing::warn!(event = "refresh_token_reused", session = %session.id, "a session was ended");
+            let message = "this refresh token was used before, so the session was ended; log in again";
+            Err(ApiError::new(Code::RefreshTokenReused, message))
+        }
+        Rotation::Unknown => Err(unknown()),
+    }
+}

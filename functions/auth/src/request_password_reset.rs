@@ -1,0 +1,41 @@
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::http::{ApiError, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::models::{EmailAddress, Login};
+use shared::storage::TokenPurpose;
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::service::Done;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct PasswordResetRequest {
+    /// The address of the account.
+    email: String,
+}
+
+/// Mails a link to choose a new password, if there is an account with this address. The answer does not tell.
+#[utoipa::path(
+    post,
+    path = "/api/auth/request-password-reset",
+    tag = "auth",
+    request_body = PasswordResetRequest,
+    responses(
+        (status = 200, body = Done),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn request_password_reset(
+    State(auth): State<Auth>,
+    _visitor: Visitor,
+    JsonBody(request): JsonBody<PasswordResetRequest>,
+) -> Result<Json<Done>, ApiError> {
+    let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;
+    if let Some(account) = auth.accounts.find(&Login::Email(email.key())).await? {
+        auth.send_link(&account.user, TokenPurpose::ResetPassword).await?;
+    }
+    Ok(Done::because("If there is an account with this address, a link is on its way to it."))
+}

@@ -1,0 +1,26 @@
+use axum::Json;
+use axum::extract::State;
+use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
+use shared::storage::TokenPurpose;
+
+use crate::Auth;
+use crate::service::Done;
+
+/// Mails another link to confirm the address, if that is not confirmed yet.
+#[utoipa::path(
+    post,
+    path = "/api/auth/resend-verification",
+    tag = "auth",
+    security(("bearer" = [])),
+    responses((status = 200, body = Done), (status = 401, body = ErrorBody), Failures)
+)]
+pub(crate) async fn resend_verification(
+    State(auth): State<Auth>,
+    caller: Caller<AuthCalls>,
+) -> Result<Json<Done>, ApiError> {
+    let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
+    if account.user.email_verified_at.is_none() {
+        auth.send_link(&account.user, TokenPurpose::VerifyEmail).await?;
+    }
+    Ok(Done::because("If your address still needs to be confirmed, a new link is on its way."))
+}

@@ -1,0 +1,49 @@
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use shared::auth::Password;
+use shared::http::{ApiError, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::mail::Letter;
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::service::Done;
+use crate::verify_email::{parse_token, spent};
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ResetPasswordRequest {
+    /// The token of the link in the mail.
+    token: String,
+    /// 8 to 128 characters, with upper case, lower case and a digit.
+    #[schema(format = Password)]
+    new_password: String,
+}
+
+/// Sets a new password by the link that was mailed, and ends every session.
+#[utoipa::path(
+    post,
+    path = "/api/auth/reset-password",
+    tag = "auth",
+    request_body = ResetPasswordRequest,
+    responses(
+        (status = 200, body = Done),
+        (status = 410, description = "The link was used before or has expired", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn reset_password(
+    State(auth): State<Auth>,
+    _visitor: Visitor,
+    JsonBody(request): JsonBody<ResetPasswordRequest>,
+) -> Result<Json<Done>, ApiError> {
+    let token = parse_token(&request.token)?;
+    let password = Password::parse(&request.new_password).map_err(|message| invalid_field("new_password", message))?;
+    let hash = auth.passwords.hash(&password).await?;
+    let reset = auth.mail_tokens.reset_password(&token.hash(), &hash, auth.clock.now()).await?;
+    let user = reset.ok_or_else(spent)?;
+    auth.gate.sessions.end_others(user.id, None).await?;
+    auth.send(&user, Letter::PasswordChanged).await;
+    Ok(Done::because("Your password is changed; log in with the new one."))
+}

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use serde::Serialize;
+use shared::auth::{OpaqueToken, Passwords};
+use shared::clock::{Clock, Random};
+use shared::config::Settings;
+use shared::http::Gate;
+use shared::mail::{Brand, Letter, Mailer};
+use shared::models::{Timestamp, User};
+use shared::storage::{Accounts, Deletions, MailTokens, Retention, StoreResult, TokenPurpose};
+use utoipa::ToSchema;
+
+/// What the endpoints of this function work with.
+#[derive(Clone)]
+pub struct Auth {
+    /// Who comes in.
+    pub gate: Arc<Gate>,
+    /// The accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// The links in mails.
+    pub mail_tokens: Arc<dyn MailTokens>,
+    /// Accounts on their way out.
+    pub deletions: Arc<dyn Deletions>,
+    /// Their sync data.
+    pub data: Arc<dyn Retention>,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Delivers mails.
+    pub mailer: Arc<dyn Mailer>,
+    /// How the product is called.
+    pub brand: Arc<Brand>,
+    /// Makes tokens and ids.
+    pub random: Arc<dyn Random>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Auth {
+    /// The function over `stores` for accounts and `data` for what they hold.
+    pub fn new<A: Accounts + MailTokens + Deletions + 'static>(
+        gate: Gate,
+        stores: Arc<A>,
+        data: Arc<dyn Retention>,
+        mailer: Arc<dyn Mailer>,
+        settings: &Settings,
+        random: Arc<dyn Random>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            gate: Arc::new(gate),
+            accounts: stores.clone(),
+            mail_tokens: stores.clone(),
+            deletions: stores,
+            data,
+            passwords: Passwords::new(random.clone()),
+            mailer,
+            brand: Arc::new(Brand::sql_studio(&settings.public_url)),
+            random,
+            clock,
+        }
+    }
+
+    /// Mails `user` a link that does what `purpose` says; any earlier one stops working.
+    pub(crate) async fn send_link(&self, user: &User, purpose: TokenPurpose) -> StoreResult<()> {
+        let token = OpaqueToken::generate(&*self.random);
+        let expires_at = self.clock.now().plus_seconds(purpose.lifetime());
+        self.mail_tokens.issue(user.id, purpose, &token.hash(), expires_at).await?;
+        let token = token.expose();
+        self.send(
+            user,
+            match purpose {
+                TokenPurpose::VerifyEmail => Letter::VerifyEmail { token },
+                TokenPurpose::ResetPassword => Letter::ResetPassword { token },
+            },
+        )
+        .await;
+        Ok(())
+    }
+
+    /// Mails `letter` to `user`. A mail that fails is logged; what it was about has happened all the same.
+    pub(crate) async fn send(&self, user: &User, letter: Letter<'_>) {
+        let sent = match letter.to(user, &self.brand) {
+            Ok(mail) => self.mailer.send(&mail).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            tracing::error!(user = %user.id, %error, "a mail was not sent");
+        }
+    }
+}
+
+impl FromRef<Auth> for Arc<Gate> {
+    fn from_ref(auth: &Auth) -> Self {
+        Self::clone(&auth.gate)
+    }
+}
+
+/// An answer that says no more than that it was done.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Done {
+    /// Always `true`.
+    pub(crate) success: bool,
+    /// What was done, for a person.
+    pub(crate) message: &'static str,
+}
+
+impl Done {
+    pub(crate) const fn because(message: &'static str) -> axum::Json<Self> {
+        axum::Json(Self { success: true, message })
+    }
+}
+
+/// An account, as its owner sees it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = User)]
+pub(crate) struct UserRecord {
+    /// Its id.
+    id: uuid::Uuid,
+    /// The user's name.
+    username: String,
+    /// The user's address.
+    email: String,
+    /// What the user may do.
+    role: shared::models::Role,
+    /// Whether the address was shown to be the user's.
+    email_verified: bool,
+    /// When they signed up.
+    created_at: Timestamp,
+}
+
+impl From<&User> for UserRecord {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.to_string(),
+            email: user.email.as_str().to_owned(),
+            role: shared::models::Role::User,
+            email_verified: user.email_verified_at.is_some(),
+            created_at: user.created_at,
+        }
+    }
+}

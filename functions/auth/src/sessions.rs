@@ -1,0 +1,94 @@
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
+use shared::models::{SessionId, Timestamp};
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::service::Done;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionList {
+    /// The living sessions, newest first.
+    sessions: Vec<SessionRecord>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+struct SessionRecord {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: SessionId,
+    /// What the device calls itself.
+    device: String,
+    /// The address that logged in.
+    ip: String,
+    /// When it began.
+    created_at: Timestamp,
+    /// When it was last used, to the minute.
+    last_seen_at: Timestamp,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+/// Lists the user's sessions.
+#[utoipa::path(
+    get,
+    path = "/api/auth/sessions",
+    tag = "auth",
+    security(("bearer" = [])),
+    responses((status = 200, body = SessionList), (status = 401, body = ErrorBody), Failures)
+)]
+pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<SessionList>, ApiError> {
+    let sessions = auth.gate.sessions.list(caller.user, auth.clock.now()).await?;
+    let record = |session: shared::models::Session| SessionRecord {
+        current: session.id == caller.session.id,
+        id: session.id,
+        device: session.device,
+        ip: session.ip,
+        created_at: session.created_at,
+        last_seen_at: session.last_seen_at,
+    };
+    Ok(Json(SessionList { sessions: sessions.into_iter().map(record).collect() }))
+}
+
+/// Ends every session but this one.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/sessions",
+    tag = "auth",
+    security(("bearer" = [])),
+    responses((status = 200, body = Done), (status = 401, body = ErrorBody), Failures)
+)]
+pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
+    auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+    Ok(Done::because("Your other sessions are ended."))
+}
+
+/// Ends one session.
+#[utoipa::path(
+    delete,
+    path = "/api/auth/sessions/{id}",
+    tag = "auth",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 200, body = Done),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn end(
+    State(auth): State<Auth>,
+    caller: Caller<AuthCalls>,
+    Path(id): Path<String>,
+) -> Result<Json<Done>, ApiError> {
+    let id = id.parse::<SessionId>().map_err(|_| ApiError::not_found("session"))?;
+    if auth.gate.sessions.end(caller.user, id).await? {
+        Ok(Done::because("The session is ended."))
+    } else {
+        Err(ApiError::not_found("session"))
+    }
+}

@@ -1,0 +1,81 @@
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Deserialize;
+use shared::auth::Password;
+use shared::clock::random_uuid;
+use shared::http::{ApiError, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor};
+use shared::models::{EmailAddress, FieldError, User, Username};
+use shared::storage::{NewAccount, SignUp, TokenPurpose};
+use utoipa::ToSchema;
+
+use crate::Auth;
+use crate::tokens::Authenticated;
+
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct SignupRequest {
+    /// 1 to 64 characters of any script, without `@`; compared without case.
+    username: String,
+    /// An address of the user's, to which a link is mailed.
+    email: String,
+    /// 8 to 128 characters, with upper case, lower case and a digit.
+    #[schema(format = Password)]
+    password: String,
+    /// What to call the device among the user's sessions; by default its `User-Agent`.
+    #[schema(nullable = false)]
+    device: Option<String>,
+}
+
+/// Makes an account and logs in to it.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signup",
+    tag = "auth",
+    request_body = SignupRequest,
+    responses(
+        (status = 201, body = Authenticated),
+        (status = 409, description = "The name or the address is taken", body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn signup(
+    State(auth): State<Auth>,
+    visitor: Visitor,
+    agent: UserAgent,
+    JsonBody(request): JsonBody<SignupRequest>,
+) -> Result<(StatusCode, Json<Authenticated>), ApiError> {
+    let (username, email, password) = parse(&request)?;
+    let password_hash = auth.passwords.hash(&password).await?;
+    let created_at = auth.clock.now();
+    let account = NewAccount { id: random_uuid(&*auth.random), username, email, password_hash, created_at };
+    match auth.accounts.create(&account).await? {
+        SignUp::Created => {}
+        SignUp::UsernameTaken => return Err(taken("username")),
+        SignUp::EmailTaken => return Err(taken("email")),
+    }
+    let NewAccount { id, username, email, created_at, .. } = account;
+    let user = User { id, username, email, email_verified_at: None, created_at };
+    auth.send_link(&user, TokenPurpose::VerifyEmail).await?;
+    let answer = auth.open_session(&user, request.device, agent, visitor.address).await?;
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+fn parse(request: &SignupRequest) -> Result<(Username, EmailAddress, Password), ApiError> {
+    let username = Username::parse(&request.username).map_err(|message| FieldError::new("username", message));
+    let email = EmailAddress::parse(&request.email).map_err(|message| FieldError::new("email", message));
+    let password = Password::parse(&request.password).map_err(|message| FieldError::new("password", message));
+    match (username, email, password) {
+        (Ok(username), Ok(email), Ok(password)) => Ok((username, email, password)),
+        (username, email, password) => {
+            let errors = [username.err(), email.err(), password.err()];
+            Err(ApiError::invalid(errors.into_iter().flatten().collect()))
+        }
+    }
+}
+
+fn taken(field: &str) -> ApiError {
+    let details = vec![FieldError::new(field, "is taken")];
+    ApiError { details, ..ApiError::new(Code::Conflict, format!("this {field} is taken")) }
+}

@@ -1,0 +1,145 @@
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::http::{ApiError, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, invalid_field};
+use shared::models::{
+    ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Strategy, Timestamp, Winner,
+};
+use shared::sync::{Choice, Request, Resolution, canonical_hash, intake_data};
+use utoipa::ToSchema;
+
+use crate::Conflicts;
+
+/// How to settle a conflict.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ResolveRequest {
+    /// `last_write_wins`, `keep_both` or `user_choice`.
+    #[schema(value_type = Strategy)]
+    strategy: String,
+    /// For `user_choice`: which version.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    chosen_version: Option<ChosenVersion>,
+    /// For `user_choice`, instead: what the user made of both, whole.
+    #[serde(default)]
+    #[schema(value_type = Option<Content>, nullable = false)]
+    merged_data: Option<Value>,
+}
+
+/// One of the two versions in conflict.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ChosenVersion {
+    /// What the uploading device sent.
+    Local,
+    /// What the server held.
+    Remote,
+}
+
+/// What settling a conflict left behind.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ResolveAnswer {
+    /// Always `true`.
+    success: bool,
+    /// When the conflict was settled.
+    resolved_at: Timestamp,
+    /// How, in a sentence.
+    message: String,
+    /// The item as it is now, or the copy where one was made; absent where the item is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    item: Option<ItemRecord<Content>>,
+}
+
+/// Settles a conflict. Doing so twice in the same way answers the same.
+#[utoipa::path(
+    post,
+    path = "/api/sync/conflicts/{id}/resolve",
+    tag = "conflicts",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The conflict's id")),
+    request_body = ResolveRequest,
+    responses(
+        (status = 200, body = ResolveAnswer),
+        (status = 401, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 409, description = "Settled otherwise, or the item has moved on: the conflict as it is now",
+         body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn resolve(
+    State(conflicts): State<Conflicts>,
+    caller: Caller<ConflictCalls>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<ResolveRequest>,
+) -> Result<Json<ResolveAnswer>, ApiError> {
+    body.check()?;
+    let id = ConflictId::parse(&id).map_err(|_| ApiError::not_found("conflict"))?;
+    let request_id = body.id(&id);
+    let request = |conflict: &Conflict| Ok(Request { id: request_id.clone(), choice: body.choice(conflict)? });
+    let (conflict, shown) = match conflicts.settle(caller.user, &id, request, &request_id).await? {
+        Resolution::Settled(_, conflict, shown) | Resolution::Already(conflict, shown) => (conflict, shown),
+        Resolution::SettledOtherwise => return Err(settled_otherwise()),
+        Resolution::MovedOn(_, conflict) => return Err(moved_on(&conflict)),
+    };
+    let item = conflicts.feed.item(caller.user, &shown).await?.filter(shared::models::Stored::is_live);
+    let record =
+        item.and_then(|stored| Some(ItemRecord::new(shown.id, stored.item?, stored.updated_at, stored.version)));
+    let settled = conflict.settled.ok_or_else(|| ApiError::internal("a settled conflict is open"))?;
+    let message = match (settled.winner, &settled.copy_id) {
+        (_, Some(_)) => "Both versions are kept: one as the item, one as its copy.",
+        (Some(Winner::Local), _) => "The local version is the item now.",
+        (Some(Winner::Merged), _) => "The merged version is the item now.",
+        (Some(Winner::Remote) | None, None) => "The remote version is the item now.",
+    };
+    Ok(Json(ResolveAnswer { success: true, resolved_at: settled.at, message: message.to_owned(), item: record }))
+}
+
+impl ResolveRequest {
+    /// Refuses what can be refused without knowing the conflict.
+    fn check(&self) -> Result<(), ApiError> {
+        let strategy = Strategy::named(&self.strategy)
+            .ok_or_else(|| invalid_field("strategy", "must be last_write_wins, keep_both or user_choice"))?;
+        match (strategy, &self.chosen_version, &self.merged_data) {
+            (Strategy::UserChoice, None, None) => {
+                Err(invalid_field("chosen_version", "must be local or remote, or merged_data be given"))
+            }
+            (Strategy::UserChoice, Some(_), Some(_)) => {
+                Err(invalid_field("merged_data", "must be left out where chosen_version is given"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What recognises a repeat of this request.
+    fn id(&self, conflict: &ConflictId) -> ChangeId {
+        let said = (conflict, &self.strategy, &self.chosen_version, &self.merged_data);
+        ChangeId::trusted(format!("resolve:{}", canonical_hash(&said)))
+    }
+
+    fn choice(&self, conflict: &Conflict) -> Result<Choice, ApiError> {
+        Ok(match (Strategy::named(&self.strategy), self.chosen_version, &self.merged_data) {
+            (Some(Strategy::LastWriteWins), ..) => Choice::LastWriteWins,
+            (Some(Strategy::KeepBoth), ..) => Choice::KeepBoth,
+            (_, Some(ChosenVersion::Local), _) => Choice::Local,
+            (_, _, Some(data)) => {
+                let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(ApiError::invalid)?;
+                Choice::Merged(merged)
+            }
+            (_, _, None) => Choice::Remote,
+        })
+    }
+}
+
+fn settled_otherwise() -> ApiError {
+    ApiError::new(Code::Conflict, "this conflict was already settled in another way")
+}
+
+fn moved_on(conflict: &Conflict) -> ApiError {
+    let message = "the item has changed since this conflict was seen; look again, then settle it";
+    ApiError { conflict: Some(Box::new(ConflictRecord::from(conflict))), ..ApiError::new(Code::Conflict, message) }
+}

@@ -1,0 +1,159 @@
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use shared::http::{ApiError, Caller, Downloads as DownloadCalls, ErrorBody, Failures, Query};
+use shared::models::{
+    ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
+    SavedQuery, Stored, SyncVersion, Timestamp, UserId, limits,
+};
+use shared::storage::{Page, PageRequest};
+use shared::sync::{Answer, next_walk, verdict};
+use utoipa::ToSchema;
+
+use crate::Downloads;
+
+/// One page of what has changed.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct DownloadAnswer {
+    /// Connections that are new or changed.
+    connections: Vec<ItemRecord<Connection>>,
+    /// Saved queries that are new or changed.
+    saved_queries: Vec<ItemRecord<SavedQuery>>,
+    /// Queries that were run.
+    query_history: Vec<ItemRecord<QueryHistory>>,
+    /// What was deleted.
+    deleted: Vec<Tombstone>,
+    /// Open conflicts, the newest first, on the last page and as many as fit; `GET /api/sync/conflicts` has all.
+    conflicts: Vec<ConflictRecord>,
+    /// What to pass as the next `since`.
+    sync_timestamp: Timestamp,
+    /// Whether to ask for more at once.
+    has_more: bool,
+    /// Whether this page starts the whole state, which replaces what the client has but for its unsent edits.
+    reset: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Tombstone {
+    /// The item's kind.
+    item_type: ItemType,
+    /// The item.
+    item_id: ItemId,
+    /// When it was deleted, by the server's clock.
+    deleted_at: Timestamp,
+    /// The version that its deletion is.
+    sync_version: SyncVersion,
+}
+
+/// Hands out what has changed since `since`, or everything.
+#[utoipa::path(
+    get,
+    path = "/api/sync/download",
+    tag = "sync",
+    security(("bearer" = [])),
+    params(
+        ("device_id" = String, Query, description = "The id by which the device calls itself"),
+        ("since" = Option<Timestamp>, Query, description = "The last `sync_timestamp`; without it, everything"),
+        ("limit" = Option<u32>, Query, description = "Most items of the page", minimum = 1, maximum = 1000)
+    ),
+    responses((status = 200, body = DownloadAnswer), (status = 401, body = ErrorBody), Failures)
+)]
+pub(crate) async fn download(
+    State(downloads): State<Downloads>,
+    caller: Caller<DownloadCalls>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<DownloadAnswer>, ApiError> {
+    let wanted = Wanted::parse(query.as_deref())?;
+    downloads.answer(caller.user, wanted).await.map(Json)
+}
+
+/// What a device asks for.
+struct Wanted {
+    device: DeviceId,
+    since: Option<Timestamp>,
+    limit: usize,
+}
+
+impl Wanted {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let query = Query::parse(query)?;
+        let mut errors = Vec::new();
+        let device = match query.get("device_id") {
+            None => Err("is missing".to_owned()),
+            Some(device) => DeviceId::parse(device),
+        };
+        let device = device.map_err(|message| errors.push(FieldError::new("device_id", message)));
+        let since = query.time("since").map_err(|error| errors.push(error));
+        let limit = query.limit(limits::PAGE_ITEMS).map_err(|error| errors.push(error));
+        match (device, since, limit) {
+            (Ok(device), Ok(since), Ok(limit)) => Ok(Self { device, since, limit }),
+            _ => Err(ApiError::invalid(errors)),
+        }
+    }
+
+    fn page(&self, answer: Answer) -> PageRequest {
+        let (since, tombstones) = match answer {
+            Answer::Delta(since) => (since, true),
+            Answer::Reset => (Timestamp::MIN, false),
+        };
+        PageRequest { device: self.device.clone(), since, tombstones, limit: self.limit }
+    }
+}
+
+impl Downloads {
+    async fn answer(&self, user: UserId, wanted: Wanted) -> Result<DownloadAnswer, ApiError> {
+        // A delta is asked for in the hope that it can be given, which the same answer tells.
+        let mut answer = wanted.since.map_or(Answer::Reset, Answer::Delta);
+        let mut page = self.feed.page(user, &wanted.page(answer)).await?;
+        if answer != Answer::Reset && verdict(wanted.since, page.head, page.walk) == Answer::Reset {
+            answer = Answer::Reset;
+            page = self.feed.page(user, &wanted.page(answer)).await?;
+        }
+        let cursor = match page.items.last() {
+            Some((_, stored)) if page.has_more => stored.seq,
+            _ => page.head.time,
+        };
+        if page.has_more {
+            if let Some(walk) = next_walk(answer, cursor, page.head, page.walk) {
+                self.feed.remember(user, &wanted.device, walk).await?;
+            }
+        }
+        Ok(DownloadAnswer::new(page, cursor, answer == Answer::Reset))
+    }
+}
+
+impl DownloadAnswer {
+    fn new(page: Page, cursor: Timestamp, reset: bool) -> Self {
+        let mut answer = Self { sync_timestamp: cursor, has_more: page.has_more, reset, ..Self::default() };
+        if !page.has_more {
+            answer.conflicts = page.conflicts.iter().map(ConflictRecord::from).collect();
+        }
+        for (key, stored) in page.items {
+            answer.add(key, stored);
+        }
+        answer
+    }
+
+    fn add(&mut self, key: ItemKey, stored: Stored) {
+        if let Some(deleted_at) = stored.deleted_at {
+            let ItemKey { item_type, id: item_id } = key;
+            self.deleted.push(Tombstone { item_type, item_id, deleted_at, sync_version: stored.version });
+            return;
+        }
+        let Some(item) = stored.item else { return };
+        let (id, sync_version) = (key.id, stored.version);
+        let (created_at, updated_at) = (Some(item.created_at), Some(stored.updated_at));
+        match item.content {
+            Content::Connection(content) => {
+                self.connections.push(ItemRecord { id, content, created_at, updated_at, sync_version });
+            }
+            Content::SavedQuery(content) => {
+                self.saved_queries.push(ItemRecord { id, content, created_at, updated_at, sync_version });
+            }
+            Content::QueryHistory(content) => {
+                let record = ItemRecord { id, content, created_at: None, updated_at: None, sync_version };
+                self.query_history.push(record);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The process is alive.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Alive {
+    /// Always `ok`.
+    status: &'static str,
+    /// The version of this server.
+    version: &'static str,
+}
+
+/// Says that the process is alive, and touches nothing else.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Alive)))]
+pub(crate) async fn health() -> Json<Alive> {
+    Json(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}

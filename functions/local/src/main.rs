@@ -1,0 +1,139 @@
+//! `cargo run`: the whole API in one process, on stores in a folder.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use local::{Studio, document, ensure_signing_key, serve};
+use shared::clock::{Clock, SystemClock, SystemRandom};
+use shared::config::Settings;
+use shared::mail::OutboxFolder;
+use shared::models::Timestamp;
+use shared::storage::embedded::Embedded;
+use shared::telemetry;
+use tokio::net::TcpListener;
+
+/// The sync backend of SQL Studio, on this machine.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API (what happens without a command, too)
+    Serve(Serve),
+    /// Bring the stores up to date
+    Migrate(Folder),
+    /// Forget what was deleted, settled or expired long enough ago
+    Purge(PurgeArgs),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8500")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    folder: Folder,
+}
+
+#[derive(Args)]
+struct Folder {
+    /// The folder that keeps everything
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    data: PathBuf,
+}
+
+#[derive(Args)]
+struct PurgeArgs {
+    #[command(flatten)]
+    folder: Folder,
+    /// The time to take for now, as 2026-01-31T12:00:00Z
+    #[arg(long)]
+    now: Option<Timestamp>,
+}
+
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), Fault> {
+    telemetry::start();
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => run_server(args).await,
+        Command::Migrate(folder) => {
+            let applied = Embedded::open(&folder.data).await?.migrate().await?;
+            say(&format!("{} migrations applied {applied:?}", applied.len()));
+            Ok(())
+        }
+        Command::Purge(args) => {
+            let studio = open(args.folder, None).await?;
+            let report = studio.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
+            say(&format!("{report:?}"));
+            Ok(())
+        }
+        Command::Openapi => {
+            let folder = std::env::temp_dir().join(format!("sql-studio-openapi-{}", std::process::id()));
+            let document = document(&open(Folder { data: folder.clone() }, None).await?);
+            std::fs::remove_dir_all(folder)?;
+            say(document?.trim_end());
+            Ok(())
+        }
+    }
+}
+
+async fn run_server(args: Serve) -> Result<(), Fault> {
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| format!("{}: {error}", args.listen))?;
+    let address = listener.local_addr()?;
+    let studio = open(args.folder, Some(address)).await?;
+    let router = studio.router()?;
+    greet(address, &studio.settings);
+    Ok(serve(listener, router).await?)
+}
+
+/// Opens everything in `folder`, brought up to date, for a server that listens on `address`.
+async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fault> {
+    let mut settings = Settings::from_env()?;
+    settings.data = folder.data;
+    if let (Some(address), Err(_)) = (address, std::env::var("PUBLIC_URL")) {
+        settings.public_url = format!("http://{address}");
+    }
+    if settings.jwt_secret.is_none() {
+        settings.jwt_secret = Some(ensure_signing_key(&settings.data, &SystemRandom)?);
+    }
+    let stores = Arc::new(Embedded::open(&settings.data).await?);
+    for name in stores.migrate().await? {
+        tracing::info!(name, "migration applied");
+    }
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let mailer = Arc::new(OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone()));
+    Ok(Studio { settings, stores, mailer, clock, random })
+}
+
+fn greet(address: SocketAddr, settings: &Settings) {
+    let data = settings.data.display();
+    say(&format!(
+        "SQL Studio Sync listens on http://{address} and keeps everything in {data}.
+
+Try:
+  curl http://{address}/health
+  curl http://{address}/api/sync/limits
+  curl -X POST http://{address}/api/auth/signup -H 'Content-Type: application/json' \\
+       -d '{{\"username\": \"ada\", \"email\": \"ada@example.com\", \"password\": \"Sesame42\"}}'
+
+Mails are written to {data}/outbox. The README walks on from here; Ctrl-C stops."
+    ));
+}
+
+#[expect(clippy::print_stdout, reason = "what a person at the terminal asked for")]
+fn say(text: &str) {
+    println!("{text}");
+}

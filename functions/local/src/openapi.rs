@@ -1,0 +1,34 @@
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+
+use crate::Studio;
+
+/// What the OpenAPI document says besides its routes.
+pub(crate) fn description() -> OpenApi {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The `token` that sign-up, login and refresh hand out."))
+        .build();
+    let info = InfoBuilder::new()
+        .title("SQL Studio Sync")
+        .version(env!("CARGO_PKG_VERSION"))
+        .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()))
+        .description(Some(
+            "Keeps connections, saved queries and query history the same on all devices of a user.\n\n\
+             All bodies are JSON, all times RFC 3339 in UTC. Every answer carries an `X-Request-Id`; every answer to a \
+             limited route `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds).",
+        ))
+        .build();
+    let components = ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(bearer)).build();
+    OpenApiBuilder::new().info(info).components(Some(components)).build()
+}
+
+/// The OpenAPI document of `studio`, as it is kept in `functions/health/openapi.json`.
+///
+/// # Errors
+/// When the settings lack a signing key, without which there are no routes.
+pub fn document(studio: &Studio) -> Result<String, String> {
+    let (_, document) = studio.routes()?;
+    document.to_pretty_json().map(|json| json + "\n").map_err(|error| error.to_string())
+}

@@ -1,0 +1,99 @@
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use shared::http::{ApiError, from_json};
+use shared::models::{Action, Content, DeviceId, FieldError, ItemType, Strategy, SyncVersion, Timestamp, limits};
+use shared::sync::{Rejection, Upload, intake};
+use utoipa::ToSchema;
+
+/// What a device has changed.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct UploadRequest<'a> {
+    /// The id by which the device calls itself.
+    #[schema(min_length = 1, max_length = 128)]
+    device_id: String,
+    /// When the device last heard from the server: the newest `sync_timestamp`.
+    #[serde(default)]
+    #[schema(value_type = Option<Timestamp>, nullable = false)]
+    last_sync_at: Option<String>,
+    /// How conflicts are settled; by default as the server is set, see `GET /api/sync/limits`.
+    #[serde(default)]
+    #[schema(value_type = Option<Strategy>, nullable = false)]
+    conflict_strategy: Option<String>,
+    /// The changes, in the order in which they were made.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<ChangeBody>, max_items = 5000)]
+    changes: Vec<&'a RawValue>,
+}
+
+/// One change of one item. Fields that the server does not know are ignored.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Change)]
+pub(crate) struct ChangeBody {
+    /// What recognises a repeat; without it, the whole content does.
+    #[schema(min_length = 1, max_length = 128, nullable = false)]
+    id: Option<String>,
+    /// The item's kind.
+    item_type: ItemType,
+    /// The item's id, chosen by the device that made it.
+    #[schema(min_length = 1, max_length = 128)]
+    item_id: String,
+    /// What was done.
+    action: Action,
+    /// The item, whole; not for a deletion. It never holds a credential.
+    #[schema(nullable = false)]
+    data: Option<Content>,
+    /// When it was done, by the device's clock. The history has its own time, and may leave this out.
+    #[schema(nullable = false)]
+    updated_at: Option<Timestamp>,
+    /// The version of the item that the device last saw; 0, or none, if it has seen none.
+    #[schema(minimum = 0, nullable = false)]
+    sync_version: Option<SyncVersion>,
+    /// The SHA-256, in hex, of `data` in canonical JSON (RFC 8785).
+    #[schema(nullable = false)]
+    checksum: Option<String>,
+}
+
+/// An upload whose envelope is right, and those of its changes that are not.
+pub(crate) struct Parsed {
+    pub(crate) upload: Upload,
+    /// For each change, in order: why it was refused before the store was asked.
+    pub(crate) refused: Vec<Option<Box<Rejection>>>,
+}
+
+/// Reads the body of an upload.
+pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Parsed, ApiError> {
+    let request: UploadRequest<'_> = from_json(body)?;
+    let mut errors = Vec::new();
+    let device =
+        DeviceId::parse(&request.device_id).map_err(|message| errors.push(FieldError::new("device_id", message)));
+    let last_sync_at = request.last_sync_at.map(|time| time.parse::<Timestamp>()).transpose();
+    let last_sync_at = last_sync_at.map_err(|error| errors.push(FieldError::new("last_sync_at", error.to_string())));
+    let strategy = match request.conflict_strategy.as_deref() {
+        None => Some(default_strategy),
+        Some(name) => Strategy::named(name),
+    };
+    if strategy.is_none() {
+        errors.push(FieldError::new("conflict_strategy", "must be last_write_wins, keep_both or user_choice"));
+    }
+    if request.changes.len() > limits::UPLOAD_CHANGES {
+        let message =
+            format!("must have at most {} entries, but has {}", limits::UPLOAD_CHANGES, request.changes.len());
+        errors.push(FieldError::new("changes", message));
+    }
+    let (Ok(device), Ok(last_sync_at), Some(strategy), true) = (device, last_sync_at, strategy, errors.is_empty())
+    else {
+        return Err(ApiError::invalid(errors));
+    };
+    let mut upload = Upload { device, last_sync_at, strategy, changes: Vec::with_capacity(request.changes.len()) };
+    let mut refused = Vec::with_capacity(request.changes.len());
+    for (index, raw) in request.changes.into_iter().enumerate() {
+        match intake(index, raw) {
+            Ok(change) => {
+                upload.changes.push(change);
+                refused.push(None);
+            }
+            Err(rejection) => refused.push(Some(rejection)),
+        }
+    }
+    Ok(Parsed { upload, refused })
+}

@@ -1,0 +1,43 @@
+use axum::Json;
+use axum::extract::State;
+use shared::http::{ApiError, Caller, ErrorBody, Failures, RawBody, Uploads as UploadCalls, UserAgent};
+
+use crate::Uploads;
+use crate::answer::UploadAnswer;
+use crate::request::{UploadRequest, parse};
+
+/// Takes what a device has changed. All that is applied is applied in one transaction; a repeat changes nothing and is
+/// answered as it was the first time. Up to 10 MB of JSON, after decompression.
+#[utoipa::path(
+    post,
+    path = "/api/sync/upload",
+    tag = "sync",
+    security(("bearer" = [])),
+    request_body(
+        content(
+            (UploadRequest = "application/json"),
+            (Vec<u8> = "application/gzip"),
+            (Vec<u8> = "application/zstd")
+        ),
+        description = "JSON, or the same compressed"
+    ),
+    responses(
+        (status = 200, body = UploadAnswer),
+        (status = 401, body = ErrorBody),
+        (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody),
+        Failures
+    )
+)]
+pub(crate) async fn upload(
+    State(uploads): State<Uploads>,
+    caller: Caller<UploadCalls>,
+    agent: UserAgent,
+    RawBody(body): RawBody,
+) -> Result<Json<UploadAnswer>, ApiError> {
+    let strategy = uploads.default_strategy();
+    // A large body takes a while to read: not on a thread that others wait for.
+    let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await.map_err(ApiError::internal)??;
+    let decided = uploads.apply(caller.user, parsed.upload, &agent.0).await?;
+    Ok(Json(UploadAnswer::new(decided, parsed.refused)))
+}

@@ -1,0 +1,10 @@
+//! Passwords and tokens: pure of HTTP and of any store.
+
+mod access_token;
+mod hs256;
+mod opaque_token;
+mod password;
+
+pub use access_token::{AccessTokens, Claims, InvalidToken, SigningKey};
+pub use opaque_token::OpaqueToken;
+pub use password::{HashingFailed, Password, Passwords, Verdict};

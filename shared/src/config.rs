@@ -1,0 +1,107 @@
+//! Settings, from the environment, checked when the process starts. No setting has a dangerous default.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use crate::auth::{AccessTokens, SigningKey};
+use crate::http::Origins;
+use crate::models::Strategy;
+
+/// What a process is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `DATA_DIR`: the folder of the embedded stores. Default `./data`.
+    pub data: PathBuf,
+    /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end.
+    pub public_url: String,
+    /// `JWT_SECRET`: what access tokens are signed with; at least 32 bytes.
+    pub jwt_secret: Option<SecretString>,
+    /// `JWT_SECRET_PREVIOUS`: what they were signed with until lately.
+    pub jwt_secret_previous: Option<SecretString>,
+    /// `RATE_LIMITS`: `on` (default), or `off` for load tests.
+    pub rate_limits: bool,
+    /// `CORS_ORIGINS`: the web pages that may call, separated by commas. Default `localhost`: those of this machine.
+    pub origins: Origins,
+    /// `CONFLICT_STRATEGY`: for uploads that name none. Default `last_write_wins`.
+    pub default_strategy: Strategy,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    pub fn from_env() -> Result<Self, String> {
+        Self::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// Reads settings from `lookup`.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let or = |name: &str, default: &str| lookup(name).unwrap_or_else(|| default.to_owned());
+        let public_url = or("PUBLIC_URL", "http://127.0.0.1:8500");
+        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+            return Err("PUBLIC_URL must start with http:// or https://".to_owned());
+        }
+        let strategy = or("CONFLICT_STRATEGY", Strategy::LastWriteWins.name());
+        Ok(Self {
+            data: or("DATA_DIR", "./data").into(),
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            jwt_secret: lookup("JWT_SECRET").map(SecretString::from),
+            jwt_secret_previous: lookup("JWT_SECRET_PREVIOUS").map(SecretString::from),
+            rate_limits: match or("RATE_LIMITS", "on").as_str() {
+                "on" => true,
+                "off" => false,
+                _ => return Err("RATE_LIMITS must be on or off".to_owned()),
+            },
+            origins: Origins::parse(&or("CORS_ORIGINS", "localhost"))
+                .map_err(|error| format!("CORS_ORIGINS: {error}"))?,
+            default_strategy: Strategy::named(&strategy)
+                .ok_or("CONFLICT_STRATEGY must be last_write_wins, keep_both or user_choice")?,
+        })
+    }
+
+    /// The keys of access tokens.
+    ///
+    /// # Errors
+    /// When there is no key, or one is too short.
+    pub fn access_tokens(&self) -> Result<AccessTokens, String> {
+        let key =
+            |secret: &SecretString, name: &str| SigningKey::new(secret).map_err(|error| format!("{name}: {error}"));
+        let current = self.jwt_secret.as_ref().ok_or("JWT_SECRET is not set")?;
+        let previous = self.jwt_secret_previous.as_ref();
+        let previous = previous.map(|secret| key(secret, "JWT_SECRET_PREVIOUS")).transpose()?;
+        Ok(AccessTokens::new(key(current, "JWT_SECRET")?, previous))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &'static [(&str, &str)]) -> Result<Settings, String> {
+        Settings::read(move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, pairs) in [
+            ("PUBLIC_URL", &[("PUBLIC_URL", "studio.example")] as &'static [_]),
+            ("RATE_LIMITS", &[("RATE_LIMITS", "none")]),
+            ("CONFLICT_STRATEGY", &[("CONFLICT_STRATEGY", "mine")]),
+            ("CORS_ORIGINS", &[("CORS_ORIGINS", "a\nb")]),
+        ] {
+            assert!(with(pairs).unwrap_err().contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_default_key() {
+        assert!(with(&[]).unwrap().access_tokens().is_err());
+        assert!(with(&[("JWT_SECRET", "short")]).unwrap().access_tokens().is_err());
+        assert!(with(&[("JWT_SECRET", "0123456789abcdef0123456789abcdef")]).unwrap().access_tokens().is_ok());
+    }
+}

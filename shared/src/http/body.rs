@@ -1,0 +1,207 @@
+//! Request bodies: their kind, their size, their compression, their JSON.
+
+use std::io::Read;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{ApiError, Code};
+use crate::models::{FieldError, limits};
+
+/// How much of a body that is too large is read and thrown away, so that a client that is still sending gets to see the
+/// answer.
+const DISCARDED_BYTES: usize = 4 * limits::UPLOAD_BYTES;
+
+/// A JSON body of an ordinary endpoint.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = read(request, limits::BODY_BYTES).await?;
+        from_json(&bytes).map(Self)
+    }
+}
+
+/// The bytes of a JSON body of an upload, decompressed.
+#[derive(Debug)]
+pub struct RawBody(pub Vec<u8>);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        read(request, limits::UPLOAD_BYTES).await.map(Self)
+    }
+}
+
+/// Reads JSON and tells which field is wrong.
+///
+/// # Errors
+/// 400 with the path of the first wrong field, if it is a field that is wrong.
+pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::new(Code::InvalidRequest, "the body is empty; it must be a JSON object"));
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.inner();
+        if inner.is_data() && path != "." {
+            ApiError::invalid(vec![FieldError::new(path, inner.to_string())])
+        } else {
+            ApiError::new(Code::InvalidRequest, format!("the body is not the JSON wanted here: {inner}"))
+        }
+    })?;
+    json.end().map_err(|error| ApiError::new(Code::InvalidRequest, format!("the body is not JSON: {error}")))?;
+    Ok(value)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let encoding = encoding(request.headers())?;
+    let bytes = collect(request.into_body(), limit).await?;
+    if encoding == Encoding::Identity {
+        return Ok(bytes);
+    }
+    let inflated = tokio::task::spawn_blocking(move || inflate(encoding, &bytes, limit)).await;
+    inflated.map_err(ApiError::internal)?
+}
+
+/// How the body is compressed. API Gateway inflates a `Content-Encoding` itself and then hands on at most 6 MB, so the
+/// compressed kinds are also taken as media types of their own, which it leaves alone.
+fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
+    let unsupported = |message: &'static str| Err(ApiError::new(Code::UnsupportedMediaType, message));
+    let value =
+        |name| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable").trim().to_ascii_lowercase());
+    let kind = value(CONTENT_TYPE).unwrap_or_default();
+    let by_type = match kind.split(';').next().unwrap_or_default().trim() {
+        "application/json" => Encoding::Identity,
+        "application/gzip" => Encoding::Gzip,
+        "application/zstd" => Encoding::Zstd,
+        _ => return unsupported("Content-Type must be application/json, application/gzip or application/zstd"),
+    };
+    let by_encoding = match value(CONTENT_ENCODING).as_deref() {
+        None | Some("" | "identity") => Encoding::Identity,
+        Some("gzip" | "x-gzip") => Encoding::Gzip,
+        Some("zstd") => Encoding::Zstd,
+        Some(_) => return unsupported("Content-Encoding must be gzip, zstd or identity"),
+    };
+    match (by_type, by_encoding) {
+        (Encoding::Identity, encoding) | (encoding, Encoding::Identity) => Ok(encoding),
+        _ => unsupported("a compressed Content-Type takes no Content-Encoding besides"),
+    }
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::new(Code::PayloadTooLarge, format!("the body must have at most {limit} bytes, decompressed"))
+}
+
+async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let broken = |error| ApiError::new(Code::InvalidRequest, format!("the body broke off: {error}"));
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        length += data.len();
+        if length <= limit {
+            bytes.extend_from_slice(&data);
+        } else if length > limit + DISCARDED_BYTES {
+            break;
+        }
+    }
+    if length > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+/// Decompresses `bytes`, but never to more than `limit` bytes: a bomb is not expanded.
+fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
+    let broken = |error: &dyn std::fmt::Display| {
+        ApiError::new(Code::InvalidRequest, format!("the compressed body is damaged: {error}"))
+    };
+    let mut inflated = Vec::new();
+    let allowed = limit as u64 + 1;
+    match encoding {
+        Encoding::Identity => inflated.extend_from_slice(bytes),
+        Encoding::Gzip => {
+            let decoder = flate2::read::MultiGzDecoder::new(bytes);
+            decoder.take(allowed).read_to_end(&mut inflated).map_err(|error| broken(&error))?;
+        }
+        Encoding::Zstd => {
+            let mut rest = bytes;
+            // A body may be several frames, one after the other (RFC 8878 §3).
+            while !rest.is_empty() && inflated.len() <= limit {
+                let decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|error| broken(&error))?;
+                let room = allowed - inflated.len() as u64;
+                decoder.take(room).read_to_end(&mut inflated).map_err(|error| broken(&error))?;
+            }
+        }
+    }
+    if inflated.len() > limit { Err(too_large(limit)) } else { Ok(inflated) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_was_compressed_comes_back() {
+        let text = b"SELECT 1;".repeat(10_000);
+        assert_eq!(inflate(Encoding::Gzip, &gzip(&text), 100_000).unwrap(), text);
+        let zstd = ruzstd::encoding::compress_to_vec(text.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+        assert_eq!(inflate(Encoding::Zstd, &zstd, 100_000).unwrap(), text);
+        let twice = [zstd.clone(), zstd].concat();
+        assert_eq!(inflate(Encoding::Zstd, &twice, 200_000).unwrap().len(), 2 * text.len());
+    }
+
+    #[test]
+    fn a_bomb_is_not_expanded() {
+        let bomb = gzip(&vec![0; 50_000_000]);
+        let error = inflate(Encoding::Gzip, &bomb, 1_000).unwrap_err();
+        assert_eq!(error.code, Code::PayloadTooLarge);
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let mut damaged = gzip(b"SELECT 1;");
+        damaged.truncate(damaged.len() - 6);
+        assert_eq!(inflate(Encoding::Gzip, &damaged, 1_000).unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(inflate(Encoding::Zstd, b"no frame", 1_000).unwrap_err().code, Code::InvalidRequest);
+    }
+
+    #[test]
+    fn the_kind_of_a_body_must_be_known() {
+        let kind = |kind: &str, encoding: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
+            super::encoding(&headers).ok()
+        };
+        assert_eq!(kind("application/json; charset=utf-8", "identity"), Some(Encoding::Identity));
+        assert_eq!(kind("Application/JSON", "GZIP"), Some(Encoding::Gzip));
+        assert_eq!(kind("application/zstd", "identity"), Some(Encoding::Zstd));
+        assert_eq!(kind("application/gzip", "gzip"), None);
+        assert_eq!(kind("text/plain", "identity"), None);
+        assert_eq!(kind("application/json", "br"), None);
+    }
+}

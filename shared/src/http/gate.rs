@@ -1,0 +1,144 @@
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::visitor::ClientAddress;
+use super::{ApiError, Code, frame};
+use crate::auth::{AccessTokens, InvalidToken};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::models::{Session, UserId, limits};
+use crate::storage::{Buckets, Policy, Sessions, Toll};
+
+/// What decides who comes in.
+pub struct Gate {
+    /// Checks access tokens.
+    pub tokens: AccessTokens,
+    /// Knows which sessions live.
+    pub sessions: Arc<dyn Sessions>,
+    /// Counts calls.
+    pub buckets: Arc<dyn Buckets>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether calls are counted at all.
+    pub rate_limits: bool,
+}
+
+impl Gate {
+    /// A gate with the keys and rules of `settings`.
+    ///
+    /// # Errors
+    /// When there is no signing key, or a bad one.
+    pub fn new(
+        settings: &Settings,
+        sessions: Arc<dyn Sessions>,
+        buckets: Arc<dyn Buckets>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let tokens = settings.access_tokens()?;
+        Ok(Self { tokens, sessions, buckets, clock, rate_limits: settings.rate_limits })
+    }
+
+    /// The token to be taken, unless calls are not counted.
+    pub fn toll(&self, key: String, policy: Policy) -> Option<Toll> {
+        self.rate_limits.then_some(Toll { key, policy })
+    }
+}
+
+/// A group of routes that share a token bucket.
+pub trait RateClass: Send + Sync + 'static {
+    /// How many calls it allows.
+    fn policy() -> Policy;
+    /// Whose bucket it is.
+    fn key(user: Option<UserId>, address: &ClientAddress) -> String;
+}
+
+macro_rules! per_user {
+    ($(#[$doc:meta])* $name:ident, $word:literal, $limit:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl RateClass for $name {
+            fn policy() -> Policy {
+                Policy { per_minute: limits::$limit }
+            }
+
+            fn key(user: Option<UserId>, _: &ClientAddress) -> String {
+                format!("{}:{}", $word, user.unwrap_or_default())
+            }
+        }
+    };
+}
+
+per_user! {
+    /// Uploading.
+    Uploads, "upload", UPLOADS_PER_MINUTE
+}
+per_user! {
+    /// Downloading, and asking how things stand.
+    Downloads, "download", DOWNLOADS_PER_MINUTE
+}
+per_user! {
+    /// Reading and settling conflicts.
+    ConflictCalls, "conflicts", CONFLICT_CALLS_PER_MINUTE
+}
+
+/// Everything about accounts, counted by address: who is asking is often what is being asked.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthCalls;
+
+impl RateClass for AuthCalls {
+    fn policy() -> Policy {
+        Policy { per_minute: limits::AUTH_CALLS_PER_MINUTE }
+    }
+
+    fn key(_: Option<UserId>, address: &ClientAddress) -> String {
+        format!("auth:{}", address.0)
+    }
+}
+
+/// A user with a living session, who has one more call of the class `C`. As an argument of a handler it is the proof.
+#[derive(Debug, Clone)]
+pub struct Caller<C> {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: Session,
+    class: PhantomData<C>,
+}
+
+impl<S: Send + Sync, C: RateClass> FromRequestParts<S> for Caller<C>
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let gate = Arc::<Gate>::from_ref(state);
+        frame::announce(parts, C::policy());
+        let now = gate.clock.now();
+        let token = bearer(parts).ok_or_else(ApiError::unauthorized)?;
+        let claims = gate.tokens.check(token, now).map_err(|error| match error {
+            InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
+            InvalidToken::Forged => ApiError::unauthorized(),
+        })?;
+        let toll = gate.toll(C::key(Some(claims.sub), &ClientAddress::of(parts)), C::policy());
+        let admission = gate.sessions.admit(claims.sid, toll.as_ref(), now).await?;
+        let ours = admission.session.filter(|session| session.user == claims.sub);
+        let session = ours.ok_or_else(|| ApiError::new(Code::Unauthorized, "the session has ended; log in again"))?;
+        frame::identify(parts, session.user);
+        if let Some(bucket) = admission.bucket {
+            frame::note(parts, bucket)?;
+        }
+        Ok(Self { user: session.user, session, class: PhantomData })
+    }
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

@@ -1,0 +1,17 @@
+//! What every endpoint shares: the error shape, who is asking, bodies, and the frame around it all.
+
+mod body;
+mod cors;
+mod error;
+mod frame;
+mod gate;
+mod query;
+mod visitor;
+
+pub use body::{JsonBody, RawBody, from_json};
+pub use cors::{Origins, cors};
+pub use error::{ApiError, Code, ErrorBody, Failures, invalid_field};
+pub use frame::{Frame, framed};
+pub use gate::{AuthCalls, Caller, ConflictCalls, Downloads, Gate, RateClass, Uploads};
+pub use query::Query;
+pub use visitor::{ClientAddress, UserAgent, Visitor};

@@ -1,0 +1,43 @@
+use super::{ApiError, Code};
+use crate::models::{FieldError, Timestamp};
+
+/// The query of a URL, of which each name may stand once.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads a query; names that are not asked for are ignored.
+    ///
+    /// # Errors
+    /// When it is no query at all.
+    pub fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let pairs = serde_urlencoded::from_str(query.unwrap_or_default());
+        pairs.map(Self).map_err(|error| ApiError::new(Code::InvalidRequest, format!("the query is malformed: {error}")))
+    }
+
+    /// The value of `name`; of several, the last.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The time `name`, if it is there.
+    ///
+    /// # Errors
+    /// When it is no time.
+    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, FieldError> {
+        // A `+` that was not escaped arrives as a space, and a time holds no other.
+        let text = self.get(name).map(|text| text.replace(' ', "+"));
+        let time = text.map(|text| text.parse()).transpose();
+        time.map_err(|error: crate::models::InvalidTimestamp| FieldError::new(name, error.to_string()))
+    }
+
+    /// The number `limit`, from 1 to `most`, which is also what it is by default.
+    ///
+    /// # Errors
+    /// When it is none of these.
+    pub fn limit(&self, most: usize) -> Result<usize, FieldError> {
+        let Some(text) = self.get("limit") else { return Ok(most) };
+        let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
+        limit.ok_or_else(|| FieldError::new("limit", format!("must be a whole number from 1 to {most}")))
+    }
+}

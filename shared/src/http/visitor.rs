@@ -1,0 +1,60 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::header;
+use http::request::Parts;
+
+use super::gate::{AuthCalls, Gate, RateClass};
+use super::{ApiError, frame};
+use crate::models::limits;
+
+/// Where a request comes from, as the one who accepted the connection knows it: the socket's peer, or what API Gateway
+/// says. Never a header that a client can write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAddress(pub String);
+
+impl ClientAddress {
+    pub(super) fn of(parts: &Parts) -> Self {
+        parts.extensions.get().cloned().unwrap_or_else(|| Self("unknown".to_owned()))
+    }
+}
+
+/// Somebody who has shown no token: one call of those that their address has.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// Where they come from.
+    pub address: ClientAddress,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor
+where
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let gate = Arc::<Gate>::from_ref(state);
+        let address = ClientAddress::of(parts);
+        frame::announce(parts, AuthCalls::policy());
+        if let Some(toll) = gate.toll(AuthCalls::key(None, &address), AuthCalls::policy()) {
+            let bucket = gate.buckets.take(&toll, gate.clock.now()).await?;
+            frame::note(parts, bucket)?;
+        }
+        Ok(Self { address })
+    }
+}
+
+/// What the client says it is: its own version header, or else what any HTTP client says.
+#[derive(Debug, Clone)]
+pub struct UserAgent(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let said = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let text = said("x-client-version").or_else(|| said(header::USER_AGENT.as_str())).unwrap_or_default();
+        Ok(Self(text.chars().take(limits::DEVICE_CHARS).collect()))
+    }
+}

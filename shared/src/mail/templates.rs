@@ -1,0 +1,106 @@
+use askama::Template;
+
+use super::{Mail, MailError};
+use crate::models::User;
+
+/// What product names, links and colours are called everywhere: in mails and on pages.
+#[derive(Debug, Clone)]
+pub struct Brand {
+    /// The product's name.
+    pub name: String,
+    /// Where the product lives.
+    pub url: String,
+    /// The colour of buttons, as `#rrggbb`.
+    pub accent: String,
+    /// The colour of text on it, as `#rrggbb`.
+    pub accent_text: String,
+    /// Where people find help.
+    pub support_email: String,
+}
+
+impl Brand {
+    /// SQL Studio, whose links lead to `url`.
+    pub fn sql_studio(url: &str) -> Self {
+        Self {
+            name: "SQL Studio".to_owned(),
+            url: url.to_owned(),
+            accent: "#2f5fd0".to_owned(),
+            accent_text: "#ffffff".to_owned(),
+            support_email: "support@sqlstudio.app".to_owned(),
+        }
+    }
+}
+
+/// What a mail is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Letter<'a> {
+    /// Asks to confirm the address, with the token that does.
+    VerifyEmail {
+        /// The token.
+        token: &'a str,
+    },
+    /// Lets a new password be chosen, with the token that does.
+    ResetPassword {
+        /// The token.
+        token: &'a str,
+    },
+    /// Says that the address is confirmed.
+    Welcome,
+    /// Says that the password was changed.
+    PasswordChanged,
+}
+
+macro_rules! part {
+    ($name:ident, $path:literal $(, $field:ident)*) => {
+        #[derive(Template)]
+        #[template(path = $path)]
+        struct $name<'a> { brand: &'a Brand, username: &'a str, $($field: &'a str),* }
+    };
+}
+
+part!(VerifyEmailHtml, "mail/verify_email.html", link, valid_for);
+part!(VerifyEmailText, "mail/verify_email.txt", link, valid_for);
+part!(ResetPasswordHtml, "mail/reset_password.html", link, valid_for);
+part!(ResetPasswordText, "mail/reset_password.txt", link, valid_for);
+part!(WelcomeHtml, "mail/welcome.html");
+part!(WelcomeText, "mail/welcome.txt");
+part!(PasswordChangedHtml, "mail/password_changed.html");
+part!(PasswordChangedText, "mail/password_changed.txt");
+
+impl Letter<'_> {
+    /// The mail to `user`.
+    ///
+    /// # Errors
+    /// When a template cannot be rendered.
+    pub fn to(self, user: &User, brand: &Brand) -> Result<Mail, MailError> {
+        let username = user.username.as_str();
+        let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.url);
+        let (kind, subject, html, text) = match self {
+            Self::VerifyEmail { token } => {
+                let (link, valid_for) = (&*link("verify-email", token), "24 hours");
+                let html = VerifyEmailHtml { brand, username, link, valid_for }.render();
+                let text = VerifyEmailText { brand, username, link, valid_for }.render();
+                ("verify_email", "Confirm your email address".to_owned(), html, text)
+            }
+            Self::ResetPassword { token } => {
+                let (link, valid_for) = (&*link("reset-password", token), "1 hour");
+                let html = ResetPasswordHtml { brand, username, link, valid_for }.render();
+                let text = ResetPasswordText { brand, username, link, valid_for }.render();
+                ("reset_password", "Reset your password".to_owned(), html, text)
+            }
+            Self::Welcome => {
+                let html = WelcomeHtml { brand, username }.render();
+                let text = WelcomeText { brand, username }.render();
+                ("welcome", format!("Welcome to {}", brand.name), html, text)
+            }
+            Self::PasswordChanged => {
+                let html = PasswordChangedHtml { brand, username }.render();
+                let text = PasswordChangedText { brand, username }.render();
+                ("password_changed", "Your password was changed".to_owned(), html, text)
+            }
+        };
+        let fault = |error: askama::Error| MailError(error.to_string());
+        let (html, text) = (html.map_err(fault)?, text.map_err(fault)?);
+        Ok(Mail { kind, to: user.email.clone(), subject, html, text })
+    }
+}

@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::limits;
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// The path of the field, as `changes[3].data.port`.
+    pub field: String,
+    /// What it must be, as the end of a sentence that starts with its name.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of the field at `field`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Collects what is wrong with the fields of one object, so that a person learns of all of it at once.
+#[derive(Debug, Default)]
+pub(crate) struct Check(Vec<FieldError>);
+
+impl Check {
+    pub(crate) fn fail(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(FieldError::new(field, message));
+    }
+
+    /// A text of `least` to `most` characters.
+    pub(crate) fn text(&mut self, field: &str, text: &str, least: usize, most: usize) {
+        // A character is at most four bytes: most texts need no counting.
+        let short_enough = text.len() <= most || text.chars().take(most + 1).count() <= most;
+        if text.len() < least {
+            self.fail(field, "must not be empty");
+        } else if !short_enough {
+            self.fail(field, format!("must have at most {most} characters"));
+        }
+    }
+
+    pub(crate) fn optional_text(&mut self, field: &str, text: Option<&String>, most: usize) {
+        if let Some(text) = text {
+            self.text(field, text, 0, most);
+        }
+    }
+
+    pub(crate) fn integer(&mut self, field: &str, number: i64, least: i64, most: i64) {
+        if !(least..=most).contains(&number) {
+            self.fail(field, format!("must be between {least} and {most}"));
+        }
+    }
+
+    pub(crate) fn port(&mut self, field: &str, port: Option<i64>) {
+        if let Some(port) = port {
+            self.integer(field, port, 1, 65_535);
+        }
+    }
+
+    pub(crate) fn metadata(&mut self, metadata: &BTreeMap<String, String>) {
+        if metadata.len() > limits::METADATA_ENTRIES {
+            self.fail("metadata", format!("must have at most {} entries", limits::METADATA_ENTRIES));
+        }
+        for (key, value) in metadata {
+            let field = || format!("metadata.{}", key.chars().take(limits::METADATA_KEY_CHARS).collect::<String>());
+            self.text(&field(), key, 1, limits::METADATA_KEY_CHARS);
+            self.text(&field(), value, 0, limits::METADATA_VALUE_CHARS);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<(), Vec<FieldError>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}

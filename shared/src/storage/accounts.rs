@@ -1,0 +1,138 @@
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::{StoreResult, TokenHash};
+use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
+
+/// A user and the hash of their password.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The user.
+    pub user: User,
+    /// The PHC string of the password.
+    pub password_hash: SecretString,
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// Its id.
+    pub id: UserId,
+    /// Its name.
+    pub username: Username,
+    /// Its address.
+    pub email: EmailAddress,
+    /// The PHC string of its password.
+    pub password_hash: SecretString,
+    /// When it is made.
+    pub created_at: Timestamp,
+}
+
+/// What became of a sign-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignUp {
+    /// The account is there.
+    Created,
+    /// Somebody has that name.
+    UsernameTaken,
+    /// Somebody has that address.
+    EmailTaken,
+}
+
+/// The accounts.
+///
+/// **Law.** Of all accounts that are not being deleted no two have the same [`Username::key`] or the same
+/// [`EmailAddress::key`]; an account that is being deleted is found by none of these methods.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Makes an account.
+    async fn create(&self, account: &NewAccount) -> StoreResult<SignUp>;
+
+    /// The account that logs in as `login`.
+    async fn find(&self, login: &Login) -> StoreResult<Option<Account>>;
+
+    /// The account `id`.
+    async fn get(&self, id: UserId) -> StoreResult<Option<Account>>;
+
+    /// Replaces the password's hash, if it is still `old`; whether it was.
+    async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool>;
+
+    /// Whether the store answers at all.
+    async fn ping(&self) -> StoreResult<()>;
+}
+
+/// What a one-time link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenPurpose {
+    /// To show that an address is the user's.
+    VerifyEmail,
+    /// To choose a new password.
+    ResetPassword,
+}
+
+impl TokenPurpose {
+    /// Its name in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+        }
+    }
+
+    /// For how many seconds a link works.
+    pub const fn lifetime(self) -> i64 {
+        match self {
+            Self::VerifyEmail => 24 * 3_600,
+            Self::ResetPassword => 3_600,
+        }
+    }
+}
+
+/// The one-time links in mails, known by the hashes of their tokens.
+///
+/// **Law.** A token works once, before it expires, and only while it is the newest of its user and purpose. Using it and
+/// what it was used for happen together or not at all.
+#[async_trait]
+pub trait MailTokens: Send + Sync {
+    /// Makes `token` the one that works for `user` and `purpose`, until `expires_at`.
+    async fn issue(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        token: &TokenHash,
+        expires_at: Timestamp,
+    ) -> StoreResult<()>;
+
+    /// Uses `token` to verify its user's address; the user, or `None` if it does not work.
+    async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>>;
+
+    /// Uses `token` to replace its user's password; the user, or `None` if it does not work.
+    async fn reset_password(
+        &self,
+        token: &TokenHash,
+        password_hash: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<Option<User>>;
+}
+
+/// Accounts on their way out.
+///
+/// **Law.** Once begun, a deletion is listed until it is finished, so that whoever is interrupted can be followed up.
+#[async_trait]
+pub trait Deletions: Send + Sync {
+    /// Frees the account's name and address and forgets all it says of a person, at once.
+    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()>;
+
+    /// At most `limit` accounts whose deletion has begun.
+    async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>>;
+
+    /// Removes the last of the account.
+    async fn finish_deletion(&self, user: UserId) -> StoreResult<()>;
+}
+
+/// Whatever expires by itself and only takes up room afterwards: sessions, refresh tokens, mail tokens.
+#[async_trait]
+pub trait Expiry: Send + Sync {
+    /// Removes at most `batch` rows of each kind that expired before `now`, and says how many.
+    async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
+}

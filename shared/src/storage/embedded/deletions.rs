@@ -1,0 +1,50 @@
+use async_trait::async_trait;
+
+use super::Embedded;
+use crate::models::{Timestamp, UserId};
+use crate::storage::libsql::{Columns, Statement, Value};
+use crate::storage::{Deletions, Expiry, StoreResult};
+
+const BEGIN: &str = "
+UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL, password_hash = '', deleted_at = ?2
+WHERE id = ?1 AND deleted_at IS NULL";
+const FORGET_TOKENS: &str = "DELETE FROM mail_tokens WHERE user_id = ?1";
+const PENDING: &str = "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT ?1";
+const FINISH: &str = "DELETE FROM users WHERE id = ?1 AND deleted_at IS NOT NULL";
+
+/// `?1` now, `?2` the size of a batch.
+const EXPIRED: [&str; 3] = [
+    "DELETE FROM mail_tokens WHERE rowid IN (SELECT rowid FROM mail_tokens WHERE expires_at <= ?1 LIMIT ?2)",
+    "DELETE FROM refresh_tokens WHERE rowid IN (SELECT rowid FROM refresh_tokens WHERE expires_at <= ?1 LIMIT ?2)",
+    "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE expires_at <= ?1 LIMIT ?2)",
+];
+
+#[async_trait]
+impl Deletions for Embedded {
+    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
+        let begin = Statement::new(BEGIN, [user.into(), now.into()]);
+        self.file.write(vec![begin, Statement::new(FORGET_TOKENS, [user.into()])]).await?;
+        Ok(())
+    }
+
+    async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
+        let limit = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
+        let done = self.file.read(vec![Statement::new(PENDING, [limit])]).await?;
+        done.into_iter().flat_map(|done| done.rows).map(|row| Columns::of("users", row).uuid("id")).collect()
+    }
+
+    async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
+        self.file.write(vec![Statement::new(FINISH, [user.into()])]).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Expiry for Embedded {
+    async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
+        let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
+        let statements = EXPIRED.map(|sql| Statement::new(sql, [now.into(), batch.clone()]));
+        let done = self.file.write(statements.into()).await?;
+        Ok(done.iter().map(|done| done.written).sum())
+    }
+}

@@ -1,0 +1,49 @@
+//! Accounts and sessions in a libSQL file, beside the sync data: what `cargo run` starts with.
+
+mod accounts;
+mod deletions;
+mod sessions;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, SYNC, Transport, migrate};
+use super::memory::MemoryBuckets;
+
+/// The stores of one machine, in one file.
+#[derive(Clone)]
+pub struct Embedded {
+    file: Arc<dyn Transport>,
+    buckets: Arc<MemoryBuckets>,
+}
+
+impl Embedded {
+    /// The file's name in its folder.
+    pub const FILE: &str = "studio.db";
+
+    /// Opens the stores in `folder`, making both if there are none.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or the file be opened.
+    pub async fn open(folder: &Path) -> Result<Self, BatchError> {
+        let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
+        std::fs::create_dir_all(folder).map_err(fault)?;
+        let file = FileDatabase::open(&folder.join(Self::FILE)).await?;
+        Ok(Self { file: Arc::new(file), buckets: Arc::default() })
+    }
+
+    /// Brings the file up to date and returns the names of the steps that took.
+    ///
+    /// # Errors
+    /// As [`migrate`].
+    pub async fn migrate(&self) -> Result<Vec<&'static str>, BatchError> {
+        let mut applied = migrate(&*self.file, SYNC).await?;
+        applied.extend(migrate(&*self.file, EMBEDDED).await?);
+        Ok(applied)
+    }
+
+    /// The sync data.
+    pub fn sync(&self) -> LibsqlSync {
+        LibsqlSync::new(Arc::clone(&self.file))
+    }
+}

@@ -1,0 +1,141 @@
+use async_trait::async_trait;
+use serde::Serialize;
+
+use super::load::touched_by;
+use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
+use crate::models::{ChangeId, Conflict, ConflictId, ItemType, Timestamp, UserId};
+use crate::storage::{Commit, StoreResult, SyncStore};
+use crate::sync::{Plan, Receipt, Snapshot, Tally, Touched};
+
+/// One text parameter of the server holds at most 5,000,000 bytes.
+const MOST_PARAMETER_BYTES: usize = 4_000_000;
+
+const FIRST_WRITE: &str = "
+INSERT INTO sync_heads (user_id, head, purged_through) VALUES (?1, 0, 0) ON CONFLICT DO NOTHING";
+
+/// The compare-and-swap. A head that is not the expected one becomes NULL, which the column refuses: an error, unlike an
+/// update of no row, stops the transaction wherever it runs.
+const MOVE_HEAD: &str = "
+UPDATE sync_heads SET head = CASE WHEN head = ?2 AND closed_at IS NULL THEN ?3 END WHERE user_id = ?1";
+/// Its place among the statements of a commit.
+const MOVE_HEAD_PLACE: usize = 1;
+
+const RECEIPTS: &str = "
+INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, seq)
+SELECT ?1, j.value ->> 'device', j.value ->> 'change', j.value ->> 'item_type', j.value ->> 'item_id',
+    j.value ->> 'version', j.value ->> 'conflict', j.value ->> 'seq'
+FROM json_each(?2) AS j WHERE true";
+
+const TALLY: &str = "
+INSERT INTO sync_metadata (user_id, device_id, last_sync_at, total_synced, conflicts_count, version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync_at,
+    total_synced = total_synced + excluded.total_synced, conflicts_count = conflicts_count + excluded.conflicts_count,
+    version = excluded.version";
+
+const CONFLICT: &str =
+    concat!("SELECT ", conflicts::columns!(), " FROM conflicts AS c WHERE c.user_id = ?1 AND c.id = ?2");
+
+#[async_trait]
+impl SyncStore for LibsqlSync {
+    async fn load(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
+        self.load_touched(user, touched).await
+    }
+
+    async fn load_conflict(
+        &self,
+        user: UserId,
+        id: &ConflictId,
+        request: &ChangeId,
+    ) -> StoreResult<Option<(Conflict, Snapshot)>> {
+        // Two reads, for what a conflict touches stands in its row; whatever happens in between, the commit finds the
+        // head moved.
+        let statement = Statement::new(CONFLICT, [user.into(), id.as_str().into()]);
+        let done = self.transport.read(vec![statement]).await?;
+        let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else { return Ok(None) };
+        let conflict = conflicts::read(row)?;
+        let snapshot = self.load_touched(user, &touched_by(&conflict, request)).await?;
+        Ok(Some((conflict, snapshot)))
+    }
+
+    async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit> {
+        match self.transport.write(statements(user, plan, version, now)).await {
+            Ok(_) => Ok(Commit::Applied),
+            Err(BatchError::Constraint { statement: MOVE_HEAD_PLACE, .. }) => Ok(Commit::HeadMoved),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<Statement> {
+    let head = [user.into(), plan.expected.time.into(), plan.new_head.into()];
+    let mut statements = vec![Statement::new(FIRST_WRITE, [user.into()]), Statement::new(MOVE_HEAD, head)];
+    for item_type in ItemType::ALL {
+        let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);
+        let rows = |whole: bool| {
+            let rows = of_type().filter(move |(_, stored)| stored.item.is_some() == whole);
+            rows.map(|(key, stored)| items::to_json(&key.id, stored))
+        };
+        push_sets(&mut statements, items::upsert(item_type), user, rows(true));
+        if item_type == ItemType::QueryHistory {
+            push_sets(&mut statements, items::BURY_QUERY_HISTORY, user, rows(false));
+        }
+    }
+    push_sets(&mut statements, conflicts::UPSERT, user, plan.conflicts.iter().map(conflicts::to_json));
+    push_sets(&mut statements, RECEIPTS, user, plan.receipts.iter().map(receipt_to_json));
+    if let Some(tally) = &plan.tally {
+        statements.push(count(user, tally, version, now));
+    }
+    statements
+}
+
+/// Adds `sql` for all of `rows`: once, or as often as the size of its parameter makes necessary.
+fn push_sets(statements: &mut Vec<Statement>, sql: &'static str, user: UserId, rows: impl Iterator<Item = String>) {
+    let mut set = String::new();
+    let mut push = |set: String| statements.push(Statement::new(sql, [user.into(), Value::Text(set + "]")]));
+    for row in rows {
+        if !set.is_empty() && set.len() + row.len() >= MOST_PARAMETER_BYTES {
+            push(std::mem::take(&mut set));
+        }
+        set.push(if set.is_empty() { '[' } else { ',' });
+        set.push_str(&row);
+    }
+    if !set.is_empty() {
+        push(set);
+    }
+}
+
+fn receipt_to_json(receipt: &Receipt) -> String {
+    #[derive(Serialize)]
+    struct RowJson<'a> {
+        device: &'a str,
+        change: &'a str,
+        item_type: ItemType,
+        item_id: &'a str,
+        version: i64,
+        conflict: Option<&'a str>,
+        seq: i64,
+    }
+    let row = RowJson {
+        device: receipt.device.as_str(),
+        change: receipt.change.as_str(),
+        item_type: receipt.key.item_type,
+        item_id: receipt.key.id.as_str(),
+        version: receipt.version,
+        conflict: receipt.conflict.as_ref().map(ConflictId::as_str),
+        seq: receipt.seq.micros(),
+    };
+    serde_json::to_string(&row).expect("a receipt has text keys only")
+}
+
+fn count(user: UserId, tally: &Tally, version: &str, now: Timestamp) -> Statement {
+    let parameters = [
+        user.into(),
+        tally.device.as_str().into(),
+        now.into(),
+        tally.synced.into(),
+        tally.conflicts.into(),
+        version.into(),
+    ];
+    Statement::new(TALLY, parameters)
+}

@@ -1,0 +1,162 @@
+//! The table of conflicts: as written, as read, and paged.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{Columns, Done, LibsqlSync, Row, Statement, Value};
+use crate::models::{
+    Conflict, ConflictId, Content, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement, Strategy, SyncVersion,
+    Timestamp, UserId, VersionRecord, Winner, limits,
+};
+use crate::storage::{ConflictBook, ConflictFilter, ConflictPage, StoreResult};
+
+/// The columns of a conflict's row, in the order in which [`read`] takes them; `c` is the table.
+macro_rules! columns {
+    () => {
+        "c.id, c.item_type, c.item_id, c.local_version, c.remote_version, c.item_version, c.detected_at, \
+         c.resolved_at, c.resolution, c.winner, c.copy_id, c.seq"
+    };
+}
+pub(super) use columns;
+
+/// Writes whole rows: `?1` the user, `?2` the rows as a JSON array.
+pub(super) const UPSERT: &str = "
+INSERT INTO conflicts (user_id, id, item_type, item_id, local_version, remote_version, item_version, detected_at,
+    resolved_at, resolution, winner, copy_id, seq, bytes)
+SELECT ?1, j.value ->> '$.id', j.value ->> '$.item_type', j.value ->> '$.item_id', j.value -> '$.local_version',
+    j.value -> '$.remote_version', j.value ->> '$.item_version', j.value ->> '$.detected_at',
+    j.value ->> '$.resolved_at', j.value ->> '$.resolution', j.value ->> '$.winner', j.value ->> '$.copy_id',
+    j.value ->> '$.seq', octet_length(j.value)
+FROM json_each(?2) AS j WHERE true
+ON CONFLICT (user_id, id) DO UPDATE SET local_version = excluded.local_version,
+    remote_version = excluded.remote_version, item_version = excluded.item_version,
+    resolved_at = excluded.resolved_at, resolution = excluded.resolution, winner = excluded.winner,
+    copy_id = excluded.copy_id, seq = excluded.seq, bytes = excluded.bytes";
+
+#[derive(Serialize)]
+struct RowJson<'a> {
+    id: &'a ConflictId,
+    item_type: ItemType,
+    item_id: &'a ItemId,
+    local_version: VersionRecord,
+    remote_version: VersionRecord,
+    item_version: SyncVersion,
+    detected_at: i64,
+    resolved_at: Option<i64>,
+    resolution: Option<&'static str>,
+    winner: Option<&'static str>,
+    copy_id: Option<&'a ItemId>,
+    seq: i64,
+}
+
+/// The row of `conflict` as JSON.
+pub(super) fn to_json(conflict: &Conflict) -> String {
+    let settled = conflict.settled.as_ref();
+    let row = RowJson {
+        id: &conflict.id,
+        item_type: conflict.key.item_type,
+        item_id: &conflict.key.id,
+        local_version: VersionRecord::new(&conflict.key.id, &conflict.local),
+        remote_version: VersionRecord::new(&conflict.key.id, &conflict.remote),
+        item_version: conflict.item_version,
+        detected_at: conflict.detected_at.micros(),
+        resolved_at: settled.map(|settled| settled.at.micros()),
+        resolution: settled.map(|settled| settled.resolution.name()),
+        winner: settled.and_then(|settled| Some(settled.winner?.name())),
+        copy_id: settled.and_then(|settled| settled.copy_id.as_ref()),
+        seq: conflict.seq.micros(),
+    };
+    serde_json::to_string(&row).expect("a conflict has text keys only")
+}
+
+/// Reads one row of [`columns!`].
+pub(super) fn read(row: Row) -> StoreResult<Conflict> {
+    let mut row = Columns::of("conflicts", row);
+    let id = ConflictId::trusted(row.text("id")?);
+    let item_type = row.named("item_type", ItemType::named)?;
+    let key = ItemKey { item_type, id: ItemId::trusted(row.text("item_id")?) };
+    let local = read_version(&mut row, "local_version", item_type)?;
+    let remote = read_version(&mut row, "remote_version", item_type)?;
+    let item_version = row.integer("item_version")?;
+    let detected_at = row.time("detected_at")?;
+    let resolved_at = row.optional_time("resolved_at")?;
+    let resolution = row.optional_named("resolution", Strategy::named)?;
+    let winner = row.optional_named("winner", Winner::named)?;
+    let copy_id = row.optional_text("copy_id")?.map(ItemId::trusted);
+    let settled = resolved_at.zip(resolution).map(|(at, resolution)| Settlement { at, resolution, winner, copy_id });
+    Ok(Conflict { id, key, local, remote, item_version, detected_at, settled, seq: row.time("seq")? })
+}
+
+fn read_version(row: &mut Columns, column: &'static str, item_type: ItemType) -> StoreResult<ItemVersion> {
+    let version: VersionRecord<Json> = row.json(column)?;
+    let read = |data: Json| -> StoreResult<Item> {
+        let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
+        let content = Content::parse(item_type, data).map_err(|errors| row.bad(column, format!("{errors:?}")))?;
+        Ok(Item { content, created_at: created_at.unwrap_or(version.updated_at) })
+    };
+    Ok(ItemVersion {
+        item: version.data.map(read).transpose()?,
+        updated_at: version.updated_at,
+        sync_version: version.sync_version,
+        device: version.device_id,
+    })
+}
+
+/// `?1` user, `?2` filter, `?3` before, `?4` limit, `?5` bytes. One row more than is shown tells whether there are more.
+const LIST: &str = concat!(
+    "WITH newest AS (
+        SELECT id, seq, bytes FROM conflicts
+        WHERE user_id = ?1 AND seq < ?3
+            AND (?2 = 'all' OR (?2 = 'open' AND resolved_at IS NULL) OR (?2 = 'resolved' AND resolved_at IS NOT NULL))
+        ORDER BY seq DESC LIMIT ?4 + 1),
+    fitting AS (
+        SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total FROM newest WINDOW w AS (ORDER BY seq DESC))
+    SELECT ",
+    columns!(),
+    ", (SELECT count(*) FROM newest) FROM fitting CROSS JOIN conflicts AS c
+    WHERE c.user_id = ?1 AND c.id = fitting.id AND place <= ?4 AND (total <= ?5 OR place = 1)
+    ORDER BY c.seq DESC"
+);
+const COUNT: &str = "
+SELECT count(*) FROM conflicts
+WHERE user_id = ?1
+    AND (?2 = 'all' OR (?2 = 'open' AND resolved_at IS NULL) OR (?2 = 'resolved' AND resolved_at IS NOT NULL))";
+
+#[async_trait]
+impl ConflictBook for LibsqlSync {
+    async fn list(
+        &self,
+        user: UserId,
+        filter: ConflictFilter,
+        before: Option<Timestamp>,
+        limit: usize,
+    ) -> StoreResult<ConflictPage> {
+        let filter = match filter {
+            ConflictFilter::Open => "open",
+            ConflictFilter::Resolved => "resolved",
+            ConflictFilter::All => "all",
+        };
+        let before = before.unwrap_or(Timestamp::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let bytes = limits::PAGE_BYTES as i64;
+        let page = [user.into(), filter.into(), before.into(), limit.into(), bytes.into()];
+        let statements = vec![Statement::new(LIST, page), Statement::new(COUNT, [user.into(), filter.into()])];
+        let mut done = self.transport.read(statements).await?.into_iter();
+        read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())
+    }
+}
+
+fn read_page(listed: Done, counted: Done) -> StoreResult<ConflictPage> {
+    let count = match counted.rows.first().and_then(|row| row.first()) {
+        Some(Value::Integer(count)) => *count,
+        _ => 0,
+    };
+    let matching = match listed.rows.first().and_then(|row| row.last()) {
+        Some(Value::Integer(matching)) => *matching as usize,
+        _ => 0,
+    };
+    let conflicts = listed.rows.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
+    let next = conflicts.last().map(|conflict| conflict.seq).filter(|_| matching > conflicts.len());
+    Ok(ConflictPage { conflicts, count, next })
+}

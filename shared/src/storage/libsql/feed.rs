@@ -1,0 +1,182 @@
+use async_trait::async_trait;
+
+use super::items::{self, columns};
+use super::load::{HEAD, read_head, read_walk};
+use super::{Columns, Done, LibsqlSync, Statement, Value, conflicts};
+use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, UserId, limits};
+use crate::storage::{Feed, Page, PageRequest, Status, StoreResult};
+use crate::sync::Walk;
+
+/// What a page takes up besides its items and conflicts.
+const FRAME_BYTES: usize = 1_024;
+
+const WALK: &str = "SELECT head, cursor, previous FROM walks WHERE user_id = ?1 AND device_id = ?2";
+
+const REMEMBER: &str = "
+INSERT INTO walks (user_id, device_id, head, cursor, previous) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (user_id, device_id) DO UPDATE SET head = excluded.head, cursor = excluded.cursor,
+    previous = excluded.previous";
+
+/// The newest open conflicts that fit a page: `?1` user, `?6` limit, `?7` bytes.
+macro_rules! open_conflicts {
+    () => {
+        "open AS (
+            SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total
+            FROM (SELECT id, seq, bytes FROM conflicts WHERE user_id = ?1 AND resolved_at IS NULL
+                ORDER BY seq DESC LIMIT ?6)
+            WINDOW w AS (ORDER BY seq DESC)),
+        shown AS (SELECT id, total FROM open WHERE total <= ?7 OR place = 1)"
+    };
+}
+
+/// A list of one of the page's three kinds of item: `?2` since, `?3` limit, `?4` bytes, conflicts included, `?5` whether
+/// tombstones are wanted. Where the page ends must be found first, over all kinds; the indexes on `seq` answer that
+/// alone. A tombstone shows its ids only, which take up a kilobyte at most.
+macro_rules! page_of {
+    ($table:ident) => {
+        concat!(
+            "WITH ",
+            open_conflicts!(),
+            ", candidates AS (
+                SELECT * FROM (SELECT seq, iif(deleted_at IS NULL, bytes, 1024) AS bytes FROM connections
+                    WHERE user_id = ?1 AND seq > ?2 AND (?5 OR deleted_at IS NULL) ORDER BY seq LIMIT ?3 + 1)
+                UNION ALL
+                SELECT * FROM (SELECT seq, iif(deleted_at IS NULL, bytes, 1024) FROM saved_queries
+                    WHERE user_id = ?1 AND seq > ?2 AND (?5 OR deleted_at IS NULL) ORDER BY seq LIMIT ?3 + 1)
+                UNION ALL
+                SELECT * FROM (SELECT seq, iif(deleted_at IS NULL, bytes, 1024) FROM query_history
+                    WHERE user_id = ?1 AND seq > ?2 AND (?5 OR deleted_at IS NULL) ORDER BY seq LIMIT ?3 + 1)),
+            fitting AS (
+                SELECT seq, row_number() OVER w AS place,
+                    sum(bytes) OVER w + (SELECT coalesce(max(total), 0) FROM shown) AS total
+                FROM candidates WINDOW w AS (ORDER BY seq)),
+            page AS (SELECT max(seq) AS end FROM fitting WHERE place <= ?3 AND (total <= ?4 OR place = 1))
+            SELECT ",
+            columns!($table),
+            ", (SELECT max(seq) > (SELECT end FROM page) FROM candidates) FROM ",
+            stringify!($table),
+            " AS i WHERE i.user_id = ?1 AND i.seq > ?2 AND i.seq <= (SELECT end FROM page)
+                AND (?5 OR i.deleted_at IS NULL)"
+        )
+    };
+}
+
+const CONNECTIONS: &str = page_of!(connections);
+const SAVED_QUERIES: &str = page_of!(saved_queries);
+const QUERY_HISTORY: &str = page_of!(query_history);
+
+const OPEN_CONFLICTS: &str = concat!(
+    "WITH ",
+    open_conflicts!(),
+    " SELECT ",
+    conflicts::columns!(),
+    " FROM shown CROSS JOIN conflicts AS c WHERE c.user_id = ?1 AND c.id = shown.id ORDER BY c.seq DESC"
+);
+
+const ONE_CONNECTION: &str =
+    concat!("SELECT ", columns!(connections), " FROM connections AS i WHERE i.user_id = ?1 AND i.id = ?2");
+const ONE_SAVED_QUERY: &str =
+    concat!("SELECT ", columns!(saved_queries), " FROM saved_queries AS i WHERE i.user_id = ?1 AND i.id = ?2");
+const ONE_HISTORY_ENTRY: &str =
+    concat!("SELECT ", columns!(query_history), " FROM query_history AS i WHERE i.user_id = ?1 AND i.id = ?2");
+
+const DEVICES: &str = "
+SELECT device_id, last_sync_at, total_synced, conflicts_count, version FROM sync_metadata
+WHERE user_id = ?1 ORDER BY last_sync_at DESC, device_id LIMIT 1000";
+
+const COUNTS: &str = "
+SELECT (SELECT count(*) FROM connections WHERE user_id = ?1 AND deleted_at IS NULL),
+    (SELECT count(*) FROM saved_queries WHERE user_id = ?1 AND deleted_at IS NULL),
+    (SELECT count(*) FROM query_history WHERE user_id = ?1 AND deleted_at IS NULL),
+    (SELECT count(*) FROM conflicts WHERE user_id = ?1 AND resolved_at IS NULL)";
+
+#[async_trait]
+impl Feed for LibsqlSync {
+    async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page> {
+        let parameters = page_parameters(user, request);
+        let walk = [user.into(), request.device.as_str().into()];
+        let mut statements = vec![Statement::new(HEAD, [user.into()]), Statement::new(WALK, walk)];
+        for sql in [OPEN_CONFLICTS, CONNECTIONS, SAVED_QUERIES, QUERY_HISTORY] {
+            statements.push(Statement::new(sql, parameters.clone()));
+        }
+        let mut done = self.transport.read(statements).await?.into_iter();
+        let mut next = || done.next().unwrap_or_default();
+        let head = read_head(next())?;
+        let walk = read_walk(next())?;
+        let conflicts = next().rows.into_iter().map(conflicts::read).collect::<StoreResult<Vec<_>>>()?;
+        let mut page = Page { head, walk, conflicts, ..Page::default() };
+        for item_type in ItemType::ALL {
+            read_items(&mut page, item_type, next())?;
+        }
+        page.items.sort_by_key(|(_, stored)| stored.seq);
+        Ok(page)
+    }
+
+    async fn remember(&self, user: UserId, device: &DeviceId, walk: Walk) -> StoreResult<()> {
+        let parameters =
+            [user.into(), device.as_str().into(), walk.head.into(), walk.cursor.into(), walk.previous.into()];
+        self.transport.write(vec![Statement::new(REMEMBER, parameters)]).await?;
+        Ok(())
+    }
+
+    async fn status(&self, user: UserId) -> StoreResult<Status> {
+        let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
+        let mut done = self.transport.read(statements.into()).await?.into_iter();
+        let mut next = || done.next().unwrap_or_default();
+        let head = read_head(next())?;
+        let devices = next().rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
+        let counts = next().rows.into_iter().next().unwrap_or_default();
+        let mut counts = Columns::of("counts", counts);
+        let items =
+            [counts.integer("connections")?, counts.integer("saved_queries")?, counts.integer("query_history")?];
+        Ok(Status { head, devices, items, open_conflicts: counts.integer("conflicts")? })
+    }
+
+    async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>> {
+        let sql = match key.item_type {
+            ItemType::Connection => ONE_CONNECTION,
+            ItemType::SavedQuery => ONE_SAVED_QUERY,
+            ItemType::QueryHistory => ONE_HISTORY_ENTRY,
+        };
+        let done = self.transport.read(vec![Statement::new(sql, [user.into(), key.id.as_str().into()])]).await?;
+        let row = done.into_iter().flat_map(|done| done.rows).next();
+        row.map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.transport.read(vec![Statement::new("SELECT 1 FROM sync_heads LIMIT 1", [])]).await?;
+        Ok(())
+    }
+}
+
+fn page_parameters(user: UserId, request: &PageRequest) -> [Value; 7] {
+    let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    [
+        user.into(),
+        request.since.into(),
+        number(request.limit),
+        number(limits::PAGE_BYTES - FRAME_BYTES),
+        request.tombstones.into(),
+        number(limits::PAGE_CONFLICTS),
+        number(limits::PAGE_CONFLICT_BYTES),
+    ]
+}
+
+fn read_items(page: &mut Page, item_type: ItemType, done: Done) -> StoreResult<()> {
+    for mut row in done.rows {
+        page.has_more |= row.pop() == Some(Value::Integer(1));
+        page.items.push(items::read(item_type, row)?);
+    }
+    Ok(())
+}
+
+fn read_device(row: super::Row) -> StoreResult<Device> {
+    let mut row = Columns::of("sync_metadata", row);
+    Ok(Device {
+        id: DeviceId::trusted(row.text("device_id")?),
+        last_sync_at: row.time("last_sync_at")?,
+        total_synced: row.integer("total_synced")?,
+        conflicts_count: row.integer("conflicts_count")?,
+        version: row.text("version")?,
+    })
+}

@@ -1,0 +1,198 @@
+//! A libSQL database in a file of this machine.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use libsql::Connection;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{BatchError, Done, Statement, Transport, Value};
+
+/// Readers at once: more would only wait for the two or so cores of a machine that runs this.
+const READERS: usize = 4;
+
+/// How long to wait for another process that writes to the same file, such as a purge.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for one's turn before the request is refused: well under a client's patience.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_CONSTRAINT: i32 = 19;
+
+/// Connections to one file: one that writes, a few that read beside it.
+///
+/// libSQL's calls on a file block, so every transaction runs on a thread for blocking work.
+pub struct FileDatabase {
+    writer: Pool,
+    readers: Pool,
+}
+
+impl FileDatabase {
+    /// Opens the database at `path`, making the file if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is no database.
+    pub async fn open(path: &Path) -> Result<Self, BatchError> {
+        let database = libsql::Builder::new_local(path).build().await.map_err(|error| fault(&error))?;
+        let mut connections = Vec::with_capacity(READERS + 1);
+        for _ in 0..=READERS {
+            connections.push(connect(&database).await?);
+        }
+        let readers = connections.split_off(1);
+        Ok(Self { writer: Pool::new(connections), readers: Pool::new(readers) })
+    }
+}
+
+async fn connect(database: &libsql::Database) -> Result<Connection, BatchError> {
+    let connection = database.connect().map_err(|error| fault(&error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| fault(&error))?;
+    // FULL: an acknowledged upload survives a power cut, not only a crash.
+    for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"] {
+        let mut rows = connection.query(pragma, ()).await.map_err(|error| fault(&error))?;
+        while rows.next().await.map_err(|error| fault(&error))?.is_some() {}
+    }
+    Ok(connection)
+}
+
+/// Connections that are lent out one transaction at a time.
+struct Pool {
+    free: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Pool {
+    fn new(connections: Vec<Connection>) -> Self {
+        Self { permits: Arc::new(Semaphore::new(connections.len())), free: Arc::new(Mutex::new(connections)) }
+    }
+
+    /// Runs `work` on a connection. Once begun it is finished, even if the caller stops waiting.
+    async fn run<T, F>(&self, work: F) -> Result<T, BatchError>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&Connection) -> Result<T, BatchError> + Send + 'static,
+    {
+        let unavailable = |reason: &str| BatchError::Unavailable(reason.to_owned());
+        let turn = timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = turn.map_err(|_| unavailable("waited too long for a turn"))?;
+        let permit = permit.map_err(|_| unavailable("closed"))?;
+        let free = Arc::clone(&self.free);
+        let runtime = Handle::current();
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = lock(&free).pop().ok_or_else(|| unavailable("no connection is free"))?;
+            let result = runtime.block_on(work(&connection));
+            lock(&free).push(connection);
+            drop(permit);
+            result
+        });
+        task.await.map_err(|error| BatchError::Refused(error.to_string()))?
+    }
+}
+
+fn lock(free: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    free.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Transport for FileDatabase {
+    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+        self.readers.run(async move |connection| transact(connection, "BEGIN DEFERRED", statements).await).await
+    }
+
+    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+        self.writer.run(async move |connection| transact(connection, "BEGIN IMMEDIATE", statements).await).await
+    }
+
+    async fn script(&self, script: String) -> Result<(), BatchError> {
+        self.writer
+            .run(async move |connection| {
+                let rows = connection.execute_transactional_batch(&script).await;
+                rows.map(drop).map_err(|error| fault(&error))
+            })
+            .await
+    }
+}
+
+async fn transact(
+    connection: &Connection,
+    begin: &'static str,
+    statements: Vec<Statement>,
+) -> Result<Vec<Done>, BatchError> {
+    connection.execute(begin, ()).await.map_err(|error| fault(&error))?;
+    let result = match run_all(connection, statements).await {
+        Ok(done) => connection.execute("COMMIT", ()).await.map(|_| done).map_err(|error| fault(&error)),
+        Err(error) => Err(error),
+    };
+    if result.is_err() && !connection.is_autocommit() {
+        // Nothing more can be done about a rollback that fails; the error that led here is the one to tell.
+        connection.execute("ROLLBACK", ()).await.ok();
+    }
+    result
+}
+
+async fn run_all(connection: &Connection, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    let mut done = Vec::with_capacity(statements.len());
+    for (place, statement) in statements.into_iter().enumerate() {
+        let result = run(connection, statement).await;
+        done.push(result.map_err(|error| match fault(&error) {
+            BatchError::Constraint { reason, .. } => BatchError::Constraint { statement: place, reason },
+            other => other,
+        })?);
+    }
+    Ok(done)
+}
+
+async fn run(connection: &Connection, statement: Statement) -> Result<Done, libsql::Error> {
+    let parameters: Vec<libsql::Value> = statement.parameters.into_iter().map(to_libsql).collect();
+    let prepared = connection.prepare(statement.sql).await?;
+    if prepared.column_count() == 0 {
+        let written = prepared.execute(parameters).await?;
+        return Ok(Done { rows: Vec::new(), written: written as u64 });
+    }
+    let mut rows = prepared.query(parameters).await?;
+    let columns = rows.column_count();
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().await? {
+        all.push(
+            (0..columns).map(|column| Ok(from_libsql(row.get_value(column)?))).collect::<Result<_, libsql::Error>>()?,
+        );
+    }
+    Ok(Done { rows: all, written: 0 })
+}
+
+fn to_libsql(value: Value) -> libsql::Value {
+    match value {
+        Value::Null => libsql::Value::Null,
+        Value::Integer(number) => libsql::Value::Integer(number),
+        Value::Text(text) => libsql::Value::Text(text),
+    }
+}
+
+fn from_libsql(value: libsql::Value) -> Value {
+    match value {
+        libsql::Value::Integer(number) => Value::Integer(number),
+        libsql::Value::Text(text) => Value::Text(text),
+        // The tables are STRICT and hold neither of the last two, so whoever reads one of them finds a bad row.
+        libsql::Value::Null | libsql::Value::Real(_) | libsql::Value::Blob(_) => Value::Null,
+    }
+}
+
+fn fault(error: &libsql::Error) -> BatchError {
+    let reason = error.to_string();
+    match error {
+        libsql::Error::SqliteFailure(code, _) if code & 0xff == SQLITE_CONSTRAINT => {
+            BatchError::Constraint { statement: 0, reason }
+        }
+        libsql::Error::SqliteFailure(code, _) if [SQLITE_BUSY, SQLITE_LOCKED].contains(&(code & 0xff)) => {
+            BatchError::Unavailable(reason)
+        }
+        libsql::Error::ConnectionFailed(_) => BatchError::Unavailable(reason),
+        _ => BatchError::Refused(reason),
+    }
+}

@@ -1,0 +1,201 @@
+//! The three tables of items: their columns, as written and as read.
+
+use serde::Serialize;
+
+use super::Columns;
+use crate::models::{
+    Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, QueryHistory, SavedQuery, Stored,
+    Timestamp,
+};
+use crate::storage::StoreResult;
+
+/// A row as it travels to the database: the item as clients know it, and what the columns need besides.
+#[derive(Serialize)]
+struct RowJson<'a> {
+    id: &'a ItemId,
+    item: Option<&'a Content>,
+    created_at: Option<i64>,
+    updated_at: i64,
+    executed_at: Option<i64>,
+    version: i64,
+    deleted_at: Option<i64>,
+    seq: i64,
+    device: &'a DeviceId,
+}
+
+/// The row of `stored` as JSON.
+pub(super) fn to_json(id: &ItemId, stored: &Stored) -> String {
+    let executed_at = match stored.item.as_ref().map(|item| &item.content) {
+        Some(Content::QueryHistory(entry)) => Some(entry.executed_at.micros()),
+        _ => None,
+    };
+    let row = RowJson {
+        id,
+        item: stored.item.as_ref().map(|item| &item.content),
+        created_at: stored.item.as_ref().map(|item| item.created_at.micros()),
+        updated_at: stored.updated_at.micros(),
+        executed_at,
+        version: stored.version,
+        deleted_at: stored.deleted_at.map(Timestamp::micros),
+        seq: stored.seq.micros(),
+        device: &stored.device,
+    };
+    serde_json::to_string(&row).expect("an item has text keys only")
+}
+
+/// Writes whole rows: `?1` the user, `?2` the rows as a JSON array.
+pub(super) const fn upsert(item_type: ItemType) -> &'static str {
+    match item_type {
+        ItemType::Connection => UPSERT_CONNECTIONS,
+        ItemType::SavedQuery => UPSERT_SAVED_QUERIES,
+        ItemType::QueryHistory => UPSERT_QUERY_HISTORY,
+    }
+}
+
+const UPSERT_CONNECTIONS: &str = "
+INSERT INTO connections (user_id, id, name, type, host, port, database_name, username, use_ssh, ssh_host, ssh_port,
+    ssh_user, color, icon, metadata, created_at, updated_at, sync_version, deleted_at, seq, device_id, bytes)
+SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.name', j.value ->> '$.item.type', j.value ->> '$.item.host',
+    j.value ->> '$.item.port', j.value ->> '$.item.database', j.value ->> '$.item.username',
+    j.value ->> '$.item.use_ssh', j.value ->> '$.item.ssh_host', j.value ->> '$.item.ssh_port',
+    j.value ->> '$.item.ssh_user', j.value ->> '$.item.color', j.value ->> '$.item.icon',
+    j.value -> '$.item.metadata', j.value ->> '$.created_at', j.value ->> '$.updated_at', j.value ->> '$.version',
+    j.value ->> '$.deleted_at', j.value ->> '$.seq', j.value ->> '$.device', octet_length(j.value)
+FROM json_each(?2) AS j WHERE true
+ON CONFLICT (user_id, id) DO UPDATE SET name = excluded.name, type = excluded.type, host = excluded.host,
+    port = excluded.port, database_name = excluded.database_name, username = excluded.username,
+    use_ssh = excluded.use_ssh, ssh_host = excluded.ssh_host, ssh_port = excluded.ssh_port,
+    ssh_user = excluded.ssh_user, color = excluded.color, icon = excluded.icon, metadata = excluded.metadata,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, sync_version = excluded.sync_version,
+    deleted_at = excluded.deleted_at, seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes";
+
+const UPSERT_SAVED_QUERIES: &str = "
+INSERT INTO saved_queries (user_id, id, name, description, query, connection_id, tags, favorite, metadata, created_at,
+    updated_at, sync_version, deleted_at, seq, device_id, bytes)
+SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.name', j.value ->> '$.item.description',
+    j.value ->> '$.item.query', j.value ->> '$.item.connection_id', j.value -> '$.item.tags',
+    j.value ->> '$.item.favorite', j.value -> '$.item.metadata', j.value ->> '$.created_at',
+    j.value ->> '$.updated_at', j.value ->> '$.version', j.value ->> '$.deleted_at', j.value ->> '$.seq',
+    j.value ->> '$.device', octet_length(j.value)
+FROM json_each(?2) AS j WHERE true
+ON CONFLICT (user_id, id) DO UPDATE SET name = excluded.name, description = excluded.description,
+    query = excluded.query, connection_id = excluded.connection_id, tags = excluded.tags,
+    favorite = excluded.favorite, metadata = excluded.metadata, created_at = excluded.created_at,
+    updated_at = excluded.updated_at, sync_version = excluded.sync_version, deleted_at = excluded.deleted_at,
+    seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes";
+
+/// History is written once, so there is nothing to overwrite.
+const UPSERT_QUERY_HISTORY: &str = "
+INSERT INTO query_history (user_id, id, query, connection_id, executed_at, duration_ms, rows_affected, success, error,
+    metadata, sync_version, deleted_at, seq, device_id, bytes)
+SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.query', j.value ->> '$.item.connection_id',
+    j.value ->> '$.executed_at', j.value ->> '$.item.duration_ms', j.value ->> '$.item.rows_affected',
+    j.value ->> '$.item.success', j.value ->> '$.item.error', j.value -> '$.item.metadata', j.value ->> '$.version',
+    j.value ->> '$.deleted_at', j.value ->> '$.seq', j.value ->> '$.device', octet_length(j.value)
+FROM json_each(?2) AS j WHERE true";
+
+/// Turns rows of the history whose content was not loaded into tombstones: `?1` the user, `?2` the rows.
+pub(super) const BURY_QUERY_HISTORY: &str = "
+UPDATE query_history SET sync_version = j.value ->> '$.version', deleted_at = j.value ->> '$.deleted_at',
+    seq = j.value ->> '$.seq', device_id = j.value ->> '$.device'
+FROM json_each(?2) AS j WHERE user_id = ?1 AND query_history.id = j.value ->> '$.id'";
+
+/// The columns of an item's row, in the order in which [`read`] takes them; `i` is the table.
+macro_rules! columns {
+    (connections) => {
+        "i.id, i.name, i.type, i.host, i.port, i.database_name, i.username, i.use_ssh, i.ssh_host, i.ssh_port, \
+         i.ssh_user, i.color, i.icon, i.metadata, i.created_at, i.updated_at, i.sync_version, i.seq, i.device_id, \
+         i.deleted_at"
+    };
+    (saved_queries) => {
+        "i.id, i.name, i.description, i.query, i.connection_id, i.tags, i.favorite, i.metadata, i.created_at, \
+         i.updated_at, i.sync_version, i.seq, i.device_id, i.deleted_at"
+    };
+    (query_history) => {
+        "i.id, i.query, i.connection_id, i.executed_at, i.duration_ms, i.rows_affected, i.success, i.error, \
+         i.metadata, i.sync_version, i.seq, i.device_id, i.deleted_at"
+    };
+}
+pub(super) use columns;
+
+/// Reads one row of the table of `item_type`.
+pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey, Stored)> {
+    let (id, item, updated_at, mut row) = match item_type {
+        ItemType::Connection => read_connection(row)?,
+        ItemType::SavedQuery => read_saved_query(row)?,
+        ItemType::QueryHistory => read_query_history(row)?,
+    };
+    let stored = Stored {
+        item: Some(item),
+        updated_at,
+        version: row.integer("sync_version")?,
+        seq: row.time("seq")?,
+        device: DeviceId::trusted(row.text("device_id")?),
+        deleted_at: row.optional_time("deleted_at")?,
+    };
+    Ok((ItemKey { item_type, id }, stored))
+}
+
+type Start = (ItemId, Item, Timestamp, Columns);
+
+fn read_connection(row: super::Row) -> StoreResult<Start> {
+    let mut row = Columns::of("connections", row);
+    let id = ItemId::trusted(row.text("id")?);
+    let connection = Connection {
+        name: row.text("name")?,
+        database_type: row.named("type", database_type)?,
+        host: row.optional_text("host")?,
+        port: row.optional_integer("port")?,
+        database: row.text("database_name")?,
+        username: row.optional_text("username")?,
+        use_ssh: row.flag("use_ssh")?,
+        ssh_host: row.optional_text("ssh_host")?,
+        ssh_port: row.optional_integer("ssh_port")?,
+        ssh_user: row.optional_text("ssh_user")?,
+        color: row.optional_text("color")?,
+        icon: row.optional_text("icon")?,
+        metadata: row.json("metadata")?,
+    };
+    let item = Item { content: Content::Connection(connection), created_at: row.time("created_at")? };
+    let updated_at = row.time("updated_at")?;
+    Ok((id, item, updated_at, row))
+}
+
+fn database_type(name: &str) -> Option<DatabaseType> {
+    serde_json::from_value(name.into()).ok()
+}
+
+fn read_saved_query(row: super::Row) -> StoreResult<Start> {
+    let mut row = Columns::of("saved_queries", row);
+    let id = ItemId::trusted(row.text("id")?);
+    let query = SavedQuery {
+        name: row.text("name")?,
+        description: row.optional_text("description")?,
+        query: row.text("query")?,
+        connection_id: row.optional_text("connection_id")?,
+        tags: row.json("tags")?,
+        favorite: row.flag("favorite")?,
+        metadata: row.json("metadata")?,
+    };
+    let item = Item { content: Content::SavedQuery(query), created_at: row.time("created_at")? };
+    let updated_at = row.time("updated_at")?;
+    Ok((id, item, updated_at, row))
+}
+
+fn read_query_history(row: super::Row) -> StoreResult<Start> {
+    let mut row = Columns::of("query_history", row);
+    let id = ItemId::trusted(row.text("id")?);
+    let entry = QueryHistory {
+        query: row.text("query")?,
+        connection_id: row.text("connection_id")?,
+        executed_at: row.time("executed_at")?,
+        duration_ms: row.integer("duration_ms")?,
+        rows_affected: row.integer("rows_affected")?,
+        success: row.flag("success")?,
+        error: row.optional_text("error")?,
+        metadata: row.json("metadata")?,
+    };
+    let executed_at = entry.executed_at;
+    let item = Item { content: Content::QueryHistory(entry), created_at: executed_at };
+    Ok((id, item, executed_at, row))
+}

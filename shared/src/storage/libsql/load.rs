@@ -1,0 +1,207 @@
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::items::{self, columns};
+use super::{Columns, Done, LibsqlSync, Row, Statement, Value, conflicts};
+use crate::models::{ChangeId, Conflict, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
+use crate::storage::{StoreError, StoreResult};
+use crate::sync::{Head, Receipt, Snapshot, Touched, Walk};
+
+pub(super) const HEAD: &str = "SELECT head, purged_through, closed_at FROM sync_heads WHERE user_id = ?1";
+
+/// `CROSS JOIN` keeps the order: from each wanted key to its row. As a plain join SQLite may choose to walk the whole
+/// table for each key.
+const CONNECTIONS: &str = concat!(
+    "SELECT ",
+    columns!(connections),
+    " FROM json_each(?2) AS j CROSS JOIN connections AS i WHERE i.user_id = ?1 AND i.id = j.value"
+);
+const SAVED_QUERIES: &str = concat!(
+    "SELECT ",
+    columns!(saved_queries),
+    " FROM json_each(?2) AS j CROSS JOIN saved_queries AS i WHERE i.user_id = ?1 AND i.id = j.value"
+);
+/// Of the history only what exists is asked for: it never conflicts, so its content is not compared.
+const QUERY_HISTORY: &str = "
+SELECT i.id, i.executed_at, i.sync_version, i.seq, i.device_id, i.deleted_at
+FROM json_each(?2) AS j CROSS JOIN query_history AS i WHERE i.user_id = ?1 AND i.id = j.value";
+
+const RECEIPTS: &str = "
+SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.seq
+FROM json_each(?3) AS j CROSS JOIN receipts AS r
+WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value";
+
+const CONFLICTS_OF_RECEIPTS: &str = concat!(
+    "SELECT ",
+    conflicts::columns!(),
+    " FROM json_each(?3) AS j CROSS JOIN receipts AS r CROSS JOIN conflicts AS c
+    WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value AND c.user_id = ?1 AND c.id = r.conflict_id"
+);
+
+/// The newest conflict of each branch: with `max()` the other columns are those of the row that has the maximum
+/// (<https://www.sqlite.org/lang_select.html#bareagg>).
+const CONFLICTS_OF_BRANCHES: &str = concat!(
+    "SELECT ",
+    conflicts::columns!(),
+    ", max(c.seq), c.base_version FROM json_each(?3) AS j CROSS JOIN conflicts AS c
+    WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
+        AND c.base_version = j.value ->> 2
+    GROUP BY c.item_type, c.item_id, c.base_version"
+);
+
+/// The copies that the branches of the upload made: connections, then saved queries.
+const COPIED_CONNECTIONS: &str = concat!(
+    "SELECT ",
+    columns!(connections),
+    " FROM json_each(?3) AS j CROSS JOIN conflicts AS c CROSS JOIN connections AS i
+    WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
+        AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'connection'"
+);
+const COPIED_SAVED_QUERIES: &str = concat!(
+    "SELECT ",
+    columns!(saved_queries),
+    " FROM json_each(?3) AS j CROSS JOIN conflicts AS c CROSS JOIN saved_queries AS i
+    WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
+        AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'saved_query'"
+);
+
+/// What each statement of a load returns.
+enum Part {
+    Items(ItemType),
+    HistoryKeys,
+    Receipts,
+    MetConflicts,
+    BranchConflicts,
+}
+
+impl LibsqlSync {
+    pub(super) async fn load_touched(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
+        let (parts, statements) = statements(user, touched);
+        let mut done = self.transport.read(statements).await?.into_iter();
+        let head = read_head(done.next().unwrap_or_default())?;
+        let mut snapshot = Snapshot { head, ..Snapshot::default() };
+        for (part, done) in parts.into_iter().zip(done) {
+            fill(&mut snapshot, &part, done)?;
+        }
+        Ok(snapshot)
+    }
+}
+
+fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
+    let mut parts = Vec::new();
+    let mut statements = vec![Statement::new(HEAD, [user.into()])];
+    for item_type in ItemType::ALL {
+        let ids: Vec<&str> =
+            touched.items.iter().filter(|key| key.item_type == item_type).map(|key| key.id.as_str()).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let (part, sql) = match item_type {
+            ItemType::Connection => (Part::Items(item_type), CONNECTIONS),
+            ItemType::SavedQuery => (Part::Items(item_type), SAVED_QUERIES),
+            ItemType::QueryHistory => (Part::HistoryKeys, QUERY_HISTORY),
+        };
+        parts.push(part);
+        statements.push(Statement::new(sql, [user.into(), json!(ids).to_string().into()]));
+    }
+    if !touched.changes.is_empty() {
+        let by_change = of_device(user, &touched.device, json!(touched.changes).to_string());
+        parts.extend([Part::Receipts, Part::MetConflicts]);
+        statements.push(Statement::new(RECEIPTS, by_change.clone()));
+        statements.push(Statement::new(CONFLICTS_OF_RECEIPTS, by_change));
+    }
+    if !touched.branches.is_empty() {
+        let branches: Vec<_> =
+            touched.branches.iter().map(|(key, base)| json!([key.item_type.name(), key.id, base])).collect();
+        let by_branch = of_device(user, &touched.device, json!(branches).to_string());
+        parts.extend([Part::BranchConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
+        statements.push(Statement::new(CONFLICTS_OF_BRANCHES, by_branch.clone()));
+        statements.push(Statement::new(COPIED_CONNECTIONS, by_branch.clone()));
+        statements.push(Statement::new(COPIED_SAVED_QUERIES, by_branch));
+    }
+    (parts, statements)
+}
+
+fn of_device(user: Uuid, device: &DeviceId, keys: String) -> [Value; 3] {
+    [user.into(), device.as_str().into(), keys.into()]
+}
+
+fn fill(snapshot: &mut Snapshot, part: &Part, done: Done) -> StoreResult<()> {
+    for row in done.rows {
+        match part {
+            Part::Items(item_type) => {
+                let (key, stored) = items::read(*item_type, row)?;
+                snapshot.items.insert(key, stored);
+            }
+            Part::HistoryKeys => {
+                let (key, stored) = read_history_key(row)?;
+                snapshot.items.insert(key, stored);
+            }
+            Part::Receipts => {
+                let receipt = read_receipt(row)?;
+                snapshot.receipts.insert(receipt.change.clone(), receipt);
+            }
+            Part::MetConflicts => {
+                let conflict = conflicts::read(row)?;
+                snapshot.conflicts.insert(conflict.id.clone(), conflict);
+            }
+            Part::BranchConflicts => {
+                let conflict = conflicts::read(row)?;
+                let branch = (conflict.key.clone(), conflict.local.sync_version);
+                snapshot.branches.insert(branch, conflict.id.clone());
+                snapshot.conflicts.insert(conflict.id.clone(), conflict);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the result of [`HEAD`]; a user without a row has not written yet.
+pub(super) fn read_head(done: Done) -> StoreResult<Head> {
+    let Some(row) = done.rows.into_iter().next() else { return Ok(Head::default()) };
+    let mut row = Columns::of("sync_heads", row);
+    let head = Head { time: row.time("head")?, purged_through: row.time("purged_through")? };
+    if row.optional_time("closed_at")?.is_some() { Err(StoreError::Closed) } else { Ok(head) }
+}
+
+/// Reads the result of a query for a row of `walks`.
+pub(super) fn read_walk(done: Done) -> StoreResult<Option<Walk>> {
+    let Some(row) = done.rows.into_iter().next() else { return Ok(None) };
+    let mut row = Columns::of("walks", row);
+    Ok(Some(Walk { head: row.time("head")?, cursor: row.time("cursor")?, previous: row.time("previous")? }))
+}
+
+fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
+    let mut row = Columns::of("query_history", row);
+    let id = ItemId::trusted(row.text("id")?);
+    let stored = Stored {
+        item: None,
+        updated_at: row.time("executed_at")?,
+        version: row.integer("sync_version")?,
+        seq: row.time("seq")?,
+        device: DeviceId::trusted(row.text("device_id")?),
+        deleted_at: row.optional_time("deleted_at")?,
+    };
+    Ok((ItemKey { item_type: ItemType::QueryHistory, id }, stored))
+}
+
+fn read_receipt(row: Row) -> StoreResult<Receipt> {
+    let mut row = Columns::of("receipts", row);
+    Ok(Receipt {
+        change: ChangeId::trusted(row.text("change_id")?),
+        device: DeviceId::trusted(row.text("device_id")?),
+        key: ItemKey { item_type: row.named("item_type", ItemType::named)?, id: ItemId::trusted(row.text("item_id")?) },
+        version: row.integer("sync_version")?,
+        conflict: row.optional_text("conflict_id")?.map(ConflictId::trusted),
+        seq: row.time("seq")?,
+    })
+}
+
+/// What settling `conflict` touches: its item, and the copies it has made or may make.
+pub(super) fn touched_by(conflict: &Conflict, request: &ChangeId) -> Touched {
+    let copies = crate::sync::copies_of(conflict);
+    let items: BTreeSet<ItemKey> = std::iter::once(conflict.key.clone()).chain(copies).collect();
+    Touched { device: DeviceId::nobody(), items, changes: BTreeSet::from([request.clone()]), branches: BTreeSet::new() }
+}

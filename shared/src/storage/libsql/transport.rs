@@ -1,0 +1,130 @@
+use async_trait::async_trait;
+
+use crate::storage::StoreError;
+
+/// A value of a parameter or a column. No table here holds blobs or floating-point numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// SQL's NULL.
+    Null,
+    /// A whole number; a boolean is 0 or 1.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Integer(flag.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<crate::models::Timestamp> for Value {
+    fn from(time: crate::models::Timestamp) -> Self {
+        Self::Integer(time.micros())
+    }
+}
+
+impl From<uuid::Uuid> for Value {
+    fn from(id: uuid::Uuid) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One statement and the values of `?1`, `?2`, ….
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its text.
+    pub sql: &'static str,
+    /// Its parameters.
+    pub parameters: Vec<Value>,
+}
+
+impl Statement {
+    /// The statement `sql` with `parameters`.
+    pub fn new(sql: &'static str, parameters: impl IntoIterator<Item = Value>) -> Self {
+        Self { sql, parameters: parameters.into_iter().collect() }
+    }
+}
+
+/// The values of one row, in the order of its columns.
+pub type Row = Vec<Value>;
+
+/// What a statement did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The rows it returned.
+    pub rows: Vec<Row>,
+    /// How many rows it wrote.
+    pub written: u64,
+}
+
+/// Why a transaction was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// The statement at this place, from 0, was refused by a constraint.
+    #[error("statement {statement}: {reason}")]
+    Constraint {
+        /// Its place.
+        statement: usize,
+        /// What the database said.
+        reason: String,
+    },
+    /// The database could not be asked, or was too busy.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The database refused a statement: a defect of ours.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<BatchError> for StoreError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Unavailable(reason) => Self::Unavailable { store: "libsql", reason },
+            BatchError::Constraint { .. } | BatchError::Refused(_) => {
+                Self::Refused { store: "libsql", reason: error.to_string() }
+            }
+        }
+    }
+}
+
+/// A way to a libSQL database.
+///
+/// **Law.** The statements of one call run in order in one transaction: a read sees one moment; a write is committed
+/// whole, and is then durable, or leaves nothing behind.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Runs statements that write nothing.
+    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
+
+    /// Runs statements that write.
+    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
+
+    /// Runs a script of several statements without parameters: a migration.
+    async fn script(&self, script: String) -> Result<(), BatchError>;
+}

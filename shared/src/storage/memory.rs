@@ -1,0 +1,55 @@
+//! Token buckets in this process's memory: for the local server, which is alone.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{BucketState, Buckets, StoreResult, Toll};
+use crate::models::Timestamp;
+
+/// Most buckets kept. Beyond that the full ones go, which say no more than missing ones.
+const MOST_BUCKETS: usize = 100_000;
+
+const MICROS_PER_MINUTE: i64 = 60_000_000;
+
+/// Token buckets in memory.
+///
+/// A bucket is kept as the moment at which it will be full (the generic cell rate algorithm): a full one needs no
+/// entry, and the flow needs no timer.
+#[derive(Debug, Default)]
+pub struct MemoryBuckets(Mutex<HashMap<String, Timestamp>>);
+
+#[async_trait]
+impl Buckets for MemoryBuckets {
+    async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MOST_BUCKETS {
+            buckets.retain(|_, full_at| *full_at > now);
+        }
+        let full_at = buckets.get(&toll.key).copied().unwrap_or(now).max(now);
+        let (state, full_at) = take(toll, full_at, now);
+        buckets.insert(toll.key.clone(), full_at);
+        Ok(state)
+    }
+}
+
+/// Takes a token from a bucket that would be full at `full_at`; how it stands then, and when it will be full.
+fn take(toll: &Toll, full_at: Timestamp, now: Timestamp) -> (BucketState, Timestamp) {
+    let limit = i64::from(toll.policy.per_minute);
+    let per_token = MICROS_PER_MINUTE / limit;
+    let missing = full_at.micros() - now.micros();
+    let after = missing + per_token;
+    let taken = after <= per_token * limit;
+    let missing = if taken { after } else { missing };
+    let remaining = (per_token * limit - missing) / per_token;
+    let seconds = |micros: i64| u32::try_from((micros.max(0) + 999_999) / 1_000_000).unwrap_or(u32::MAX);
+    let state = BucketState {
+        taken,
+        limit: toll.policy.per_minute,
+        remaining: u32::try_from(remaining).unwrap_or(0),
+        full_in: seconds(missing),
+        next_in: seconds(missing + per_token - per_token * limit),
+    };
+    (state, Timestamp::from_micros(now.micros() + missing))
+}

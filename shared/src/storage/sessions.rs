@@ -1,0 +1,131 @@
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+
+use super::StoreResult;
+use crate::models::{Session, SessionId, Timestamp, UserId};
+
+/// The SHA-256 of a token: what is stored in its place.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenHash(String);
+
+impl TokenHash {
+    /// The hash of `token`.
+    pub fn of(token: &[u8]) -> Self {
+        Self(hex::encode(Sha256::digest(token)))
+    }
+
+    /// The hash, in hex.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// A session to be opened, and the refresh token it starts with.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// The session.
+    pub session: Session,
+    /// The hash of its refresh token.
+    pub refresh: TokenHash,
+}
+
+/// How many calls a bucket lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Most tokens it holds, and as many flow in each minute.
+    pub per_minute: u32,
+}
+
+/// A token to be taken from a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toll {
+    /// Which bucket.
+    pub key: String,
+    /// Its size.
+    pub policy: Policy,
+}
+
+/// How a bucket stands after a token was asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketState {
+    /// Whether there was one.
+    pub taken: bool,
+    /// The size of the bucket.
+    pub limit: u32,
+    /// Whole tokens left.
+    pub remaining: u32,
+    /// Seconds, rounded up, until it is full again.
+    pub full_in: u32,
+    /// Seconds, rounded up, until it holds a token.
+    pub next_in: u32,
+}
+
+/// Token buckets.
+///
+/// **Law.** Of any number of calls at once no more are let through than there are tokens.
+#[async_trait]
+pub trait Buckets: Send + Sync {
+    /// Takes a token, if there is one.
+    async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState>;
+}
+
+/// Who stands at the door.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// The session, unless it has ended.
+    pub session: Option<Session>,
+    /// The bucket, where a token was asked for and the session lives.
+    pub bucket: Option<BucketState>,
+}
+
+/// For how many seconds a rotated refresh token still works: two tabs, or an answer that was lost.
+pub const GRACE_SECONDS: i64 = 10;
+
+/// What became of a refresh token that was presented.
+#[derive(Debug, Clone)]
+pub enum Rotation {
+    /// It was good; the next one works from now on.
+    Rotated(Session),
+    /// It was rotated out too long ago to be a lost answer: it may be stolen, and the whole session has ended.
+    Reused(Session),
+    /// Nobody knows it, or it has expired.
+    Unknown,
+}
+
+/// The logins of all users.
+///
+/// **Law.** A session that was ended is admitted by no call that starts after [`end`](Self::end) or
+/// [`end_others`](Self::end_others) returned. A refresh token can be rotated once, and again within [`GRACE_SECONDS`];
+/// presented later it ends its session. Every session expires.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// Opens a session. Of more than [`crate::models::limits::SESSIONS`] of a user the one unused longest ends.
+    async fn open(&self, session: &NewSession) -> StoreResult<()>;
+
+    /// Asks in one step whether the session `id` lives and, if so and if asked, for a token of its bucket.
+    async fn admit(&self, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission>;
+
+    /// Replaces the refresh token `presented` by `next`, and lets the session live until `expires_at`.
+    async fn rotate(
+        &self,
+        presented: &TokenHash,
+        next: &TokenHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<Rotation>;
+
+    /// The user's living sessions, newest first.
+    async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>>;
+
+    /// Ends the user's session `id`; whether there was one.
+    async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool>;
+
+    /// Ends all the user's sessions but `except`.
+    async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()>;
+}

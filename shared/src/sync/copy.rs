@@ -1,0 +1,51 @@
+use uuid::Uuid;
+
+use crate::models::{
+    ChangeId, Conflict, ConflictId, Content, DeviceId, ItemId, ItemKey, SyncVersion, Timestamp, limits,
+};
+
+/// The namespace of the ids made here (UUID version 5, RFC 9562 §5.5): an arbitrary, fixed value.
+const NAMESPACE: Uuid = Uuid::from_u128(0x7c1f_3a52_9d0e_4b86_a7f4_52d1_c08b_6e93);
+
+/// A name-based id: the same for the same parts, so that an attempt that is made again writes the same rows.
+fn derived(parts: &[&str]) -> String {
+    // The length before each part keeps ("a", "bc") apart from ("ab", "c").
+    let name: String = parts.iter().map(|part| format!("{}:{part};", part.len())).collect();
+    Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
+}
+
+/// The id of the conflict that the change `change` of `device` meets.
+pub(super) fn conflict_id(device: &DeviceId, change: &ChangeId) -> ConflictId {
+    ConflictId::trusted(derived(&["conflict", device.as_str(), change.as_str()]))
+}
+
+/// The id of the copy of a branch: one per item, device and base version.
+pub(super) fn copy_id(key: &ItemKey, device: &DeviceId, base: SyncVersion) -> ItemId {
+    let base = base.to_string();
+    ItemId::trusted(derived(&["copy", key.item_type.name(), key.id.as_str(), device.as_str(), &base]))
+}
+
+/// The id of a further copy, for when that of the branch is taken by what others have made of it since.
+pub(super) fn further_copy_id(conflict: &ConflictId) -> ItemId {
+    ItemId::trusted(derived(&["further copy", conflict.as_str()]))
+}
+
+/// `content` under the name of a copy: `name (conflicted copy, DEVICE, DATE)`, where the name gives way if the whole
+/// would be too long.
+pub(super) fn copy_of(content: &Content, device: &DeviceId, now: Timestamp) -> Content {
+    let mut content = content.clone();
+    if let Some(name) = content.name_mut() {
+        let suffix = format!(" (conflicted copy, {device}, {})", now.date());
+        let room = limits::NAME_CHARS.saturating_sub(suffix.chars().count());
+        *name = name.chars().take(room).collect::<String>() + &suffix;
+    }
+    content
+}
+
+/// Every item that settling `conflict` may make beside the conflicting one.
+pub fn copies_of(conflict: &Conflict) -> Vec<ItemKey> {
+    let beside = |id| ItemKey { item_type: conflict.key.item_type, id };
+    let made = conflict.settled.as_ref().and_then(|settled| settled.copy_id.clone());
+    let branch = copy_id(&conflict.key, &conflict.local.device, conflict.local.sync_version);
+    made.into_iter().chain([branch, further_copy_id(&conflict.id)]).map(beside).collect()
+}

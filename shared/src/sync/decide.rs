@@ -1,0 +1,320 @@
+use std::collections::BTreeSet;
+
+use super::branch::renews;
+use super::copy::{conflict_id, copy_id, copy_of, further_copy_id};
+use super::{Outcome, Plan, Receipt, RejectionCode, Snapshot, Tally, Upload};
+use crate::models::{
+    Change, Conflict, ConflictId, DeviceId, Edit, FieldError, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement,
+    Stored, Strategy, Timestamp, Winner,
+};
+
+/// Decides what `upload` does to the data in `snapshot` at the server time `now`: what to write, and what became of
+/// each change, in order.
+pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> (Plan, Vec<Outcome>) {
+    let mut ledger = Ledger::new(snapshot, upload, now);
+    let outcomes = upload.changes.iter().map(|change| ledger.take(change)).collect();
+    (ledger.into_plan(), outcomes)
+}
+
+/// The user's data as the changes of one upload pass over it, one after the other.
+struct Ledger<'a> {
+    data: Snapshot,
+    upload: &'a Upload,
+    now: Timestamp,
+    /// The newest server time handed out.
+    time: Timestamp,
+    written_items: BTreeSet<ItemKey>,
+    written_conflicts: BTreeSet<ConflictId>,
+    new_receipts: Vec<Receipt>,
+    tally: Tally,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(data: Snapshot, upload: &'a Upload, now: Timestamp) -> Self {
+        Self {
+            time: data.head.time,
+            data,
+            upload,
+            now,
+            written_items: BTreeSet::new(),
+            written_conflicts: BTreeSet::new(),
+            new_receipts: Vec::new(),
+            tally: Tally { device: upload.device.clone(), synced: 0, conflicts: 0 },
+        }
+    }
+
+    fn into_plan(mut self) -> Plan {
+        let items = std::mem::take(&mut self.data.items);
+        let conflicts = std::mem::take(&mut self.data.conflicts);
+        Plan {
+            expected: self.data.head,
+            new_head: self.time,
+            items: items.into_iter().filter(|(key, _)| self.written_items.contains(key)).collect(),
+            conflicts: conflicts
+                .into_values()
+                .filter(|conflict| self.written_conflicts.contains(&conflict.id))
+                .collect(),
+            receipts: self.new_receipts,
+            tally: Some(self.tally),
+        }
+    }
+
+    fn take(&mut self, change: &Change) -> Outcome {
+        if let Some(receipt) = self.data.receipts.get(&change.id) {
+            return self.answer_again(receipt, change);
+        }
+        if change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete {
+            return self.append(change);
+        }
+        let outcome = self.edit(change);
+        self.keep_receipt(change, &outcome);
+        outcome
+    }
+
+    /// A repeat changes nothing and is answered as it was the first time.
+    fn answer_again(&self, receipt: &Receipt, change: &Change) -> Outcome {
+        if receipt.key != change.key {
+            let message = "was used before, for a change of another item";
+            return Outcome::Rejected(RejectionCode::ChangeIdReused, FieldError::new("id", message));
+        }
+        match &receipt.conflict {
+            Some(id) if self.data.conflicts.contains_key(id) => Outcome::Conflict(id.clone()),
+            // Settled so long ago that the conflict was purged: what is left to say is which version stood.
+            _ => Outcome::Applied(receipt.version),
+        }
+    }
+
+    fn keep_receipt(&mut self, change: &Change, outcome: &Outcome) {
+        let (version, conflict) = match outcome {
+            Outcome::Applied(version) => (*version, None),
+            Outcome::Conflict(id) => {
+                (self.data.items.get(&change.key).map_or(0, |item| item.version), Some(id.clone()))
+            }
+            Outcome::Rejected(..) => return,
+        };
+        match conflict {
+            None => self.tally.synced += 1,
+            Some(_) => self.tally.conflicts += 1,
+        }
+        let receipt = Receipt {
+            device: self.upload.device.clone(),
+            change: change.id.clone(),
+            key: change.key.clone(),
+            version,
+            conflict,
+            seq: self.time,
+        };
+        self.data.receipts.insert(change.id.clone(), receipt.clone());
+        self.new_receipts.push(receipt);
+    }
+
+    /// History is append-only: its row is its own receipt, and the version a new one is given is always 1.
+    fn append(&mut self, change: &Change) -> Outcome {
+        if !self.data.items.contains_key(&change.key) {
+            let at = self.tick();
+            self.write(change, at);
+            self.tally.synced += 1;
+        }
+        Outcome::Applied(1)
+    }
+
+    fn edit(&mut self, change: &Change) -> Outcome {
+        let Some(stored) = self.data.items.get(&change.key) else {
+            return self.edit_of_nothing(change);
+        };
+        let version = stored.version;
+        if is_same(stored, &change.edit) {
+            self.tick();
+            return Outcome::Applied(version);
+        }
+        if self.conflicts(stored, change) {
+            return Outcome::Conflict(self.settle(change));
+        }
+        let at = self.tick();
+        Outcome::Applied(self.write(change, at))
+    }
+
+    fn edit_of_nothing(&mut self, change: &Change) -> Outcome {
+        match &change.edit {
+            Edit::Delete => {
+                self.tick();
+                Outcome::Applied(0)
+            }
+            Edit::Put { expects_item: true, .. } if self.slept_through_a_purge() => {
+                let message = "was deleted elsewhere, so long ago that nothing is left of it; \
+                               download afresh, then upload the edit again if it is still wanted";
+                Outcome::Rejected(RejectionCode::ResyncRequired, FieldError::new("item_id", message))
+            }
+            Edit::Put { .. } => {
+                let at = self.tick();
+                Outcome::Applied(self.write(change, at))
+            }
+        }
+    }
+
+    /// Whether tombstones were purged that this device may never have seen.
+    fn slept_through_a_purge(&self) -> bool {
+        self.upload.last_sync_at.unwrap_or(Timestamp::MIN) < self.data.head.purged_through
+            && self.data.head.purged_through > Timestamp::EPOCH
+    }
+
+    /// A change conflicts when somebody else wrote the item last, and not the version that the change is based on. A
+    /// base *above* the stored version comes from before a backup was restored, and was as little seen here.
+    fn conflicts(&self, stored: &Stored, change: &Change) -> bool {
+        change.key.item_type != ItemType::QueryHistory
+            && stored.device != self.upload.device
+            && stored.version != change.base
+    }
+
+    /// The next server time: strictly after every one before it, and not before the clock.
+    fn tick(&mut self) -> Timestamp {
+        self.time = self.time.max(self.now).next();
+        self.time
+    }
+
+    /// Clamped, so that a wrong clock cannot win for ever.
+    fn edited_at(&self, change: &Change) -> Timestamp {
+        change.updated_at.min(self.now)
+    }
+
+    /// Makes `change` the item, and returns its new version.
+    fn write(&mut self, change: &Change, at: Timestamp) -> i64 {
+        let updated_at = self.edited_at(change);
+        let before = self.data.items.get(&change.key);
+        let written = successor(before, &change.edit, updated_at, &self.upload.device, at);
+        let version = written.version;
+        self.put(change.key.clone(), written);
+        version
+    }
+
+    fn put(&mut self, key: ItemKey, stored: Stored) {
+        self.written_items.insert(key.clone());
+        self.data.items.insert(key, stored);
+    }
+
+    /// Settles, or leaves open, the conflict that `change` meets, and returns its id.
+    fn settle(&mut self, change: &Change) -> ConflictId {
+        let at = self.tick();
+        let earlier = self.earlier(change);
+        let id = earlier.map_or_else(|| conflict_id(&self.upload.device, &change.id), |earlier| earlier.id.clone());
+        let detected_at = earlier.map_or(at, |earlier| earlier.detected_at);
+        let copy_before = earlier.and_then(|earlier| earlier.settled.as_ref()?.copy_id.clone());
+
+        let remote = ItemVersion::of(self.data.items.get(&change.key));
+        let local = self.local_version(change);
+        let (winner, copy_id) = match self.upload.strategy {
+            Strategy::UserChoice => (None, None),
+            Strategy::LastWriteWins => (Some(self.last_write(change, &remote, at)), None),
+            Strategy::KeepBoth => self.keep_both(change, &id, copy_before, at),
+        };
+        let settled = (self.upload.strategy != Strategy::UserChoice).then_some(Settlement {
+            at,
+            resolution: self.upload.strategy,
+            winner,
+            copy_id,
+        });
+        let item_version = self.data.items.get(&change.key).map_or(0, |item| item.version);
+        let key = change.key.clone();
+        let conflict = Conflict { id: id.clone(), key, local, remote, item_version, detected_at, settled, seq: at };
+        self.data.branches.insert((change.key.clone(), change.base), id.clone());
+        self.data.conflicts.insert(id.clone(), conflict);
+        self.written_conflicts.insert(id.clone());
+        id
+    }
+
+    /// The conflict that `change` goes on with, if its branch has met one that it may renew.
+    fn earlier(&self, change: &Change) -> Option<&Conflict> {
+        let id = self.data.branches.get(&(change.key.clone(), change.base))?;
+        let earlier = self.data.conflicts.get(id)?;
+        let copy = earlier.settled.as_ref().and_then(|settled| settled.copy_id.as_ref());
+        let copy = copy.and_then(|id| self.data.items.get(&beside(&change.key, id)));
+        renews(earlier, self.upload.strategy, &change.edit, copy).then_some(earlier)
+    }
+
+    fn local_version(&self, change: &Change) -> ItemVersion {
+        let updated_at = self.edited_at(change);
+        let item = match &change.edit {
+            Edit::Put { content, created_at, .. } => {
+                let before = self.data.items.get(&change.key);
+                Some(Item { content: content.clone(), created_at: created(*created_at, before, updated_at) })
+            }
+            Edit::Delete => None,
+        };
+        ItemVersion { item, updated_at, sync_version: change.base, device: self.upload.device.clone() }
+    }
+
+    /// The later edit becomes the item; on a tie the stored one stays.
+    fn last_write(&mut self, change: &Change, remote: &ItemVersion, at: Timestamp) -> Winner {
+        if self.edited_at(change) > remote.updated_at {
+            self.write(change, at);
+            Winner::Local
+        } else {
+            Winner::Remote
+        }
+    }
+
+    /// The upload becomes an item beside the stored one. A deletion leaves nothing to keep: the stored item stays.
+    fn keep_both(
+        &mut self,
+        change: &Change,
+        conflict: &ConflictId,
+        copy_before: Option<ItemId>,
+        at: Timestamp,
+    ) -> (Option<Winner>, Option<ItemId>) {
+        let Edit::Put { content, created_at, .. } = &change.edit else {
+            return (Some(Winner::Remote), None);
+        };
+        let id = copy_before.unwrap_or_else(|| {
+            let id = copy_id(&change.key, &self.upload.device, change.base);
+            let taken = self.data.items.contains_key(&beside(&change.key, &id));
+            if taken { further_copy_id(conflict) } else { id }
+        });
+        let content = copy_of(content, &self.upload.device, self.now);
+        let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
+        let key = beside(&change.key, &id);
+        let before = self.data.items.get(&key);
+        let copy = successor(before, &edit, self.edited_at(change), &self.upload.device, at);
+        self.put(key, copy);
+        (None, Some(id))
+    }
+}
+
+/// The item `id` of the same kind as `key`.
+pub(super) fn beside(key: &ItemKey, id: &ItemId) -> ItemKey {
+    ItemKey { item_type: key.item_type, id: id.clone() }
+}
+
+/// What is stored after `edit` of what was `before`.
+pub(super) fn successor(
+    before: Option<&Stored>,
+    edit: &Edit,
+    updated_at: Timestamp,
+    device: &DeviceId,
+    at: Timestamp,
+) -> Stored {
+    let (item, deleted_at) = match edit {
+        Edit::Put { content, created_at, .. } => {
+            let created_at = created(*created_at, before, updated_at);
+            (Some(Item { content: content.clone(), created_at }), None)
+        }
+        // What the tombstone covers stays readable until the purge.
+        Edit::Delete => (before.and_then(|before| before.item.clone()), Some(at)),
+    };
+    let version = before.map_or(0, |before| before.version) + 1;
+    Stored { item, updated_at, version, seq: at, device: device.clone(), deleted_at }
+}
+
+fn created(said: Option<Timestamp>, before: Option<&Stored>, updated_at: Timestamp) -> Timestamp {
+    let known = before.and_then(|before| Some(before.item.as_ref()?.created_at));
+    said.or(known).unwrap_or(updated_at)
+}
+
+/// Whether `edit` says what is stored already, times aside.
+fn is_same(stored: &Stored, edit: &Edit) -> bool {
+    match edit {
+        Edit::Put { content, .. } => {
+            stored.is_live() && stored.item.as_ref().is_some_and(|item| item.content == *content)
+        }
+        Edit::Delete => !stored.is_live(),
+    }
+}

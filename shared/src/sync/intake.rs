@@ -1,0 +1,199 @@
+//! From one element of `changes` to a [`Change`], or to the reasons why not.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{Rejection, RejectionCode, canonical_hash, credentials, matches_checksum};
+use crate::models::{
+    Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, ItemId, ItemKey, ItemType, Timestamp, limits,
+};
+
+type Fields = serde_json::Map<String, Value>;
+
+/// Reads the change at place `index` of an upload.
+///
+/// # Errors
+/// What is wrong with it, by field, as `changes[3].data.port`.
+pub fn intake(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
+    let mut head = ChangeHead { index, ..ChangeHead::default() };
+    read(raw, &mut head).map_err(|(code, errors)| {
+        let place = format!("changes[{index}]");
+        let located = errors.into_iter().map(|error| FieldError::new(join(&place, &error.field), error.message));
+        Box::new(Rejection { change: head, code, details: located.collect() })
+    })
+}
+
+/// Reads the data of the item `key`, as a change would bring it; `field` is what the request calls it.
+///
+/// # Errors
+/// What is wrong with it, by field.
+pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, Vec<FieldError>> {
+    if let Some(path) = find_nul(&data) {
+        return Err(vec![FieldError::new(join(field, &path), "must not hold a NUL character")]);
+    }
+    if let Some(found) = credentials::find(&data) {
+        return Err(vec![FieldError::new(join(field, &found.path), found.kind.to_string())]);
+    }
+    let read = content(key, data).map_err(|(_, errors)| errors);
+    read.map_err(|errors| {
+        errors.into_iter().map(|error| FieldError::new(join(field, &error.field), error.message)).collect()
+    })
+}
+
+type Refusal = (RejectionCode, Vec<FieldError>);
+
+fn invalid(field: &str, message: impl Into<String>) -> Refusal {
+    (RejectionCode::InvalidChange, vec![FieldError::new(field, message)])
+}
+
+fn read(raw: &RawValue, head: &mut ChangeHead) -> Result<Change, Refusal> {
+    let value: Value = serde_json::from_str(raw.get()).map_err(|error| invalid("", error.to_string()))?;
+    let Value::Object(fields) = &value else {
+        return Err(invalid("", "must be an object"));
+    };
+    describe(fields, head);
+    if let Some(field) = find_nul(&value) {
+        return Err(invalid(&field, "must not hold a NUL character"));
+    }
+    if let Some(found) = credentials::find(&value) {
+        let error = FieldError::new(found.path, found.kind.to_string());
+        return Err((RejectionCode::CredentialsPresent, vec![error]));
+    }
+    let id = match fields.get("id") {
+        None | Some(Value::Null) => ChangeId::trusted(format!("sha256:{}", canonical_hash(&value))),
+        Some(_) => ChangeId::parse(text(fields, "id")?).map_err(|message| invalid("id", message))?,
+    };
+    let Value::Object(mut fields) = value else { unreachable!("checked above") };
+    change(id, &mut fields)
+}
+
+/// Copies what tells the client which change is meant.
+fn describe(fields: &Fields, head: &mut ChangeHead) {
+    let text = |name: &str| {
+        let text = fields.get(name)?.as_str()?;
+        Some(text.chars().take(limits::ID_CHARS).collect())
+    };
+    head.id = text("id");
+    head.item_type = text("item_type");
+    head.item_id = text("item_id");
+    head.action = text("action");
+    head.updated_at = text("updated_at");
+    head.sync_version = fields.get("sync_version").and_then(Value::as_i64);
+}
+
+fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
+    let item_type = text(fields, "item_type")?;
+    let item_type = ItemType::named(item_type)
+        .ok_or_else(|| invalid("item_type", "must be connection, saved_query or query_history"))?;
+    let item_id = ItemId::parse(text(fields, "item_id")?).map_err(|message| invalid("item_id", message))?;
+    let action = match text(fields, "action")? {
+        "create" => Action::Create,
+        "update" => Action::Update,
+        "delete" => Action::Delete,
+        _ => return Err(invalid("action", "must be create, update or delete")),
+    };
+    let base = match fields.get("sync_version") {
+        None | Some(Value::Null) => 0,
+        Some(version) => version
+            .as_i64()
+            .filter(|version| (0..=limits::INTEGER).contains(version))
+            .ok_or_else(|| invalid("sync_version", "must be a whole number, 0 or more"))?,
+    };
+    let updated_at = time(fields, "updated_at", "updated_at")?;
+    let data = data(fields)?;
+    if let (Some(data), Some(checksum)) = (&data, optional_text(fields, "checksum")?) {
+        if !matches_checksum(data, checksum) {
+            let message = "is not the SHA-256 of data in canonical JSON (RFC 8785)";
+            return Err((RejectionCode::ChecksumMismatch, vec![FieldError::new("checksum", message)]));
+        }
+    }
+    let key = ItemKey { item_type, id: item_id };
+    let edit = edit(action, &key, data)?;
+    let updated_at = match (updated_at, &edit) {
+        (Some(time), _) => time,
+        (None, Edit::Put { content: Content::QueryHistory(entry), .. }) => entry.executed_at,
+        // A deleted entry of the history has nothing to be compared with.
+        (None, Edit::Delete) if item_type == ItemType::QueryHistory => Timestamp::EPOCH,
+        (None, _) => return Err(invalid("updated_at", "is missing")),
+    };
+    Ok(Change { id, key, edit, updated_at, base })
+}
+
+fn data(fields: &mut Fields) -> Result<Option<Value>, Refusal> {
+    match fields.remove("data") {
+        None | Some(Value::Null) => Ok(None),
+        Some(data @ Value::Object(_)) => Ok(Some(data)),
+        Some(_) => Err(invalid("data", "must be an object")),
+    }
+}
+
+fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, Refusal> {
+    if action == Action::Delete {
+        return Ok(Edit::Delete);
+    }
+    let Some(Value::Object(fields)) = data else {
+        return Err(invalid("data", "is missing"));
+    };
+    let created_at = time(&fields, "created_at", "data.created_at")?;
+    let content = content(key, Value::Object(fields)).map_err(|(code, errors)| {
+        let below = |error: FieldError| FieldError::new(join("data", &error.field), error.message);
+        (code, errors.into_iter().map(below).collect())
+    })?;
+    Ok(Edit::Put { content, created_at, expects_item: action == Action::Update })
+}
+
+/// Reads the content of the item `key`; errors name fields below it.
+fn content(key: &ItemKey, data: Value) -> Result<Content, Refusal> {
+    let Value::Object(fields) = &data else { return Err(invalid("", "must be an object")) };
+    if fields.get("id").is_some_and(|id| !id.is_null() && id.as_str() != Some(key.id.as_str())) {
+        return Err(invalid("id", "must be the item's id, or be left out"));
+    }
+    let bytes = serde_json::to_vec(&data).map_or(usize::MAX, |data| data.len());
+    if bytes > limits::ITEM_BYTES {
+        let message = format!("must have at most {} bytes of JSON, but has {bytes}", limits::ITEM_BYTES);
+        return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("", message)]));
+    }
+    Content::parse(key.item_type, data).map_err(|errors| (RejectionCode::InvalidChange, errors))
+}
+
+fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Refusal> {
+    optional_text(fields, name)?.ok_or_else(|| invalid(name, "is missing"))
+}
+
+fn optional_text<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, Refusal> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid(name, "must be a string")),
+    }
+}
+
+fn time(fields: &Fields, name: &str, path: &str) -> Result<Option<Timestamp>, Refusal> {
+    let text = optional_text(fields, name).map_err(|_| invalid(path, "must be a string"))?;
+    text.map(|text| text.parse().map_err(|error: crate::models::InvalidTimestamp| invalid(path, error.to_string())))
+        .transpose()
+}
+
+/// The path of the first text or key with a NUL in it: PostgreSQL and C libraries would cut it short.
+fn find_nul(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(values) => values.iter().enumerate().find_map(|(index, value)| {
+            let below = find_nul(value)?;
+            Some(join(&format!("[{index}]"), &below))
+        }),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            if name.contains('\0') {
+                return Some(name.replace('\0', "\u{fffd}"));
+            }
+            Some(join(name, &find_nul(value)?))
+        }),
+        _ => None,
+    }
+}
+
+/// The path of `child` below `parent`, either of which may be nothing.
+fn join(parent: &str, child: &str) -> String {
+    let separator = if child.is_empty() || child.starts_with('[') { "" } else { "." };
+    format!("{parent}{separator}{child}")
+}

@@ -1,0 +1,32 @@
+//! The sync core: what a change means, what conflicts, and who wins. **Pure**: no I/O, no async, no clock.
+//!
+//! An upload is *load → decide → apply*. The store [loads](crate::storage::SyncStore::load) a [`Snapshot`] of what the
+//! upload [touches](Touched); [`decide`] turns both into a [`Plan`]; the store
+//! [applies](crate::storage::SyncStore::commit) the plan in one compare-and-swap on the user's [`Head`], and if that has
+//! moved since, everything is done again. So a user's changes form a line, whichever instances ran at once.
+//!
+//! The **head** is the server time of the newest accepted change: `max(now, head) + 1 µs` for each. It is the sequence of
+//! changes, the cursor of downloads and the lock in one, and never runs backwards even if the server's clock does.
+
+mod branch;
+mod checksum;
+mod copy;
+pub mod credentials;
+mod decide;
+mod intake;
+mod page;
+mod plan;
+mod resolve;
+mod snapshot;
+
+pub use checksum::{canonical_hash, matches_checksum};
+pub use copy::copies_of;
+pub use decide::decide;
+pub use intake::{intake, intake_data};
+pub use page::{Answer, Walk, next_walk, verdict};
+pub use plan::{Outcome, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
+pub use resolve::{Choice, Request, Resolution, resolve};
+pub use snapshot::{Branch, Head, Snapshot, Touched};
+
+#[cfg(test)]
+mod tests;

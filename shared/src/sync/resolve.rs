@@ -1,0 +1,192 @@
+use super::copy::{copy_id, copy_of, further_copy_id};
+use super::decide::{beside, successor};
+use super::{Plan, Receipt, Snapshot};
+use crate::models::{
+    ChangeId, Conflict, Content, DeviceId, Edit, ItemKey, ItemVersion, Settlement, Stored, Strategy, Timestamp, Winner,
+};
+
+/// What a user wants done about a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What makes a repeat of this request recognisable: derived from the conflict and everything the request says.
+    pub id: ChangeId,
+    /// What to do.
+    pub choice: Choice,
+}
+
+/// The ways to settle a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The later of both versions becomes the item.
+    LastWriteWins,
+    /// The local version becomes a copy beside the item.
+    KeepBoth,
+    /// The local version becomes the item.
+    Local,
+    /// The remote version becomes the item.
+    Remote,
+    /// This becomes the item.
+    Merged(Content),
+}
+
+impl Choice {
+    const fn strategy(&self) -> Strategy {
+        match self {
+            Self::LastWriteWins => Strategy::LastWriteWins,
+            Self::KeepBoth => Strategy::KeepBoth,
+            Self::Local | Self::Remote | Self::Merged(_) => Strategy::UserChoice,
+        }
+    }
+}
+
+/// What came of a [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// To be written: the conflict is settled, and this item is what the user gets to see.
+    Settled(Box<Plan>, Conflict, ItemKey),
+    /// It was settled just so before: nothing to write.
+    Already(Conflict, ItemKey),
+    /// Somebody settled it otherwise.
+    SettledOtherwise,
+    /// The item has moved on since; to be written: the conflict renewed, for the user to look again.
+    MovedOn(Box<Plan>, Conflict),
+}
+
+/// Decides what `request` does about `conflict`, whose item and copy are in `snapshot`, at the server time `now`.
+pub fn resolve(conflict: Conflict, snapshot: &Snapshot, request: &Request, now: Timestamp) -> Resolution {
+    let shown = |conflict: &Conflict| match conflict.settled.as_ref().and_then(|settled| settled.copy_id.as_ref()) {
+        Some(copy) => beside(&conflict.key, copy),
+        None => conflict.key.clone(),
+    };
+    if snapshot.receipts.contains_key(&request.id) || is_settled_so(&conflict, &request.choice) {
+        let shown = shown(&conflict);
+        return Resolution::Already(conflict, shown);
+    }
+    if conflict.settled.is_some() && !may_settle_anew(&conflict, &request.choice) {
+        return Resolution::SettledOtherwise;
+    }
+    let at = snapshot.head.time.max(now).next();
+    let stored = snapshot.items.get(&conflict.key);
+    if stored.map_or(0, |stored| stored.version) != conflict.item_version {
+        let renewed = renewed(conflict, stored, at);
+        return Resolution::MovedOn(Box::new(plan(snapshot, at, None, renewed.clone(), None)), renewed);
+    }
+    let (plan, settled) = settle(conflict, snapshot, request, now, at);
+    let shown = shown(&settled);
+    Resolution::Settled(Box::new(plan), settled, shown)
+}
+
+/// Whether the conflict was settled by the same choice already, by this request or by the upload itself.
+fn is_settled_so(conflict: &Conflict, choice: &Choice) -> bool {
+    let Some(settled) = &conflict.settled else { return false };
+    settled.resolution == choice.strategy()
+        && match choice {
+            Choice::LastWriteWins | Choice::KeepBoth => true,
+            Choice::Local => settled.winner == Some(Winner::Local),
+            Choice::Remote => settled.winner == Some(Winner::Remote),
+            // Which merge it was only the receipt can tell.
+            Choice::Merged(_) => false,
+        }
+}
+
+/// Only what last-write-wins overwrote without asking can be brought back, and only by somebody who chooses. Two people
+/// may be settling any other conflict at once, and the copy of one must not follow the choice of the other.
+fn may_settle_anew(conflict: &Conflict, choice: &Choice) -> bool {
+    let by_itself = conflict.settled.as_ref().is_some_and(|settled| settled.resolution == Strategy::LastWriteWins);
+    by_itself && choice.strategy() == Strategy::UserChoice
+}
+
+/// The conflict with what is stored now on the side that stands for it: the remote one, unless the local one had become
+/// the item. The other side, which exists nowhere else, is left alone.
+fn renewed(mut conflict: Conflict, stored: Option<&Stored>, at: Timestamp) -> Conflict {
+    let local_won = conflict.settled.as_ref().is_some_and(|settled| settled.winner == Some(Winner::Local));
+    let current = ItemVersion::of(stored);
+    conflict.item_version = current.sync_version;
+    conflict.seq = at;
+    if local_won {
+        conflict.local = current;
+    } else {
+        conflict.remote = current;
+    }
+    conflict
+}
+
+fn settle(
+    mut conflict: Conflict,
+    snapshot: &Snapshot,
+    request: &Request,
+    now: Timestamp,
+    at: Timestamp,
+) -> (Plan, Conflict) {
+    let winner = match &request.choice {
+        Choice::Local => Some(Winner::Local),
+        Choice::Remote => Some(Winner::Remote),
+        Choice::Merged(_) => Some(Winner::Merged),
+        Choice::LastWriteWins if conflict.local.updated_at > conflict.remote.updated_at => Some(Winner::Local),
+        Choice::LastWriteWins => Some(Winner::Remote),
+        Choice::KeepBoth if conflict.local.item.is_none() => Some(Winner::Remote),
+        Choice::KeepBoth => None,
+    };
+    let (edit, copy_id) = match (&request.choice, winner) {
+        (Choice::Merged(content), _) => (put(content.clone(), &conflict.remote), None),
+        (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
+        (_, Some(_)) => (as_edit(&conflict.remote), None),
+        (_, None) => {
+            let id = copy_id(&conflict.key, &conflict.local.device, conflict.local.sync_version);
+            let taken = snapshot.items.contains_key(&beside(&conflict.key, &id));
+            let id = if taken { further_copy_id(&conflict.id) } else { id };
+            (as_copy(&conflict.local, now), Some(id))
+        }
+    };
+    let target = copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
+    let before = snapshot.items.get(&target);
+    // Deciding is itself the latest edit, so that no older one wins against it later. Where there is nothing, and
+    // nothing is what was chosen, there is nothing to write.
+    let written =
+        (before.is_some() || edit != Edit::Delete).then(|| successor(before, &edit, now, &DeviceId::nobody(), at));
+    if copy_id.is_none() {
+        conflict.item_version = written.as_ref().map_or(0, |written| written.version);
+    }
+    conflict.settled = Some(Settlement { at, resolution: request.choice.strategy(), winner, copy_id });
+    conflict.seq = at;
+    let receipt = Receipt {
+        device: DeviceId::nobody(),
+        change: request.id.clone(),
+        key: conflict.key.clone(),
+        version: conflict.item_version,
+        conflict: Some(conflict.id.clone()),
+        seq: at,
+    };
+    let written = written.map(|written| (target, written));
+    (plan(snapshot, at, written, conflict.clone(), Some(receipt)), conflict)
+}
+
+fn plan(
+    snapshot: &Snapshot,
+    at: Timestamp,
+    item: Option<(ItemKey, Stored)>,
+    conflict: Conflict,
+    receipt: Option<Receipt>,
+) -> Plan {
+    Plan {
+        expected: snapshot.head,
+        new_head: at,
+        items: item.into_iter().collect(),
+        conflicts: vec![conflict],
+        receipts: receipt.into_iter().collect(),
+        tally: None,
+    }
+}
+
+fn put(content: Content, like: &ItemVersion) -> Edit {
+    let created_at = like.item.as_ref().map(|item| item.created_at);
+    Edit::Put { content, created_at, expects_item: false }
+}
+
+fn as_edit(version: &ItemVersion) -> Edit {
+    version.item.as_ref().map_or(Edit::Delete, |item| put(item.content.clone(), version))
+}
+
+fn as_copy(version: &ItemVersion, now: Timestamp) -> Edit {
+    version.item.as_ref().map_or(Edit::Delete, |item| put(copy_of(&item.content, &version.device, now), version))
+}

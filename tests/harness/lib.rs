@@ -1,0 +1,23 @@
+//! What the tests have in common: a service to talk to, and devices that talk to it as clients do.
+
+mod api;
+mod device;
+mod items;
+mod process;
+mod service;
+
+pub use api::{Answer, Api, Call};
+pub use device::{Device, Key, Known, PendingChange};
+pub use items::{connection, history, saved_query};
+pub use process::ServerProcess;
+pub use service::Service;
+
+/// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.
+///
+/// # Panics
+/// When no folder can be made.
+pub fn scratch() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary folder can be made")
+}

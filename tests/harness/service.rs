@@ -1,0 +1,61 @@
+use std::sync::Arc;
+
+use axum::Router;
+use local::Studio;
+use purge::Report;
+use secrecy::SecretString;
+use shared::clock::{ManualClock, SystemRandom};
+use shared::config::Settings;
+use shared::mail::MemoryMailer;
+use shared::models::Timestamp;
+use shared::storage::embedded::Embedded;
+
+use crate::{Api, scratch};
+
+/// The whole service in this process: its clock stands until it is moved, its mails stay in memory.
+pub struct Service {
+    /// The way to it.
+    pub api: Api,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// Its mails.
+    pub mails: Arc<MemoryMailer>,
+    /// All of it.
+    pub studio: Studio,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// A service that counts no calls.
+    pub async fn start() -> Self {
+        Self::with(&[("RATE_LIMITS", "off")]).await
+    }
+
+    /// A service with these settings.
+    ///
+    /// # Panics
+    /// When it cannot start.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let lookup = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let mut settings = Settings::read(lookup).expect("the settings are right");
+        settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
+        let folder = scratch();
+        let stores = Arc::new(Embedded::open(folder.path()).await.expect("the stores open"));
+        stores.migrate().await.expect("the stores are brought up to date");
+        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
+        let mails = Arc::new(MemoryMailer::default());
+        let random = Arc::new(SystemRandom);
+        let studio = Studio { settings, stores, mailer: mails.clone(), clock: clock.clone(), random };
+        let router: Router = studio.router().expect("there is a signing key");
+        Self { api: Api::Router(router), clock, mails, studio, _folder: folder }
+    }
+
+    /// Purges what is due by the service's clock.
+    ///
+    /// # Panics
+    /// When a store fails.
+    pub async fn purge(&self) -> Report {
+        let now = shared::clock::Clock::now(&*self.clock);
+        self.studio.purge().run(now).await.expect("the purge runs")
+    }
+}

@@ -1,0 +1,3 @@
+//! Stories.
+
+mod conflicts;
