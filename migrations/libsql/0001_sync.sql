@@ -106,11 +106,14 @@ CREATE INDEX conflicts_resolved  ON conflicts (resolved_at) WHERE resolved_at IS
 
 -- One row a user. `head` is the newest server time given out: the sequence of changes, the cursor of downloads and the
 -- lock in one. An upload moves it only from the value it was planned for; any other value is set to NULL, which the
--- column refuses, so that the whole transaction fails. `closed_at` is set when the account is deleted.
+-- column refuses, so that the whole transaction fails. `purged_through` is the newest tombstone that was purged and
+-- `purged_version` the highest version of any: no delta starts before the one, no new item starts at or below the other.
+-- `closed_at` is set when the account is deleted.
 CREATE TABLE sync_heads (
     user_id        TEXT    NOT NULL PRIMARY KEY,
     head           INTEGER NOT NULL,
-    purged_through INTEGER NOT NULL,
+    purged_through INTEGER NOT NULL DEFAULT 0,
+    purged_version INTEGER NOT NULL DEFAULT 0,
     closed_at      INTEGER
 ) STRICT;
 

@@ -22,7 +22,7 @@ pub struct Device {
     pub strategy: String,
     /// What the server told it, deleted items included.
     pub known: BTreeMap<Key, Known>,
-    /// Its own edits that no answer has come for.
+    /// Its own edits, until they are answered and downloaded.
     pub pending: Vec<PendingChange>,
     /// The newest `sync_timestamp`.
     pub since: Option<String>,
@@ -34,8 +34,8 @@ pub struct Device {
     pub page: usize,
     api: Api,
     token: String,
-    /// The newest version of each item that a download brought since the last reset.
-    delivered: BTreeMap<Key, i64>,
+    /// The newest version of each item that a download brought since the last reset, and whether that was its deletion.
+    delivered: BTreeMap<Key, (i64, bool)>,
 }
 
 /// What the server said of an item.
@@ -47,13 +47,16 @@ pub struct Known {
     pub data: Option<Value>,
 }
 
-/// An edit that waits for its upload's answer.
+/// An edit of its own.
 #[derive(Debug, Clone)]
 pub struct PendingChange {
     /// The item.
     pub key: Key,
     /// The change as it is uploaded.
     pub json: Value,
+    /// The version it was given, once it is known to be applied. What is there only a download tells, so it is shown
+    /// until the next one: the answer to a repeat may be older than what was downloaded in between.
+    pub applied: Option<i64>,
 }
 
 impl Device {
@@ -74,6 +77,11 @@ impl Device {
         }
     }
 
+    /// Uses another access token from now on.
+    pub fn authenticates(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
+    }
+
     /// The same with another strategy.
     #[must_use]
     pub fn settling_by(mut self, strategy: &str) -> Self {
@@ -90,6 +98,18 @@ impl Device {
         }
     }
 
+    /// The newest version of an item that it has seen.
+    pub fn base(&self, key: &Key) -> i64 {
+        let known = self.known.get(key).map_or(0, |known| known.version);
+        let applied = self.pending.iter().filter(|change| change.key == *key).filter_map(|change| change.applied);
+        applied.fold(known, i64::max)
+    }
+
+    /// Its edits that no answer has come for.
+    pub fn unsent(&self) -> impl Iterator<Item = &PendingChange> {
+        self.pending.iter().filter(|change| change.applied.is_none())
+    }
+
     /// Its user writes an item, at the true time `now`.
     pub fn writes(&mut self, kind: &str, id: &str, data: Value, now: Timestamp) {
         let action = if self.sees(kind, id).is_some() { "update" } else { "create" };
@@ -103,7 +123,7 @@ impl Device {
 
     fn edit(&mut self, kind: &str, id: &str, action: &str, data: Option<Value>, now: Timestamp) {
         let key = (kind.to_owned(), id.to_owned());
-        let base = self.known.get(&key).map_or(0, |known| known.version);
+        let base = self.base(&key);
         let mut change = json!({
             "id": Uuid::from_bytes(shared::clock::random_bytes(&shared::clock::SystemRandom)).to_string(),
             "item_type": kind, "item_id": id, "action": action,
@@ -112,12 +132,12 @@ impl Device {
         if let Some(data) = data {
             change["data"] = data;
         }
-        self.pending.push(PendingChange { key, json: change });
+        self.pending.push(PendingChange { key, json: change, applied: None });
     }
 
     /// The body of an upload of everything that waits.
     pub fn upload_body(&self) -> Value {
-        let changes: Vec<&Value> = self.pending.iter().map(|change| &change.json).collect();
+        let changes: Vec<&Value> = self.unsent().map(|change| &change.json).collect();
         let mut body = json!({ "device_id": self.id, "conflict_strategy": self.strategy, "changes": changes });
         if let Some(since) = &self.since {
             body["last_sync_at"] = json!(since);
@@ -145,13 +165,9 @@ impl Device {
     /// Takes the answer to an upload.
     pub fn takes(&mut self, answer: &Value) {
         for applied in list(answer, "applied") {
-            let change = self.forget(&applied["change_id"]);
-            let version = applied["sync_version"].as_i64().unwrap_or_default();
-            let Some(change) = change else { continue };
-            let newer = self.known.get(&change.key).is_none_or(|known| known.version < version);
-            if newer && version > 0 {
-                let data = change.json.get("data").cloned();
-                self.known.insert(change.key, Known { version, data });
+            let change = self.pending.iter_mut().find(|change| change.json["id"] == applied["change_id"]);
+            if let Some(change) = change {
+                change.applied = applied["sync_version"].as_i64();
             }
         }
         for conflict in list(answer, "conflicts") {
@@ -166,9 +182,8 @@ impl Device {
         }
     }
 
-    fn forget(&mut self, change_id: &Value) -> Option<PendingChange> {
-        let place = self.pending.iter().position(|change| change.json["id"] == *change_id)?;
-        Some(self.pending.remove(place))
+    fn forget(&mut self, change_id: &Value) {
+        self.pending.retain(|change| change.json["id"] != *change_id);
     }
 
     /// Downloads until there is no more, and returns the last page.
@@ -199,7 +214,9 @@ impl Device {
             self.known.clear();
             self.delivered.clear();
         } else {
-            assert!(self.since.as_deref() <= page["sync_timestamp"].as_str(), "{} goes back: {page}", self.id);
+            let time = |text: Option<&str>| text.and_then(|text| text.parse::<Timestamp>().ok());
+            let (since, now) = (time(self.since.as_deref()), time(page["sync_timestamp"].as_str()));
+            assert!(since <= now, "{} goes back from {since:?}: {page}", self.id);
         }
         for (list_name, kind) in LISTS {
             for item in list(&page, list_name) {
@@ -210,6 +227,9 @@ impl Device {
             let kind = tombstone["item_type"].as_str().unwrap_or_default();
             self.receives(kind, tombstone, &tombstone["item_id"], None);
         }
+        if page["has_more"] == false {
+            self.pending.retain(|change| change.applied.is_none());
+        }
         self.since = page["sync_timestamp"]
             .as_str()
             .map(|time| if self.rounds { to_milliseconds(time) } else { time.to_owned() });
@@ -219,10 +239,11 @@ impl Device {
     fn receives(&mut self, kind: &str, said: &Value, id: &Value, data: Option<Value>) {
         let key = (kind.to_owned(), id.as_str().unwrap_or_default().to_owned());
         let version = said["sync_version"].as_i64().unwrap_or_default();
-        let before = self.delivered.insert(key.clone(), version);
-        let fresh = before.is_none_or(|before| before < version);
-        assert!(fresh || self.rounds, "{} gets version {version} of {key:?} twice", self.id);
-        let newer = self.known.get(&key).is_none_or(|known| known.version <= version);
+        let before = self.delivered.insert(key.clone(), (version, data.is_none()));
+        // Once its tombstone is purged, an item that is made again starts again.
+        let fresh = before.is_none_or(|(before, deleted)| before < version || (deleted && data.is_some()));
+        assert!(fresh, "{} gets version {version} of {key:?} twice", self.id);
+        let newer = self.known.get(&key).is_none_or(|known| known.version <= version || known.data.is_none());
         if newer {
             self.known.insert(key, Known { version, data });
         }

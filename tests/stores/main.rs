@@ -1,1 +1,100 @@
-//! stores
+//! The law of every store. Each suite is written once, against the traits alone, and runs on every implementation: a
+//! further one needs a [`place::Place`] and a module here.
+
+/// Makes a test of each law of a suite: on the place that the expression makes, which is empty.
+macro_rules! laws {
+    ($place:expr, $suite:ident: $($law:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $law() {
+                let place = $place;
+                crate::$suite::$law(&place).await;
+            }
+        )+
+    };
+}
+pub(crate) use laws;
+
+mod draft;
+mod fixtures;
+mod line;
+mod place;
+
+mod accounts;
+mod buckets;
+mod commits;
+mod conflict_book;
+mod deletions;
+mod erasure;
+mod expiry;
+mod feed;
+mod loads;
+mod mail_tokens;
+mod page_bytes;
+mod purge;
+mod rotation;
+mod session_expiry;
+mod sessions;
+
+mod embedded_only;
+mod remains;
+
+/// The stores of one machine, in a file.
+mod embedded {
+    use crate::place::Folder;
+
+    mod commits {
+        crate::commits::suite!(super::Folder::new());
+    }
+    mod loads {
+        crate::loads::suite!(super::Folder::new());
+    }
+    mod feed {
+        crate::feed::suite!(super::Folder::new());
+    }
+    mod page_bytes {
+        crate::page_bytes::suite!(super::Folder::new());
+    }
+    mod conflict_book {
+        crate::conflict_book::suite!(super::Folder::new());
+    }
+    mod purge {
+        crate::purge::suite!(super::Folder::new());
+    }
+    mod erasure {
+        crate::erasure::suite!(super::Folder::new());
+    }
+    mod accounts {
+        crate::accounts::suite!(super::Folder::new());
+    }
+    mod mail_tokens {
+        crate::mail_tokens::suite!(super::Folder::new());
+    }
+    mod deletions {
+        crate::deletions::suite!(super::Folder::new());
+    }
+    mod expiry {
+        crate::expiry::suite!(super::Folder::new());
+    }
+    mod sessions {
+        crate::sessions::suite!(super::Folder::new());
+    }
+    mod rotation {
+        crate::rotation::suite!(super::Folder::new());
+    }
+    mod session_expiry {
+        crate::session_expiry::suite!(super::Folder::new());
+    }
+    mod buckets {
+        crate::buckets::suite!(super::Folder::new());
+    }
+}
+
+/// Token buckets in memory.
+mod memory {
+    use crate::place::Memory;
+
+    mod buckets {
+        crate::buckets::suite!(super::Memory::default());
+    }
+}

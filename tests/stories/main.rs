@@ -1,3 +1,14 @@
 //! Stories.
 
+mod accounts;
+mod bodies;
 mod conflicts;
+mod downloads;
+mod frame;
+mod limits;
+mod mailed_links;
+mod purge;
+mod repeats;
+mod settling;
+mod uploads;
+mod verbs;

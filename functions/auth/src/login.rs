@@ -43,8 +43,8 @@ pub(crate) async fn login(
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let Ok(login) = request.username.parse::<Login>();
-    auth.count_login(&login).await?;
     let account = auth.accounts.find(&login).await?;
+    auth.count_login(&visitor, &login, account.as_ref()).await?;
     let password = Password::presented(&request.password);
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
@@ -61,12 +61,16 @@ pub(crate) fn invalid_credentials() -> ApiError {
 }
 
 impl Auth {
-    /// Logins are also counted per account, so that many addresses cannot guess at one.
-    async fn count_login(&self, login: &Login) -> Result<(), ApiError> {
-        let (Login::Username(key) | Login::Email(key)) = login;
-        let key = format!("login:{}", TokenHash::of(key.as_bytes()).as_str());
+    /// Logins are also counted per account, by whatever name it is called, so that many addresses cannot guess at one.
+    async fn count_login(&self, visitor: &Visitor, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
+        let key = match (account, login) {
+            (Some(account), _) => format!("login:{}", account.user.id),
+            (None, Login::Username(key) | Login::Email(key)) => {
+                format!("login:{}", TokenHash::of(key.as_bytes()).as_str())
+            }
+        };
         match self.gate.toll(key, AuthCalls::policy()) {
-            Some(toll) => self.gate.buckets.take(&toll, self.clock.now()).await?.admit(),
+            Some(toll) => visitor.count(self.gate.buckets.take(&toll, self.clock.now()).await?),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
+use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, PathId};
 use shared::models::{SessionId, Timestamp};
 use utoipa::ToSchema;
 
@@ -83,7 +83,7 @@ pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCall
 pub(crate) async fn end(
     State(auth): State<Auth>,
     caller: Caller<AuthCalls>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Json<Done>, ApiError> {
     let id = id.parse::<SessionId>().map_err(|_| ApiError::not_found("session"))?;
     if auth.gate.sessions.end(caller.user, id).await? {

@@ -1,8 +1,8 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::http::{ApiError, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, invalid_field};
+use shared::http::{ApiError, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, PathId, invalid_field};
 use shared::models::{
     ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Strategy, Timestamp, Winner,
 };
@@ -74,7 +74,7 @@ pub(crate) struct ResolveAnswer {
 pub(crate) async fn resolve(
     State(conflicts): State<Conflicts>,
     caller: Caller<ConflictCalls>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     JsonBody(body): JsonBody<ResolveRequest>,
 ) -> Result<Json<ResolveAnswer>, ApiError> {
     body.check()?;
@@ -128,7 +128,7 @@ impl ResolveRequest {
             (_, Some(ChosenVersion::Local), _) => Choice::Local,
             (_, _, Some(data)) => {
                 let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(ApiError::invalid)?;
-                Choice::Merged(merged)
+                Choice::Merged(Box::new(merged))
             }
             (_, _, None) => Choice::Remote,
         })

@@ -113,10 +113,10 @@ impl Downloads {
             Some((_, stored)) if page.has_more => stored.seq,
             _ => page.head.time,
         };
-        if page.has_more {
-            if let Some(walk) = next_walk(answer, cursor, page.head, page.walk) {
-                self.feed.remember(user, &wanted.device, walk).await?;
-            }
+        if page.has_more
+            && let Some(walk) = next_walk(answer, cursor, page.head, page.walk)
+        {
+            self.feed.remember(user, &wanted.device, walk).await?;
         }
         Ok(DownloadAnswer::new(page, cursor, answer == Answer::Reset))
     }

@@ -1,5 +1,6 @@
 //! Every route of every function behind one address, on stores of this machine.
 
+mod edge;
 mod openapi;
 mod server;
 mod signing_key;

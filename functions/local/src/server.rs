@@ -11,6 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http::compression::CompressionLayer;
 
+use crate::edge::{drain_bodies, offer_gzip_alone};
+
 /// How long requests that have begun may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -19,7 +21,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()> {
-    let router = router.layer(CompressionLayer::new()).layer(from_fn(note_address));
+    let router = router
+        .layer(CompressionLayer::new())
+        .layer(from_fn(offer_gzip_alone))
+        .layer(from_fn(drain_bodies))
+        .layer(from_fn(note_address));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, service).with_graceful_shutdown(async {

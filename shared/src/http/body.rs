@@ -6,16 +6,12 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{ApiError, Code};
 use crate::models::{FieldError, limits};
-
-/// How much of a body that is too large is read and thrown away, so that a client that is still sending gets to see the
-/// answer.
-const DISCARDED_BYTES: usize = 4 * limits::UPLOAD_BYTES;
 
 /// A JSON body of an ordinary endpoint.
 #[derive(Debug)]
@@ -47,20 +43,21 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
 /// # Errors
 /// 400 with the path of the first wrong field, if it is a field that is wrong.
 pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(ApiError::new(Code::InvalidRequest, "the body is empty; it must be a JSON object"));
+    let malformed = |message: String| ApiError::new(Code::InvalidRequest, message);
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => {}
+        Some(_) => return Err(malformed("the body must be a JSON object".to_owned())),
+        None => return Err(malformed("the body is empty; it must be a JSON object".to_owned())),
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
         let inner = error.inner();
-        if inner.is_data() && path != "." {
-            ApiError::invalid(vec![FieldError::new(path, inner.to_string())])
-        } else {
-            ApiError::new(Code::InvalidRequest, format!("the body is not the JSON wanted here: {inner}"))
+        if !inner.is_data() {
+            return malformed(format!("the body is not JSON: {inner}"));
         }
+        ApiError::invalid(vec![FieldError::of_json(&error.path().to_string(), inner)])
     })?;
-    json.end().map_err(|error| ApiError::new(Code::InvalidRequest, format!("the body is not JSON: {error}")))?;
+    json.end().map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
     Ok(value)
 }
 
@@ -110,20 +107,15 @@ fn too_large(limit: usize) -> ApiError {
     ApiError::new(Code::PayloadTooLarge, format!("the body must have at most {limit} bytes, decompressed"))
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
-    let mut length = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let broken = |error| ApiError::new(Code::InvalidRequest, format!("the body broke off: {error}"));
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        length += data.len();
-        if length <= limit {
-            bytes.extend_from_slice(&data);
-        } else if length > limit + DISCARDED_BYTES {
-            break;
+async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let collected = Limited::new(body, limit).collect().await;
+    collected.map(|body| body.to_bytes().to_vec()).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            too_large(limit)
+        } else {
+            ApiError::new(Code::InvalidRequest, format!("the body broke off: {error}"))
         }
-    }
-    if length > limit { Err(too_large(limit)) } else { Ok(bytes) }
+    })
 }
 
 /// Decompresses `bytes`, but never to more than `limit` bytes: a bomb is not expanded.

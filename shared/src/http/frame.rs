@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{ApiError, Code, Origins, cors};
@@ -58,7 +58,7 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 
 /// What extractors tell the frame about the request at hand.
 #[derive(Debug, Clone, Default)]
-struct Notes(Arc<Mutex<Noted>>);
+pub(super) struct Notes(Arc<Mutex<Noted>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Noted {
@@ -67,10 +67,13 @@ struct Noted {
 }
 
 impl Notes {
-    fn update(parts: &Parts, change: impl FnOnce(&mut Noted)) {
-        if let Some(Self(noted)) = parts.extensions.get() {
-            change(&mut noted.lock().unwrap_or_else(PoisonError::into_inner));
-        }
+    /// Those of the request at hand; outside a frame, some that nobody reads.
+    pub(super) fn of(parts: &Parts) -> Self {
+        parts.extensions.get().cloned().unwrap_or_default()
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Noted)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn read(&self) -> Noted {
@@ -82,21 +85,26 @@ impl Notes {
 pub(super) fn announce(parts: &Parts, policy: Policy) {
     let limit = policy.per_minute;
     let full = BucketState { taken: true, limit, remaining: limit, full_in: 0, next_in: 0 };
-    Notes::update(parts, |noted| noted.bucket = Some(full));
+    Notes::of(parts).update(|noted| noted.bucket = Some(full));
 }
 
-/// Says how the caller's bucket stands.
+/// Says how the caller's bucket stands; of several, the emptiest is told.
 ///
 /// # Errors
 /// When it is empty.
-pub(super) fn note(parts: &Parts, bucket: BucketState) -> Result<(), ApiError> {
-    Notes::update(parts, |noted| noted.bucket = Some(bucket));
+pub(super) fn note(notes: &Notes, bucket: BucketState) -> Result<(), ApiError> {
+    notes.update(|noted| {
+        let fuller = noted.bucket.is_none_or(|noted| bucket.remaining < noted.remaining || !bucket.taken);
+        if fuller {
+            noted.bucket = Some(bucket);
+        }
+    });
     over_limit(bucket)
 }
 
 /// Says who is asking.
 pub(super) fn identify(parts: &Parts, user: UserId) {
-    Notes::update(parts, |noted| noted.user = Some(user));
+    Notes::of(parts).update(|noted| noted.user = Some(user));
 }
 
 /// The error of a bucket that had no token.
@@ -108,27 +116,21 @@ fn over_limit(bucket: BucketState) -> Result<(), ApiError> {
     Err(ApiError { retry_after: Some(bucket.next_in), ..ApiError::new(Code::RateLimitExceeded, message) })
 }
 
-impl BucketState {
-    /// The error of a bucket that had no token.
-    ///
-    /// # Errors
-    /// When no token was taken.
-    pub fn admit(self) -> Result<(), ApiError> {
-        over_limit(self)
-    }
-}
-
 async fn serve(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
     let started = frame.clock.now();
     let request_id = random_uuid(&*frame.random).to_string();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
+    let is_route = request.extensions().get::<MatchedPath>().is_some();
     let notes = Notes::default();
     request.extensions_mut().insert(notes.clone());
 
-    let mut response = match tokio::time::timeout(DEADLINE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::unavailable("the request took too long").into_response(),
+    let mut response = if method == Method::OPTIONS && !is_route {
+        // CORS would answer a preflight of anything.
+        ApiError::not_found("route").into_response()
+    } else {
+        let answered = tokio::time::timeout(DEADLINE, next.run(request)).await;
+        answered.unwrap_or_else(|_| ApiError::unavailable("the request took too long").into_response())
     };
     let noted = notes.read();
     let error = error_of(&response);

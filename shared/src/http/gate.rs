@@ -132,7 +132,7 @@ where
         let session = ours.ok_or_else(|| ApiError::new(Code::Unauthorized, "the session has ended; log in again"))?;
         frame::identify(parts, session.user);
         if let Some(bucket) = admission.bucket {
-            frame::note(parts, bucket)?;
+            frame::note(&frame::Notes::of(parts), bucket)?;
         }
         Ok(Self { user: session.user, session, class: PhantomData })
     }

@@ -5,6 +5,7 @@ mod cors;
 mod error;
 mod frame;
 mod gate;
+mod path_id;
 mod query;
 mod visitor;
 
@@ -13,5 +14,6 @@ pub use cors::{Origins, cors};
 pub use error::{ApiError, Code, ErrorBody, Failures, invalid_field};
 pub use frame::{Frame, framed};
 pub use gate::{AuthCalls, Caller, ConflictCalls, Downloads, Gate, RateClass, Uploads};
+pub use path_id::PathId;
 pub use query::Query;
 pub use visitor::{ClientAddress, UserAgent, Visitor};

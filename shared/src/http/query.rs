@@ -1,7 +1,7 @@
 use super::{ApiError, Code};
 use crate::models::{FieldError, Timestamp};
 
-/// The query of a URL, of which each name may stand once.
+/// The query of a URL.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(String, String)>);
 
@@ -11,8 +11,15 @@ impl Query {
     /// # Errors
     /// When it is no query at all.
     pub fn parse(query: Option<&str>) -> Result<Self, ApiError> {
-        let pairs = serde_urlencoded::from_str(query.unwrap_or_default());
-        pairs.map(Self).map_err(|error| ApiError::new(Code::InvalidRequest, format!("the query is malformed: {error}")))
+        let malformed =
+            |why: &dyn std::fmt::Display| ApiError::new(Code::InvalidRequest, format!("the query is malformed: {why}"));
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(query.unwrap_or_default()).map_err(|error| malformed(&error))?;
+        // Bytes that are no UTF-8 were replaced: two different ids must not become one.
+        if pairs.iter().any(|(_, value)| value.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(malformed(&"it is not UTF-8"));
+        }
+        Ok(Self(pairs))
     }
 
     /// The value of `name`; of several, the last.

@@ -5,9 +5,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::header;
 use http::request::Parts;
 
+use super::frame::Notes;
 use super::gate::{AuthCalls, Gate, RateClass};
 use super::{ApiError, frame};
 use crate::models::limits;
+use crate::storage::BucketState;
 
 /// Where a request comes from, as the one who accepted the connection knows it: the socket's peer, or what API Gateway
 /// says. Never a header that a client can write.
@@ -25,6 +27,17 @@ impl ClientAddress {
 pub struct Visitor {
     /// Where they come from.
     pub address: ClientAddress,
+    notes: Notes,
+}
+
+impl Visitor {
+    /// Says how a further bucket stands that this call took a token of.
+    ///
+    /// # Errors
+    /// When it is empty.
+    pub fn count(&self, bucket: BucketState) -> Result<(), ApiError> {
+        frame::note(&self.notes, bucket)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor
@@ -36,12 +49,13 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let gate = Arc::<Gate>::from_ref(state);
         let address = ClientAddress::of(parts);
+        let notes = Notes::of(parts);
         frame::announce(parts, AuthCalls::policy());
         if let Some(toll) = gate.toll(AuthCalls::key(None, &address), AuthCalls::policy()) {
             let bucket = gate.buckets.take(&toll, gate.clock.now()).await?;
-            frame::note(parts, bucket)?;
+            frame::note(&notes, bucket)?;
         }
-        Ok(Self { address })
+        Ok(Self { address, notes })
     }
 }
 

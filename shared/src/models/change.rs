@@ -31,6 +31,7 @@ pub struct Change {
 }
 
 /// What a change leaves behind.
+#[expect(clippy::large_enum_variant, reason = "nearly every change is a Put: a box would cost more than it saves")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// The item with this content.

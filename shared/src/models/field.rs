@@ -15,6 +15,21 @@ pub struct FieldError {
 }
 
 impl FieldError {
+    /// What serde found wrong at `path`. Of a field that is missing, or there twice, it tells the name in its message
+    /// alone.
+    pub fn of_json(path: &str, error: &serde_json::Error) -> Self {
+        let message = error.to_string();
+        let named = [("missing field `", "is missing"), ("duplicate field `", "is there twice")];
+        let named =
+            named.iter().find_map(|(start, means)| Some((message.strip_prefix(start)?.split_once('`')?.0, means)));
+        let path = path.trim_start_matches('.');
+        match named {
+            Some((name, means)) if path.is_empty() => Self::new(name, *means),
+            Some((name, means)) => Self::new(format!("{path}.{name}"), *means),
+            None => Self::new(path, message),
+        }
+    }
+
     /// An error of the field at `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }

@@ -93,11 +93,8 @@ impl Content {
 }
 
 fn read<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, Vec<FieldError>> {
-    serde_path_to_error::deserialize(data).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { String::new() } else { path };
-        vec![FieldError::new(field, error.into_inner().to_string())]
-    })
+    serde_path_to_error::deserialize(data)
+        .map_err(|error| vec![FieldError::of_json(&error.path().to_string(), error.inner())])
 }
 
 /// An item's content and when it came to be.

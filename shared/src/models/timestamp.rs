@@ -20,8 +20,8 @@ impl Timestamp {
     pub const EPOCH: Self = Self(0);
     /// The first moment RFC 3339 can write, 0000-01-01T00:00:00Z.
     pub const MIN: Self = Self(-62_167_219_200_000_000);
-    /// The last moment RFC 3339 can write, 9999-12-30T22:00:00.999999Z (jiff keeps a margin for offsets).
-    pub const MAX: Self = Self(253_402_207_200_999_999);
+    /// 9999-12-30T22:00:00Z: what jiff can hold whatever the offset. The last hours that RFC 3339 can write count as this.
+    pub const MAX: Self = Self(253_402_207_200_000_000);
 
     /// The moment `micros` microseconds after 1970, held within what RFC 3339 can write.
     pub const fn from_micros(micros: i64) -> Self {
@@ -44,9 +44,9 @@ impl Timestamp {
         Self::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
-    /// The next microsecond.
-    pub const fn next(self) -> Self {
-        Self::from_micros(self.0.saturating_add(1))
+    /// The first whole millisecond after this moment.
+    pub const fn next_millisecond(self) -> Self {
+        Self::from_micros((self.0.div_euclid(1_000) + 1) * 1_000)
     }
 
     /// The day in UTC, as `2026-01-31`.
@@ -66,11 +66,19 @@ impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
+        let Ok(time) = text.parse::<jiff::Timestamp>() else {
+            return if is_last_of_9999(text) { Ok(Self::MAX) } else { Err(InvalidTimestamp) };
+        };
         let micros = time.as_nanosecond().div_euclid(1_000);
         let micros = i64::try_from(micros).map_err(|_| InvalidTimestamp)?;
         if (Self::MIN.0..=Self::MAX.0).contains(&micros) { Ok(Self(micros)) } else { Err(InvalidTimestamp) }
     }
+}
+
+fn is_last_of_9999(text: &str) -> bool {
+    jiff::fmt::temporal::Pieces::parse(text).is_ok_and(|pieces| {
+        pieces.date().year() == 9999 && pieces.time().is_some() && pieces.to_numeric_offset().is_some()
+    })
 }
 
 impl Serialize for Timestamp {
@@ -124,6 +132,12 @@ mod tests {
         {
             assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
         }
+    }
+
+    #[test]
+    fn the_end_of_time_is_a_time() {
+        assert_eq!("9999-12-31T23:59:59Z".parse(), Ok(Timestamp::MAX));
+        assert_eq!("9999-12-31T23:59:59".parse::<Timestamp>(), Err(InvalidTimestamp));
     }
 
     #[test]

@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 
 use super::branch::renews;
 use super::copy::{conflict_id, copy_id, copy_of, further_copy_id};
-use super::{Outcome, Plan, Receipt, RejectionCode, Snapshot, Tally, Upload};
+use super::snapshot::burial_id;
+use super::{Outcome, Plan, Receipt, RejectionCode, Snapshot, Tally, Upload, next_time};
 use crate::models::{
     Change, Conflict, ConflictId, DeviceId, Edit, FieldError, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement,
-    Stored, Strategy, Timestamp, Winner,
+    Stored, Strategy, SyncVersion, Timestamp, Winner,
 };
 
 /// Decides what `upload` does to the data in `snapshot` at the server time `now`: what to write, and what became of
@@ -110,7 +111,8 @@ impl<'a> Ledger<'a> {
 
     /// History is append-only: its row is its own receipt, and the version a new one is given is always 1.
     fn append(&mut self, change: &Change) -> Outcome {
-        if !self.data.items.contains_key(&change.key) {
+        let is_buried = self.data.burials.contains(&burial_id(&change.key.id));
+        if !is_buried && !self.data.items.contains_key(&change.key) {
             let at = self.tick();
             self.write(change, at);
             self.tally.synced += 1;
@@ -131,7 +133,18 @@ impl<'a> Ledger<'a> {
             return Outcome::Conflict(self.settle(change));
         }
         let at = self.tick();
+        if change.key.item_type == ItemType::QueryHistory {
+            self.bury(change, version, at);
+        }
         Outcome::Applied(self.write(change, at))
+    }
+
+    fn bury(&mut self, change: &Change, version: SyncVersion, at: Timestamp) {
+        let burial = burial_id(&change.key.id);
+        if self.data.burials.insert(burial.clone()) {
+            let (device, key) = (DeviceId::nobody(), change.key.clone());
+            self.new_receipts.push(Receipt { device, change: burial, key, version, conflict: None, seq: at });
+        }
     }
 
     fn edit_of_nothing(&mut self, change: &Change) -> Outcome {
@@ -166,9 +179,8 @@ impl<'a> Ledger<'a> {
             && stored.version != change.base
     }
 
-    /// The next server time: strictly after every one before it, and not before the clock.
     fn tick(&mut self) -> Timestamp {
-        self.time = self.time.max(self.now).next();
+        self.time = next_time(self.time, self.now);
         self.time
     }
 
@@ -181,7 +193,14 @@ impl<'a> Ledger<'a> {
     fn write(&mut self, change: &Change, at: Timestamp) -> i64 {
         let updated_at = self.edited_at(change);
         let before = self.data.items.get(&change.key);
-        let written = successor(before, &change.edit, updated_at, &self.upload.device, at);
+        let written = successor(
+            self.data.head.forgotten(change.key.item_type),
+            before,
+            &change.edit,
+            updated_at,
+            &self.upload.device,
+            at,
+        );
         let version = written.version;
         self.put(change.key.clone(), written);
         version
@@ -216,8 +235,13 @@ impl<'a> Ledger<'a> {
         let item_version = self.data.items.get(&change.key).map_or(0, |item| item.version);
         let key = change.key.clone();
         let conflict = Conflict { id: id.clone(), key, local, remote, item_version, detected_at, settled, seq: at };
-        self.data.branches.insert((change.key.clone(), change.base), id.clone());
         self.data.conflicts.insert(id.clone(), conflict);
+        // An open conflict stays the one that its branch goes on with.
+        let branch = (change.key.clone(), change.base);
+        let known = self.data.branches.get(&branch).and_then(|id| self.data.conflicts.get(id));
+        if known.is_none_or(|known| known.settled.is_some()) {
+            self.data.branches.insert(branch, id.clone());
+        }
         self.written_conflicts.insert(id.clone());
         id
     }
@@ -273,7 +297,14 @@ impl<'a> Ledger<'a> {
         let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
         let key = beside(&change.key, &id);
         let before = self.data.items.get(&key);
-        let copy = successor(before, &edit, self.edited_at(change), &self.upload.device, at);
+        let copy = successor(
+            self.data.head.forgotten(change.key.item_type),
+            before,
+            &edit,
+            self.edited_at(change),
+            &self.upload.device,
+            at,
+        );
         self.put(key, copy);
         (None, Some(id))
     }
@@ -284,8 +315,9 @@ pub(super) fn beside(key: &ItemKey, id: &ItemId) -> ItemKey {
     ItemKey { item_type: key.item_type, id: id.clone() }
 }
 
-/// What is stored after `edit` of what was `before`.
+/// What is stored after `edit` of what was `before`; `forgotten` is the version that nothing new may start below.
 pub(super) fn successor(
+    forgotten: SyncVersion,
     before: Option<&Stored>,
     edit: &Edit,
     updated_at: Timestamp,
@@ -300,7 +332,7 @@ pub(super) fn successor(
         // What the tombstone covers stays readable until the purge.
         Edit::Delete => (before.and_then(|before| before.item.clone()), Some(at)),
     };
-    let version = before.map_or(0, |before| before.version) + 1;
+    let version = before.map_or(forgotten, |before| before.version) + 1;
     Stored { item, updated_at, version, seq: at, device: device.clone(), deleted_at }
 }
 

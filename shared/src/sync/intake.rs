@@ -101,11 +101,11 @@ fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
     };
     let updated_at = time(fields, "updated_at", "updated_at")?;
     let data = data(fields)?;
-    if let (Some(data), Some(checksum)) = (&data, optional_text(fields, "checksum")?) {
-        if !matches_checksum(data, checksum) {
-            let message = "is not the SHA-256 of data in canonical JSON (RFC 8785)";
-            return Err((RejectionCode::ChecksumMismatch, vec![FieldError::new("checksum", message)]));
-        }
+    if let (Some(data), Some(checksum)) = (&data, optional_text(fields, "checksum")?)
+        && !matches_checksum(data, checksum)
+    {
+        let message = "is not the SHA-256 of data in canonical JSON (RFC 8785)";
+        return Err((RejectionCode::ChecksumMismatch, vec![FieldError::new("checksum", message)]));
     }
     let key = ItemKey { item_type, id: item_id };
     let edit = edit(action, &key, data)?;

@@ -5,8 +5,9 @@
 //! [applies](crate::storage::SyncStore::commit) the plan in one compare-and-swap on the user's [`Head`], and if that has
 //! moved since, everything is done again. So a user's changes form a line, whichever instances ran at once.
 //!
-//! The **head** is the server time of the newest accepted change: `max(now, head) + 1 µs` for each. It is the sequence of
-//! changes, the cursor of downloads and the lock in one, and never runs backwards even if the server's clock does.
+//! The **head** is the server time of the newest accepted change; each one gets the first whole millisecond after both the
+//! head and the clock. It is the sequence of changes, the cursor of downloads and the lock in one, and never runs backwards
+//! even if the server's clock does.
 
 mod branch;
 mod checksum;
@@ -26,6 +27,7 @@ pub use intake::{intake, intake_data};
 pub use page::{Answer, Walk, next_walk, verdict};
 pub use plan::{Outcome, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
 pub use resolve::{Choice, Request, Resolution, resolve};
+use snapshot::next_time;
 pub use snapshot::{Branch, Head, Snapshot, Touched};
 
 #[cfg(test)]

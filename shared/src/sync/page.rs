@@ -28,9 +28,9 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Whether `since` is one of this walk's cursors, exact or rounded down to the millisecond.
+    /// Whether `since` is one of this walk's cursors.
     fn gave(&self, since: Timestamp) -> bool {
-        [self.cursor, self.previous].iter().any(|cursor| (0..1_000).contains(&(cursor.micros() - since.micros())))
+        since == self.cursor || since == self.previous
     }
 }
 
@@ -52,10 +52,7 @@ pub fn next_walk(answer: Answer, next: Timestamp, head: Head, walk: Option<Walk>
     }
     match (answer, walk) {
         (Answer::Reset, _) => Some(Walk { head: head.time, cursor: next, previous: next }),
-        (Answer::Delta(since), Some(walk)) if walk.gave(since) => {
-            let previous = if since > walk.previous { walk.cursor } else { walk.previous };
-            Some(Walk { cursor: next, previous, ..walk })
-        }
+        (Answer::Delta(since), Some(walk)) if walk.gave(since) => Some(Walk { cursor: next, previous: since, ..walk }),
         (Answer::Delta(_), _) => None,
     }
 }
@@ -68,7 +65,7 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
-    const HEAD: Head = Head { time: at(9_000_000), purged_through: at(5_000_000) };
+    const HEAD: Head = Head { time: at(9_000_000), purged_through: at(5_000_000), purged_version: 0 };
 
     #[test]
     fn a_delta_starts_between_the_purged_and_the_head() {
@@ -82,22 +79,21 @@ mod tests {
 
     #[test]
     fn a_whole_download_goes_on_through_what_lies_before_the_purge() {
-        let walk = next_walk(Answer::Reset, at(1_000_500), HEAD, None).unwrap();
-        assert_eq!(verdict(Some(at(1_000_500)), HEAD, Some(walk)), Answer::Delta(at(1_000_500)));
-        assert_eq!(verdict(Some(at(1_000_000)), HEAD, Some(walk)), Answer::Delta(at(1_000_000)), "milliseconds");
-        assert_eq!(verdict(Some(at(2_000_000)), HEAD, Some(walk)), Answer::Reset, "a cursor of some other time");
+        let walk = next_walk(Answer::Reset, at(1_000_000), HEAD, None).unwrap();
+        assert_eq!(verdict(Some(at(1_000_000)), HEAD, Some(walk)), Answer::Delta(at(1_000_000)));
+        assert_eq!(verdict(Some(at(1_500_000)), HEAD, Some(walk)), Answer::Reset, "a cursor of some other time");
 
-        let second = next_walk(Answer::Delta(at(1_000_500)), at(2_000_500), HEAD, Some(walk)).unwrap();
-        for cursor in [1_000_500, 2_000_500] {
+        let second = next_walk(Answer::Delta(at(1_000_000)), at(2_000_000), HEAD, Some(walk)).unwrap();
+        for cursor in [1_000_000, 2_000_000] {
             assert_eq!(verdict(Some(at(cursor)), HEAD, Some(second)), Answer::Delta(at(cursor)));
         }
-        assert_eq!(next_walk(Answer::Delta(at(2_000_500)), at(6_000_000), HEAD, Some(second)), None);
+        assert_eq!(next_walk(Answer::Delta(at(2_000_000)), at(6_000_000), HEAD, Some(second)), None);
     }
 
     #[test]
     fn a_purge_in_the_middle_starts_a_whole_download_over() {
-        let walk = next_walk(Answer::Reset, at(1_000_500), HEAD, None);
-        let purged = Head { time: at(20_000_000), purged_through: at(10_000_000) };
-        assert_eq!(verdict(Some(at(1_000_500)), purged, walk), Answer::Reset);
+        let walk = next_walk(Answer::Reset, at(1_000_000), HEAD, None);
+        let purged = Head { time: at(20_000_000), purged_through: at(10_000_000), purged_version: 0 };
+        assert_eq!(verdict(Some(at(1_000_000)), purged, walk), Answer::Reset);
     }
 }

@@ -1,6 +1,6 @@
 use super::copy::{copy_id, copy_of, further_copy_id};
 use super::decide::{beside, successor};
-use super::{Plan, Receipt, Snapshot};
+use super::{Plan, Receipt, Snapshot, next_time};
 use crate::models::{
     ChangeId, Conflict, Content, DeviceId, Edit, ItemKey, ItemVersion, Settlement, Stored, Strategy, Timestamp, Winner,
 };
@@ -26,7 +26,7 @@ pub enum Choice {
     /// The remote version becomes the item.
     Remote,
     /// This becomes the item.
-    Merged(Content),
+    Merged(Box<Content>),
 }
 
 impl Choice {
@@ -65,7 +65,7 @@ pub fn resolve(conflict: Conflict, snapshot: &Snapshot, request: &Request, now: 
     if conflict.settled.is_some() && !may_settle_anew(&conflict, &request.choice) {
         return Resolution::SettledOtherwise;
     }
-    let at = snapshot.head.time.max(now).next();
+    let at = next_time(snapshot.head.time, now);
     let stored = snapshot.items.get(&conflict.key);
     if stored.map_or(0, |stored| stored.version) != conflict.item_version {
         let renewed = renewed(conflict, stored, at);
@@ -128,7 +128,7 @@ fn settle(
         Choice::KeepBoth => None,
     };
     let (edit, copy_id) = match (&request.choice, winner) {
-        (Choice::Merged(content), _) => (put(content.clone(), &conflict.remote), None),
+        (Choice::Merged(content), _) => (put(Content::clone(content), &conflict.remote), None),
         (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
         (_, Some(_)) => (as_edit(&conflict.remote), None),
         (_, None) => {
@@ -142,8 +142,8 @@ fn settle(
     let before = snapshot.items.get(&target);
     // Deciding is itself the latest edit, so that no older one wins against it later. Where there is nothing, and
     // nothing is what was chosen, there is nothing to write.
-    let written =
-        (before.is_some() || edit != Edit::Delete).then(|| successor(before, &edit, now, &DeviceId::nobody(), at));
+    let written = (before.is_some() || edit != Edit::Delete)
+        .then(|| successor(snapshot.head.forgotten(target.item_type), before, &edit, now, &DeviceId::nobody(), at));
     if copy_id.is_none() {
         conflict.item_version = written.as_ref().map_or(0, |written| written.version);
     }

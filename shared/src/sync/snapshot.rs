@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::copy::copy_id;
 use super::{Receipt, Upload};
 use crate::models::{
-    ChangeId, Conflict, ConflictId, DeviceId, Edit, ItemKey, ItemType, Stored, Strategy, SyncVersion, Timestamp,
+    ChangeId, Conflict, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Stored, Strategy, SyncVersion, Timestamp,
 };
 
 /// Where a user's line of changes stands.
@@ -13,6 +13,30 @@ pub struct Head {
     pub time: Timestamp,
     /// The server time of the newest tombstone that was purged: no delta can start before it.
     pub purged_through: Timestamp,
+    /// The highest version of any tombstone that was purged. An item that is made anew starts above it: were versions
+    /// given twice, an edit of the old item would pass for one of the new.
+    pub purged_version: SyncVersion,
+}
+
+impl Head {
+    /// The version above which a new item of this kind starts. The history's versions are never compared, and all start
+    /// at 1.
+    pub(super) const fn forgotten(self, item_type: ItemType) -> SyncVersion {
+        match item_type {
+            ItemType::Connection | ItemType::SavedQuery => self.purged_version,
+            ItemType::QueryHistory => 0,
+        }
+    }
+}
+
+/// The server time that the next accepted change gets: the first whole millisecond after every one before it and after
+/// the clock.
+///
+/// Whole milliseconds, so that a client which keeps no more of a cursor than these loses nothing by it. Were there
+/// several changes in one, a page could end in its middle, and such a client would ask for the same page for ever. A
+/// large upload runs ahead of the clock by this, a millisecond a change, which nothing minds.
+pub(super) fn next_time(head: Timestamp, now: Timestamp) -> Timestamp {
+    head.max(now).next_millisecond()
 }
 
 /// A line of edits that one device made on one version of an item: however many uploads bring it, it is one edit that
@@ -30,21 +54,36 @@ pub struct Touched {
     pub changes: BTreeSet<ChangeId>,
     /// The branches that the changes go on with.
     pub branches: BTreeSet<Branch>,
+    /// What receipts a deletion would have left of the entries that are appended to the history.
+    pub burials: BTreeSet<ChangeId>,
+}
+
+/// The receipt that the deletion of an entry of the history leaves, of nobody's device: the entry's row was its receipt,
+/// and once its tombstone is purged a late repeat would bring it back.
+pub(super) fn burial_id(entry: &ItemId) -> ChangeId {
+    ChangeId::trusted(format!("buried:{entry}"))
 }
 
 impl Touched {
-    /// What `upload` touches.
-    pub fn by(upload: &Upload) -> Self {
-        let mut touched = Self {
-            device: upload.device.clone(),
+    /// Nothing yet, by `device`.
+    pub const fn nothing(device: DeviceId) -> Self {
+        Self {
+            device,
             items: BTreeSet::new(),
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
-        };
+            burials: BTreeSet::new(),
+        }
+    }
+
+    /// What `upload` touches.
+    pub fn by(upload: &Upload) -> Self {
+        let mut touched = Self::nothing(upload.device.clone());
         for change in &upload.changes {
             touched.items.insert(change.key.clone());
             let appends = change.key.item_type == ItemType::QueryHistory;
             if appends && change.edit != Edit::Delete {
+                touched.burials.insert(burial_id(&change.key.id));
                 continue; // recognised by its row, and never in conflict
             }
             touched.changes.insert(change.id.clone());
@@ -70,7 +109,9 @@ pub struct Snapshot {
     pub items: BTreeMap<ItemKey, Stored>,
     /// The receipts of those changes that were accepted before.
     pub receipts: BTreeMap<ChangeId, Receipt>,
-    /// The newest conflict of each touched branch that has met one.
+    /// Which of the touched burials there are.
+    pub burials: BTreeSet<ChangeId>,
+    /// Of each touched branch that has met a conflict the open one, or else the newest.
     pub branches: BTreeMap<Branch, ConflictId>,
     /// The conflicts that branches and receipts name, as they stand.
     pub conflicts: BTreeMap<ConflictId, Conflict>,

@@ -11,7 +11,7 @@ use crate::sync::{Plan, Receipt, Snapshot, Tally, Touched};
 const MOST_PARAMETER_BYTES: usize = 4_000_000;
 
 const FIRST_WRITE: &str = "
-INSERT INTO sync_heads (user_id, head, purged_through) VALUES (?1, 0, 0) ON CONFLICT DO NOTHING";
+INSERT INTO sync_heads (user_id, head) VALUES (?1, 0) ON CONFLICT DO NOTHING";
 
 /// The compare-and-swap. A head that is not the expected one becomes NULL, which the column refuses: an error, unlike an
 /// update of no row, stops the transaction wherever it runs.

@@ -9,7 +9,8 @@ use crate::models::{ChangeId, Conflict, ConflictId, DeviceId, ItemId, ItemKey, I
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::{Head, Receipt, Snapshot, Touched, Walk};
 
-pub(super) const HEAD: &str = "SELECT head, purged_through, closed_at FROM sync_heads WHERE user_id = ?1";
+pub(super) const HEAD: &str =
+    "SELECT head, purged_through, purged_version, closed_at FROM sync_heads WHERE user_id = ?1";
 
 /// `CROSS JOIN` keeps the order: from each wanted key to its row. As a plain join SQLite may choose to walk the whole
 /// table for each key.
@@ -40,12 +41,12 @@ const CONFLICTS_OF_RECEIPTS: &str = concat!(
     WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value AND c.user_id = ?1 AND c.id = r.conflict_id"
 );
 
-/// The newest conflict of each branch: with `max()` the other columns are those of the row that has the maximum
-/// (<https://www.sqlite.org/lang_select.html#bareagg>).
+/// The open conflict of each branch, or else its newest: with `max()` the other columns are those of the row that has the
+/// maximum (<https://www.sqlite.org/lang_select.html#bareagg>), and an open one counts for more than any time.
 const CONFLICTS_OF_BRANCHES: &str = concat!(
     "SELECT ",
     conflicts::columns!(),
-    ", max(c.seq), c.base_version FROM json_each(?3) AS j CROSS JOIN conflicts AS c
+    ", max(c.seq + iif(c.resolved_at IS NULL, 1 << 60, 0)) FROM json_each(?3) AS j CROSS JOIN conflicts AS c
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
         AND c.base_version = j.value ->> 2
     GROUP BY c.item_type, c.item_id, c.base_version"
@@ -72,6 +73,7 @@ enum Part {
     Items(ItemType),
     HistoryKeys,
     Receipts,
+    Burials,
     MetConflicts,
     BranchConflicts,
 }
@@ -105,6 +107,11 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
         };
         parts.push(part);
         statements.push(Statement::new(sql, [user.into(), json!(ids).to_string().into()]));
+    }
+    if !touched.burials.is_empty() {
+        let by_entry = of_device(user, &DeviceId::nobody(), json!(touched.burials).to_string());
+        parts.push(Part::Burials);
+        statements.push(Statement::new(RECEIPTS, by_entry));
     }
     if !touched.changes.is_empty() {
         let by_change = of_device(user, &touched.device, json!(touched.changes).to_string());
@@ -143,6 +150,9 @@ fn fill(snapshot: &mut Snapshot, part: &Part, done: Done) -> StoreResult<()> {
                 let receipt = read_receipt(row)?;
                 snapshot.receipts.insert(receipt.change.clone(), receipt);
             }
+            Part::Burials => {
+                snapshot.burials.insert(read_receipt(row)?.change);
+            }
             Part::MetConflicts => {
                 let conflict = conflicts::read(row)?;
                 snapshot.conflicts.insert(conflict.id.clone(), conflict);
@@ -162,7 +172,11 @@ fn fill(snapshot: &mut Snapshot, part: &Part, done: Done) -> StoreResult<()> {
 pub(super) fn read_head(done: Done) -> StoreResult<Head> {
     let Some(row) = done.rows.into_iter().next() else { return Ok(Head::default()) };
     let mut row = Columns::of("sync_heads", row);
-    let head = Head { time: row.time("head")?, purged_through: row.time("purged_through")? };
+    let head = Head {
+        time: row.time("head")?,
+        purged_through: row.time("purged_through")?,
+        purged_version: row.integer("purged_version")?,
+    };
     if row.optional_time("closed_at")?.is_some() { Err(StoreError::Closed) } else { Ok(head) }
 }
 
@@ -203,5 +217,6 @@ fn read_receipt(row: Row) -> StoreResult<Receipt> {
 pub(super) fn touched_by(conflict: &Conflict, request: &ChangeId) -> Touched {
     let copies = crate::sync::copies_of(conflict);
     let items: BTreeSet<ItemKey> = std::iter::once(conflict.key.clone()).chain(copies).collect();
-    Touched { device: DeviceId::nobody(), items, changes: BTreeSet::from([request.clone()]), branches: BTreeSet::new() }
+    let changes = BTreeSet::from([request.clone()]);
+    Touched { items, changes, ..Touched::nothing(DeviceId::nobody()) }
 }

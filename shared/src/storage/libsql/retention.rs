@@ -7,11 +7,14 @@ use crate::storage::{Purged, Retention, StoreResult};
 /// Moves the horizon of the users of one batch of tombstones, then removes the batch: `?1` the cut-off, `?2` its size.
 /// Both statements run in one transaction, and so choose the same rows.
 macro_rules! purge {
-    ($table:literal) => {
+    ($table:literal, $version:literal) => {
         [
             concat!(
-                "UPDATE sync_heads SET purged_through = max(purged_through, batch.newest)
-                FROM (SELECT user_id, max(seq) AS newest FROM (SELECT user_id, seq FROM ",
+                "UPDATE sync_heads SET purged_through = max(purged_through, batch.newest),
+                    purged_version = max(purged_version, batch.version)
+                FROM (SELECT user_id, max(seq) AS newest, max(version) AS version FROM (SELECT user_id, seq, ",
+                $version,
+                " AS version FROM ",
                 $table,
                 " WHERE deleted_at < ?1 ORDER BY deleted_at, rowid LIMIT ?2) GROUP BY user_id) AS batch
                 WHERE sync_heads.user_id = batch.user_id"
@@ -27,7 +30,12 @@ macro_rules! purge {
     };
 }
 
-const TOMBSTONES: [[&str; 2]; 3] = [purge!("connections"), purge!("saved_queries"), purge!("query_history")];
+const TOMBSTONES: [[&str; 2]; 3] = [
+    purge!("connections", "sync_version"),
+    purge!("saved_queries", "sync_version"),
+    // The history is append-only: its versions are never compared.
+    purge!("query_history", "0"),
+];
 
 const CONFLICTS: &str = "
 DELETE FROM conflicts
@@ -39,7 +47,7 @@ DELETE FROM sync_heads
 WHERE user_id IN (SELECT user_id FROM sync_heads WHERE closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
 const CLOSE: &str = "
-INSERT INTO sync_heads (user_id, head, purged_through, closed_at) VALUES (?1, 0, 0, ?2)
+INSERT INTO sync_heads (user_id, head, closed_at) VALUES (?1, 0, ?2)
 ON CONFLICT (user_id) DO UPDATE SET closed_at = coalesce(closed_at, excluded.closed_at)";
 
 macro_rules! erase {

@@ -1,0 +1,113 @@
+//! Notes, error messages and command lines.
+
+use super::{Case, check};
+
+#[rustfmt::skip]
+pub(super) const REFUSED: &[Case] = &[
+    ("note", "Login: admin / password: hunter2"),
+    ("note with word", "password: letmein"),
+    ("pw", "pw = S3cret!"),
+    ("is", "The password is Winter2024!"),
+    ("beside", "user bob password hunter2"),
+    ("colon and quotes", "password: 'hunter2'"),
+    ("markdown", "**Password:** hunter2"),
+    ("markdown code", "password: `hunter2`"),
+    ("API key", "API key: abc123def456ghi7"),
+    ("secret key", "secret key = wJalrXUtnFEMIK7MDENG"),
+    ("token", "token: 8f7a6b5c4d3e"),
+    ("passphrase", "passphrase: \"correct horse battery staple\""),
+    ("environment", "PGPASSWORD=hunter2 psql -h db -U bob app"),
+    ("export", "export DB_PASSWORD=hunter2"),
+    ("option", "mysqldump --user=root --password=hunter2 app"),
+    ("option with space", "clickhouse-client --user bob --password hunter2"),
+    ("attached option", "mysql -u root -phunter2 app"),
+    ("mongosh", "mongosh -u admin -p hunter2 --authenticationDatabase admin"),
+    ("sshpass", "sshpass -p hunter2 ssh deploy@host"),
+    ("curl", "curl -u bob:hunter2 https://api.example.com"),
+    ("curl long", "curl --user bob:hunter2 https://api.example.com"),
+    ("sqlplus", "sqlplus scott/tiger@orcl"),
+    ("pgpass", "db.example.com:5432:app:bob:hunter2"),
+    ("redis", "redis-cli -h cache -a hunter2 ping"),
+    ("properties", "spring.datasource.username=bob\nspring.datasource.password=hunter2"),
+    ("ini", "[client]\nuser = root\npassword = letmein\n"),
+    ("yaml", "username: bob\npassword: hunter2\n"),
+    ("docker", "docker run -e MYSQL_ROOT_PASSWORD=my-secret-pw mysql"),
+    ("JSON", "{\"host\": \"db\", \"password\": \"hunter2\"}"),
+    ("escaped JSON", "{\\\"password\\\": \\\"hunter2\\\"}"),
+    ("duplicate key", "Key (token)=(9f8a7b6c5d4e) already exists."),
+    ("connection error", "could not connect to postgres://bob:hunter2@db/app: timeout"),
+    ("MySQL syntax error", "You have an error in your SQL syntax; check the manual for the right syntax to use near 'IDENTIFIED BY 'hunter2'' at line 1"),
+    ("Postgres error with line", "syntax error at or near \"PASWORD\" LINE 1: CREATE USER bob WITH PASSWORD 'hunter2'"),
+    ("statement in a description", "Run ALTER ROLE bob PASSWORD 'hunter2' after the restore"),
+    ("libpq in error", "connection failed: host=db user=bob password=secret dbname=app"),
+    ("element", "<user>bob</user><password>hunter2</password>"),
+    ("password for", "initial password for all users: Welcome1"),
+    ("header", "X-API-Key: 8f7a6b5c4d3e2f1a"),
+];
+
+#[rustfmt::skip]
+pub(super) const PASSED: &[Case] = &[
+    ("access denied", "Access denied for user 'root'@'localhost' (using password: YES)"),
+    ("authentication failed", "FATAL: password authentication failed for user \"postgres\""),
+    ("unknown column", "ERROR: column \"password\" does not exist"),
+    ("unknown column MySQL", "Unknown column 'password' in 'field list'"),
+    ("not null", "null value in column \"password_hash\" of relation \"users\" violates not-null constraint"),
+    ("token expired", "token: expired"),
+    ("unexpected token", "syntax error: unexpected token: SELECT"),
+    ("near token", "ERROR: syntax error at or near \"token\" LINE 1: SELECT token FROM"),
+    ("policy", "Your password does not satisfy the current policy requirements"),
+    ("password required", "password: required"),
+    ("password too short", "password: is too short (minimum 8 characters)"),
+    ("no password supplied", "fe_sendauth: no password supplied"),
+    ("rotate", "Rotates the API key: see the vault"),
+    ("ask", "Password: ask Bob"),
+    ("keychain", "password: stored in keychain"),
+    ("mask", "password: ********"),
+    ("variable", "password=$DB_PASSWORD"),
+    ("mysql -p", "mysql -u root -p app"),
+    ("psql -p", "psql -h db -p 5432 -U bob"),
+    ("psql -p attached", "psql -h db -p5433 app"),
+    ("docker ports", "docker run -p 5432:5432 postgres"),
+    ("mkdir -p", "mkdir -p /var/lib/postgresql"),
+    ("curl user only", "curl -u bob https://api.example.com"),
+    ("secret santa", "Secret santa list for 2024"),
+    ("users and tokens", "Counts the tokens per user"),
+    ("password resets", "Users with more than 3 password resets in 30 days"),
+    ("hash", "Checks that the password hash uses bcrypt: see RFC 2104"),
+    ("algorithm", "password: bcrypt"),
+    ("schema", "{\"password\": {\"type\": \"string\"}, \"token\": \"string\"}"),
+    ("form errors", "{\"password\": \"must be at least 8 characters\"}"),
+    ("label", "{\"password\": \"Your password\"}"),
+    ("hours", "reset tokens are valid for 24h"),
+    ("table", "Joins tokens to users2"),
+    ("primary key", "Duplicate entry 'bob' for key 'users.PRIMARY'"),
+    ("key violates", "duplicate key value violates unique constraint \"tokens_pkey\" DETAIL: Key (id)=(15) already exists."),
+    ("apostrophe", "The user's password column isn't nullable; don't SELECT it"),
+    ("statement with parameter", "Runs UPDATE users SET password = $1 WHERE id = $2"),
+    ("statement in prose", "Runs `SELECT password FROM users WHERE id = 3`"),
+    ("sha256", "The token is sha256 of the mail address"),
+    ("question", "Forgot password?"),
+    ("expires", "Password expires 2025-01-01"),
+    ("set password", "Set password to expire after 90days"),
+    ("keyboard", "Keyboard shortcut: ctrl+k"),
+    ("monkey", "monkey: business1"),
+    ("css", "--password-field-width: 30px"),
+    ("identified", "Rows are identified by 'id' and 'tenant'"),
+    ("port", "mongosh --port 27017 -u admin"),
+    ("duration", "Token: 24h lifetime"),
+    ("passes", "first pass: dedupe2, second pass: aggregate3"),
+    ("token in an error", "invalid token 'foo1' at line 3"),
+    ("in a sentence", "Reset your password: instructions"),
+    ("key path", "SSH key: ~/.ssh/id_ed25519"),
+    ("arrow", "password -> hashed"),
+];
+
+#[test]
+fn refused() {
+    check("description", REFUSED, true);
+}
+
+#[test]
+fn passed() {
+    check("description", PASSED, false);
+}

@@ -1,0 +1,140 @@
+//! Whether what follows `name=` or `name:` in a text is a secret.
+
+use super::{
+    names::{self, Name, Secret},
+    pairs::{Link, WINDOW},
+    value,
+};
+
+/// Whether the value at the start of `rest` is a secret, given its name and how it is linked.
+pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> bool {
+    let unescaped = rest.trim_start_matches('\\');
+    let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘'));
+    if let Some(quote) = quote {
+        let value = until_quote(&unescaped[quote.len_utf8()..], quote);
+        return value.is_some_and(|value| quoted_is_secret(name, value, link));
+    }
+    // `Key (token)=(…) already exists`
+    let rest = rest.strip_prefix('(').unwrap_or(rest);
+    let value = bare_value(rest, strong);
+    if value::is_placeholder(value) || is_structure(value) || is_call(value, rest) {
+        return false;
+    }
+    let count = name.plural && value.starts_with(|c: char| c.is_ascii_digit());
+    let by_path = name.directory || name.secret == Secret::PrivateKey;
+    if count || by_path && value::is_path(value) {
+        return false;
+    }
+    bare_is_secret(name, link, value, &rest[value.len()..], strong)
+}
+
+/// The start of JSON, of a template or of a variable, unless what follows looks like a secret.
+fn is_structure(value: &str) -> bool {
+    let inner = value.trim_start_matches(['$', '%', '(']);
+    value.starts_with(['<', '{', '[']) || inner.len() < value.len() && !value::is_opaque(inner)
+}
+
+/// A value in quotes. Prose in quotes ("is too short") is no secret; a passphrase of words is.
+fn quoted_is_secret(name: Name, value: &str, link: Link) -> bool {
+    if value::is_placeholder(value)
+        || name.weak && !value::is_long_opaque(value)
+        || name.hashed && value::is_hash(value)
+    {
+        return false;
+    }
+    if (name.secret == Secret::Key || name.directory) && value::is_path(value) {
+        return false;
+    }
+    let first = value.split_whitespace().next().unwrap_or_default();
+    let prose = value.contains(' ')
+        && (value::is_status_word(first)
+            || name.secret != Secret::Passphrase && !value.split(' ').any(value::is_opaque));
+    let word = !value.contains(' ') && value::is_status_word(value);
+    if prose || word || value::is_label(value) {
+        return false;
+    }
+    match name.secret {
+        Secret::Credentials if matches!(link, Link::Beside | Link::Is) => false,
+        Secret::Token | Secret::Key => value::is_opaque(value) || value.len() >= 16,
+        _ => !matches!(link, Link::Beside | Link::Is) || value.split(' ').any(value::is_opaque),
+    }
+}
+
+/// A value without quotes: how much it has to look like a secret depends on the link.
+fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool) -> bool {
+    if name.weak && !value::is_long_opaque(value) || name.hashed && value::is_hash(value) {
+        return false;
+    }
+    let word = value.trim_end_matches(['.', ':', '!', '?']);
+    let password = matches!(name.secret, Secret::Password | Secret::Passphrase | Secret::Secret);
+    let opaque = value::is_opaque(word) && !word.contains("://");
+    let named = names::classify(word).is_some() && word.contains(['_', '.']);
+    let ends = after.is_empty() || after.starts_with(['\n', '\r', ',', ';', ')', '"', '\'', '*', '`', '&', '|', '}']);
+    match link {
+        _ if value::is_status_word(word) => false,
+        Link::Tight | Link::Loose | Link::InSentence if strong => !word.is_empty(),
+        Link::Flag => password && !value.starts_with('-') || opaque,
+        Link::Tight => opaque && !named || password && !named && word.len() >= 3 && names::classify(word).is_none(),
+        Link::Loose => opaque && !named || password && !named && ends && word.len() >= 4 && !word.contains('/'),
+        Link::InSentence => opaque && !named,
+        Link::Is => (password || word.len() >= 8) && opaque && !named && !is_identifier(word),
+        Link::Beside => {
+            password
+                && name.secret != Secret::Secret
+                && opaque
+                && !is_identifier(word)
+                && !word.contains(['(', '=', '/', '@', '.'])
+        }
+    }
+}
+
+/// `users2`, `tokens_2024`: more likely the name of a thing than a password.
+fn is_identifier(word: &str) -> bool {
+    let digits = word.len() - word.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    word.contains('_') && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        || digits == 0 && word.ends_with('?')
+        || word.starts_with('#')
+}
+
+/// `crypt(…)`, `req.body.password`: code where a value would be.
+fn is_call(value: &str, rest: &str) -> bool {
+    let after = &rest[value.len()..];
+    let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let call = value.split_once('(').is_some_and(|(head, _)| name(head)) || after.starts_with('(') && name(value);
+    let member = value.rsplit_once('.').is_some_and(|(head, last)| name(head) && names::classify(last).is_some());
+    call || member
+}
+
+/// The value up to white space or a sign that ends it.
+fn bare_value(rest: &str, strong: bool) -> &str {
+    let stop = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '"' | '\'' | '`' | ',' | ';' | '\\' | '|')
+            || (!strong && matches!(c, ')' | ']'))
+            || c == '&'
+    };
+    // A template may hold spaces: `{{ db_password }}`.
+    if rest.starts_with("{{")
+        && let Some(end) = rest.bytes().take(WINDOW).position(|b| b == b'}')
+        && let Some(template) = rest.get(..(end + 2).min(rest.len()))
+    {
+        return template;
+    }
+    let end = rest
+        .char_indices()
+        .take(WINDOW)
+        .find(|&(_, c)| stop(c))
+        .map_or_else(|| rest.char_indices().nth(WINDOW).map_or(rest.len(), |(i, _)| i), |(i, _)| i);
+    &rest[..end]
+}
+
+/// The text up to the closing quote, or None if it does not close on the line.
+fn until_quote(rest: &str, quote: char) -> Option<&str> {
+    let close = match quote {
+        '“' => '”',
+        '‘' => '’',
+        same => same,
+    };
+    let (end, last) = rest.char_indices().take(4096).find(|&(_, c)| c == close || c == '\n')?;
+    (last == close).then(|| rest[..end].trim_end_matches('\\'))
+}

@@ -1,0 +1,103 @@
+//! Functions and methods that take a secret, of all four databases.
+
+use super::super::Kind;
+
+/// What an argument of a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Argument {
+    /// The password to set, check or hash.
+    Secret(Kind),
+    /// A part of the value the call is assigned to (`md5('…')`).
+    Part,
+    /// A name of which the next argument is the value (`json_object('password', '…')`).
+    Pair,
+    /// Nothing of interest.
+    Plain,
+}
+
+/// (function, argument from 0, what it is); the list holds what the databases document.
+const SECRETS: &[(&str, u32, Kind)] = &[
+    ("password", 0, Kind::SetsPassword),
+    ("old_password", 0, Kind::SetsPassword),
+    ("crypt", 0, Kind::SetsPassword),
+    ("changeuserpassword", 1, Kind::SetsPassword),
+    ("sha_crypt", 0, Kind::SetsPassword),
+    ("encrypt", 1, Kind::EncryptionKey),
+    ("decrypt", 1, Kind::EncryptionKey),
+    ("encrypt_iv", 1, Kind::EncryptionKey),
+    ("decrypt_iv", 1, Kind::EncryptionKey),
+    ("aes_encrypt", 1, Kind::EncryptionKey),
+    ("aes_decrypt", 1, Kind::EncryptionKey),
+    ("des_encrypt", 1, Kind::EncryptionKey),
+    ("des_decrypt", 1, Kind::EncryptionKey),
+    ("pgp_sym_encrypt", 1, Kind::EncryptionKey),
+    ("pgp_sym_decrypt", 1, Kind::EncryptionKey),
+    ("pgp_sym_encrypt_bytea", 1, Kind::EncryptionKey),
+    ("pgp_sym_decrypt_bytea", 1, Kind::EncryptionKey),
+    ("pgp_pub_decrypt", 2, Kind::EncryptionKey),
+    ("pgp_pub_decrypt_bytea", 2, Kind::EncryptionKey),
+    ("hmac", 1, Kind::EncryptionKey),
+    ("encryptbypassphrase", 0, Kind::EncryptionKey),
+    ("decryptbypassphrase", 0, Kind::EncryptionKey),
+    ("sign", 1, Kind::EncryptionKey),
+    ("verify", 1, Kind::EncryptionKey),
+    ("create_secret", 0, Kind::SetsPassword),
+    ("update_secret", 1, Kind::SetsPassword),
+];
+
+/// Functions whose first argument goes into their result.
+#[rustfmt::skip]
+const FIRST_PART: &[&str] = &[
+    "md5", "sha", "sha1", "sha2", "sha224", "sha256", "sha384", "sha512", "digest", "hashbytes",
+    "encode", "hex", "unhex", "to_base64", "from_base64", "lower", "upper", "trim", "cast",
+    "convert", "compress", "quote_literal", "nullif", "char", "text", "convert_to", "decode",
+    "string_to_array", "to_char", "ltrim", "rtrim", "reverse", "bcrypt", "hashsync", "hash",
+    "to_bytea", "bytea", "to_json",
+    "to_jsonb", "json_quote",
+];
+
+/// Functions whose arguments all go into their result.
+#[rustfmt::skip]
+const ALL_PARTS: &[&str] = &[
+    "concat", "concat_ws", "coalesce", "ifnull", "array", "any", "some", "all", "in", "if", "iif",
+    "row", "replace",
+];
+
+/// Functions that take names and values in turn.
+#[rustfmt::skip]
+const PAIRS: &[&str] = &[
+    "json_set", "json_insert", "json_replace", "jsonb_set", "jsonb_insert", "json_object",
+    "jsonb_build_object", "json_build_object", "hstore", "set_config", "json_array_append",
+    "jsonb_object", "map", "set", "setitem", "append",
+];
+
+/// Whether the function fills a template, as `format` of PostgreSQL does.
+pub(super) fn is_format(name: &str) -> bool {
+    name.eq_ignore_ascii_case("format")
+}
+
+/// The argument of `format(template, …)` that fills `PASSWORD %L`, as the one before it.
+pub(super) fn password_slot(template: &str) -> Option<u32> {
+    let lower = template.to_ascii_lowercase();
+    let slots = ["password %l", "password '%s'", "password = %l", "by %l", "by '%s'"];
+    let at = slots.iter().find_map(|slot| lower.find(slot).map(|at| at + slot.len() - 3))?;
+    u32::try_from(lower.get(..at)?.matches('%').count()).ok()
+}
+
+/// What argument `index` of a call to `name` is. `is_method` says that a dot stands before it.
+pub(super) fn argument(name: &str, index: u32, is_method: bool) -> Argument {
+    let listed = |list: &[&str]| list.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if let Some((.., kind)) = SECRETS.iter().find(|(known, at, _)| *at == index && name.eq_ignore_ascii_case(known)) {
+        return Argument::Secret(*kind);
+    }
+    if is_method && index > 0 && name.eq_ignore_ascii_case("auth") {
+        return Argument::Secret(Kind::SetsPassword);
+    }
+    if listed(PAIRS) || is_format(name) {
+        Argument::Pair
+    } else if listed(ALL_PARTS) || index == 0 && listed(FIRST_PART) {
+        Argument::Part
+    } else {
+        Argument::Plain
+    }
+}

@@ -1,0 +1,218 @@
+//! What a literal is given to: the rules of the statements, by what stands before the literal.
+
+use super::{
+    super::{
+        Kind,
+        names::{self, Secret},
+        value,
+    },
+    calls::{self, Argument},
+    frames::{self, Expected, Frame},
+    literal,
+    operand::Operand,
+    statement::{Statement, is_any},
+    token::{Op, Token},
+};
+
+/// First words of statements that define accounts, servers and options; there a hash counts.
+#[rustfmt::skip]
+pub(super) const SETTERS: &[&str] = &[
+    "create", "alter", "grant", "set", "change", "start", "pragma", "attach", "do",
+];
+/// First words of statements that read or write rows; there `password 'x'` is an alias.
+#[rustfmt::skip]
+pub(super) const READS: &[&str] = &[
+    "select", "with", "explain", "insert", "update", "delete", "comment", "show", "describe",
+    "values", "merge",
+];
+
+/// The operator of MongoDB that renames fields.
+pub(super) const RENAME: &str = "$rename";
+/// The settings of SQLCipher that take the key.
+const PRAGMAS: &[&str] = &["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"];
+/// First words of statements that are looked for inside blocks.
+#[rustfmt::skip]
+pub(super) const INNER: &[&str] = &[
+    "create", "alter", "grant", "set", "insert", "update", "delete", "select", "execute",
+];
+
+/// JSON functions take the document first, then pairs.
+fn pair_start(call: &str) -> u32 {
+    u32::from(!is_any(
+        call,
+        &[
+            "json_object",
+            "jsonb_build_object",
+            "json_build_object",
+            "hstore",
+            "set_config",
+            "map",
+            "set",
+            "setitem",
+            "append",
+            "jsonb_object",
+        ],
+    ))
+}
+
+impl<'a> Statement<'a> {
+    /// What the literal is given to, if it is a secret there.
+    pub(super) fn given(&mut self, text: &str) -> Option<Kind> {
+        if self.sets_password(text) {
+            return Some(Kind::SetsPassword);
+        }
+        if let Some(kind) = self.names_setting(text) {
+            return Some(kind);
+        }
+        let pattern = is_any(self.word_before(0), &["like", "ilike"]) && text.contains(['%', '_']);
+        if pattern {
+            return None;
+        }
+        match self.expected(Some(text))? {
+            Expected::Named(name) if self.begins(SETTERS) && name.secret == Secret::Password && !self.inserts => {
+                literal::is_set(text).then_some(Kind::SetsPassword)
+            }
+            Expected::Named(name) => literal::is_secret(name, text).then_some(Kind::Literal(name.secret)),
+            Expected::Given(kind) => literal::is_set(text).then_some(kind),
+        }
+    }
+
+    /// What a literal (or a bracket, if None) at this place is expected to be.
+    pub(super) fn expected(&self, text: Option<&str>) -> Option<Expected> {
+        let frame = self.frames.top();
+        if frame.call == RENAME {
+            return None;
+        }
+        let starts = matches!(self.last[0], Token::Open(_) | Token::Comma);
+        let call = text.is_none() && matches!(self.last[0], Token::Word(_));
+        let starts = starts || call && matches!(self.last[1], Token::Open(_) | Token::Comma);
+        let operator = |token: Token| matches!(token, Token::Op(Op::Assign | Op::Compare | Op::Colon | Op::Arrow));
+        let assigned = operator(self.last[0]) || call && operator(self.last[1]);
+        let branch = is_any(self.word_before(0), &["then", "else", "to", "like", "ilike"]);
+        if let Some(name) = frame.target.filter(|_| assigned || branch) {
+            return Some(Expected::Named(name));
+        }
+        if self.selects && frame.bracket == 0 && (starts || is_any(self.word_before(0), &["select", "distinct"])) {
+            return self.filled.secret(frame.index).map(Expected::Named);
+        }
+        if !starts {
+            return None;
+        }
+        if frame.is_row {
+            return self.in_row(frame, text);
+        }
+        match calls::argument(frame.call, frame.index, frame.is_method) {
+            Argument::Secret(kind) => Some(Expected::Given(kind)),
+            Argument::Part => frame.whole,
+            Argument::Pair => frame
+                .named
+                .filter(|(at, _)| at + 1 == frame.index)
+                .filter(|(at, _)| calls::is_format(frame.call) || at % 2 == pair_start(frame.call))
+                .map(|(_, name)| Expected::Named(name)),
+            Argument::Plain if frame.call.is_empty() && frame.bracket != b'{' => frame.whole,
+            Argument::Plain => None,
+        }
+    }
+
+    fn in_row(&self, frame: &Frame<'a>, text: Option<&str>) -> Option<Expected> {
+        if let Some(name) = self.filled.secret(frame.index) {
+            return Some(Expected::Named(name));
+        }
+        // `INSERT INTO settings (name, value) VALUES ('smtp_password', '…')`
+        let (_, name) = frame.named.filter(|_| self.filled.is_value(frame.index))?;
+        text.filter(|text| !value::is_status_word(text) && !value::is_label(text)).map(|_| Expected::Named(name))
+    }
+
+    /// `UPDATE settings SET value = '…' WHERE name = 'smtp_password'`, in either order.
+    fn names_setting(&mut self, text: &str) -> Option<Kind> {
+        let (Token::Op(Op::Assign), Token::Word(column), true) = (self.last[0], self.last[1], self.begins(&["update"]))
+        else {
+            return None;
+        };
+        if frames::is_value_column(column) {
+            self.setting.0 |= !value::is_placeholder(text) && !value::is_status_word(text) && text.len() > 1;
+        } else if is_any(
+            column,
+            &[
+                "key",
+                "name",
+                "setting",
+                "option_name",
+                "meta_key",
+                "config_key",
+                "setting_key",
+                "param",
+                "setting_name",
+            ],
+        ) {
+            self.setting.1 |= names::classify(text).is_some_and(|name| !name.weak);
+        }
+        (self.setting == (true, true)).then_some(Kind::SetsPassword)
+    }
+
+    /// The statements whose grammar says that this literal is a password or key.
+    fn sets_password(&self, text: &str) -> bool {
+        if !literal::is_set(text) {
+            return false;
+        }
+        let before = self.word_before(0);
+        let equals = self.last[0] == Token::Op(Op::Assign);
+        if self.identified {
+            let secret = is_any(before, &["by", "password", "using", "values", "replace"])
+                || before.eq_ignore_ascii_case("as") && !self.is_external();
+            return secret && !self.is_external();
+        }
+        if self.begins(&["set"]) && self.words[1].eq_ignore_ascii_case("password") {
+            return equals || is_any(before, &["to", "replace"]);
+        }
+        if self.begins(&["pragma"])
+            && (is_any(self.words[1], PRAGMAS) || matches!(self.operand, Operand::Name(name) if is_any(name, PRAGMAS)))
+        {
+            return true;
+        }
+        if self.begins(&["attach"]) && before.eq_ignore_ascii_case("key") {
+            return true;
+        }
+        if before.eq_ignore_ascii_case("default") {
+            let name = names::classify(self.frames.top().defines);
+            return name.is_some_and(|name| value::is_opaque(text) && literal::is_secret(name, text));
+        }
+        self.stands_beside(before, text)
+    }
+
+    /// Plugins that leave the password to the system: what follows names a service.
+    fn is_external(&self) -> bool {
+        let plugin = match (self.last[1], self.last[0]) {
+            (Token::Word(plugin) | Token::Quoted(plugin, _), Token::Word(_)) => plugin.to_ascii_lowercase(),
+            _ => return false,
+        };
+        ["pam", "ldap", "windows", "kerberos", "gssapi", "socket", "aws", "iam"]
+            .iter()
+            .any(|part| plugin.contains(part))
+    }
+
+    /// `PASSWORD '…'`, `SECRET '…'`, `ENCRYPTION KEY '…'` with nothing between.
+    fn stands_beside(&self, before: &'a str, text: &str) -> bool {
+        let options = is_any(self.frames.top().call, &["options", "secret"]);
+        if before.is_empty() || self.begins(READS) && !options || before.starts_with('@') {
+            return false;
+        }
+        let name = if before.eq_ignore_ascii_case("key") {
+            names::classify(&format!("{}_key", self.word_before(1)))
+        } else {
+            names::classify(before)
+        };
+        name.is_some_and(|name| match name.secret {
+            Secret::Credentials => false,
+            Secret::Password => {
+                self.begins(SETTERS)
+                    || options
+                    || !text.contains(' ') && !names::classify(text).is_some_and(|n| n.plural)
+            }
+            // "unexpected token 'x1'" is an error message.
+            _ => {
+                (self.begins(SETTERS) || self.begins(&["copy", "unload"]) || options) && literal::is_secret(name, text)
+            }
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! What stands left of an operator, and so what its right side is given to.
+
+use super::{
+    super::names::{self, Name},
+    frames::Expected,
+    statement::{Statement, is_any},
+    token::{Op, Quote, Token},
+};
+
+/// What an operator would compare or assign to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operand<'a> {
+    None,
+    /// A column, variable or key.
+    Name(&'a str),
+    /// A string, which is a key before `:` and `=>`.
+    Text(&'a str),
+    /// A bracket around something already judged, such as `lower(password)`.
+    Judged(Name),
+}
+
+impl<'a> Statement<'a> {
+    /// Notes what the right side of an operator is compared with or assigned to.
+    pub(super) fn operator(&mut self, op: Op) {
+        let target = match (op, self.operand) {
+            (Op::Path | Op::Cast, _) => return,
+            (_, Operand::Judged(name)) => Some(name),
+            (_, Operand::Name(text)) => self.named_target(text, op),
+            (Op::Colon | Op::Arrow, Operand::Text(text)) => names::classify(text),
+            _ => self.declared_target(op),
+        };
+        self.frames.top_mut().target = target;
+    }
+
+    fn named_target(&mut self, text: &'a str, op: Op) -> Option<Name> {
+        // `{password: {$in: [...]}}`: the operator of MongoDB passes the field on.
+        if op == Op::Colon && text.starts_with('$') {
+            let whole = self.frames.top().whole.filter(|_| is_any(text, &["$eq", "$ne", "$in", "$nin"]));
+            return whole.and_then(|whole| if let Expected::Named(name) = whole { Some(name) } else { None });
+        }
+        names::classify(text).or_else(|| self.declared_target(op))
+    }
+
+    /// `DECLARE @pw varchar(20) = '…'` and `v_password text := '…'`: the name stands before the
+    /// type.
+    fn declared_target(&self, op: Op) -> Option<Name> {
+        let declares = self.begins(&["declare"]);
+        if op != Op::Assign
+            || !declares && !self.word_before(0).eq_ignore_ascii_case("text") && !matches!(self.last[0], Token::Close)
+        {
+            return None;
+        }
+        names::classify(self.words[usize::from(declares)])
+    }
+
+    pub(super) fn operand_before_in(&self, call: &str) -> Option<Name> {
+        if !call.eq_ignore_ascii_case("in") {
+            return None;
+        }
+        let before = if self.word_before(1).eq_ignore_ascii_case("not") { self.last[2] } else { self.last[1] };
+        match before {
+            Token::Word(name) | Token::Quoted(name, Quote::Double | Quote::Back) => names::classify(name),
+            _ => None,
+        }
+    }
+}

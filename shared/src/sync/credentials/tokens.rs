@@ -1,0 +1,206 @@
+//! Tokens and keys in well-known formats, wherever they stand.
+
+use super::{trigger, value};
+
+/// A format: its prefix, the characters that follow, and how many of them there are at least.
+struct Format {
+    prefix: &'static str,
+    signs: &'static str,
+    least: usize,
+}
+
+const fn format(prefix: &'static str, signs: &'static str, least: usize) -> Format {
+    Format { prefix, signs, least }
+}
+
+/// Formats that are told by prefix and length. Letters and digits always belong to them.
+const FORMATS: &[Format] = &[
+    format("ghp_", "", 20),
+    format("gho_", "", 20),
+    format("ghu_", "", 20),
+    format("ghs_", "", 20),
+    format("ghr_", "", 20),
+    format("github_pat_", "_", 22),
+    format("glpat-", "-_.", 16),
+    format("glsa_", "_", 24),
+    format("xoxb-", "-", 10),
+    format("xoxa-", "-", 10),
+    format("xoxp-", "-", 10),
+    format("xoxr-", "-", 10),
+    format("xoxs-", "-", 10),
+    format("xoxe-", "-", 10),
+    format("xapp-", "-", 16),
+    format("sk_live_", "", 10),
+    format("sk_test_", "", 10),
+    format("rk_live_", "", 10),
+    format("rk_test_", "", 10),
+    format("whsec_", "+/=", 20),
+    format("sk-ant-", "-_", 16),
+    format("sk-proj-", "-_", 16),
+    format("sk-or-", "-_", 16),
+    format("sk-svcacct-", "-_", 16),
+    format("sk-", "", 32),
+    format("AIza", "-_", 30),
+    format("hooks.slack.com/services/", "/", 20),
+    format("npm_", "", 30),
+    format("SG.", "-_.", 40),
+    format("pypi-", "-_", 40),
+    format("dop_v1_", "", 40),
+    format("hf_", "", 30),
+    format("ya29.", "-_.", 20),
+    format("shpat_", "", 30),
+    format("shpss_", "", 30),
+    format("GOCSPX-", "-_", 20),
+    format("dapi", "-", 32),
+    format("pscale_pw_", "-_.", 20),
+    format("pscale_tkn_", "-_.", 20),
+    format("sbp_", "", 36),
+    format("sb_secret_", "-_", 20),
+    format("npg_", "", 12),
+    format("AVNS_", "-_", 15),
+    format("hvs.", "-_", 20),
+    format("dckr_pat_", "-_", 20),
+    format("lin_api_", "", 32),
+    format("figd_", "-_", 30),
+    format("PMAK-", "-", 40),
+    format("gsk_", "", 40),
+    format("AGE-SECRET-KEY-1", "", 50),
+    format("sq0atp-", "-_", 20),
+    format("ATATT3x", "-_=", 40),
+];
+
+/// Whether `text` holds a token in one of the known formats.
+pub(super) fn has_token(text: &str) -> bool {
+    trigger::hits(text).filter(|(_, family)| family & trigger::TOKEN != 0).any(|(at, _)| {
+        // A token starts a word: `task-…` must not be read as `sk-…`.
+        let inside = text[..at].chars().next_back().is_some_and(char::is_alphanumeric);
+        let rest = &text[at..];
+        let starts_inside = rest.starts_with([':', '/']);
+        (!inside || starts_inside) && is_token(text, at, rest)
+    })
+}
+
+fn is_token(text: &str, at: usize, rest: &str) -> bool {
+    FORMATS.iter().any(|format| fits(format, rest))
+        || is_aws_key(rest)
+        || is_jwt(text, at)
+        || is_header(rest)
+        || is_telegram(text, at)
+        || is_discord(rest)
+}
+
+fn fits(format: &Format, rest: &str) -> bool {
+    let Some(body) = rest.strip_prefix(format.prefix) else {
+        return false;
+    };
+    let body = run(body, |b| b.is_ascii_alphanumeric() || format.signs.as_bytes().contains(&b));
+    // All formats are random, so a long one without a digit is a name ("npm_config_…").
+    body.len() >= format.least && is_random(body) && body.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// The leading bytes of `text` that satisfy `is`, at most 400 of them so that every check is
+/// bounded.
+fn run(text: &str, is: impl Fn(u8) -> bool) -> &str {
+    let end = text.bytes().take(400).take_while(|&b| is(b)).count();
+    text.get(..end).unwrap_or_default()
+}
+
+/// At least five different characters: `xxxxxxxx` and `00000000` are stand-ins.
+fn is_random(body: &str) -> bool {
+    let mut seen = 0_u128;
+    for byte in body.bytes() {
+        seen |= 1 << (byte & 0x7f);
+    }
+    seen.count_ones() >= 5
+}
+
+/// `AKIA` or `ASIA` and 16 capital letters and digits.
+fn is_aws_key(rest: &str) -> bool {
+    let word = run(rest, |b| b.is_ascii_alphanumeric());
+    (word.starts_with("AKIA") || word.starts_with("ASIA"))
+        && word.len() == 20
+        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        && is_random(word)
+}
+
+/// Three parts of base64url of which the first two start like JSON objects.
+fn is_jwt(text: &str, at: usize) -> bool {
+    let base64url = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    // Only the start of a word is looked at, so that a long run is not read once per `eyJ` in it.
+    if text[..at].bytes().next_back().is_some_and(|b| base64url(&b)) {
+        return false;
+    }
+    let mut rest = &text.as_bytes()[at..];
+    let mut part = |start: &[u8], least: usize| {
+        let length = rest.iter().take(8192).take_while(|b| base64url(b)).count();
+        let fits = rest.starts_with(start) && length >= least;
+        rest = rest.get(length + 1..).unwrap_or_default();
+        fits
+    };
+    let dots = |end: usize| text.as_bytes().get(end) == Some(&b'.');
+    let first = text[at..].bytes().take(8192).take_while(base64url).count();
+    dots(at + first) && part(b"eyJ", 10) && part(b"eyJ", 6) && part(b"", 6)
+}
+
+/// `Bearer …` and `Basic …` as in an Authorization header.
+fn is_header(rest: &str) -> bool {
+    let strip = |scheme: &str| {
+        let head = rest.get(..scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then(|| rest[scheme.len()..].trim_start_matches([' ', '"', '\'']))
+    };
+    let value = |text| run(text, |b: u8| b.is_ascii_alphanumeric() || b"-_.~+/=".contains(&b));
+    if let Some(token) = strip("bearer ").map(value) {
+        let letters = token.bytes().any(|b| b.is_ascii_alphabetic());
+        return token.len() >= 12 && is_random(token) && letters && token.bytes().any(|b| b.is_ascii_digit());
+    }
+    strip("basic ").map(value).and_then(decode).is_some_and(|login| {
+        login.split_once(':').is_some_and(|(user, password)| {
+            !user.is_empty() && !value::is_placeholder(password) && login.chars().all(|c| !c.is_control())
+        })
+    })
+}
+
+/// Base64 of a printable text, or None.
+fn decode(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('=');
+    let mut bytes = Vec::with_capacity(text.len());
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for byte in text.bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(six)) & 0xffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A Telegram bot: digits, `:AA`, 33 characters.
+fn is_telegram(text: &str, at: usize) -> bool {
+    let digits = text[..at].bytes().rev().take(11).take_while(u8::is_ascii_digit).count();
+    let body = text[at..]
+        .strip_prefix(':')
+        .map_or("", |rest| run(rest, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
+    (8..=10).contains(&digits) && (34..=36).contains(&body.len())
+}
+
+/// A Discord webhook: `/api/webhooks/<number>/<token>`.
+fn is_discord(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix("/api/webhooks/") else {
+        return false;
+    };
+    let number = run(rest, |b| b.is_ascii_digit());
+    let token = rest[number.len()..]
+        .strip_prefix('/')
+        .map_or("", |t| run(t, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
+    number.len() >= 15 && token.len() >= 30
+}

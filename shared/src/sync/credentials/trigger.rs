@@ -1,0 +1,227 @@
+//! One cheap pass over a text that says which detectors are worth running.
+//!
+//! Almost every string of a change is clean, so the speed of the whole module is the speed of
+//! this file. Each needle is found by its rarest pair of bytes: a table of 16 KB says for every
+//! pair of the text which needle has it, and only then are bytes compared.
+
+/// Words that name a secret, such as `pass` or `token`.
+pub(super) const NAME: u8 = 1;
+/// Something that may hold `user:password@host`.
+pub(super) const URL: u8 = 2;
+/// The first line of a PEM, OpenSSH, PGP or PuTTY key.
+pub(super) const PEM: u8 = 4;
+/// The fixed prefix of a well-known token format.
+pub(super) const TOKEN: u8 = 8;
+/// Command lines that take a password as an option.
+pub(super) const COMMAND: u8 = 16;
+/// SQL that needs the lexer although no word in it names a secret.
+pub(super) const SQL: u8 = 32;
+
+/// (families, offset of the pair to look for, needle in lower case).
+type Needle = (u8, usize, &'static str);
+
+const NEEDLES: &[Needle] = &[
+    (NAME, 2, "pass"),
+    (NAME, 0, "pw"),
+    (NAME, 1, "token"),
+    (NAME, 2, "secret"),
+    (NAME, 1, "key"),
+    (NAME, 0, "cred"),
+    (NAME | TOKEN, 0, "bearer"),
+    (NAME, 0, "jwt"),
+    (NAME, 6, "authorization"),
+    (NAME, 4, "basic_auth"),
+    (NAME, 4, "basicauth"),
+    (NAME, 2, "cookie"),
+    (NAME, 1, "phrase"),
+    (NAME, 0, "mnemonic"),
+    (NAME, 2, "sig="),
+    (NAME, 2, "signature"),
+    (NAME, 3, "kennwort"),
+    (NAME, 2, "senha"),
+    (NAME, 4, "contrase"),
+    (NAME, 4, "wachtwoord"),
+    (NAME, 2, "haslo"),
+    (NAME, 3, "hasło"),
+    (NAME, 2, "heslo"),
+    (NAME, 1, "ösenord"),
+    (NAME, 0, "пароль"),
+    (NAME, 0, "Пароль"),
+    (NAME, 0, "密码"),
+    (NAME, 0, "密碼"),
+    (NAME, 0, "パスワード"),
+    (NAME, 0, "비밀번호"),
+    (URL, 0, "://"),
+    (URL, 3, "thin:"),
+    (URL, 0, "@tcp("),
+    (URL, 0, "@unix("),
+    (PEM, 4, "-----begin "),
+    (PEM, 13, "---- begin ssh2"),
+    (PEM, 4, "putty-user-key-file-"),
+    (PEM, 2, "ls0tls1crudjti"),
+    (COMMAND, 1, " -p"),
+    (COMMAND, 1, " -a"),
+    (COMMAND, 1, " -u"),
+    (COMMAND, 1, "--user"),
+    (COMMAND, 2, "sqlplus"),
+    (COMMAND, 4, ":5432:"),
+    (SQL, 2, "crypt"),
+    (SQL, 5, "identified"),
+    (SQL, 0, "hmac"),
+    (SQL, 3, "auth("),
+    (SQL, 3, "pragma"),
+    (TOKEN, 0, "akia"),
+    (TOKEN, 2, "asia"),
+    (TOKEN, 0, "ghp_"),
+    (TOKEN, 0, "gho_"),
+    (TOKEN, 0, "ghu_"),
+    (TOKEN, 0, "ghs_"),
+    (TOKEN, 0, "ghr_"),
+    (TOKEN, 5, "github_pat_"),
+    (TOKEN, 0, "glpat-"),
+    (TOKEN, 0, "glsa_"),
+    (TOKEN, 1, "xox"),
+    (TOKEN, 0, "xapp-"),
+    (TOKEN, 1, "sk_live_"),
+    (TOKEN, 1, "sk_test_"),
+    (TOKEN, 1, "rk_live_"),
+    (TOKEN, 1, "rk_test_"),
+    (TOKEN, 1, "whsec_"),
+    (TOKEN, 1, "sk-"),
+    (TOKEN, 2, "aiza"),
+    (TOKEN, 5, "hooks.slack.com/services/"),
+    (TOKEN, 4, "/api/webhooks/"),
+    (TOKEN, 1, "eyj"),
+    (TOKEN, 4, "basic "),
+    (TOKEN, 0, "npm_"),
+    (TOKEN, 1, "sg."),
+    (TOKEN, 3, "pypi-"),
+    (TOKEN, 4, "dop_v1_"),
+    (TOKEN, 1, "hf_"),
+    (TOKEN, 1, "ya29."),
+    (TOKEN, 1, "shpat_"),
+    (TOKEN, 1, "shpss_"),
+    (TOKEN, 2, "gocspx-"),
+    (TOKEN, 2, "dapi"),
+    (TOKEN, 7, "pscale_pw_"),
+    (TOKEN, 7, "pscale_tkn_"),
+    (TOKEN, 2, "sbp_"),
+    (TOKEN, 1, "sb_secret_"),
+    (TOKEN, 2, "npg_"),
+    (TOKEN, 1, "avns_"),
+    (TOKEN, 1, "hvs."),
+    (TOKEN, 2, "dckr_pat_"),
+    (TOKEN, 2, "lin_api_"),
+    (TOKEN, 2, "figd_"),
+    (TOKEN, 2, "pmak-"),
+    (TOKEN, 2, "gsk_"),
+    (TOKEN, 0, "age-secret-key-1"),
+    (TOKEN, 1, "sq0atp-"),
+    (TOKEN, 4, "atatt3x"),
+    (TOKEN, 0, ":aa"),
+];
+
+/// A byte without the bit that tells upper from lower case, as seven bits. Other bytes may
+/// collide, which only costs a comparison.
+const fn squeeze(byte: u8) -> usize {
+    ((byte & 0x1f) | (byte >> 1 & 0x60)) as usize
+}
+
+const fn pair(first: u8, second: u8) -> usize {
+    squeeze(first) << 7 | squeeze(second)
+}
+
+/// For every pair of squeezed bytes one more than the first needle looked for by it, or 0; then
+/// for every needle the next one with the same pair, in the same way.
+struct Table {
+    heads: [u8; 1 << 14],
+    next: [u8; NEEDLES.len()],
+}
+
+static TABLE: Table = {
+    let mut table = Table { heads: [0; 1 << 14], next: [0; NEEDLES.len()] };
+    let mut n = 0;
+    while n < NEEDLES.len() {
+        let (_, rare, needle) = NEEDLES[n];
+        let key = pair(needle.as_bytes()[rare], needle.as_bytes()[rare + 1]);
+        table.next[n] = table.heads[key];
+        table.heads[key] = n as u8 + 1;
+        n += 1;
+    }
+    table
+};
+
+/// Needles found in a text, from the left: (position of the needle, its families).
+pub(super) struct Hits<'a> {
+    bytes: &'a [u8],
+    /// Where the pair being looked at starts.
+    at: usize,
+    /// One more than the needle to compare next at that pair, or 0.
+    needle: u8,
+}
+
+/// All needles in `text`.
+pub(super) fn hits(text: &str) -> Hits<'_> {
+    let mut hits = Hits { bytes: text.as_bytes(), at: 0, needle: 0 };
+    hits.skip_to_pair();
+    hits
+}
+
+/// The union of the families of all needles in `text`.
+pub(super) fn families(text: &str) -> u8 {
+    hits(text).fold(0, |all, (_, found)| all | found)
+}
+
+/// Whether any word in `text` could name a secret.
+pub(super) fn has_name(text: &str) -> bool {
+    hits(text).any(|(_, found)| found & NAME != 0)
+}
+
+impl Hits<'_> {
+    /// Moves to the next position, from the current one on, whose pair belongs to a needle.
+    fn skip_to_pair(&mut self) {
+        let Some((&first, rest)) = self.bytes.get(self.at..).and_then(<[u8]>::split_first) else {
+            return;
+        };
+        let mut before = squeeze(first);
+        for (n, &byte) in rest.iter().enumerate() {
+            let here = squeeze(byte);
+            let head = TABLE.heads[before << 7 | here];
+            if head != 0 {
+                self.at += n;
+                self.needle = head;
+                return;
+            }
+            before = here;
+        }
+        self.at = self.bytes.len();
+    }
+
+    /// The position where `needle` starts if its pair is the one at `self.at`.
+    fn start_of(&self, &(_, rare, needle): &Needle) -> Option<usize> {
+        let want = needle.as_bytes();
+        let start = self.at.checked_sub(rare)?;
+        let have = self.bytes.get(start..start + want.len())?;
+        have.eq_ignore_ascii_case(want).then_some(start)
+    }
+}
+
+impl Iterator for Hits<'_> {
+    type Item = (usize, u8);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.needle != 0 {
+            let n = usize::from(self.needle) - 1;
+            let found = self.start_of(&NEEDLES[n]).map(|start| (start, NEEDLES[n].0));
+            self.needle = TABLE.next[n];
+            if self.needle == 0 {
+                self.at += 1;
+                self.skip_to_pair();
+            }
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+}

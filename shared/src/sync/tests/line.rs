@@ -1,0 +1,124 @@
+//! A user's line of changes in memory: what a store does, in the simplest way that can be right.
+
+use std::collections::BTreeMap;
+
+use crate::models::{
+    Change, ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemType, SavedQuery, Stored,
+    Strategy, SyncVersion, Timestamp,
+};
+use crate::sync::{Head, Outcome, Plan, Receipt, Snapshot, Touched, Upload, decide};
+
+/// Everything of one user.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) struct Line {
+    pub(super) head: Head,
+    pub(super) items: BTreeMap<ItemKey, Stored>,
+    pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
+    receipts: BTreeMap<(DeviceId, ChangeId), Receipt>,
+}
+
+impl Line {
+    pub(super) fn snapshot(&self, touched: &Touched) -> Snapshot {
+        let mut snapshot = Snapshot { head: self.head, ..Snapshot::default() };
+        for change in &touched.changes {
+            if let Some(receipt) = self.receipts.get(&(touched.device.clone(), change.clone())) {
+                snapshot.receipts.insert(change.clone(), receipt.clone());
+                let met = receipt.conflict.as_ref().and_then(|id| self.conflicts.get(id));
+                snapshot.conflicts.extend(met.map(|conflict| (conflict.id.clone(), conflict.clone())));
+            }
+        }
+        for burial in &touched.burials {
+            if self.receipts.contains_key(&(DeviceId::nobody(), burial.clone())) {
+                snapshot.burials.insert(burial.clone());
+            }
+        }
+        for branch in &touched.branches {
+            let of_branch = |conflict: &&Conflict| {
+                conflict.key == branch.0
+                    && conflict.local.sync_version == branch.1
+                    && conflict.local.device == touched.device
+            };
+            let rank = |conflict: &&Conflict| (conflict.settled.is_none(), conflict.seq);
+            if let Some(chosen) = self.conflicts.values().filter(of_branch).max_by_key(rank) {
+                snapshot.branches.insert(branch.clone(), chosen.id.clone());
+                snapshot.conflicts.insert(chosen.id.clone(), chosen.clone());
+            }
+        }
+        let copies = snapshot.conflicts.values().flat_map(super::super::copies_of);
+        for key in copies.chain(touched.items.iter().cloned()) {
+            snapshot.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
+        }
+        snapshot
+    }
+
+    pub(super) fn commit(&mut self, plan: &Plan) {
+        assert_eq!(plan.expected, self.head, "the plan was made for this head");
+        assert!(plan.is_empty() || plan.new_head > self.head.time, "whoever writes moves the head");
+        self.head.time = plan.new_head;
+        self.items.extend(plan.items.clone());
+        self.conflicts.extend(plan.conflicts.iter().map(|conflict| (conflict.id.clone(), conflict.clone())));
+        for receipt in &plan.receipts {
+            let key = (receipt.device.clone(), receipt.change.clone());
+            assert!(self.receipts.insert(key, receipt.clone()).is_none(), "each change has one receipt");
+        }
+    }
+
+    /// Uploads, and returns what became of each change.
+    pub(super) fn takes(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
+        let (plan, outcomes) = decide(self.snapshot(&Touched::by(upload)), upload, now);
+        self.commit(&plan);
+        outcomes
+    }
+
+    /// The query of an item that is not deleted.
+    pub(super) fn shows(&self, id: &str) -> Option<&str> {
+        let stored = self.items.get(&key(id)).filter(|stored| stored.is_live())?;
+        query_of(&stored.item.as_ref()?.content)
+    }
+
+    /// The one conflict there is.
+    pub(super) fn conflict(&self) -> &Conflict {
+        assert_eq!(self.conflicts.len(), 1, "{:?}", self.conflicts.keys());
+        self.conflicts.values().next().expect("there is one")
+    }
+}
+
+pub(super) fn query_of(content: &Content) -> Option<&str> {
+    match content {
+        Content::SavedQuery(query) => Some(&query.query),
+        Content::Connection(_) | Content::QueryHistory(_) => None,
+    }
+}
+
+pub(super) fn key(id: &str) -> ItemKey {
+    ItemKey { item_type: ItemType::SavedQuery, id: ItemId::trusted(id) }
+}
+
+pub(super) fn second(second: i64) -> Timestamp {
+    Timestamp::from_micros(1_800_000_000_000_000).plus_seconds(second)
+}
+
+/// The change `id`: at the second `at`, on the version `base`, the saved query `item` becomes `query`.
+pub(super) fn change(id: &str, item: &str, query: &str, base: SyncVersion, at: i64) -> Change {
+    let content = Content::SavedQuery(SavedQuery {
+        name: "orders".to_owned(),
+        description: None,
+        query: query.to_owned(),
+        connection_id: None,
+        tags: Vec::new(),
+        favorite: false,
+        metadata: BTreeMap::new(),
+    });
+    let edit = Edit::Put { content, created_at: None, expects_item: base > 0 };
+    Change { id: ChangeId::trusted(id), key: key(item), edit, updated_at: second(at), base }
+}
+
+/// The change `id`: at the second `at`, on the version `base`, the saved query `item` is deleted.
+pub(super) fn delete(id: &str, item: &str, base: SyncVersion, at: i64) -> Change {
+    Change { edit: Edit::Delete, ..change(id, item, "", base, at) }
+}
+
+pub(super) fn upload(device: &str, strategy: Strategy, changes: impl IntoIterator<Item = Change>) -> Upload {
+    let changes = changes.into_iter().collect();
+    Upload { device: DeviceId::trusted(device), last_sync_at: None, strategy, changes }
+}

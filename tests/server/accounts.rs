@@ -1,0 +1,96 @@
+//! Accounts to be attacked.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+use shared::clock::{Clock, SystemClock};
+use tests::{Answer, Api, Call, Device, ServerProcess, saved_query};
+
+use crate::routes::Route;
+use crate::wire::{RawRequest, ask};
+
+/// Conflicts that wait to be settled.
+const CONFLICTS: usize = 200;
+
+/// A server, and an account with open conflicts. Whoever logs in again and again does it as somebody else, bob: an
+/// account keeps only so many sessions.
+pub(crate) struct Target {
+    pub(crate) server: ServerProcess,
+    folder: tempfile::TempDir,
+    token: String,
+    conflicts: Vec<String>,
+    turn: AtomicUsize,
+}
+
+impl Target {
+    pub(crate) async fn start() -> Self {
+        let folder = tests::scratch();
+        let server = ServerProcess::start(folder.path()).await;
+        let token = sign_up(&server.api, "ada").await;
+        sign_up(&server.api, "bob").await;
+        let conflicts = make_conflicts(&server.api, &token).await;
+        Self { server, folder, token, conflicts, turn: AtomicUsize::new(0) }
+    }
+
+    /// Its user's access token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A token that works, for a route that may end its session.
+    async fn token_for(&self, route: &Route) -> String {
+        if !route.path.ends_with("/logout") {
+            return self.token.clone();
+        }
+        let login = json!({ "username": "bob", "password": "Sesame42" });
+        text(&self.server.api.send(Call::post("/api/auth/login", &login)).await.expect(200)["token"])
+    }
+
+    /// A request to `route`, signed in or not, with an id that means something where it takes one.
+    pub(crate) async fn request(&self, route: &Route, signed_in: bool) -> RawRequest {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let id = &self.conflicts[turn % self.conflicts.len()];
+        let token = if signed_in { Some(self.token_for(route).await) } else { None };
+        RawRequest::new(&route.method, route.target(id)).bearer(token.as_deref())
+    }
+
+    pub(crate) async fn ask(&self, request: &RawRequest) -> Answer {
+        ask(&self.server.base, request).await
+    }
+
+    /// Looks whether the account is still whole: nothing that was taken makes its answers fail.
+    pub(crate) async fn still_serves_its_user(&self) {
+        crate::verdict::still_alive(&self.server.api).await;
+        let get = |path: &str| self.server.api.send(Call::get(path).bearer(&self.token));
+        get("/api/sync/status").await.expect(200);
+        get("/api/sync/conflicts?status=all").await.expect(200);
+        get("/api/auth/sessions").await.expect(200);
+        Device::new(&self.server.api, &self.token, "new").downloads().await;
+        assert!(self.folder.path().join("jwt.key").is_file());
+    }
+}
+
+/// Signs `name` up and returns the access token.
+pub(crate) async fn sign_up(api: &Api, name: &str) -> String {
+    text(&api.sign_up(name).await["token"])
+}
+
+/// A JSON string's text.
+pub(crate) fn text(value: &serde_json::Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}
+
+async fn make_conflicts(api: &Api, token: &str) -> Vec<String> {
+    let device = |id| Device::new(api, token, id).settling_by("user_choice");
+    let (mut first, mut second) = (device("first"), device("second"));
+    for (device, query) in [(&mut first, "select 1"), (&mut second, "select 2")] {
+        for index in 0..CONFLICTS {
+            device.writes("saved_query", &format!("q{index}"), saved_query("orders", query), SystemClock.now());
+        }
+    }
+    first.uploads().await;
+    let answer = second.uploads().await;
+    let conflicts = answer["conflicts"].as_array().expect("conflicts");
+    assert_eq!(conflicts.len(), CONFLICTS);
+    conflicts.iter().map(|conflict| text(&conflict["id"])).collect()
+}

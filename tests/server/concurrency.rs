@@ -1,0 +1,193 @@
+//! Many devices of one user at once: nothing is lost, nothing comes twice, time moves on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::clock::{Clock, SystemClock};
+use tests::{Api, Call, Device, Key, Known, ServerProcess, saved_query};
+use tokio::task::JoinSet;
+
+use crate::accounts::{sign_up, text};
+
+const DEVICES: usize = 8;
+/// Uploads of each device.
+const UPLOADS: usize = 25;
+/// New items in each upload.
+const NEW_ITEMS: usize = 4;
+/// How often all devices edit the same items.
+const ROUNDS: usize = 5;
+/// Items that they all edit.
+const SHARED_ITEMS: usize = 4;
+
+/// Writes items of its own, and goes back to older ones of its own; the server's times of its uploads.
+async fn write_much(mut device: Device) -> (Device, Vec<String>) {
+    let mut times = Vec::new();
+    for upload in 0..UPLOADS {
+        for item in 0..NEW_ITEMS {
+            let id = format!("{}-{upload}-{item}", device.id);
+            device.writes("saved_query", &id, saved_query(&id, "select 1"), SystemClock.now());
+        }
+        for older in [upload / 2, upload / 3] {
+            let id = format!("{}-{older}-0", device.id);
+            let edit = format!("select {upload}");
+            device.writes("saved_query", &id, saved_query(&id, &edit), SystemClock.now());
+        }
+        let answer = device.uploads().await;
+        assert_eq!(answer["success"], true, "{answer}");
+        assert_eq!(answer["conflicts"].as_array().map(Vec::len), Some(0), "{answer}");
+        assert!(device.unsent().next().is_none(), "{answer}");
+        times.push(text(&answer["synced_at"]));
+    }
+    (device, times)
+}
+
+/// Polls until `finished`, and once more: [`Device`] itself sees to it that no version comes twice.
+async fn read_along(mut reader: Device, finished: Arc<AtomicBool>) -> Device {
+    reader.since = Some("1970-01-01T00:00:00.000000Z".to_owned());
+    loop {
+        let last = finished.load(Ordering::SeqCst);
+        let before = (reader.since.clone(), reader.known.clone());
+        let page = reader.downloads_page().await;
+        assert_eq!(page["reset"], false, "{page}");
+        assert!(before.0 < reader.since || before.1 == reader.known, "items came, but no time went by: {page}");
+        if last && page["has_more"] == false {
+            return reader;
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_follows_eight_writers() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let token = sign_up(&server.api, "ada").await;
+    let finished = Arc::new(AtomicBool::new(false));
+    let mut readers = JoinSet::new();
+    for (index, page) in [7, 1_000].into_iter().enumerate() {
+        let mut reader = Device::new(&server.api, &token, &format!("reader{index}"));
+        reader.page = page;
+        readers.spawn(read_along(reader, finished.clone()));
+    }
+    let mut writers = JoinSet::new();
+    for index in 0..DEVICES {
+        writers.spawn(write_much(Device::new(&server.api, &token, &format!("writer{index}"))));
+    }
+
+    let (mut written, mut all_times) = (BTreeMap::new(), BTreeSet::new());
+    for (device, times) in writers.join_all().await {
+        assert!(times.is_sorted(), "{times:?}");
+        all_times.extend(times);
+        written.extend(device.known);
+    }
+    finished.store(true, Ordering::SeqCst);
+
+    assert_eq!(all_times.len(), DEVICES * UPLOADS, "two uploads at the same time");
+    assert_eq!(written.len(), DEVICES * UPLOADS * NEW_ITEMS);
+    for reader in readers.join_all().await {
+        same_items(&reader.known, &written);
+    }
+    let mut late = Device::new(&server.api, &token, "late");
+    late.downloads().await;
+    same_items(&late.known, &written);
+}
+
+#[track_caller]
+fn same_items(read: &BTreeMap<Key, Known>, written: &BTreeMap<Key, Known>) {
+    assert_eq!(read.len(), written.len());
+    for (key, written) in written {
+        let read = &read[key];
+        assert_eq!(read.version, written.version, "{key:?}");
+        assert_eq!(read.data.as_ref().map(|data| &data["query"]), written.data.as_ref().map(|data| &data["query"]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_edit_of_the_same_items_is_lost_by_last_write_wins() {
+    edit_the_same("last_write_wins").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_edit_of_the_same_items_is_lost_by_keep_both() {
+    edit_the_same("keep_both").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_edit_of_the_same_items_is_lost_by_user_choice() {
+    edit_the_same("user_choice").await;
+}
+
+/// All devices know the same versions and then edit them at once, again and again.
+async fn edit_the_same(strategy: &str) {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let token = sign_up(&server.api, "ada").await;
+    let mut devices: Vec<Device> = (0..DEVICES)
+        .map(|index| Device::new(&server.api, &token, &format!("device{index}")).settling_by(strategy))
+        .collect();
+    for (index, device) in devices.iter_mut().enumerate() {
+        // Clocks differ, so that those who come later are not always the later ones.
+        device.skew = -i64::try_from(index * 7 % DEVICES).expect("fits");
+    }
+    for round in 0..ROUNDS {
+        devices = edit_at_once(devices, round).await;
+        let kept = everything_kept(&server.api, &token).await;
+        for device in &devices {
+            for item in 0..SHARED_ITEMS {
+                let edit = edit_of(&device.id, round, item);
+                assert!(kept.contains(&edit), "{edit} is nowhere, under {strategy}");
+            }
+        }
+    }
+}
+
+fn edit_of(device: &str, round: usize, item: usize) -> String {
+    format!("select '{device}', {round}, {item}")
+}
+
+async fn edit_at_once(devices: Vec<Device>, round: usize) -> Vec<Device> {
+    let mut editing = JoinSet::new();
+    let everyone_has_synced = Arc::new(tokio::sync::Barrier::new(devices.len()));
+    for mut device in devices {
+        let barrier = everyone_has_synced.clone();
+        editing.spawn(async move {
+            device.downloads().await;
+            for item in 0..SHARED_ITEMS {
+                let data = saved_query(&format!("shared {item}"), &edit_of(&device.id, round, item));
+                device.writes("saved_query", &format!("shared{item}"), data, SystemClock.now());
+            }
+            barrier.wait().await;
+            let answer = device.uploads().await;
+            assert_eq!(answer["success"], true, "{answer}");
+            assert!(device.unsent().next().is_none(), "{answer}");
+            device
+        });
+    }
+    editing.join_all().await
+}
+
+/// The queries of all items, and of both sides of all conflicts.
+async fn everything_kept(api: &Api, token: &str) -> BTreeSet<String> {
+    let mut reader = Device::new(api, token, "reader");
+    reader.downloads().await;
+    let mut kept: BTreeSet<String> = reader.known.values().filter_map(|known| query(known.data.as_ref()?)).collect();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/sync/conflicts?status=all&limit=50{cursor}");
+        let page = api.send(Call::get(path).bearer(token)).await.expect(200);
+        for conflict in page["conflicts"].as_array().expect("conflicts") {
+            kept.extend(["local_version", "remote_version"].iter().filter_map(|side| query(&conflict[*side]["data"])));
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return kept,
+        }
+    }
+}
+
+fn query(data: &Value) -> Option<String> {
+    data["query"].as_str().map(str::to_owned)
+}

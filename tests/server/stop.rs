@@ -1,0 +1,199 @@
+//! Starting, stopping, and the commands besides.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::json;
+use shared::clock::{Clock, SystemClock};
+use tests::{Call, Device, ServerProcess, saved_query};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::accounts::{sign_up, text};
+use crate::routes::upload;
+use crate::verdict::still_alive;
+use crate::wire::{RawRequest, connect, read_all, read_answer};
+
+/// Long enough for the server to see what was sent, or to have stopped where it must not.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// Runs the binary to its end.
+async fn run(args: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(ServerProcess::binary());
+    let running = command.args(args).env("DATA_DIR", folder).env("RUST_LOG", "warn").kill_on_drop(true).output();
+    tokio::time::timeout(Duration::from_secs(30), running).await.expect("it ends in time").expect("it runs")
+}
+
+#[track_caller]
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).expect("it writes text")
+}
+
+#[tokio::test]
+async fn an_upload_in_flight_gets_its_answer() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let (base, token) = (server.base.clone(), sign_up(&server.api, "ada").await);
+    let request = RawRequest::new("POST", "/api/sync/upload").bearer(Some(&token)).json(upload().to_string()).bytes();
+    let (first, second) = request.split_at(request.len() - 100);
+    let mut stream = connect(&base).await;
+    stream.write_all(first).await.unwrap();
+    tokio::time::sleep(MOMENT).await;
+
+    let client = async {
+        tokio::time::sleep(MOMENT).await;
+        stream.write_all(second).await.expect("the server still listens to what it has begun");
+        read_all(&mut stream).await
+    };
+    let (ended_well, answer) = tokio::join!(server.stop(), client);
+    assert!(ended_well);
+    let answer = read_answer(&answer, false).expect("an answer").expect(200);
+    assert_eq!(answer["success"], true, "{answer}");
+
+    let server = ServerProcess::start(folder.path()).await;
+    let mut device = Device::new(&server.api, &token, "phone");
+    device.downloads().await;
+    assert!(device.sees("saved_query", "q").is_some());
+}
+
+#[tokio::test]
+async fn a_stopped_server_takes_no_more() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let api = server.api.clone();
+    still_alive(&api).await;
+    assert!(server.stop().await);
+    assert!(api.try_send(Call::get("/health")).await.is_none());
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let _idle = connect(&server.base).await;
+    still_alive(&server.api).await;
+    let started = std::time::Instant::now();
+    assert!(server.stop().await);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn data_and_sessions_outlive_restarts() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let token = sign_up(&server.api, "ada").await;
+    let mut laptop = Device::new(&server.api, &token, "laptop");
+    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
+    laptop.syncs().await;
+    assert!(server.stop().await);
+    for _ in 0..2 {
+        let server = ServerProcess::start(folder.path()).await;
+        let mut phone = Device::new(&server.api, &token, "phone");
+        phone.downloads().await;
+        assert_eq!(phone.known, laptop.known);
+        phone.since = laptop.since.clone();
+        assert_eq!(phone.downloads().await["reset"], false);
+        assert!(server.stop().await);
+    }
+}
+
+#[tokio::test]
+async fn two_servers_on_one_folder_keep_the_data() {
+    let folder = tests::scratch();
+    let first = ServerProcess::start(folder.path()).await;
+    let token = sign_up(&first.api, "ada").await;
+    let second = ServerProcess::start(folder.path()).await;
+    let mut devices = [Device::new(&first.api, &token, "first"), Device::new(&second.api, &token, "second")];
+    for round in 0..10 {
+        let [one, other] = &mut devices;
+        for device in [&mut *one, &mut *other] {
+            let id = format!("{}-{round}", device.id);
+            device.writes("saved_query", &id, saved_query(&id, "select 1"), SystemClock.now());
+        }
+        let (answer, another) = tokio::join!(one.uploads(), other.uploads());
+        assert_eq!((&answer["success"], &another["success"]), (&json!(true), &json!(true)));
+    }
+    for device in &mut devices {
+        device.downloads().await;
+        assert_eq!(device.known.len(), 20);
+    }
+}
+
+#[tokio::test]
+async fn the_port_is_announced_and_a_taken_one_is_an_error() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let port = server.base.rsplit_once(':').expect("a port").1;
+    assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{}", server.base);
+    still_alive(&server.api).await;
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _holder = TcpListener::bind(taken).unwrap();
+    let other = tests::scratch();
+    let output = run(&["serve", "--listen", &taken.to_string()], other.path()).await;
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&taken.to_string()), "{output:?}");
+}
+
+#[tokio::test]
+async fn migrate_brings_the_stores_up_to_date_once() {
+    let folder = tests::scratch();
+    let first = said(&run(&["migrate"], folder.path()).await);
+    assert!(!first.starts_with("0 ") && first.contains("migrations applied"), "{first}");
+    let again = said(&run(&["migrate"], folder.path()).await);
+    assert!(again.starts_with("0 migrations applied"), "{again}");
+    let server = ServerProcess::start(folder.path()).await;
+    sign_up(&server.api, "ada").await;
+}
+
+#[tokio::test]
+async fn purge_forgets_what_was_deleted_long_ago() {
+    let folder = tests::scratch();
+    let server = ServerProcess::start(folder.path()).await;
+    let token = sign_up(&server.api, "ada").await;
+    let mut laptop = Device::new(&server.api, &token, "laptop");
+    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
+    laptop.writes("saved_query", "kept", saved_query("kept", "select 2"), SystemClock.now());
+    laptop.syncs().await;
+    let before = laptop.since.clone();
+    laptop.deletes("saved_query", "q", SystemClock.now());
+    laptop.syncs().await;
+
+    let early = said(&run(&["purge"], folder.path()).await);
+    assert!(early.contains("tombstones: 0"), "{early}");
+    let in_31_days = SystemClock.now().plus_seconds(31 * 24 * 3_600).to_string();
+    let due = said(&run(&["purge", "--now", &in_31_days], folder.path()).await);
+    assert!(due.contains("tombstones: 1"), "{due}");
+
+    // The session has been purged as well, for it had expired by then.
+    server.api.send(Call::get("/api/sync/status").bearer(&token)).await.refused(401, "UNAUTHORIZED");
+    let login = json!({ "username": "ada", "password": "Sesame42" });
+    let token = text(&server.api.send(Call::post("/api/auth/login", &login)).await.expect(200)["token"]);
+    let mut phone = Device::new(&server.api, &token, "phone");
+    phone.since = before;
+    assert_eq!(phone.downloads().await["reset"], true);
+    assert_eq!(phone.known.len(), 1);
+    assert!(phone.sees("saved_query", "kept").is_some());
+}
+
+#[tokio::test]
+async fn openapi_prints_the_document_that_is_kept() {
+    let folder = tests::scratch();
+    let printed = said(&run(&["openapi"], folder.path()).await);
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions/health/openapi.json");
+    assert!(printed == std::fs::read_to_string(kept).unwrap(), "run `local openapi > functions/health/openapi.json`");
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_told_and_harms_nothing() {
+    let folder = tests::scratch();
+    for args in [&["erase"][..], &["purge", "--now", "yesterday"], &["serve", "--listen", "here"], &["migrate", "x"]] {
+        let output = run(args, folder.path()).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,213 @@
+//! What happens in a schedule, one step at a time.
+
+use serde_json::{Value, json};
+use tests::{Call, Device, Key, connection, history, saved_query};
+
+use crate::edits::marker_in;
+use crate::world::World;
+
+const DAY: i64 = 86_400;
+
+impl World<'_> {
+    pub(crate) async fn step(&mut self) {
+        let who = self.rng.usize(..self.devices.len());
+        match self.rng.u8(..100) {
+            0..35 => self.edits_offline(who),
+            35..55 => self.syncs(who).await,
+            55..60 => self.uploads(who).await,
+            60..67 => self.downloads(who).await,
+            67..73 => self.loses_an_answer(who).await,
+            73..79 => self.upload_at_once().await,
+            79..84 => self.repeats_an_old_change(who).await,
+            84..94 => self.settles_a_conflict(who).await,
+            94..98 => self.time_passes().await,
+            _ => self.a_month_passes().await,
+        }
+    }
+
+    fn some_key(&mut self) -> Key {
+        let kind = ["saved_query", "saved_query", "connection", "query_history"][self.rng.usize(..4)];
+        (kind.to_owned(), format!("i{}", self.rng.u8(..4)))
+    }
+
+    fn edits_offline(&mut self, who: usize) {
+        let key = self.some_key();
+        let now = self.now();
+        let device = &mut self.devices[who];
+        let exists = device.sees(&key.0, &key.1).is_some();
+        if exists && self.rng.u8(..5) == 0 {
+            self.edits.replaces(device, &key);
+            device.deletes(&key.0, &key.1, now);
+            return self.tell(|| format!("{who} deletes {key:?}"));
+        }
+        let history_id = format!("h{who}-{}", self.rng.u32(..));
+        let key = if key.0 == "query_history" { (key.0, history_id) } else { key };
+        let marker = self.edits.mark(device, &key);
+        let data = match key.0.as_str() {
+            "connection" => json_with(connection("name"), "database", &marker),
+            "saved_query" => saved_query("name", &format!("select '{marker}'")),
+            _ => history(&format!("select '{marker}'")),
+        };
+        device.writes(&key.0, &key.1, data, now);
+        self.tell(|| format!("{who} writes {marker} to {key:?}"));
+    }
+
+    async fn syncs(&mut self, who: usize) {
+        self.uploads(who).await;
+        self.downloads(who).await;
+    }
+
+    pub(crate) async fn uploads(&mut self, who: usize) {
+        self.remember_pending(who);
+        let answer = self.devices[who].uploads().await;
+        self.hears(&answer);
+        self.tell(|| format!("{who} uploads: {}", brief(&answer)));
+    }
+
+    pub(crate) async fn downloads(&mut self, who: usize) {
+        if self.rng.u8(..4) == 0 {
+            self.devices[who].downloads_page().await;
+        } else {
+            self.devices[who].downloads().await;
+        }
+        self.tell(|| format!("{who} downloads to {:?}", self.devices[who].since));
+    }
+
+    async fn loses_an_answer(&mut self, who: usize) {
+        self.remember_pending(who);
+        let answer = self.devices[who].uploads_in_vain().await;
+        self.hears(&answer);
+        self.tell(|| format!("{who} uploads and hears nothing: {}", brief(&answer)));
+    }
+
+    async fn upload_at_once(&mut self) {
+        for who in 0..self.devices.len() {
+            self.remember_pending(who);
+        }
+        let uploads: Vec<_> = self.devices.iter().map(Device::uploads_in_vain).collect();
+        let answers = futures_util::future::join_all(uploads).await;
+        for (device, answer) in self.devices.iter_mut().zip(&answers) {
+            device.takes(answer);
+        }
+        for answer in &answers {
+            self.hears(answer);
+        }
+        self.tell(|| format!("all upload: {}", answers.iter().map(brief).collect::<String>()));
+    }
+
+    async fn repeats_an_old_change(&mut self, who: usize) {
+        let Some((author, change)) = self.rng.choice(&self.uploaded).cloned() else { return };
+        if !self.answered.contains_key(change["id"].as_str().unwrap_or_default()) {
+            return;
+        }
+        let mut device = self.devices[author].clone();
+        device.strategy.clone_from(&self.devices[who].strategy);
+        device.pending.clear();
+        device.pending.push(tests::PendingChange { key: (String::new(), String::new()), json: change, applied: None });
+        let before = self.state().await;
+        let answer = device.uploads_in_vain().await;
+        self.hears(&answer);
+        assert_eq!(self.state().await, before, "a repeat changes nothing");
+        self.tell(|| format!("{author} repeats: {}", brief(&answer)));
+    }
+
+    async fn settles_a_conflict(&mut self, who: usize) {
+        let status = ["open", "open", "resolved"][self.rng.usize(..3)];
+        let path = format!("/api/sync/conflicts?status={status}");
+        let conflicts = self.devices[who].send(Call::get(path)).await.expect(200);
+        let Some(conflict) = self.rng.choice(conflicts["conflicts"].as_array().expect("a list")).cloned() else {
+            return;
+        };
+        let (body, merged) = self.some_choice(&conflict);
+        let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
+        let answer = self.devices[who].send(Call::post(path, &body)).await;
+        assert!(matches!(answer.status, 200 | 409), "{} {:?}", answer.status, answer.json());
+        if answer.status != 200 {
+            merged.into_iter().for_each(|marker| self.edits.forget(marker));
+        }
+        self.tell(|| format!("{who} settles {} by {body}: {}", conflict["id"], answer.status));
+    }
+
+    /// A way to settle `conflict`, and the marker of its merge if it is one.
+    fn some_choice(&mut self, conflict: &Value) -> (Value, Option<String>) {
+        let body = match self.rng.u8(..5) {
+            0 => json!({ "strategy": "last_write_wins" }),
+            1 => json!({ "strategy": "keep_both" }),
+            2 => json!({ "strategy": "user_choice", "chosen_version": "local" }),
+            3 => json!({ "strategy": "user_choice", "chosen_version": "remote" }),
+            _ => {
+                let marker =
+                    self.edits.merge(&[&conflict["local_version"]["data"], &conflict["remote_version"]["data"]]);
+                let merged = match conflict["item_type"].as_str() {
+                    Some("connection") => json_with(connection("name"), "database", &marker),
+                    _ => saved_query("name", &format!("select '{marker}'")),
+                };
+                return (json!({ "strategy": "user_choice", "merged_data": merged }), Some(marker));
+            }
+        };
+        (body, None)
+    }
+
+    async fn time_passes(&mut self) {
+        let seconds = [1, 60, 3_600, DAY, -3_600][self.rng.usize(..5)];
+        self.service.clock.advance(seconds);
+        self.log_in().await;
+    }
+
+    async fn a_month_passes(&mut self) {
+        // Sometimes the purge comes when nothing is due for it yet.
+        self.service.clock.advance([10, 31, 45][self.rng.usize(..3)] * DAY);
+        self.log_in().await;
+        let cutoff = self.now().plus_seconds(-30 * DAY).to_string();
+        for conflict in self.conflicts("resolved").await {
+            if conflict["resolved_at"].as_str() < Some(&cutoff) {
+                for version in ["local_version", "remote_version"] {
+                    marker_in(&conflict[version]["data"]).into_iter().for_each(|marker| self.edits.forget(marker));
+                }
+            }
+        }
+        let report = self.service.purge().await;
+        self.purged = true;
+        self.tell(|| format!("purge: {report:?}"));
+    }
+
+    fn remember_pending(&mut self, who: usize) {
+        self.uploaded.extend(self.devices[who].unsent().map(|change| (who, change.json.clone())));
+    }
+
+    /// Every change is in one list; a repeated one is answered as it was the first time.
+    fn hears(&mut self, answer: &Value) {
+        for list in ["applied", "conflicts"] {
+            for entry in answer[list].as_array().expect("a list") {
+                let said = if list == "applied" { entry.clone() } else { entry["id"].clone() };
+                let change = entry["change_id"].as_str().expect("a change").to_owned();
+                let first = self.answered.entry(change).or_insert_with(|| said.clone());
+                // A conflict that was settled and purged can only be told as the version that stood.
+                let purged = self.purged && first.is_string() && list == "applied";
+                assert!(purged || *first == said, "first {first}, then {said}");
+            }
+        }
+        assert_eq!(answer["success"], answer["rejected"].as_array().is_some_and(Vec::is_empty), "{answer}");
+        for rejected in answer["rejected"].as_array().expect("a list") {
+            assert_eq!(rejected["code"], "RESYNC_REQUIRED", "{rejected}");
+        }
+    }
+}
+
+fn json_with(mut data: Value, field: &str, value: &str) -> Value {
+    data[field] = json!(value);
+    data
+}
+
+fn brief(answer: &Value) -> String {
+    let ids = |list: &str, id: &str| {
+        let entries = answer[list].as_array().expect("a list").iter();
+        entries.map(|entry| format!(" {}={}", entry[id], entry["sync_version"])).collect::<String>()
+    };
+    format!(
+        "applied{} conflicts{} rejected{}",
+        ids("applied", "item_id"),
+        ids("conflicts", "item_id"),
+        answer["rejected"]
+    )
+}

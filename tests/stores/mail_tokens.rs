@@ -1,0 +1,182 @@
+//! The law of [`shared::storage::MailTokens`]: a token works once, in time, and only while it is the newest.
+
+use secrecy::{ExposeSecret, SecretString};
+use shared::models::{Timestamp, User, UserId};
+use shared::storage::{TokenHash, TokenPurpose};
+use tokio::task::JoinSet;
+
+use crate::accounts::{get, sign_up};
+use crate::fixtures::{second, somebody};
+use crate::place::{AccountStore, Place};
+
+type AccountPlace<'a> = &'a dyn Place<dyn AccountStore>;
+
+use TokenPurpose::{ResetPassword, VerifyEmail};
+
+macro_rules! suite {
+    ($place:expr) => {
+        crate::laws! { $place, mail_tokens:
+            a_token_verifies_an_address_once,
+            a_token_replaces_a_password_once,
+            a_token_that_nobody_issued_does_nothing,
+            a_token_works_until_it_expires,
+            only_the_newest_token_works,
+            a_token_is_good_for_its_purpose_alone,
+            users_tokens_do_not_meet,
+            an_address_stays_verified_since_the_first_time,
+            of_racing_uses_of_a_token_one_works,
+            a_token_of_nobody_does_nothing,
+        }
+    };
+}
+pub(crate) use suite;
+
+const EXPIRES: i64 = 1_000;
+
+async fn issue(store: &dyn AccountStore, user: UserId, purpose: TokenPurpose, token: &str) {
+    let token = TokenHash::of(token.as_bytes());
+    store.issue(user, purpose, &token, second(EXPIRES)).await.expect("the store writes");
+}
+
+async fn verify(store: &dyn AccountStore, token: &str, now: Timestamp) -> Option<User> {
+    store.verify_email(&TokenHash::of(token.as_bytes()), now).await.expect("a refusal is no fault")
+}
+
+async fn reset(store: &dyn AccountStore, token: &str, password: &str, now: Timestamp) -> Option<User> {
+    let (token, password) = (TokenHash::of(token.as_bytes()), SecretString::from(password));
+    store.reset_password(&token, &password, now).await.expect("a refusal is no fault")
+}
+
+/// When the user's address was verified, and the hash of their password.
+async fn state(store: &dyn AccountStore, user: UserId) -> (Option<Timestamp>, String) {
+    let account = get(store, user).await.expect("the account is there");
+    (account.user.email_verified_at, account.password_hash.expose_secret().to_owned())
+}
+
+fn untouched() -> (Option<Timestamp>, String) {
+    (None, "first hash".to_owned())
+}
+
+pub(crate) async fn a_token_verifies_an_address_once(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    issue(&*store, ada, VerifyEmail, "token").await;
+    let user = verify(&*store, "token", second(2)).await.expect("the token works");
+    assert_eq!((user.id, user.email_verified_at), (ada, Some(second(2))));
+    assert_eq!(verify(&*store, "token", second(3)).await, None);
+    assert_eq!(state(&*store, ada).await, (Some(second(2)), "first hash".to_owned()));
+}
+
+pub(crate) async fn a_token_replaces_a_password_once(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    issue(&*store, ada, ResetPassword, "token").await;
+    let user = reset(&*store, "token", "second hash", second(2)).await.expect("the token works");
+    assert_eq!(user.id, ada);
+    assert_eq!(reset(&*store, "token", "third hash", second(3)).await, None);
+    assert_eq!(state(&*store, ada).await.1, "second hash");
+}
+
+pub(crate) async fn a_token_that_nobody_issued_does_nothing(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    issue(&*store, ada, VerifyEmail, "token").await;
+    issue(&*store, ada, ResetPassword, "token too").await;
+    for token in ["", "Token", "token ", "guess"] {
+        assert_eq!(verify(&*store, token, second(2)).await, None);
+        assert_eq!(reset(&*store, token, "stolen", second(2)).await, None);
+    }
+    assert_eq!(state(&*store, ada).await, untouched());
+    assert!(verify(&*store, "token", second(2)).await.is_some());
+}
+
+pub(crate) async fn a_token_works_until_it_expires(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let [ada, bob] = [sign_up(&*store, "ada").await, sign_up(&*store, "bob").await];
+    let last_moment = Timestamp::from_micros(second(EXPIRES).micros() - 1);
+    issue(&*store, ada, VerifyEmail, "in time").await;
+    assert!(verify(&*store, "in time", last_moment).await.is_some());
+    issue(&*store, ada, ResetPassword, "in time too").await;
+    assert!(reset(&*store, "in time too", "second hash", last_moment).await.is_some());
+
+    issue(&*store, bob, VerifyEmail, "late").await;
+    issue(&*store, bob, ResetPassword, "late too").await;
+    for now in [second(EXPIRES), second(EXPIRES + 9)] {
+        assert_eq!(verify(&*store, "late", now).await, None);
+        assert_eq!(reset(&*store, "late too", "stolen", now).await, None);
+    }
+    assert_eq!(state(&*store, bob).await, untouched());
+}
+
+pub(crate) async fn only_the_newest_token_works(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    for purpose in [VerifyEmail, ResetPassword] {
+        for token in ["old", "newer", "newest"] {
+            issue(&*store, ada, purpose, &format!("{} {token}", purpose.name())).await;
+        }
+    }
+    for token in ["old", "newer"] {
+        assert_eq!(verify(&*store, &format!("verify_email {token}"), second(2)).await, None);
+        assert_eq!(reset(&*store, &format!("reset_password {token}"), "stolen", second(2)).await, None);
+    }
+    assert_eq!(state(&*store, ada).await, untouched());
+    assert!(verify(&*store, "verify_email newest", second(2)).await.is_some());
+    assert!(reset(&*store, "reset_password newest", "second hash", second(2)).await.is_some());
+}
+
+pub(crate) async fn a_token_is_good_for_its_purpose_alone(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    issue(&*store, ada, VerifyEmail, "verify").await;
+    issue(&*store, ada, ResetPassword, "reset").await;
+    assert_eq!(reset(&*store, "verify", "stolen", second(2)).await, None);
+    assert_eq!(verify(&*store, "reset", second(2)).await, None);
+    assert_eq!(state(&*store, ada).await, untouched());
+    assert!(reset(&*store, "reset", "second hash", second(2)).await.is_some(), "the wrong use spent it");
+    assert!(verify(&*store, "verify", second(2)).await.is_some(), "the wrong use spent it");
+}
+
+pub(crate) async fn users_tokens_do_not_meet(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let [ada, bob] = [sign_up(&*store, "ada").await, sign_up(&*store, "bob").await];
+    issue(&*store, ada, ResetPassword, "of ada").await;
+    issue(&*store, bob, ResetPassword, "of bob").await;
+    assert_eq!(reset(&*store, "of ada", "second hash", second(2)).await.map(|user| user.id), Some(ada));
+    assert_eq!(state(&*store, bob).await, untouched());
+    assert_eq!(reset(&*store, "of bob", "second hash", second(2)).await.map(|user| user.id), Some(bob));
+}
+
+pub(crate) async fn an_address_stays_verified_since_the_first_time(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    for now in [2, 3] {
+        issue(&*store, ada, VerifyEmail, "token").await;
+        let user = verify(&*store, "token", second(now)).await.expect("a new token works");
+        assert_eq!(user.email_verified_at, Some(second(2)));
+    }
+}
+
+pub(crate) async fn of_racing_uses_of_a_token_one_works(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    issue(&*store, ada, ResetPassword, "token").await;
+    let mut racers = JoinSet::new();
+    for racer in 0..8 {
+        let store = store.clone();
+        racers.spawn(async move {
+            let password = format!("hash {racer}");
+            reset(&*store, "token", &password, second(2)).await.map(|_| password)
+        });
+    }
+    let winners: Vec<String> = racers.join_all().await.into_iter().flatten().collect();
+    assert_eq!(winners, [state(&*store, ada).await.1]);
+}
+
+pub(crate) async fn a_token_of_nobody_does_nothing(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    // The account may have gone in between; whether the token can be issued then is the store's affair.
+    let token = TokenHash::of(b"token");
+    store.issue(somebody(), ResetPassword, &token, second(EXPIRES)).await.ok();
+    assert_eq!(reset(&*store, "token", "hash", second(2)).await, None);
+}

@@ -1,0 +1,300 @@
+//! People come, go, come back, and leave for good.
+
+use axum::http::Method;
+use local::Studio;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use shared::clock::{Clock, SystemRandom};
+use std::sync::Arc;
+use tests::{Api, Call, Service, history, saved_query};
+
+use crate::verbs::{DAY, PASSWORD, Person, fields, refresh, try_login, write};
+
+async fn sign_up(service: &Service, name: &str, email: &str, password: &str) -> tests::Answer {
+    let body = json!({ "username": name, "email": email, "password": password });
+    service.api.send(Call::post("/api/auth/signup", &body)).await
+}
+
+async fn sessions(person: &Person) -> Vec<Value> {
+    person.gets("/api/auth/sessions").await.expect(200)["sessions"].as_array().expect("a list").clone()
+}
+
+async fn is_let_in(person: &Person) -> bool {
+    person.gets("/api/auth/profile").await.status == 200
+}
+
+#[tokio::test]
+async fn signing_up_says_who_one_is_and_lets_one_in() {
+    let service = Service::start().await;
+    let answer = service.api.sign_up("ada").await;
+    let user = &answer["user"];
+    assert_eq!(user["username"], "ada");
+    assert_eq!(user["email"], "ada@example.com");
+    assert_eq!(user["role"], "user");
+    assert_eq!(user["email_verified"], false);
+    assert_eq!(user["created_at"], "2026-01-01T00:00:00.000000Z");
+    assert_eq!(answer["expires_at"], "2026-01-02T00:00:00.000000Z");
+
+    let ada = Person::holding(&service.api, "ada", &answer);
+    assert_eq!(ada.gets("/api/auth/profile").await.expect(200)["user"], *user);
+}
+
+#[tokio::test]
+async fn one_logs_in_by_name_or_address_in_any_case() {
+    let service = Service::start().await;
+    let first = service.api.sign_up("ada").await;
+    for name in ["ada", "ADA", "ada@example.com", "Ada@EXAMPLE.com"] {
+        let answer = try_login(&service.api, name, PASSWORD).await.expect(200);
+        assert_eq!(answer["user"], first["user"], "{name}");
+        assert!(is_let_in(&Person::holding(&service.api, "ada", &answer)).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_like_an_unknown_user() {
+    let service = Service::start().await;
+    service.api.sign_up("ada").await;
+    let wrong = try_login(&service.api, "ada", "Sesame43").await.refused(401, "INVALID_CREDENTIALS");
+    for nobody in ["bob", "bob@example.com", ""] {
+        let unknown = try_login(&service.api, nobody, PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+        assert_eq!(unknown["message"], wrong["message"]);
+    }
+}
+
+#[tokio::test]
+async fn names_and_addresses_are_taken_in_every_case_and_script() {
+    let service = Service::start().await;
+    sign_up(&service, "Straße", "用户@例子.公司", PASSWORD).await.expect(201);
+    sign_up(&service, "Ὀδυσσεύς", "Odysseus@Example.com", PASSWORD).await.expect(201);
+    for name in ["STRASSE", "strasse", "ＳＴＲＡＳＳＥ", "ὈΔΥΣΣΕΎΣ"] {
+        let error = sign_up(&service, name, "new@example.com", PASSWORD).await.refused(409, "CONFLICT");
+        assert_eq!(fields(&error), ["username"], "{name}");
+        try_login(&service.api, name, PASSWORD).await.expect(200);
+    }
+    for email in ["用户@例子.公司", "odysseus@EXAMPLE.com"] {
+        let error = sign_up(&service, "new", email, PASSWORD).await.refused(409, "CONFLICT");
+        assert_eq!(fields(&error), ["email"], "{email}");
+        try_login(&service.api, email, PASSWORD).await.expect(200);
+    }
+    assert!(service.mails.newest("verify_email", "Odysseus@Example.com").is_some(), "mails go where one typed");
+}
+
+#[tokio::test]
+async fn everything_wrong_with_a_sign_up_is_told_at_once() {
+    let service = Service::start().await;
+    let error = sign_up(&service, "a@b", "nowhere", "sesame").await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["username", "email", "password"]);
+    for weak in ["Sesam42", "sesame42", "SESAME42", "SesameSeed", &format!("aA1{}", "x".repeat(126))] {
+        let error = sign_up(&service, "ada", "ada@example.com", weak).await.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), ["password"], "{weak}");
+    }
+    for name in ["", " ada", "ada ", "a\u{7}da", &"x".repeat(65)] {
+        let error = sign_up(&service, name, "ada@example.com", PASSWORD).await.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), ["username"], "{name:?}");
+    }
+    sign_up(&service, &"界".repeat(64), "ada@example.com", &format!("aA1{}", "界".repeat(125))).await.expect(201);
+}
+
+#[tokio::test]
+async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
+    let service = Service::start().await;
+    let mut ada = Person::joins(&service, "ada").await;
+    for _ in 0..3 {
+        service.clock.advance(DAY - 1);
+        let answer = refresh(&service, &ada.refresh_token).await.expect(200);
+        assert_eq!(answer["user"]["username"], "ada");
+        let next = Person::holding(&service.api, "ada", &answer);
+        assert_ne!(next.refresh_token, ada.refresh_token);
+        ada = next;
+        assert!(is_let_in(&ada).await);
+    }
+    assert_eq!(sessions(&ada).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_refresh_is_forgiven_for_ten_seconds() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let one_tab = refresh(&service, &ada.refresh_token).await.expect(200);
+    service.clock.advance(10);
+    let other_tab = refresh(&service, &ada.refresh_token).await.expect(200);
+    for tab in [one_tab, other_tab] {
+        let tab = Person::holding(&service.api, "ada", &tab);
+        assert_eq!(sessions(&tab).await.len(), 1);
+        refresh(&service, &tab.refresh_token).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_stolen_refresh_token_ends_the_session() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let elsewhere = ada.logs_in().await;
+    let answer = refresh(&service, &ada.refresh_token).await.expect(200);
+    let next = Person::holding(&service.api, "ada", &answer);
+    service.clock.advance(11);
+    refresh(&service, &ada.refresh_token).await.refused(401, "REFRESH_TOKEN_REUSED");
+    next.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
+    refresh(&service, &next.refresh_token).await.refused(401, "UNAUTHORIZED");
+    assert!(is_let_in(&elsewhere).await, "the session of another login lives on");
+}
+
+#[tokio::test]
+async fn tokens_expire() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    service.clock.advance(DAY - 1);
+    assert!(is_let_in(&ada).await);
+    service.clock.advance(1);
+    ada.gets("/api/auth/profile").await.refused(401, "TOKEN_EXPIRED");
+    service.clock.advance(6 * DAY - 1);
+    let answer = refresh(&service, &ada.refresh_token).await.expect(200);
+    service.clock.advance(7 * DAY);
+    let late = refresh(&service, answer["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(late.status, 401);
+}
+
+#[tokio::test]
+async fn what_is_no_token_lets_nobody_in() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let (signed, _) = ada.token.rsplit_once('.').unwrap();
+    for token in ["", "nonsense", &ada.refresh_token, signed, &format!("{signed}."), &format!("{}x", ada.token)] {
+        let answer = service.api.send(Call::get("/api/auth/profile").bearer(token)).await;
+        answer.refused(401, "UNAUTHORIZED");
+    }
+    for token in ["", "nonsense", &ada.token, &"0".repeat(64)] {
+        assert_eq!(refresh(&service, token).await.status, 401, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn logging_out_works_at_once() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let elsewhere = ada.logs_in().await;
+    assert_eq!(ada.sends(Call::new(Method::POST, "/api/auth/logout")).await.expect(200)["success"], true);
+    ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
+    refresh(&service, &ada.refresh_token).await.refused(401, "UNAUTHORIZED");
+    assert!(is_let_in(&elsewhere).await);
+}
+
+#[tokio::test]
+async fn sessions_are_seen_and_ended_by_their_owner_alone() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    service.clock.advance(3_600);
+    let login = json!({ "username": "ada", "password": PASSWORD, "device": "Ada's phone" });
+    let phone = service.api.send(Call::post("/api/auth/login", &login)).await.expect(200);
+    let phone = Person::holding(&service.api, "ada", &phone);
+    let third = ada.logs_in().await;
+    let eve = Person::joins(&service, "eve").await;
+    service.clock.advance(3_600);
+
+    let listed = sessions(&ada).await;
+    assert_eq!(listed.len(), 3);
+    let current: Vec<_> = listed.iter().filter(|session| session["current"] == true).collect();
+    assert_eq!(current.len(), 1);
+    assert_eq!(current[0]["created_at"], "2026-01-01T00:00:00.000000Z");
+    assert_eq!(current[0]["last_seen_at"], "2026-01-01T02:00:00.000000Z");
+    let of_phone = listed.iter().find(|session| session["device"] == "Ada's phone").unwrap();
+    assert_eq!(of_phone["last_seen_at"], "2026-01-01T01:00:00.000000Z");
+    assert!(of_phone["ip"].is_string());
+
+    let path = format!("/api/auth/sessions/{}", of_phone["id"].as_str().unwrap());
+    eve.deletes(&path).await.refused(404, "NOT_FOUND");
+    assert!(is_let_in(&phone).await);
+    ada.deletes(&path).await.expect(200);
+    assert!(!is_let_in(&phone).await);
+    ada.deletes(&path).await.refused(404, "NOT_FOUND");
+    for id in ["nonsense", "%00", "a%2Fb", "%F0%9F%98%80"] {
+        ada.deletes(&format!("/api/auth/sessions/{id}")).await.refused(404, "NOT_FOUND");
+    }
+
+    ada.deletes("/api/auth/sessions").await.expect(200);
+    assert!(!is_let_in(&third).await);
+    assert!(is_let_in(&ada).await && is_let_in(&eve).await);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let thief = ada.logs_in().await;
+    let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
+    let path = "/api/auth/change-password";
+    ada.posts(path, &change("Sesame43", "Barley77")).await.refused(401, "INVALID_CREDENTIALS");
+    let error = ada.posts(path, &change(PASSWORD, "barley")).await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["new_password"]);
+    assert!(is_let_in(&thief).await);
+
+    ada.posts(path, &change(PASSWORD, "Barley77")).await.expect(200);
+    assert!(is_let_in(&ada).await);
+    assert!(!is_let_in(&thief).await);
+    assert_eq!(refresh(&service, &thief.refresh_token).await.status, 401);
+    refresh(&service, &ada.refresh_token).await.expect(200);
+    try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    try_login(&service.api, "ada", "Barley77").await.expect(200);
+    assert!(service.mails.newest("password_changed", "ada@example.com").is_some());
+}
+
+#[tokio::test]
+async fn whoever_leaves_takes_everything_along() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let phone = ada.logs_in().await;
+    let (mut laptop, now) = (ada.device("laptop"), service.clock.now());
+    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), now);
+    laptop.writes("query_history", "h", history("select 1"), now);
+    laptop.syncs().await;
+    let conflicting = json!({ "device_id": "phone", "conflict_strategy": "user_choice",
+        "changes": [write(&service, "c", "q", "select 2", 0)] });
+    ada.posts("/api/sync/upload", &conflicting).await.expect(200);
+
+    let leave = |password: &str| Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": password }));
+    ada.sends(leave("Sesame43")).await.refused(401, "INVALID_CREDENTIALS");
+    assert_eq!(ada.reads("q").await.unwrap(), "select 1");
+    ada.sends(leave(PASSWORD)).await.expect(200);
+    for session in [&ada, &phone] {
+        session.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
+        assert_eq!(refresh(&service, &session.refresh_token).await.status, 401);
+    }
+    try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    let link = json!({ "token": service.mails.newest_token("verify_email", "ada@example.com").unwrap() });
+    service.api.send(Call::post("/api/auth/verify-email", &link)).await.refused(410, "TOKEN_SPENT");
+
+    let newcomer = Person::joins(&service, "ada").await;
+    let status = newcomer.gets("/api/sync/status").await.expect(200);
+    assert_eq!(status["counts"], json!({ "connection": 0, "saved_query": 0, "query_history": 0 }));
+    assert_eq!((&status["devices"], &status["open_conflicts"]), (&json!([]), &json!(0)));
+    assert_eq!(sessions(&newcomer).await.len(), 1);
+    ada.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
+}
+
+/// The same stores behind another signing key.
+fn with_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
+    let mut settings = service.studio.settings.clone();
+    settings.jwt_secret = Some(SecretString::from(current));
+    settings.jwt_secret_previous = previous.map(SecretString::from);
+    let (stores, mailer) = (service.studio.stores.clone(), service.mails.clone());
+    let studio = Studio { settings, stores, mailer, clock: service.clock.clone(), random: Arc::new(SystemRandom) };
+    Api::Router(studio.router().expect("there are keys"))
+}
+
+#[tokio::test]
+async fn while_the_signing_key_is_rotated_nobody_is_logged_out() {
+    let service = Service::start().await;
+    let (old, new) = ("the signing key of last year, long", "the signing key of this year, long");
+    let before = with_keys(&service, old, None);
+    let meanwhile = with_keys(&service, new, Some(old));
+    let afterwards = with_keys(&service, new, None);
+    let old_pair = before.sign_up("ada").await;
+    let new_pair = try_login(&meanwhile, "ada", PASSWORD).await.expect(200);
+    let status =
+        async |api: &Api, pair: &Value| Person::holding(api, "ada", pair).gets("/api/sync/status").await.status;
+    assert_eq!(status(&meanwhile, &old_pair).await, 200);
+    assert_eq!(status(&meanwhile, &new_pair).await, 200);
+    assert_eq!(status(&afterwards, &new_pair).await, 200);
+    assert_eq!(status(&afterwards, &old_pair).await, 401);
+    assert_eq!(status(&before, &new_pair).await, 401);
+}

@@ -1,0 +1,135 @@
+//! Uploads arrive plain, compressed, damaged, and far too large.
+
+use std::io::Write;
+
+use axum::http::Method;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use serde_json::json;
+use shared::clock::Clock;
+use tests::{Answer, Call, Service};
+
+use crate::verbs::{Person, fields, write};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
+async fn upload(ada: &Person, kind: &str, encoding: &str, body: Vec<u8>) -> Answer {
+    ada.sends(Call::new(Method::POST, "/api/sync/upload").body(kind, body).header("content-encoding", encoding)).await
+}
+
+#[tokio::test]
+async fn an_upload_may_be_compressed_under_either_header() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    for (item, kind, encoding, pack) in [
+        ("plain", "application/json", "identity", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>),
+        ("charset", "application/json; charset=utf-8", "", <[u8]>::to_vec),
+        ("gzip encoding", "application/json", "gzip", gzip),
+        ("zstd encoding", "application/json", "zstd", zstd),
+        ("gzip type", "application/gzip", "identity", gzip),
+        ("zstd type", "application/zstd", "", zstd),
+    ] {
+        let body = json!({ "device_id": "laptop", "changes": [write(&service, item, item, "select 'é'", 0)] });
+        let answer = upload(&ada, kind, encoding, pack(body.to_string().as_bytes())).await.expect(200);
+        assert_eq!(answer["success"], true, "{item}");
+        assert_eq!(ada.reads(item).await.unwrap(), "select 'é'");
+    }
+}
+
+#[tokio::test]
+async fn a_bomb_is_refused() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let zeros = vec![b' '; 50_000_000];
+    for (kind, encoding, bomb) in [
+        ("application/gzip", "identity", gzip(&zeros)),
+        ("application/json", "gzip", gzip(&zeros)),
+        ("application/zstd", "identity", zstd(&zeros)),
+        ("application/json", "zstd", zstd(&zeros)),
+        ("application/json", "identity", zeros[..10 * 1_024 * 1_024 + 1].to_vec()),
+    ] {
+        upload(&ada, kind, encoding, bomb).await.refused(413, "PAYLOAD_TOO_LARGE");
+    }
+}
+
+#[tokio::test]
+async fn ten_megabytes_are_taken() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let body = json!({ "device_id": "laptop", "changes": [write(&service, "1", "q", "select 1", 0)] });
+    let mut body = body.to_string().into_bytes();
+    body.resize(10 * 1_024 * 1_024, b' ');
+    for (kind, body) in [("application/json", body.clone()), ("application/gzip", gzip(&body))] {
+        assert_eq!(upload(&ada, kind, "identity", body).await.expect(200)["success"], true, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_damaged_or_no_json_is_told_so() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let whole = gzip(br#"{"device_id":"laptop","changes":[]}"#);
+    for (kind, body) in [
+        ("application/gzip", whole[..whole.len() - 6].to_vec()),
+        ("application/gzip", b"{}".to_vec()),
+        ("application/zstd", b"{}".to_vec()),
+        ("application/json", b"{".to_vec()),
+        ("application/json", Vec::new()),
+        ("application/json", b"[]".to_vec()),
+        ("application/json", b"{\"device_id\":\"\xff\",\"changes\":[]}".to_vec()),
+        ("application/json", br#"{"device_id":"laptop","changes":[]} and more"#.to_vec()),
+    ] {
+        let shown = String::from_utf8_lossy(&body).into_owned();
+        let answer = upload(&ada, kind, "identity", body).await;
+        assert_eq!(answer.status, 400, "{kind} {shown}");
+        answer.refused(400, "INVALID_REQUEST");
+    }
+}
+
+#[tokio::test]
+async fn other_kinds_of_body_are_not_understood() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let body = json!({ "device_id": "laptop", "changes": [] }).to_string().into_bytes();
+    for (kind, encoding) in [
+        ("text/plain", "identity"),
+        ("application/xml", "identity"),
+        ("", "identity"),
+        ("application/json", "br"),
+        ("application/json", "deflate"),
+        ("application/gzip", "gzip"),
+    ] {
+        upload(&ada, kind, encoding, body.clone()).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+    let untyped = Call { body, ..Call::new(Method::POST, "/api/sync/upload") };
+    ada.sends(untyped).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+}
+
+#[tokio::test]
+async fn five_thousand_changes_are_taken_and_not_one_more() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let at = service.clock.now().to_string();
+    let change = |n: usize| {
+        json!({ "item_type": "saved_query", "item_id": format!("q{n}"), "action": "create", "updated_at": at,
+            "data": { "name": "q", "query": n.to_string() } })
+    };
+    let mut body = json!({ "device_id": "laptop", "changes": (0..5_001).map(change).collect::<Vec<_>>() });
+    let error = ada.posts("/api/sync/upload", &body).await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["changes"]);
+    assert_eq!(ada.gets("/api/sync/status").await.expect(200)["counts"]["saved_query"], 0);
+
+    body["changes"].as_array_mut().unwrap().pop();
+    let answer = ada.posts("/api/sync/upload", &body).await.expect(200);
+    assert_eq!(answer["applied"].as_array().unwrap().len(), 5_000);
+    assert_eq!(ada.gets("/api/sync/status").await.expect(200)["counts"]["saved_query"], 5_000);
+}

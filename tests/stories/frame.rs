@@ -1,0 +1,236 @@
+//! What stands around every answer.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use tests::{Answer, Call, Service};
+
+use crate::verbs::{Person, fields};
+
+const LOCAL_PAGE: &str = "http://localhost:3000";
+
+/// Every route, its methods, and whether it asks for a token; ids filled in.
+const ROUTES: [(&str, &str, bool); 23] = [
+    ("POST", "/api/auth/signup", false),
+    ("POST", "/api/auth/login", false),
+    ("POST", "/api/auth/refresh", false),
+    ("POST", "/api/auth/verify-email", false),
+    ("POST", "/api/auth/request-password-reset", false),
+    ("POST", "/api/auth/reset-password", false),
+    ("POST", "/api/auth/logout", true),
+    ("POST", "/api/auth/resend-verification", true),
+    ("POST", "/api/auth/change-password", true),
+    ("GET DELETE", "/api/auth/profile", true),
+    ("GET DELETE", "/api/auth/sessions", true),
+    ("DELETE", "/api/auth/sessions/00000000-0000-4000-8000-000000000000", true),
+    ("GET", "/verify-email", false),
+    ("GET", "/reset-password", false),
+    ("POST", "/api/sync/upload", true),
+    ("GET", "/api/sync/download", true),
+    ("GET", "/api/sync/status", true),
+    ("GET", "/api/sync/limits", false),
+    ("GET", "/api/sync/conflicts", true),
+    ("POST", "/api/sync/conflicts/c/resolve", true),
+    ("GET", "/health", false),
+    ("GET", "/ready", false),
+    ("GET", "/openapi.json", false),
+];
+
+fn method(name: &str) -> Method {
+    name.parse().expect("a method")
+}
+
+#[track_caller]
+fn is_framed(answer: &Answer) {
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    assert!(answer.header("content-type").is_some());
+}
+
+#[tokio::test]
+async fn a_route_that_needs_a_token_says_so_before_it_looks_at_anything_else() {
+    let service = Service::start().await;
+    for (methods, path, needs_token) in ROUTES {
+        for name in methods.split(' ').filter(|_| needs_token) {
+            for call in [
+                Call::new(method(name), path),
+                Call::new(method(name), path).body("text/plain", "no JSON"),
+                Call::new(method(name), path).body("application/gzip", vec![b' '; 11_000_000]),
+                Call::new(method(name), format!("{path}?limit=many")).bearer("nonsense"),
+            ] {
+                let answer = service.api.send(call).await;
+                answer.refused(401, "UNAUTHORIZED");
+                is_framed(&answer);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_its_headers() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let mut request_ids = Vec::new();
+    for (methods, path, _) in ROUTES {
+        for name in methods.split(' ') {
+            let call = Call::new(method(name), path).json(&json!({}));
+            for answer in [service.api.send(call.clone()).await, ada.sends(call).await] {
+                is_framed(&answer);
+                request_ids.push(answer.header("x-request-id").unwrap().to_owned());
+                let kind = answer.header("content-type").unwrap();
+                let is_page = path == "/verify-email" || path == "/reset-password";
+                assert_eq!(kind.starts_with("text/html"), is_page, "{path}");
+                assert!(is_page || kind == "application/json", "{path}: {kind}");
+                assert!(answer.status < 500, "{path}");
+            }
+        }
+    }
+    let all = request_ids.len();
+    request_ids.sort();
+    request_ids.dedup();
+    assert_eq!(request_ids.len(), all, "no two requests share an id");
+}
+
+#[tokio::test]
+async fn an_unknown_route_is_not_found() {
+    let service = Service::start().await;
+    for path in ["/", "/api", "/api/sync", "/api/sync/upload/", "/api/auth/sessions/a/b", "/API/SYNC/LIMITS"] {
+        for name in ["GET", "POST", "DELETE"] {
+            let answer = service.api.send(Call::new(method(name), path)).await;
+            answer.refused(404, "NOT_FOUND");
+            is_framed(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let service = Service::start().await;
+    for (methods, path, _) in ROUTES {
+        for wrong in ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|name| !methods.contains(name)) {
+            let answer = service.api.send(Call::new(method(wrong), path)).await;
+            answer.refused(405, "METHOD_NOT_ALLOWED");
+            is_framed(&answer);
+            let allowed: Vec<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
+            for right in methods.split(' ') {
+                assert!(allowed.contains(&right), "{wrong} {path}: {allowed:?}");
+            }
+            assert!(!allowed.contains(&wrong));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_kind_or_size_is_refused_everywhere() {
+    let service = Service::start().await;
+    for (_, path, _) in ROUTES.iter().filter(|(methods, _, needs_token)| *methods == "POST" && !needs_token) {
+        let post = || Call::new(Method::POST, *path);
+        let answer = service.api.send(post().body("text/plain", "{}")).await;
+        answer.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+        is_framed(&answer);
+        service.api.send(post()).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+        let answer = service.api.send(post().body("application/json", vec![b' '; 11_000_000])).await;
+        answer.refused(413, "PAYLOAD_TOO_LARGE");
+        is_framed(&answer);
+        for nonsense in ["", "{", "[]", "null", "{}"] {
+            service.api.send(post().body("application/json", nonsense)).await.refused(400, "INVALID_REQUEST");
+        }
+    }
+    let wrong = json!({ "username": 7, "password": "Sesame42" });
+    let error = service.api.send(Call::post("/api/auth/login", &wrong)).await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["username"]);
+}
+
+#[tokio::test]
+async fn every_route_answers_the_preflight_of_a_local_page() {
+    let service = Service::start().await;
+    for (methods, path, _) in ROUTES {
+        for name in methods.split(' ') {
+            let call = Call::new(Method::OPTIONS, path)
+                .header("origin", LOCAL_PAGE)
+                .header("access-control-request-method", name)
+                .header("access-control-request-headers", "authorization,content-type,content-encoding");
+            let answer = service.api.send(call).await;
+            assert_eq!(
+                (answer.status, answer.header("access-control-allow-origin")),
+                (200, Some(LOCAL_PAGE)),
+                "{path}"
+            );
+            assert!(answer.header("access-control-allow-methods").unwrap().contains(name));
+            let allowed = answer.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
+            for header in ["authorization", "content-type", "content-encoding"] {
+                assert!(allowed.contains(header), "{allowed}");
+            }
+            is_framed(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_local_page_may_read_answers_and_errors_and_a_foreign_one_neither() {
+    let service = Service::start().await;
+    for path in ["/api/sync/limits", "/api/sync/status", "/nowhere"] {
+        let from = |origin: &str| Call::get(path).header("origin", origin);
+        for origin in [LOCAL_PAGE, "http://127.0.0.1:5173", "https://localhost"] {
+            let answer = service.api.send(from(origin)).await;
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{path}");
+            let exposed = answer.header("access-control-expose-headers").unwrap().to_ascii_lowercase();
+            for header in ["retry-after", "x-request-id", "ratelimit-remaining"] {
+                assert!(exposed.contains(header), "{exposed}");
+            }
+        }
+        for origin in ["https://example.com", "http://localhost.example.com", "null"] {
+            let answer = service.api.send(from(origin)).await;
+            assert_eq!(answer.header("access-control-allow-origin"), None, "{path} {origin}");
+            let preflight = Call::new(Method::OPTIONS, path)
+                .header("origin", origin)
+                .header("access-control-request-method", "GET");
+            let answer = service.api.send(preflight).await;
+            assert_eq!(answer.header("access-control-allow-origin"), None, "{path} {origin}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pages_that_may_call_can_be_listed() {
+    let service =
+        Service::with(&[("RATE_LIMITS", "off"), ("CORS_ORIGINS", "https://sqlstudio.app, https://beta.sqlstudio.app")])
+            .await;
+    let allowed = async |origin: &str| {
+        let answer = service.api.send(Call::get("/api/sync/limits").header("origin", origin)).await;
+        answer.header("access-control-allow-origin").map(str::to_owned)
+    };
+    for origin in ["https://sqlstudio.app", "https://beta.sqlstudio.app"] {
+        assert_eq!(allowed(origin).await.as_deref(), Some(origin));
+    }
+    assert_eq!(allowed(LOCAL_PAGE).await, None);
+}
+
+#[tokio::test]
+async fn the_server_says_that_it_lives_and_is_ready() {
+    let service = Service::start().await;
+    assert_eq!(service.api.send(Call::get("/health")).await.expect(200)["status"], "ok");
+    assert_eq!(service.api.send(Call::get("/ready")).await.expect(200)["status"], "ready");
+}
+
+#[tokio::test]
+async fn the_description_knows_every_route() {
+    let service = Service::start().await;
+    let document = service.api.send(Call::get("/openapi.json")).await.expect(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
+    let mut described: Vec<(String, String)> = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let methods = operations.as_object().unwrap().keys().map(|name| name.to_ascii_uppercase());
+        described.extend(methods.map(|name| (name, path.clone())));
+    }
+    let id = |path: &str| path.replace("00000000-0000-4000-8000-000000000000", "{id}").replace("/c/", "/{id}/");
+    let mut expected: Vec<(String, String)> = Vec::new();
+    for (methods, path, _) in ROUTES {
+        expected.extend(methods.split(' ').map(|name| (name.to_owned(), id(path))));
+    }
+    described.sort();
+    expected.sort();
+    assert_eq!(described, expected);
+    let secured = |path: &str, method: &str| document["paths"][path][method]["security"] != Value::Null;
+    assert!(secured("/api/sync/upload", "post") && !secured("/api/sync/limits", "get"));
+}

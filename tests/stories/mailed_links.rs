@@ -1,0 +1,185 @@
+//! The links in mails: each is good once, for a while, and until a newer one comes.
+
+use axum::http::Method;
+use serde_json::json;
+use tests::{Answer, Call, Service};
+
+use crate::verbs::{DAY, PASSWORD, Person, fields, refresh, try_login};
+
+const ADDRESS: &str = "ada@example.com";
+
+/// Presses the button of the page that the link in a mail opens.
+async fn confirms(service: &Service, token: &str) -> Answer {
+    service.api.send(Call::post("/api/auth/verify-email", &json!({ "token": token }))).await
+}
+
+async fn forgets_password(service: &Service, email: &str) -> Answer {
+    service.api.send(Call::post("/api/auth/request-password-reset", &json!({ "email": email }))).await
+}
+
+async fn resets(service: &Service, token: &str, password: &str) -> Answer {
+    let body = json!({ "token": token, "new_password": password });
+    service.api.send(Call::post("/api/auth/reset-password", &body)).await
+}
+
+async fn asks_for_another_link(person: &Person) {
+    person.sends(Call::new(Method::POST, "/api/auth/resend-verification")).await.expect(200);
+}
+
+async fn is_verified(person: &Person) -> bool {
+    person.gets("/api/auth/profile").await.expect(200)["user"]["email_verified"] == true
+}
+
+#[tokio::test]
+async fn confirming_an_address_takes_one_press_and_brings_a_welcome() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let token = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    assert!(!is_verified(&ada).await);
+    assert!(service.mails.newest("welcome", ADDRESS).is_none());
+
+    assert_eq!(confirms(&service, &token).await.expect(200)["success"], true);
+    assert!(is_verified(&ada).await);
+    assert!(service.mails.newest("welcome", ADDRESS).is_some());
+    confirms(&service, &token).await.refused(410, "TOKEN_SPENT");
+
+    asks_for_another_link(&ada).await;
+    assert_eq!(service.mails.newest_token("verify_email", ADDRESS).unwrap(), token, "there is nothing to confirm");
+}
+
+#[tokio::test]
+async fn a_newer_link_ends_the_older() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let older = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    asks_for_another_link(&ada).await;
+    let newer = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    confirms(&service, &older).await.refused(410, "TOKEN_SPENT");
+    confirms(&service, &newer).await.expect(200);
+
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let older = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let newer = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    resets(&service, &older, "Barley77").await.refused(410, "TOKEN_SPENT");
+    resets(&service, &newer, "Barley77").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_link_to_confirm_lasts_a_day() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let late = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    service.clock.advance(DAY - 1);
+    asks_for_another_link(&ada).await;
+    service.clock.advance(DAY);
+    let expired = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    confirms(&service, &late).await.refused(410, "TOKEN_SPENT");
+    confirms(&service, &expired).await.refused(410, "TOKEN_SPENT");
+
+    let ada = ada.logs_in().await;
+    asks_for_another_link(&ada).await;
+    let token = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    service.clock.advance(DAY - 1);
+    confirms(&service, &token).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_and_every_session_ends() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    forgets_password(&service, "ADA@example.com").await.expect(200);
+    let token = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let error = resets(&service, &token, "weak").await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["new_password"]);
+
+    resets(&service, &token, "Barley77").await.expect(200);
+    ada.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
+    assert_eq!(refresh(&service, &ada.refresh_token).await.status, 401);
+    try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    try_login(&service.api, "ada", "Barley77").await.expect(200);
+    assert!(service.mails.newest("password_changed", ADDRESS).is_some());
+    resets(&service, &token, "Millet88").await.refused(410, "TOKEN_SPENT");
+    try_login(&service.api, "ada", "Barley77").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_link_to_a_new_password_lasts_an_hour() {
+    let service = Service::start().await;
+    Person::joins(&service, "ada").await;
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let token = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    service.clock.advance(3_600);
+    resets(&service, &token, "Barley77").await.refused(410, "TOKEN_SPENT");
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let token = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    service.clock.advance(3_599);
+    resets(&service, &token, "Barley77").await.expect(200);
+}
+
+#[tokio::test]
+async fn whether_an_address_is_known_is_not_told() {
+    let service = Service::start().await;
+    Person::joins(&service, "ada").await;
+    let known = forgets_password(&service, ADDRESS).await;
+    let unknown = forgets_password(&service, "bob@example.com").await;
+    assert_eq!(known.expect(200), unknown.expect(200));
+    assert!(service.mails.newest("reset_password", ADDRESS).is_some());
+    assert!(service.mails.newest("reset_password", "bob@example.com").is_none());
+    let error = forgets_password(&service, "nowhere").await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["email"]);
+}
+
+#[tokio::test]
+async fn a_link_does_only_what_its_mail_said() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let to_confirm = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    resets(&service, &to_confirm, "Barley77").await.refused(410, "TOKEN_SPENT");
+    try_login(&service.api, "ada", PASSWORD).await.expect(200);
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let to_reset = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    confirms(&service, &to_reset).await.refused(410, "TOKEN_SPENT");
+    assert!(!is_verified(&ada).await);
+    confirms(&service, &to_confirm).await.expect(200);
+    let error = confirms(&service, "half a tok").await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["token"]);
+}
+
+#[tokio::test]
+async fn links_lead_where_the_service_is_set_to_live_whatever_a_request_claims() {
+    let service = Service::with(&[("RATE_LIMITS", "off"), ("PUBLIC_URL", "https://sync.sqlstudio.app/")]).await;
+    let body = json!({ "username": "ada", "email": ADDRESS, "password": PASSWORD });
+    let call = Call::post("/api/auth/signup", &body)
+        .header("host", "evil.example")
+        .header("origin", "https://evil.example")
+        .header("x-forwarded-host", "evil.example");
+    service.api.send(call).await.expect(201);
+    let mail = service.mails.newest("verify_email", ADDRESS).unwrap();
+    let token = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let link = format!("https://sync.sqlstudio.app/verify-email?token={token}");
+    assert!(mail.text.contains(&link) && mail.html.contains(&link), "{}", mail.text);
+    assert!(!mail.text.contains("evil") && !mail.html.contains("evil"));
+}
+
+#[tokio::test]
+async fn a_page_never_spends_its_token() {
+    let service = Service::start().await;
+    Person::joins(&service, "ada").await;
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let to_confirm = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let to_reset = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    for link in [format!("/verify-email?token={to_confirm}"), format!("/reset-password?token={to_reset}")] {
+        for method in [Method::GET, Method::HEAD, Method::GET] {
+            let page = service.api.send(Call::new(method, link.as_str())).await;
+            assert_eq!(page.status, 200);
+            assert!(page.header("content-type").unwrap().starts_with("text/html"));
+            assert_eq!(page.header("cache-control"), Some("no-store"));
+            let policy = page.header("content-security-policy").unwrap();
+            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"), "{policy}");
+            assert!(!String::from_utf8_lossy(&page.body).contains(&to_confirm), "the token stays in the address");
+        }
+    }
+    confirms(&service, &to_confirm).await.expect(200);
+    resets(&service, &to_reset, "Barley77").await.expect(200);
+}

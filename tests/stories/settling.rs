@@ -1,0 +1,287 @@
+//! Users settle their conflicts.
+
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use tests::{Call, Device, Service, saved_query};
+
+use crate::conflicts::{saves, text, two_devices};
+use crate::verbs::{DAY, Person, choose, fields, ids, write};
+
+/// The phone's edit waits in an open conflict with the laptop's.
+async fn open_conflict(service: &Service) -> (Person, Device, Device, Value) {
+    let (ada, mut laptop, mut phone) = two_devices(service, "user_choice").await;
+    saves(service, &mut laptop, "select 'laptop'").await;
+    let conflict = saves(service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    phone.downloads().await;
+    (ada, laptop, phone, conflict)
+}
+
+fn merge(data: Value) -> Value {
+    json!({ "strategy": "user_choice", "merged_data": data })
+}
+
+#[tokio::test]
+async fn the_chosen_version_reaches_every_device() {
+    for (chosen, expected) in [("local", "select 'phone'"), ("remote", "select 'laptop'")] {
+        let service = Service::start().await;
+        let (ada, mut laptop, mut phone, conflict) = open_conflict(&service).await;
+        let settled = ada.settles(&conflict, &choose(chosen)).await.expect(200);
+        assert_eq!((&settled["success"], &settled["item"]["sync_version"]), (&json!(true), &json!(3)));
+        assert_eq!((&settled["item"]["id"], &settled["item"]["query"]), (&json!("q"), &json!(expected)));
+        for device in [&mut laptop, &mut phone] {
+            let page = device.downloads().await;
+            assert_eq!(page["conflicts"], json!([]));
+            assert_eq!(text(device).unwrap(), expected);
+            assert_eq!(device.known[&("saved_query".to_owned(), "q".to_owned())].version, 3, "a new version");
+        }
+        let resolved = &ada.conflicts("resolved").await[0];
+        assert_eq!((&resolved["winner"], &resolved["resolution"]), (&json!(chosen), &json!("user_choice")));
+        assert_eq!(resolved["resolved_at"], settled["resolved_at"]);
+    }
+}
+
+#[tokio::test]
+async fn the_later_version_is_taken_on_request() {
+    let service = Service::start().await;
+    let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
+    let settled = ada.settles(&conflict, &json!({ "strategy": "last_write_wins" })).await.expect(200);
+    assert_eq!(settled["item"]["query"], "select 'phone'");
+    laptop.downloads().await;
+    assert_eq!(text(&laptop).unwrap(), "select 'phone'");
+}
+
+#[tokio::test]
+async fn both_versions_are_kept_on_request() {
+    let service = Service::start().await;
+    let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
+    let settled = ada.settles(&conflict, &json!({ "strategy": "keep_both" })).await.expect(200);
+    assert_eq!(settled["item"]["name"], "orders (conflicted copy, phone, 2026-01-01)");
+    let resolved = &ada.conflicts("resolved").await[0];
+    assert_eq!(resolved["copy_id"], settled["item"]["id"]);
+    laptop.downloads().await;
+    assert_eq!(text(&laptop).unwrap(), "select 'laptop'");
+    let copy = laptop.sees("saved_query", resolved["copy_id"].as_str().unwrap()).unwrap();
+    assert_eq!(copy["query"], "select 'phone'");
+}
+
+#[tokio::test]
+async fn a_merge_becomes_the_item() {
+    let service = Service::start().await;
+    let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
+    let merged = merge(saved_query("orders", "select 'both'"));
+    let settled = ada.settles(&conflict, &merged).await.expect(200);
+    assert_eq!(settled["item"]["query"], "select 'both'");
+    assert_eq!(ada.conflicts("resolved").await[0]["winner"], "merged");
+    laptop.downloads().await;
+    assert_eq!(text(&laptop).unwrap(), "select 'both'");
+    assert_eq!(ada.settles(&conflict, &merged).await.expect(200), settled);
+    let other = merge(saved_query("orders", "select 'neither'"));
+    ada.settles(&conflict, &other).await.refused(409, "CONFLICT");
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'both'");
+}
+
+#[tokio::test]
+async fn a_merge_is_checked_like_an_upload() {
+    let service = Service::start().await;
+    let (ada, _, _, conflict) = open_conflict(&service).await;
+    let without = |field: &str| {
+        let mut data = saved_query("orders", "select 1");
+        data.as_object_mut().unwrap().remove(field);
+        data
+    };
+    let with = |field: &str, value: Value| {
+        let mut data = saved_query("orders", "select 1");
+        data[field] = value;
+        data
+    };
+    for (data, field) in [
+        (without("name"), "merged_data.name"),
+        (with("name", json!("")), "merged_data.name"),
+        (with("tags", json!(["ok", 7])), "merged_data.tags[1]"),
+        (with("query", json!("select '\0'")), "merged_data.query"),
+        (with("id", json!("other")), "merged_data.id"),
+        (json!("select 1"), "merged_data"),
+    ] {
+        let error = ada.settles(&conflict, &merge(data)).await.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), [field]);
+    }
+    assert_eq!(ada.conflicts("open").await.len(), 1);
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'laptop'");
+}
+
+#[tokio::test]
+async fn a_merge_brings_no_credential_in() {
+    let service = Service::start().await;
+    let (ada, _, _, conflict) = open_conflict(&service).await;
+    let mut data = saved_query("orders", "select 1");
+    data["metadata"] = json!({ "password": "hunter2" });
+    let error = ada.settles(&conflict, &merge(data)).await.refused(400, "INVALID_REQUEST");
+    assert_eq!(fields(&error), ["merged_data.metadata.password"]);
+    assert!(!error.to_string().contains("hunter2"));
+    let harmless = merge(saved_query("orders", "select password from users"));
+    ada.settles(&conflict, &harmless).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_choice_that_says_too_little_or_too_much_is_refused() {
+    let service = Service::start().await;
+    let (ada, _, _, conflict) = open_conflict(&service).await;
+    let mut both = choose("local");
+    both["merged_data"] = saved_query("orders", "select 1");
+    for (choice, field) in [
+        (json!({ "strategy": "mine" }), "strategy"),
+        (json!({ "strategy": "user_choice" }), "chosen_version"),
+        (json!({ "strategy": "user_choice", "chosen_version": "mine" }), "chosen_version"),
+        (both, "merged_data"),
+        (json!({ "strategy": 7 }), "strategy"),
+    ] {
+        let error = ada.settles(&conflict, &choice).await.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), [field], "{choice}");
+    }
+    ada.settles(&conflict, &json!({})).await.refused(400, "INVALID_REQUEST");
+    assert_eq!(ada.conflicts("open").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_item_that_moved_on_is_looked_at_again_before_it_is_settled() {
+    let service = Service::start().await;
+    let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
+    saves(&service, &mut laptop, "select 'laptop, gone on'").await;
+    let error = ada.settles(&conflict, &choose("local")).await.refused(409, "CONFLICT");
+    let renewed = &error["conflict"];
+    assert_eq!(renewed["id"], conflict["id"]);
+    assert_eq!(renewed["local_version"]["data"]["query"], "select 'phone'");
+    assert_eq!(renewed["remote_version"]["data"]["query"], "select 'laptop, gone on'");
+    assert_eq!(renewed["remote_version"]["sync_version"], 3);
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'laptop, gone on'");
+    assert_eq!(ada.conflicts("open").await, std::slice::from_ref(renewed));
+
+    let settled = ada.settles(&conflict, &choose("local")).await.expect(200);
+    assert_eq!((&settled["item"]["query"], &settled["item"]["sync_version"]), (&json!("select 'phone'"), &json!(4)));
+}
+
+#[tokio::test]
+async fn settling_twice_answers_alike_and_settling_otherwise_is_refused() {
+    let ways = [choose("local"), choose("remote"), json!({ "strategy": "keep_both" })];
+    let by_time = json!({ "strategy": "last_write_wins" });
+    for way in &ways {
+        let service = Service::start().await;
+        let (ada, _, _, conflict) = open_conflict(&service).await;
+        let settled = ada.settles(&conflict, way).await.expect(200);
+        service.clock.advance(60);
+        assert_eq!(ada.settles(&conflict, way).await.expect(200), settled, "{way}");
+        let state = ada.downloads("").await;
+        for other in ways.iter().chain([&by_time]).filter(|other| *other != way) {
+            ada.settles(&conflict, other).await.refused(409, "CONFLICT");
+        }
+        assert_eq!(ada.downloads("").await, state, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_settled_by_time_alone_is_settled_anew() {
+    let service = Service::start().await;
+    let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
+    saves(&service, &mut laptop, "select 'laptop'").await;
+    let conflict = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    assert_eq!(conflict["winner"], "local");
+    ada.settles(&conflict, &json!({ "strategy": "keep_both" })).await.refused(409, "CONFLICT");
+
+    let settled = ada.settles(&conflict, &choose("remote")).await.expect(200);
+    assert_eq!((&settled["item"]["query"], &settled["item"]["sync_version"]), (&json!("select 'laptop'"), &json!(4)));
+    phone.downloads().await;
+    assert_eq!(text(&phone).unwrap(), "select 'laptop'");
+    assert_eq!(ada.settles(&conflict, &choose("remote")).await.expect(200), settled);
+    ada.settles(&conflict, &choose("local")).await.refused(409, "CONFLICT");
+}
+
+#[tokio::test]
+async fn an_overwritten_version_does_not_come_back_over_a_newer_one_unseen() {
+    let service = Service::start().await;
+    let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
+    saves(&service, &mut laptop, "select 'laptop'").await;
+    let conflict = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    phone.downloads().await;
+    saves(&service, &mut phone, "select 'phone, gone on'").await;
+    let error = ada.settles(&conflict, &choose("remote")).await.refused(409, "CONFLICT");
+    assert_eq!(error["conflict"]["local_version"]["data"]["query"], "select 'phone, gone on'");
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'phone, gone on'");
+    let settled = ada.settles(&conflict, &choose("remote")).await.expect(200);
+    assert_eq!(settled["item"]["query"], "select 'laptop'");
+}
+
+#[tokio::test]
+async fn an_open_conflict_outlives_its_item() {
+    for (chosen, expected) in [("local", Some("select 'phone'")), ("remote", None)] {
+        let service = Service::start().await;
+        let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
+        laptop.deletes("saved_query", "q", service.clock.now());
+        laptop.uploads().await;
+        service.clock.advance(31 * DAY);
+        assert_eq!(service.purge().await.tombstones, 1);
+        let ada = ada.logs_in().await;
+        let error = ada.settles(&conflict, &choose(chosen)).await.refused(409, "CONFLICT");
+        assert_eq!(error["conflict"]["remote_version"]["deleted"], true);
+        let settled = ada.settles(&conflict, &choose(chosen)).await.expect(200);
+        assert_eq!(settled["item"]["query"].as_str(), expected);
+        assert_eq!(ada.reads("q").await.as_deref(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_conflict_is_no_conflict_at_all() {
+    let service = Service::start().await;
+    let (_, _, _, conflict) = open_conflict(&service).await;
+    let eve = Person::joins(&service, "eve").await;
+    assert_eq!(eve.conflicts("all").await, Vec::<Value>::new());
+    eve.settles(&conflict, &choose("local")).await.refused(404, "NOT_FOUND");
+    for id in ["nonsense", "%00", "a%2Fb", "%F0%9F%98%80"] {
+        eve.settles(&json!({ "id": id }), &choose("local")).await.refused(404, "NOT_FOUND");
+    }
+    let id = conflict["id"].as_str().unwrap();
+    let unasked = Call::post(format!("/api/sync/conflicts/{id}/resolve"), &choose("local"));
+    service.api.send(unasked).await.refused(401, "UNAUTHORIZED");
+}
+
+#[tokio::test]
+async fn many_conflicts_come_in_pages_the_newest_first() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let all = |device: &str| -> Vec<Value> {
+        let change = |n| write(&service, &format!("{device} {n}"), &format!("q{n}"), device, 0);
+        (1..=5).map(change).collect()
+    };
+    ada.uploads("laptop", &all("laptop")).await;
+    let body = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": all("phone") });
+    ada.posts("/api/sync/upload", &body).await.expect(200);
+    let newest = &ada.conflicts("open").await[0];
+    assert_eq!(newest["item_id"], "q5");
+    ada.settles(newest, &choose("local")).await.expect(200);
+
+    for (status, expected) in
+        [("open", &["q4", "q3", "q2", "q1"][..]), ("resolved", &["q5"]), ("all", &["q5", "q4", "q3", "q2", "q1"])]
+    {
+        let mut seen = Vec::new();
+        let mut path = format!("/api/sync/conflicts?limit=2&status={status}");
+        loop {
+            let page = ada.gets(&path).await.expect(200);
+            assert_eq!(page["count"], expected.len(), "{status}");
+            assert!(page["conflicts"].as_array().unwrap().len() <= 2);
+            seen.extend(ids(&page["conflicts"], "item_id").into_iter().map(str::to_owned));
+            assert!(seen.len() <= 5, "{seen:?}");
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("/api/sync/conflicts?limit=2&status={status}&cursor={cursor}");
+        }
+        assert_eq!(seen, expected, "{status}");
+    }
+    for (query, field) in [
+        ("status=some", "status"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=many", "limit"),
+        ("cursor=there", "cursor"),
+    ] {
+        let error = ada.gets(&format!("/api/sync/conflicts?{query}")).await.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), [field]);
+    }
+}

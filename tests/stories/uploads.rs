@@ -1,0 +1,339 @@
+//! What becomes of each change of an upload.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use shared::clock::Clock;
+use tests::{Service, connection, history, saved_query};
+
+use crate::verbs::{DAY, Person, delete, fields, ids, write};
+
+/// A change that is right, for a test to spoil.
+fn change(id: &str) -> Value {
+    json!({ "id": id, "item_type": "connection", "item_id": "c", "action": "create", "data": connection("shop"),
+        "updated_at": "2026-01-01T00:00:00Z", "sync_version": 0 })
+}
+
+/// The same with `value` at the path `field`.
+fn with(mut change: Value, field: &str, value: Value) -> Value {
+    let place = field.split('.').fold(&mut change, |value, name| &mut value[name]);
+    *place = value;
+    change
+}
+
+fn without(mut change: Value, field: &str) -> Value {
+    change.as_object_mut().expect("an object").remove(field);
+    change
+}
+
+#[tokio::test]
+async fn every_change_ends_in_exactly_one_list() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    ada.uploads("laptop", &[write(&service, "base", "met", "select 1", 0)]).await;
+    service.clock.advance(60);
+    let changes = [
+        write(&service, "new", "q", "select 1", 0),
+        with(change("spoiled"), "data.port", json!(0)),
+        write(&service, "older", "met", "select 2", 0),
+        write(&service, "again", "q", "select 2", 0),
+        delete(&service, "gone", "nothing", 0),
+    ];
+    let answer = ada.uploads("phone", &changes).await;
+    assert_eq!(ids(&answer["applied"], "change_id"), ["new", "again", "gone"]);
+    assert_eq!(ids(&answer["conflicts"], "change_id"), ["older"]);
+    assert_eq!(answer["rejected"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["rejected"][0]["change"]["id"], "spoiled");
+    assert_eq!(answer["message"], "Synced 3 items, 1 conflicts, 1 rejected");
+    assert_eq!(answer["success"], false);
+    let versions: Vec<_> = answer["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
+    assert_eq!(versions, [&json!(1), &json!(2), &json!(0)]);
+
+    let nothing = ada.uploads("phone", &[]).await;
+    assert_eq!(nothing["synced_at"], answer["synced_at"]);
+    assert_eq!(nothing["message"], "Synced 0 items, 0 conflicts, 0 rejected");
+    for list in ["applied", "conflicts", "rejected"] {
+        assert_eq!(nothing[list], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_change_is_told_by_field() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let long = "x".repeat(129);
+    for (spoiled, field) in [
+        (with(change("a"), "data.port", json!(70_000)), "data.port"),
+        (with(change("b"), "data.port", json!("5432")), "data.port"),
+        (with(change("c"), "data.type", json!("oracle")), "data.type"),
+        (with(change("d"), "data.name", json!("")), "data.name"),
+        (with(change("e"), "data.metadata.n", json!(7)), "data.metadata.n"),
+        (with(change("f"), "data.host", json!("a\0b")), "data.host"),
+        (with(change("g"), "data.id", json!("other")), "data.id"),
+        (with(change("h"), "data", json!("none")), "data"),
+        (without(change("i"), "data"), "data"),
+        (with(change("j"), "item_type", json!("user")), "item_type"),
+        (without(change("k"), "item_type"), "item_type"),
+        (with(change("l"), "item_id", json!("")), "item_id"),
+        (with(change("m"), "item_id", json!(long)), "item_id"),
+        (with(change("n"), "action", json!("merge")), "action"),
+        (without(change("o"), "updated_at"), "updated_at"),
+        (with(change("p"), "updated_at", json!("yesterday")), "updated_at"),
+        (with(change("q"), "sync_version", json!(-1)), "sync_version"),
+        (with(change("r"), "data.created_at", json!("once")), "data.created_at"),
+        (with(change("s"), "id", json!(7)), "id"),
+        (with(change("t"), "id", json!("")), "id"),
+        (with(change("u"), "item_id", json!("c\0")), "item_id"),
+    ] {
+        let answer = ada.uploads("laptop", &[change("fine"), spoiled.clone()]).await;
+        let rejected = &answer["rejected"][0];
+        assert_eq!(rejected["code"], "INVALID_CHANGE", "{spoiled}");
+        assert_eq!(fields(rejected), [format!("changes[1].{field}")], "{rejected}");
+        assert!(rejected["reason"].as_str().unwrap().contains(field), "{rejected}");
+        assert_eq!(rejected["change"]["index"], 1);
+        assert_eq!(answer["applied"].as_array().unwrap().len(), 1, "the other change is none the worse");
+    }
+    for no_change in [json!(null), json!(7), json!([])] {
+        let answer = ada.uploads("laptop", &[no_change]).await;
+        assert_eq!(fields(&answer["rejected"][0]), ["changes[0]"]);
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_an_item_is_told_at_once() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let spoiled = with(with(change("a"), "data.port", json!(0)), "data.name", json!("x".repeat(256)));
+    let answer = ada.uploads("laptop", &[spoiled]).await;
+    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].data.name", "changes[0].data.port"]);
+}
+
+#[tokio::test]
+async fn a_checksum_that_is_given_must_be_right() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    // RFC 8785 by hand: keys in order, 1.0 as 1, no escapes beyond the necessary.
+    let data = json!({ "query": "select 'é'", "name": "q", "metadata": {}, "favorite": false, "tags": [], "x": 1.0 });
+    let canonical = r#"{"favorite":false,"metadata":{},"name":"q","query":"select 'é'","tags":[],"x":1}"#;
+    let right = hex::encode(Sha256::digest(canonical));
+    let query = |checksum: &str| {
+        let change = with(write(&service, &checksum[..8], "q", "", 0), "data", data.clone());
+        with(change, "checksum", json!(checksum))
+    };
+    let answer = ada.uploads("laptop", &[query(&right), query(&right.to_uppercase()), query(&"0".repeat(64))]).await;
+    assert_eq!(answer["applied"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["rejected"][0]["code"], "CHECKSUM_MISMATCH");
+    assert_eq!(fields(&answer["rejected"][0]), ["changes[2].checksum"]);
+}
+
+#[tokio::test]
+async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repeated() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    for (field, value) in [
+        ("password", json!("hunter2")),
+        ("data.password", json!("hunter2")),
+        ("data.extra", json!({ "ssh_key": "hunter2" })),
+        ("data.metadata.api_token", json!("hunter2")),
+        ("data.database", json!("postgres://ada:hunter2@db.example.com/shop")),
+        ("data.metadata.note", json!("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----")),
+    ] {
+        let answer = ada.uploads("laptop", &[with(change(field), field, value)]).await;
+        let rejected = &answer["rejected"][0];
+        assert_eq!(rejected["code"], "CREDENTIALS_PRESENT", "{field}");
+        assert!(fields(rejected)[0].starts_with(&format!("changes[0].{field}")), "{rejected}");
+        assert!(!answer.to_string().contains("hunter2"), "{answer}");
+    }
+    let statement = write(&service, "1", "q", "CREATE USER ada WITH PASSWORD 'hunter2'", 0);
+    let answer = ada.uploads("laptop", &[statement]).await;
+    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].data.query"]);
+    let harmless = write(&service, "2", "q", "SELECT password FROM users", 0);
+    assert_eq!(ada.uploads("laptop", &[harmless]).await["success"], true);
+    assert_eq!(ada.downloads("").await["connections"], json!([]));
+}
+
+#[tokio::test]
+async fn an_item_that_would_not_fit_a_page_is_refused() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let of = |length: usize| write(&service, &length.to_string(), "q", &"\"".repeat(length), 0);
+    let answer = ada.uploads("laptop", &[of(500_000), of(600_000), of(1_000_001)]).await;
+    assert_eq!(ids(&answer["applied"], "change_id"), ["500000"]);
+    let codes: Vec<_> = ids(&answer["rejected"], "code");
+    assert_eq!(codes, ["ITEM_TOO_LARGE", "ITEM_TOO_LARGE"]);
+    let characters = write(&service, "long", "q", &"x".repeat(1_000_001), 0);
+    assert_eq!(fields(&ada.uploads("laptop", &[characters]).await["rejected"][0]), ["changes[0].data.query"]);
+}
+
+#[tokio::test]
+async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too_large() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let large = |device: &str| -> Vec<Value> {
+        (0..8).map(|n| write(&service, &format!("{n}"), &format!("q{n}"), &device.repeat(190_000), 0)).collect()
+    };
+    ada.uploads("laptop", &large("lap")).await;
+    let body = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": large("phone") });
+    let answer = ada.posts("/api/sync/upload", &body).await;
+    assert!(answer.body.len() < 4_100_000, "{} bytes", answer.body.len());
+    let answer = answer.expect(200);
+    let conflicts = answer["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 8);
+    let with_data = conflicts.iter().filter(|conflict| conflict["local_version"].get("data").is_some()).count();
+    assert!((1..8).contains(&with_data));
+    assert!(conflicts.iter().all(|conflict| conflict["local_version"]["deleted"] == false));
+}
+
+#[tokio::test]
+async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let right = json!({ "device_id": "laptop", "changes": [change("a")] });
+    for (field, value) in [
+        ("device_id", json!("")),
+        ("device_id", json!("x".repeat(129))),
+        ("device_id", json!(7)),
+        ("device_id", json!("lap\0top")),
+        ("last_sync_at", json!("yesterday")),
+        ("conflict_strategy", json!("mine")),
+        ("changes", json!("none")),
+    ] {
+        let wrong = with(right.clone(), field, value.clone());
+        let error = ada.posts("/api/sync/upload", &wrong).await.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), [field], "{value}");
+    }
+    for missing in ["device_id", "changes"] {
+        let wrong = without(right.clone(), missing);
+        let error = ada.posts("/api/sync/upload", &wrong).await.refused(400, "INVALID_REQUEST");
+        assert!(error.to_string().contains(missing), "{error}");
+    }
+    let page = ada.downloads("").await;
+    assert_eq!((&page["connections"], &page["sync_timestamp"]), (&json!([]), &json!("1970-01-01T00:00:00.000000Z")));
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_out() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let newer = with(with(change("a"), "data.colour_of_the_sky", json!("blue")), "mood", json!("good"));
+    let sparse = json!({ "name": "least", "type": "sqlite", "database": "/tmp/a.db" });
+    let sparse = with(with(change("b"), "data", sparse), "item_id", json!("least"));
+    let answer = ada.uploads("laptop", &[newer, sparse]).await;
+    assert_eq!(answer["success"], true, "{answer}");
+    let page = ada.downloads("").await;
+    assert!(page["connections"][0].get("colour_of_the_sky").is_none());
+    let least = json!({ "id": "least", "name": "least", "type": "sqlite", "database": "/tmp/a.db", "use_ssh": false,
+        "metadata": {}, "created_at": "2026-01-01T00:00:00.000000Z", "updated_at": "2026-01-01T00:00:00.000000Z",
+        "sync_version": 1 });
+    assert_eq!(page["connections"][1], least);
+}
+
+#[tokio::test]
+async fn a_device_never_conflicts_with_itself() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let day = [
+        write(&service, "1", "q", "select 1", 0),
+        write(&service, "2", "q", "select 2", 0),
+        delete(&service, "3", "q", 0),
+        write(&service, "4", "q", "select 4", 0),
+    ];
+    let answer = ada.uploads("laptop", &day).await;
+    let versions: Vec<_> = answer["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
+    assert_eq!(versions, [&json!(1), &json!(2), &json!(3), &json!(4)]);
+    let next = ada.uploads("laptop", &[write(&service, "5", "q", "select 5", 0)]).await;
+    assert_eq!(next["applied"][0]["sync_version"], 5);
+    assert_eq!(ada.reads("q").await.unwrap(), "select 5");
+}
+
+#[tokio::test]
+async fn the_same_edit_on_two_devices_is_no_conflict() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    for strategy in ["last_write_wins", "keep_both", "user_choice"] {
+        let mut laptop = ada.device("laptop").settling_by(strategy);
+        let mut phone = ada.device("phone").settling_by(strategy);
+        laptop.writes("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
+        laptop.syncs().await;
+        service.clock.advance(60);
+        phone.writes("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
+        let answer = phone.syncs().await;
+        assert_eq!((&answer["conflicts"], &answer["applied"][0]["sync_version"]), (&json!([]), &json!(1)));
+        assert_eq!(laptop.downloads().await["saved_queries"], json!([]), "nothing has changed");
+    }
+    ada.uploads("laptop", &[delete(&service, "gone", "keep_both", 1)]).await;
+    let also = ada.uploads("phone", &[delete(&service, "gone too", "keep_both", 1)]).await;
+    assert_eq!((&also["conflicts"], &also["applied"][0]["sync_version"]), (&json!([]), &json!(2)));
+}
+
+#[tokio::test]
+async fn history_is_written_once_and_can_only_be_deleted() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let entry = |id: &str, query: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "create", "data": history(query) });
+    let remove = |id: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "delete" });
+    for (device, change) in [("laptop", entry("1", "select 1")), ("phone", entry("2", "select 2"))] {
+        let answer = ada.uploads(device, &[change]).await;
+        assert_eq!(answer["applied"][0]["sync_version"], 1);
+    }
+    let entries = ada.downloads("").await["query_history"].clone();
+    assert_eq!((entries.as_array().unwrap().len(), &entries[0]["query"]), (1, &json!("select 1")));
+
+    assert_eq!(ada.uploads("phone", &[remove("3")]).await["applied"][0]["item_id"], "h");
+    assert_eq!(ada.uploads("laptop", &[entry("4", "select 4")]).await["success"], true);
+    assert_eq!(ada.downloads("").await["query_history"], json!([]), "what was deleted does not come back");
+}
+
+#[tokio::test]
+async fn an_update_from_before_the_purge_does_not_bring_a_deleted_item_back() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone"));
+    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), service.clock.now());
+    laptop.syncs().await;
+    phone.syncs().await;
+    service.clock.advance(DAY / 2);
+    laptop.deletes("saved_query", "q", service.clock.now());
+    laptop.syncs().await;
+    service.clock.advance(31 * DAY);
+    service.purge().await;
+
+    let ada = ada.logs_in().await;
+    phone.authenticates(&ada.token);
+    phone.writes("saved_query", "q", saved_query("orders", "select 'phone'"), service.clock.now());
+    let answer = phone.uploads().await;
+    assert_eq!(answer["rejected"][0]["code"], "RESYNC_REQUIRED");
+    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].item_id"]);
+    assert_eq!(ada.reads("q").await, None);
+
+    phone.downloads().await;
+    assert_eq!(phone.pending.len(), 1, "the edit is still there to be sent");
+    assert_eq!(phone.uploads().await["applied"][0]["item_id"], "q");
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'phone'");
+}
+
+#[tokio::test]
+async fn an_upload_that_names_no_strategy_is_settled_as_the_server_is_set() {
+    for strategy in ["last_write_wins", "keep_both", "user_choice"] {
+        let service = Service::with(&[("RATE_LIMITS", "off"), ("CONFLICT_STRATEGY", strategy)]).await;
+        let ada = Person::joins(&service, "ada").await;
+        ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
+        let conflict = &ada.uploads("phone", &[write(&service, "1", "q", "select 2", 0)]).await["conflicts"][0];
+        let resolution = if strategy == "user_choice" { json!(null) } else { json!(strategy) };
+        assert_eq!(conflict["resolution"], resolution);
+        assert_eq!(ada.gets("/api/sync/limits").await.expect(200)["default_strategy"], strategy);
+    }
+}
+
+#[tokio::test]
+async fn the_same_ids_of_two_users_never_meet() {
+    let service = Service::start().await;
+    let (ada, bob) = (Person::joins(&service, "ada").await, Person::joins(&service, "bob").await);
+    for (person, text) in [(&ada, "select 'ada'"), (&bob, "select 'bob'")] {
+        let answer = person.uploads("laptop", &[write(&service, "1", "q", text, 0)]).await;
+        assert_eq!(answer["applied"][0]["sync_version"], 1);
+    }
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'ada'");
+    assert_eq!(bob.reads("q").await.unwrap(), "select 'bob'");
+    bob.uploads("laptop", &[delete(&service, "2", "q", 1)]).await;
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'ada'");
+}
