@@ -57,9 +57,10 @@ impl Purge {
     /// When a store fails; what was removed until then stays removed, and the next run goes on.
     pub async fn run(&self, now: Timestamp) -> StoreResult<Report> {
         let mut report = Report::default();
+        // First of all, for the mark that keeps a deleted account closed is forgotten with the rest.
+        self.finish_deletions(now, &mut report).await?;
         self.forget_data(now, &mut report).await?;
         self.forget_expired(now, &mut report).await?;
-        self.finish_deletions(now, &mut report).await?;
         tracing::info!(event = "purged", ?report, "purge done");
         Ok(report)
     }

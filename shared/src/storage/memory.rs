@@ -27,10 +27,20 @@ impl Buckets for MemoryBuckets {
         if buckets.len() >= MOST_BUCKETS {
             buckets.retain(|_, full_at| *full_at > now);
         }
-        let full_at = buckets.get(&toll.key).copied().unwrap_or(now).max(now);
+        let full_at = buckets.get(&toll.key).map_or(now, |full_at| as_seen_from(*full_at, now));
         let (state, full_at) = take(toll, full_at, now);
         buckets.insert(toll.key.clone(), full_at);
         Ok(state)
+    }
+}
+
+/// When a bucket that was to be full at `full_at` will be. An empty one needs a minute. A clock that has gone back by less
+/// than another one is waited for, so that none of its wobbling fills a bucket; one that was set back further is believed.
+fn as_seen_from(full_at: Timestamp, now: Timestamp) -> Timestamp {
+    if full_at.micros() - now.micros() > 2 * MICROS_PER_MINUTE {
+        Timestamp::from_micros(now.micros() + MICROS_PER_MINUTE)
+    } else {
+        full_at.max(now)
     }
 }
 

@@ -12,8 +12,10 @@ const FRAME_BYTES: usize = 1_024;
 
 const WALK: &str = "SELECT head, cursor, previous FROM walks WHERE user_id = ?1 AND device_id = ?2";
 
+/// Writes nothing for an account that is being deleted.
 const REMEMBER: &str = "
-INSERT INTO walks (user_id, device_id, head, cursor, previous) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO walks (user_id, device_id, head, cursor, previous) SELECT ?1, ?2, ?3, ?4, ?5
+WHERE NOT EXISTS (SELECT 1 FROM sync_heads WHERE user_id = ?1 AND closed_at IS NOT NULL)
 ON CONFLICT (user_id, device_id) DO UPDATE SET head = excluded.head, cursor = excluded.cursor,
     previous = excluded.previous";
 
