@@ -101,7 +101,7 @@ pub(crate) async fn of_racing_plans_for_one_head_one_is_written(place: SyncPlace
 async fn upload(line: &Line, upload: &Upload) -> Plan {
     loop {
         let snapshot = line.data.load(line.user, &Touched::by(upload)).await.expect("the store answers");
-        let (plan, _) = decide(snapshot, upload, second(10));
+        let plan = decide(snapshot, upload, second(10)).plan;
         if line.commit(&plan).await.expect("the store writes") == Commit::Applied {
             return plan;
         }

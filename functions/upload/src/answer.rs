@@ -1,12 +1,10 @@
 use serde::Serialize;
 use shared::models::{
-    Change, ChangeHead, ChangeId, Conflict, ConflictId, ConflictRecord, FieldError, ItemId, ItemType, SyncVersion,
-    Timestamp, limits,
+    Change, ChangeHead, ChangeId, Conflict, ConflictRecord, FieldError, ItemId, ItemType, SyncVersion, Timestamp,
+    limits,
 };
-use shared::sync::{Outcome, Rejection, RejectionCode};
+use shared::sync::{Decision, Outcome, Rejection, RejectionCode};
 use utoipa::ToSchema;
-
-use crate::service::Decided;
 
 /// What became of each change: every one is in exactly one of `applied`, `conflicts` and `rejected`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,22 +58,18 @@ struct Rejected {
 }
 
 impl UploadAnswer {
-    /// The answer to an upload of which `refused` says what was not even decided.
-    pub(crate) fn new(decided: Decided, refused: Vec<Option<Box<Rejection>>>) -> Self {
+    /// The answer to `changes`, of which `refused` says what was not even decided.
+    pub(crate) fn new(changes: Vec<Change>, refused: Vec<Option<Box<Rejection>>>, decision: Decision) -> Self {
         let mut answer = Self {
             success: true,
-            synced_at: decided.plan.new_head,
+            synced_at: decision.plan.new_head,
             message: String::new(),
             applied: Vec::new(),
             conflicts: Vec::new(),
             rejected: Vec::new(),
         };
         let mut room = limits::PAGE_BYTES;
-        let Decided { upload, outcomes, plan, before } = decided;
-        let conflict = |id: &ConflictId| {
-            plan.conflicts.iter().find(|conflict| conflict.id == *id).or_else(|| before.conflicts.get(id))
-        };
-        let mut decided = upload.changes.into_iter().zip(outcomes);
+        let mut decided = changes.into_iter().zip(decision.outcomes);
         for (index, refused) in refused.into_iter().enumerate() {
             if let Some(rejection) = refused {
                 answer.rejected.push((*rejection).into());
@@ -85,7 +79,8 @@ impl UploadAnswer {
             match outcome {
                 Outcome::Applied(sync_version) => answer.applied.push(Applied::new(change, sync_version)),
                 Outcome::Conflict(id) => {
-                    answer.conflicts.extend(conflict(&id).map(|conflict| Met::new(change, conflict, &mut room)));
+                    let conflict = decision.conflicts.get(&id);
+                    answer.conflicts.extend(conflict.map(|conflict| Met::new(change, conflict, &mut room)));
                 }
                 Outcome::Rejected(code, error) => {
                     answer.rejected.push(Rejection::late(index, &change, code, error).into());

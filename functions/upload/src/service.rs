@@ -7,7 +7,7 @@ use shared::clock::{Clock, Random, random_bytes};
 use shared::http::{ApiError, Gate};
 use shared::models::{Strategy, UserId};
 use shared::storage::{Commit, SyncStore};
-use shared::sync::{Outcome, Plan, Snapshot, Touched, Upload, decide};
+use shared::sync::{Decision, Touched, Upload, decide};
 use tokio::sync::Mutex;
 
 /// How often an upload is decided anew because another one of the same user came first. Eight devices that write at
@@ -36,15 +36,6 @@ impl FromRef<Uploads> for Arc<Gate> {
     }
 }
 
-/// What came of an upload.
-pub(crate) struct Decided {
-    pub(crate) upload: Upload,
-    pub(crate) outcomes: Vec<Outcome>,
-    /// The data as the upload leaves it, as far as it was touched.
-    pub(crate) plan: Plan,
-    pub(crate) before: Snapshot,
-}
-
 impl Uploads {
     /// The function over `store`.
     pub fn new(
@@ -63,15 +54,16 @@ impl Uploads {
     }
 
     /// Loads, decides and applies until no other upload of the user comes in between.
-    pub(crate) async fn apply(&self, user: UserId, upload: Upload, version: &str) -> Result<Decided, ApiError> {
+    pub(crate) async fn apply(&self, user: UserId, upload: &Upload, version: &str) -> Result<Decision, ApiError> {
         let _turn = self.queue(user).lock().await;
-        let touched = Touched::by(&upload);
+        let touched = Touched::by(upload);
         for round in 0..ROUNDS {
-            let before = self.store.load(user, &touched).await?;
+            let snapshot = self.store.load(user, &touched).await?;
             let now = self.clock.now();
-            let (plan, outcomes) = decide(before.clone(), &upload, now);
-            if plan.is_empty() || self.store.commit(user, &plan, version, now).await? == Commit::Applied {
-                return Ok(Decided { upload, outcomes, plan, before });
+            let decision = decide(snapshot, upload, now);
+            let plan = &decision.plan;
+            if plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied {
+                return Ok(decision);
             }
             tokio::time::sleep(self.pause(round)).await;
         }

@@ -4,7 +4,7 @@ use shared::http::{ApiError, Caller, ErrorBody, Failures, RawBody, Uploads as Up
 
 use crate::Uploads;
 use crate::answer::UploadAnswer;
-use crate::request::{UploadRequest, parse};
+use crate::request::{Parsed, UploadRequest, parse};
 
 /// Takes what a device has changed. All that is applied is applied in one transaction; a repeat changes nothing and is
 /// answered as it was the first time. Up to 10 MB of JSON, after decompression.
@@ -38,6 +38,7 @@ pub(crate) async fn upload(
     let strategy = uploads.default_strategy();
     // A large body takes a while to read: not on a thread that others wait for.
     let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await.map_err(ApiError::internal)??;
-    let decided = uploads.apply(caller.user, parsed.upload, &agent.0).await?;
-    Ok(Json(UploadAnswer::new(decided, parsed.refused)))
+    let Parsed { upload, refused } = parsed;
+    let decision = uploads.apply(caller.user, &upload, &agent.0).await?;
+    Ok(Json(UploadAnswer::new(upload.changes, refused, decision)))
 }

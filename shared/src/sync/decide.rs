@@ -3,18 +3,17 @@ use std::collections::BTreeSet;
 use super::branch::renews;
 use super::copy::{conflict_id, copy_id, copy_of, further_copy_id};
 use super::snapshot::burial_id;
-use super::{Outcome, Plan, Receipt, RejectionCode, Snapshot, Tally, Upload, next_time};
+use super::{Decision, Outcome, Plan, Receipt, RejectionCode, Snapshot, Tally, Upload, next_time};
 use crate::models::{
     Change, Conflict, ConflictId, DeviceId, Edit, FieldError, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement,
     Stored, Strategy, SyncVersion, Timestamp, Winner,
 };
 
-/// Decides what `upload` does to the data in `snapshot` at the server time `now`: what to write, and what became of
-/// each change, in order.
-pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> (Plan, Vec<Outcome>) {
+/// Decides what `upload` does to the data in `snapshot` at the server time `now`.
+pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> Decision {
     let mut ledger = Ledger::new(snapshot, upload, now);
     let outcomes = upload.changes.iter().map(|change| ledger.take(change)).collect();
-    (ledger.into_plan(), outcomes)
+    ledger.into_decision(outcomes)
 }
 
 /// The user's data as the changes of one upload pass over it, one after the other.
@@ -44,20 +43,18 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn into_plan(mut self) -> Plan {
-        let items = std::mem::take(&mut self.data.items);
-        let conflicts = std::mem::take(&mut self.data.conflicts);
-        Plan {
+    fn into_decision(self, outcomes: Vec<Outcome>) -> Decision {
+        let (items, conflicts) = (self.data.items, self.data.conflicts);
+        let written = conflicts.values().filter(|conflict| self.written_conflicts.contains(&conflict.id)).cloned();
+        let plan = Plan {
             expected: self.data.head,
             new_head: self.time,
             items: items.into_iter().filter(|(key, _)| self.written_items.contains(key)).collect(),
-            conflicts: conflicts
-                .into_values()
-                .filter(|conflict| self.written_conflicts.contains(&conflict.id))
-                .collect(),
+            conflicts: written.collect(),
             receipts: self.new_receipts,
             tally: Some(self.tally),
-        }
+        };
+        Decision { plan, outcomes, conflicts }
     }
 
     fn take(&mut self, change: &Change) -> Outcome {

@@ -25,7 +25,7 @@ pub use copy::copies_of;
 pub use decide::decide;
 pub use intake::{intake, intake_data};
 pub use page::{Answer, Walk, next_walk, verdict};
-pub use plan::{Outcome, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
+pub use plan::{Decision, Outcome, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
 pub use resolve::{Choice, Request, Resolution, resolve};
 use snapshot::next_time;
 pub use snapshot::{Branch, Head, Snapshot, Touched};

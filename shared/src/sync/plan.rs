@@ -22,7 +22,18 @@ pub struct Upload {
     pub changes: Vec<Change>,
 }
 
-/// What is to be written, and what to answer. Made by [`super::decide`] and [`super::resolve`], executed by
+/// What an upload comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What to write.
+    pub plan: Plan,
+    /// What became of each change, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The conflicts that outcomes name, as they stand now.
+    pub conflicts: BTreeMap<ConflictId, Conflict>,
+}
+
+/// What is to be written. Made by [`super::decide`] and [`super::resolve`], executed by
 /// [`crate::storage::SyncStore::commit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {

@@ -65,9 +65,9 @@ impl Line {
 
     /// Uploads, and returns what became of each change.
     pub(super) fn takes(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
-        let (plan, outcomes) = decide(self.snapshot(&Touched::by(upload)), upload, now);
-        self.commit(&plan);
-        outcomes
+        let decision = decide(self.snapshot(&Touched::by(upload)), upload, now);
+        self.commit(&decision.plan);
+        decision.outcomes
     }
 
     /// The query of an item that is not deleted.
