@@ -1,5 +1,5 @@
--- Accounts and sessions of the embedded default, beside the sync data in the same file. In production they live in
--- PostgreSQL and Redis. Times are whole microseconds since 1970.
+-- Accounts and sessions of the local server, beside the sync data in the same file. Times are whole microseconds since
+-- 1970.
 
 -- The keys are the caseless forms of name and address; both are NULL, and free, once the deletion has begun.
 CREATE TABLE users (

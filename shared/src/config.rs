@@ -13,8 +13,9 @@ use crate::models::Strategy;
 pub struct Settings {
     /// `DATA_DIR`: the folder of the embedded stores. Default `./data`.
     pub data: PathBuf,
-    /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end.
-    pub public_url: String,
+    /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end. Only what sends
+    /// mails needs it.
+    pub public_url: Option<String>,
     /// `JWT_SECRET`: what access tokens are signed with; at least 32 bytes.
     pub jwt_secret: Option<SecretString>,
     /// `JWT_SECRET_PREVIOUS`: what they were signed with until lately.
@@ -42,14 +43,14 @@ impl Settings {
     /// Names the variable that is wrong.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let or = |name: &str, default: &str| lookup(name).unwrap_or_else(|| default.to_owned());
-        let public_url = or("PUBLIC_URL", "http://127.0.0.1:8500");
-        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+        let public_url = lookup("PUBLIC_URL");
+        if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
             return Err("PUBLIC_URL must start with http:// or https://".to_owned());
         }
         let strategy = or("CONFLICT_STRATEGY", Strategy::LastWriteWins.name());
         Ok(Self {
             data: or("DATA_DIR", "./data").into(),
-            public_url: public_url.trim_end_matches('/').to_owned(),
+            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             jwt_secret: lookup("JWT_SECRET").map(SecretString::from),
             jwt_secret_previous: lookup("JWT_SECRET_PREVIOUS").map(SecretString::from),
             rate_limits: match or("RATE_LIMITS", "on").as_str() {
@@ -62,6 +63,16 @@ impl Settings {
             default_strategy: Strategy::named(&strategy)
                 .ok_or("CONFLICT_STRATEGY must be last_write_wins, keep_both or user_choice")?,
         })
+    }
+
+    /// How the product is called, and where its links lead.
+    ///
+    /// # Errors
+    /// When nobody said where.
+    #[cfg(feature = "mail")]
+    pub fn brand(&self) -> Result<crate::mail::Brand, String> {
+        let url = self.public_url.as_ref().ok_or("PUBLIC_URL is not set: the links in mails need it")?;
+        Ok(crate::mail::Brand::sql_studio(url))
     }
 
     /// The keys of access tokens.

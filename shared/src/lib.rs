@@ -1,8 +1,8 @@
 //! What the functions of the sync backend have in common.
 //!
-//! The arrows between the modules point one way: [`models`] knows nothing of the rest; [`sync`] and the traits in
-//! [`storage`] know only the models; the backends know the traits; [`http`] ties requests to both. The test
-//! `tests/architecture` holds this in place.
+//! The arrows that matter point one way: [`models`] knows nothing of the rest; [`sync`] knows only the models; the traits in
+//! [`storage`] know only these two; the backends know the traits; [`http`] ties requests to them. `tests/architecture`
+//! holds the first three in place.
 
 pub mod auth;
 pub mod clock;

@@ -8,10 +8,9 @@ use tracing_subscriber::EnvFilter;
 pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // Tests that start several servers in one process keep the first one's logging.
     if std::io::stderr().is_terminal() {
-        builder.try_init().ok();
+        builder.init();
     } else {
-        builder.json().flatten_event(true).try_init().ok();
+        builder.json().flatten_event(true).init();
     }
 }

@@ -4,9 +4,6 @@ use shared::storage::libsql::{EMBEDDED, Migration, SYNC};
 
 use crate::source::{files, names};
 
-/// Folders whose migrations another runner finds by itself.
-const FOUND_BY_OTHERS: [&str; 1] = ["postgres"];
-
 /// What is wrong with the list `listed` of the migrations that are `written`, if anything.
 fn faults(written: &[String], listed: &[&str]) -> Vec<String> {
     let missing = written.iter().filter(|name| !listed.contains(&name.as_str()));
@@ -40,7 +37,7 @@ fn every_migration_is_listed() {
 #[test]
 fn no_folder_of_migrations_is_overlooked() {
     for folder in names("migrations").into_iter().filter(|name| !name.contains('.')) {
-        let known = ["libsql", "embedded"].contains(&folder.as_str()) || FOUND_BY_OTHERS.contains(&folder.as_str());
+        let known = ["libsql", "embedded"].contains(&folder.as_str());
         assert!(known, "who runs migrations/{folder}?");
     }
 }

@@ -1,4 +1,4 @@
-//! The routes: as the contract has them, as the document describes them, as the functions own them.
+//! The routes: as clients know them, as the document describes them, as the functions own them.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ enum Auth {
 }
 use Auth::{Bearer, None};
 
-/// The contract's table: the function, the method, the path, and who may ask.
-const CONTRACT: [(&str, &str, &str, Auth); 25] = [
+/// What clients rely on, so that a change of it is deliberate: the function, the method, the path, and who may ask.
+const ROUTES: [(&str, &str, &str, Auth); 25] = [
     ("auth", "post", "/api/auth/signup", None),
     ("auth", "post", "/api/auth/login", None),
     ("auth", "post", "/api/auth/refresh", None),
@@ -48,8 +48,8 @@ const CONTRACT: [(&str, &str, &str, Auth); 25] = [
 
 type Route = (String, String, Auth);
 
-fn contract() -> BTreeSet<Route> {
-    CONTRACT.iter().map(|(_, method, path, auth)| ((*method).to_owned(), (*path).to_owned(), *auth)).collect()
+fn known() -> BTreeSet<Route> {
+    ROUTES.iter().map(|(_, method, path, auth)| ((*method).to_owned(), (*path).to_owned(), *auth)).collect()
 }
 
 /// The routes that `document` describes.
@@ -64,11 +64,11 @@ fn described(document: &Value) -> BTreeSet<Route> {
     routes
 }
 
-/// How the routes of `document` differ from the contract's.
-fn differences(document: &Value, contract: &BTreeSet<Route>) -> Vec<String> {
+/// How the routes of `document` differ from those that clients know.
+fn differences(document: &Value, known: &BTreeSet<Route>) -> Vec<String> {
     let described = described(document);
-    let missing = contract.difference(&described).map(|route| format!("not described: {route:?}"));
-    let invented = described.difference(contract).map(|route| format!("not in the contract: {route:?}"));
+    let missing = known.difference(&described).map(|route| format!("not described: {route:?}"));
+    let invented = described.difference(known).map(|route| format!("not known: {route:?}"));
     missing.chain(invented).collect()
 }
 
@@ -101,15 +101,15 @@ async fn the_document_is_what_the_code_makes_today() {
 }
 
 #[test]
-fn the_document_describes_the_contract() {
+fn the_document_describes_what_clients_know() {
     let document: Value = serde_json::from_str(&file(DOCUMENT).text).expect("it is JSON");
-    let differences = differences(&document, &contract());
+    let differences = differences(&document, &known());
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
 #[test]
-fn every_route_belongs_to_the_function_that_the_contract_names() {
-    for (function, method, path, _) in CONTRACT {
+fn every_route_belongs_to_the_function_that_is_known_for_it() {
+    for (function, method, path, _) in ROUTES {
         assert!(owns(&texts(function), method, path), "{function} lacks {method} {path}");
     }
 }
@@ -132,7 +132,7 @@ mod seen_to_fail {
         for (place, change) in changes.into_iter().enumerate() {
             let mut document = document();
             change(&mut document["paths"]);
-            assert!(!differences(&document, &contract()).is_empty(), "change {place}");
+            assert!(!differences(&document, &known()).is_empty(), "change {place}");
         }
     }
 

@@ -38,6 +38,7 @@ impl Service {
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         let lookup = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let mut settings = Settings::read(lookup).expect("the settings are right");
+        settings.public_url.get_or_insert_with(|| "http://127.0.0.1:8500".to_owned());
         settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
         let folder = scratch();
         let stores = Arc::new(Embedded::open(folder.path()).await.expect("the stores open"));

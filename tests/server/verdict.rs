@@ -41,7 +41,7 @@ pub(crate) fn judge(what: &impl Display, answer: &Answer) {
 
 fn judge_error(what: &impl Display, answer: &Answer) {
     let codes = CODES.iter().find(|(status, _)| *status == answer.status).map(|(_, codes)| *codes);
-    let codes = codes.unwrap_or_else(|| panic!("{} is no status of the contract\nto {what}", answer.status));
+    let codes = codes.unwrap_or_else(|| panic!("{} is no status of this API\nto {what}", answer.status));
     assert!(answer.status != 405 || answer.header("allow").is_some(), "405 without Allow\nto {what}");
     let to_head = answer.body.is_empty() && what.to_string().starts_with("HEAD ");
     if to_head {

@@ -1,8 +1,9 @@
 use axum::Json;
 use axum::extract::State;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::{Password, Verdict};
-use shared::http::{ApiError, AuthCalls, Caller, Code, ErrorBody, Failures, JsonBody, invalid_field};
+use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, Code, ErrorBody, Failures, JsonBody, invalid_field};
 use shared::mail::Letter;
 use shared::storage::Account;
 use utoipa::ToSchema;
@@ -13,11 +14,11 @@ use crate::service::Done;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ChangePasswordRequest {
     /// The password as it is.
-    #[schema(format = Password)]
-    current_password: String,
+    #[schema(value_type = String, format = Password)]
+    current_password: SecretString,
     /// 8 to 128 characters, with upper case, lower case and a digit.
-    #[schema(format = Password)]
-    new_password: String,
+    #[schema(value_type = String, format = Password)]
+    new_password: SecretString,
 }
 
 /// Changes the password and ends every other session.
@@ -31,8 +32,7 @@ pub(crate) struct ChangePasswordRequest {
         (status = 200, body = Done),
         (status = 401, description = "No valid token, or the current password is wrong", body = ErrorBody),
         (status = 409, description = "The password was changed by somebody else just now", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -41,9 +41,10 @@ pub(crate) async fn change_password(
     caller: Caller<AuthCalls>,
     JsonBody(request): JsonBody<ChangePasswordRequest>,
 ) -> Result<Json<Done>, ApiError> {
-    let password = Password::parse(&request.new_password).map_err(|message| invalid_field("new_password", message))?;
+    let password = Password::parse(request.new_password.expose_secret())
+        .map_err(|message| invalid_field("new_password", message))?;
     let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
-    auth.demand_password(&account, &request.current_password).await?;
+    auth.demand_password(&account, request.current_password.expose_secret()).await?;
     let hash = auth.passwords.hash(&password).await?;
     if !auth.accounts.set_password(caller.user, &account.password_hash, &hash).await? {
         return Err(ApiError::new(Code::Conflict, "the password was changed by somebody else just now"));

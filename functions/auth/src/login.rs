@@ -1,8 +1,11 @@
 use axum::Json;
 use axum::extract::State;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::{Password, Verdict};
-use shared::http::{ApiError, AuthCalls, Code, ErrorBody, Failures, JsonBody, RateClass, UserAgent, Visitor};
+use shared::http::{
+    ApiError, AuthCalls, BodyFailures, Code, ErrorBody, Failures, JsonBody, RateClass, UserAgent, Visitor,
+};
 use shared::models::Login;
 use shared::storage::{Account, TokenHash};
 use utoipa::ToSchema;
@@ -15,8 +18,8 @@ pub(crate) struct LoginRequest {
     /// The user's name or e-mail address.
     username: String,
     /// The user's password.
-    #[schema(format = Password)]
-    password: String,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
     /// What to call the device among the user's sessions; by default its `User-Agent`.
     #[schema(nullable = false)]
     device: Option<String>,
@@ -31,8 +34,7 @@ pub(crate) struct LoginRequest {
     responses(
         (status = 200, body = Authenticated),
         (status = 401, description = "Name and password do not belong together", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -45,7 +47,7 @@ pub(crate) async fn login(
     let Ok(login) = request.username.parse::<Login>();
     let account = auth.accounts.find(&login).await?;
     auth.count_login(&visitor, &login, account.as_ref()).await?;
-    let password = Password::presented(&request.password);
+    let password = Password::presented(request.password.expose_secret());
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
     let account = account.filter(|_| verdict != Verdict::Wrong).ok_or_else(invalid_credentials)?;

@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let mailer = mail::OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone());
     let gate = Gate::new(&settings, stores.clone(), stores.clone(), clock.clone())?;
     let data = Arc::new(stores.sync());
-    let auth = Auth::new(gate, stores, data, Arc::new(mailer), &settings, random, clock);
+    let auth = Auth::new(gate, stores, data, Arc::new(mailer), settings.brand()?, random, clock);
     let (router, _) = router(auth).split_for_parts();
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

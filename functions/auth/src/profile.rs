@@ -1,8 +1,9 @@
 use axum::Json;
 use axum::extract::State;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::deletion::Remains;
-use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, JsonBody};
+use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, ErrorBody, Failures, JsonBody};
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -33,8 +34,8 @@ pub(crate) async fn show(State(auth): State<Auth>, caller: Caller<AuthCalls>) ->
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct DeleteAccountRequest {
     /// The account's password: a stolen session must not suffice.
-    #[schema(format = Password)]
-    password: String,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
 }
 
 /// Deletes the account and all its data. Its name and address are free at once.
@@ -47,8 +48,7 @@ pub(crate) struct DeleteAccountRequest {
     responses(
         (status = 200, body = Done),
         (status = 401, description = "No valid token, or the password is wrong", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -59,9 +59,12 @@ pub(crate) async fn delete(
 ) -> Result<Json<Done>, ApiError> {
     // No account behind a living session: a deletion that was interrupted, and goes on.
     if let Some(account) = auth.accounts.get(caller.user).await? {
-        auth.demand_password(&account, &request.password).await?;
+        auth.demand_password(&account, request.password.expose_secret()).await?;
     }
     let remains = Remains { accounts: &*auth.deletions, sessions: &*auth.gate.sessions, data: &*auth.data };
-    remains.delete(caller.user, auth.clock.now(), BATCHES).await?;
-    Ok(Done::because("Your account and all its data are deleted."))
+    Ok(if remains.delete(caller.user, auth.clock.now(), BATCHES).await? {
+        Done::because("Your account and all its data are deleted.")
+    } else {
+        Done::because("Your account is deleted; the rest of its data is being removed.")
+    })
 }

@@ -1,8 +1,9 @@
 use axum::Json;
 use axum::extract::State;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{ApiError, Code, ErrorBody, Failures, JsonBody, Visitor};
+use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, Visitor};
 use shared::storage::Rotation;
 use utoipa::ToSchema;
 
@@ -12,7 +13,8 @@ use crate::tokens::{Authenticated, SESSION_LIFETIME};
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct RefreshRequest {
     /// The newest refresh token of the session.
-    refresh_token: String,
+    #[schema(value_type = String)]
+    refresh_token: SecretString,
 }
 
 /// Exchanges a refresh token for a new pair.
@@ -24,8 +26,7 @@ pub(crate) struct RefreshRequest {
     responses(
         (status = 200, body = Authenticated),
         (status = 401, description = "The token is unknown, has expired, or was used before", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -35,7 +36,7 @@ pub(crate) async fn refresh(
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
-    let presented = OpaqueToken::parse(&request.refresh_token).ok_or_else(unknown)?;
+    let presented = OpaqueToken::parse(request.refresh_token.expose_secret()).ok_or_else(unknown)?;
     let next = OpaqueToken::generate(&*auth.random);
     let now = auth.clock.now();
     let expires_at = now.plus_seconds(SESSION_LIFETIME);

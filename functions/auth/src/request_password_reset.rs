@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{ApiError, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::http::{ApiError, BodyFailures, Failures, JsonBody, Visitor, invalid_field};
 use shared::models::{EmailAddress, Login};
 use shared::storage::TokenPurpose;
 use utoipa::ToSchema;
@@ -23,8 +23,7 @@ pub(crate) struct PasswordResetRequest {
     request_body = PasswordResetRequest,
     responses(
         (status = 200, body = Done),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]

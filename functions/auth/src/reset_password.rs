@@ -1,8 +1,9 @@
 use axum::Json;
 use axum::extract::State;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
-use shared::http::{ApiError, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::http::{ApiError, BodyFailures, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
 use shared::mail::Letter;
 use utoipa::ToSchema;
 
@@ -13,10 +14,11 @@ use crate::verify_email::{parse_token, spent};
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ResetPasswordRequest {
     /// The token of the link in the mail.
-    token: String,
+    #[schema(value_type = String)]
+    token: SecretString,
     /// 8 to 128 characters, with upper case, lower case and a digit.
-    #[schema(format = Password)]
-    new_password: String,
+    #[schema(value_type = String, format = Password)]
+    new_password: SecretString,
 }
 
 /// Sets a new password by the link that was mailed, and ends every session.
@@ -28,8 +30,7 @@ pub(crate) struct ResetPasswordRequest {
     responses(
         (status = 200, body = Done),
         (status = 410, description = "The link was used before or has expired", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -38,8 +39,9 @@ pub(crate) async fn reset_password(
     _visitor: Visitor,
     JsonBody(request): JsonBody<ResetPasswordRequest>,
 ) -> Result<Json<Done>, ApiError> {
-    let token = parse_token(&request.token)?;
-    let password = Password::parse(&request.new_password).map_err(|message| invalid_field("new_password", message))?;
+    let token = parse_token(request.token.expose_secret())?;
+    let password = Password::parse(request.new_password.expose_secret())
+        .map_err(|message| invalid_field("new_password", message))?;
     let hash = auth.passwords.hash(&password).await?;
     let reset = auth.mail_tokens.reset_password(&token.hash(), &hash, auth.clock.now()).await?;
     let user = reset.ok_or_else(spent)?;

@@ -4,7 +4,6 @@ use axum::extract::FromRef;
 use serde::Serialize;
 use shared::auth::{OpaqueToken, Passwords};
 use shared::clock::{Clock, Random};
-use shared::config::Settings;
 use shared::http::Gate;
 use shared::mail::{Brand, Letter, Mailer};
 use shared::models::{Timestamp, User};
@@ -43,7 +42,7 @@ impl Auth {
         stores: Arc<A>,
         data: Arc<dyn Retention>,
         mailer: Arc<dyn Mailer>,
-        settings: &Settings,
+        brand: Brand,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -55,7 +54,7 @@ impl Auth {
             data,
             passwords: Passwords::new(random.clone()),
             mailer,
-            brand: Arc::new(Brand::sql_studio(&settings.public_url)),
+            brand: Arc::new(brand),
             random,
             clock,
         }

@@ -1,10 +1,11 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
 use shared::clock::random_uuid;
-use shared::http::{ApiError, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor};
+use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor};
 use shared::models::{EmailAddress, FieldError, User, Username};
 use shared::storage::{NewAccount, SignUp, TokenPurpose};
 use utoipa::ToSchema;
@@ -19,8 +20,8 @@ pub(crate) struct SignupRequest {
     /// An address of the user's, to which a link is mailed.
     email: String,
     /// 8 to 128 characters, with upper case, lower case and a digit.
-    #[schema(format = Password)]
-    password: String,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
     /// What to call the device among the user's sessions; by default its `User-Agent`.
     #[schema(nullable = false)]
     device: Option<String>,
@@ -35,8 +36,7 @@ pub(crate) struct SignupRequest {
     responses(
         (status = 201, body = Authenticated),
         (status = 409, description = "The name or the address is taken", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -57,7 +57,10 @@ pub(crate) async fn signup(
     }
     let NewAccount { id, username, email, created_at, .. } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };
-    auth.send_link(&user, TokenPurpose::VerifyEmail).await?;
+    if let Err(error) = auth.send_link(&user, TokenPurpose::VerifyEmail).await {
+        // The account is there, and a link can be asked for again: an error would say that neither is so.
+        tracing::error!(user = %user.id, %error, "no link was sent");
+    }
     let answer = auth.open_session(&user, request.device, agent, visitor.address).await?;
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -65,7 +68,8 @@ pub(crate) async fn signup(
 fn parse(request: &SignupRequest) -> Result<(Username, EmailAddress, Password), ApiError> {
     let username = Username::parse(&request.username).map_err(|message| FieldError::new("username", message));
     let email = EmailAddress::parse(&request.email).map_err(|message| FieldError::new("email", message));
-    let password = Password::parse(&request.password).map_err(|message| FieldError::new("password", message));
+    let password =
+        Password::parse(request.password.expose_secret()).map_err(|message| FieldError::new("password", message));
     match (username, email, password) {
         (Ok(username), Ok(email), Ok(password)) => Ok((username, email, password)),
         (username, email, password) => {

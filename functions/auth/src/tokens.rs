@@ -16,7 +16,7 @@ use crate::service::UserRecord;
 pub(crate) const SESSION_LIFETIME: i64 = 7 * 24 * 3_600;
 
 /// A user with the tokens of one session.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Authenticated {
     /// The account.
     user: UserRecord,

@@ -1,8 +1,9 @@
 use axum::Json;
 use axum::extract::State;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{ApiError, Code, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
 use shared::mail::Letter;
 use utoipa::ToSchema;
 
@@ -12,7 +13,8 @@ use crate::service::Done;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct VerifyEmailRequest {
     /// The token of the link in the mail.
-    token: String,
+    #[schema(value_type = String)]
+    token: SecretString,
 }
 
 /// Confirms the address that a link was mailed to.
@@ -24,8 +26,7 @@ pub(crate) struct VerifyEmailRequest {
     responses(
         (status = 200, body = Done),
         (status = 410, description = "The link was used before or has expired", body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]
@@ -34,7 +35,7 @@ pub(crate) async fn verify_email(
     _visitor: Visitor,
     JsonBody(request): JsonBody<VerifyEmailRequest>,
 ) -> Result<Json<Done>, ApiError> {
-    let token = parse_token(&request.token)?;
+    let token = parse_token(request.token.expose_secret())?;
     let verified = auth.mail_tokens.verify_email(&token.hash(), auth.clock.now()).await?;
     let user = verified.ok_or_else(spent)?;
     auth.send(&user, Letter::Welcome).await;

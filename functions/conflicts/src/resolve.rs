@@ -2,7 +2,9 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::http::{ApiError, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, PathId, invalid_field};
+use shared::http::{
+    ApiError, BodyFailures, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, PathId, invalid_field,
+};
 use shared::models::{
     ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Strategy, Timestamp, Winner,
 };
@@ -66,8 +68,7 @@ pub(crate) struct ResolveAnswer {
         (status = 404, body = ErrorBody),
         (status = 409, description = "Settled otherwise, or the item has moved on: the conflict as it is now",
          body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]

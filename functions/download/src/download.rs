@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, Caller, Downloads as DownloadCalls, ErrorBody, Failures, Query};
+use shared::http::{ApiError, Caller, DownloadCalls, ErrorBody, Failures, Query};
 use shared::models::{
     ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
     SavedQuery, Stored, SyncVersion, Timestamp, UserId, limits,

@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, Caller, Downloads as DownloadCalls, ErrorBody, Failures};
+use shared::http::{ApiError, Caller, DownloadCalls, ErrorBody, Failures};
 use shared::models::{Device, DeviceId, Timestamp};
 use utoipa::ToSchema;
 

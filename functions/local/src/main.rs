@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 /// The sync backend of SQL Studio, on this machine.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -82,7 +82,8 @@ async fn main() -> Result<(), Fault> {
         }
         Command::Openapi => {
             let folder = std::env::temp_dir().join(format!("sql-studio-openapi-{}", std::process::id()));
-            let document = document(&open(Folder { data: folder.clone() }, None).await?);
+            let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+            let document = document(&open(Folder { data: folder.clone() }, Some(nowhere)).await?);
             std::fs::remove_dir_all(folder)?;
             say(document?.trim_end());
             Ok(())
@@ -103,8 +104,8 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
 async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fault> {
     let mut settings = Settings::from_env()?;
     settings.data = folder.data;
-    if let (Some(address), Err(_)) = (address, std::env::var("PUBLIC_URL")) {
-        settings.public_url = format!("http://{address}");
+    if let (Some(address), None) = (address, &settings.public_url) {
+        settings.public_url = Some(format!("http://{address}"));
     }
     if settings.jwt_secret.is_none() {
         settings.jwt_secret = Some(ensure_signing_key(&settings.data, &SystemRandom)?);

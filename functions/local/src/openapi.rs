@@ -27,7 +27,7 @@ pub(crate) fn description() -> OpenApi {
 /// The OpenAPI document of `studio`, as it is kept in `functions/health/openapi.json`.
 ///
 /// # Errors
-/// When the settings lack a signing key, without which there are no routes.
+/// When the settings lack what the routes need.
 pub fn document(studio: &Studio) -> Result<String, String> {
     let (_, document) = studio.routes()?;
     document.to_pretty_json().map(|json| json + "\n").map_err(|error| error.to_string())

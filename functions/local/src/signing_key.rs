@@ -13,17 +13,23 @@ use shared::clock::{Random, random_bytes};
 pub fn ensure_signing_key(folder: &Path, random: &dyn Random) -> std::io::Result<SecretString> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join("jwt.key");
+    if !path.exists() {
+        // Written whole under another name first: of two processes that start at once, one wins and both read all of it.
+        let draft = folder.join(format!("jwt.key.{}", hex::encode(random_bytes::<4>(random))));
+        write_secret(&draft, &hex::encode(random_bytes::<32>(random)))?;
+        let linked = std::fs::hard_link(&draft, &path);
+        std::fs::remove_file(&draft)?;
+        linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
+    }
+    std::fs::read_to_string(&path).map(SecretString::from)
+}
+
+fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(&path) {
-        Ok(mut file) => {
-            file.write_all(hex::encode(random_bytes::<32>(random)).as_bytes())?;
-            file.sync_all()?;
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
-    }
-    std::fs::read_to_string(&path).map(SecretString::from)
+    let mut file = options.open(path)?;
+    file.write_all(secret.as_bytes())?;
+    file.sync_all()
 }

@@ -36,7 +36,7 @@ impl Studio {
     /// Every route, in its frame.
     ///
     /// # Errors
-    /// When the settings lack a signing key.
+    /// When the settings lack a signing key or the public URL.
     pub fn router(&self) -> Result<Router, String> {
         let frame =
             Frame { clock: self.clock.clone(), random: self.random.clone(), origins: self.settings.origins.clone() };
@@ -59,7 +59,7 @@ impl Studio {
             self.stores.clone(),
             data.clone(),
             self.mailer.clone(),
-            &self.settings,
+            self.settings.brand()?,
             random.clone(),
             clock.clone(),
         );

@@ -13,6 +13,8 @@ use shared::storage::{Deletions, Expiry, Retention, Sessions, StoreResult};
 const BATCH: usize = 500;
 /// Most batches of each kind in one run: well within a function's 15 minutes. What is left waits for the next run.
 const BATCHES: usize = 10_000;
+/// Most batches for one account whose deletion is followed up.
+const BATCHES_PER_ACCOUNT: usize = 1_000;
 /// Most accounts in one run whose interrupted deletion is followed up.
 const DELETIONS: usize = 1_000;
 
@@ -81,10 +83,16 @@ impl Purge {
 
     async fn forget_expired(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
         for store in &self.expiring {
-            for _ in 0..BATCHES {
+            let mut batches = 0;
+            loop {
                 let expired = store.purge_expired(now, BATCH).await?;
                 report.expired += expired;
+                batches += 1;
                 if expired == 0 {
+                    break;
+                }
+                if batches == BATCHES {
+                    report.unfinished = true;
                     break;
                 }
             }
@@ -94,11 +102,17 @@ impl Purge {
 
     async fn finish_deletions(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
         let remains = Remains { accounts: &*self.accounts, sessions: &*self.sessions, data: &*self.data };
-        for user in self.accounts.pending_deletions(DELETIONS).await? {
-            if remains.delete(user, now, BATCHES).await? {
-                report.accounts += 1;
-            } else {
-                report.unfinished = true;
+        let pending = self.accounts.pending_deletions(DELETIONS).await?;
+        report.unfinished |= pending.len() == DELETIONS;
+        for user in pending {
+            match remains.delete(user, now, BATCHES_PER_ACCOUNT).await {
+                Ok(true) => report.accounts += 1,
+                Ok(false) => report.unfinished = true,
+                Err(error) => {
+                    // One account must not keep all others from being purged.
+                    tracing::error!(%user, %error, "a deletion was not finished");
+                    report.unfinished = true;
+                }
             }
         }
         Ok(())

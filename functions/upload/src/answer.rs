@@ -6,6 +6,9 @@ use shared::models::{
 use shared::sync::{Decision, Outcome, Rejection, RejectionCode};
 use utoipa::ToSchema;
 
+/// Most bytes of the data of conflicts in one answer; the rest of what Lambda hands back is for everything else.
+const DATA_BYTES: usize = limits::PAGE_BYTES / 2;
+
 /// What became of each change: every one is in exactly one of `applied`, `conflicts` and `rejected`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UploadAnswer {
@@ -68,7 +71,8 @@ impl UploadAnswer {
             conflicts: Vec::new(),
             rejected: Vec::new(),
         };
-        let mut room = limits::PAGE_BYTES;
+        // Everything but the data of conflicts is small: 5,000 changes with the longest ids take up less than the rest.
+        let mut room = DATA_BYTES;
         let mut decided = changes.into_iter().zip(decision.outcomes);
         for (index, refused) in refused.into_iter().enumerate() {
             if let Some(rejection) = refused {
@@ -108,7 +112,7 @@ impl Met {
     /// The conflict that `change` met, whole as long as there is room for its data.
     fn new(change: Change, conflict: &Conflict, room: &mut usize) -> Self {
         let mut conflict = ConflictRecord::from(conflict);
-        let bytes = serde_json::to_vec(&conflict).map_or(usize::MAX, |json| json.len());
+        let bytes = json_bytes(&conflict);
         match room.checked_sub(bytes) {
             Some(left) => *room = left,
             None => {
@@ -120,10 +124,17 @@ impl Met {
     }
 }
 
+fn json_bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
+}
+
 impl From<Rejection> for Rejected {
     fn from(rejection: Rejection) -> Self {
-        let reasons: Vec<String> =
-            rejection.details.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
-        Self { change: rejection.change, reason: reasons.join("; "), code: rejection.code, details: rejection.details }
+        let first = rejection.details.first().map(|error| format!("{} {}", error.field, error.message));
+        let reason = match rejection.details.len() {
+            0 | 1 => first.unwrap_or_default(),
+            more => format!("{} (and {} more)", first.unwrap_or_default(), more - 1),
+        };
+        Self { change: rejection.change, reason, code: rejection.code, details: rejection.details }
     }
 }

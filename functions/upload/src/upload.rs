@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use shared::http::{ApiError, Caller, ErrorBody, Failures, RawBody, Uploads as UploadCalls, UserAgent};
+use shared::http::{ApiError, BodyFailures, Caller, ErrorBody, Failures, RawBody, UploadCalls, UserAgent};
 
 use crate::Uploads;
 use crate::answer::UploadAnswer;
@@ -24,8 +24,7 @@ use crate::request::{Parsed, UploadRequest, parse};
     responses(
         (status = 200, body = UploadAnswer),
         (status = 401, body = ErrorBody),
-        (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody),
+        BodyFailures,
         Failures
     )
 )]

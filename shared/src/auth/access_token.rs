@@ -1,4 +1,3 @@
-use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -128,11 +127,8 @@ impl AccessTokens {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // The crate would ask the system's clock.
         validation.validate_exp = false;
-        let claims = match decode::<Claims>(token, &key.decoding, &validation) {
-            Ok(token) => token.claims,
-            Err(error) if *error.kind() == ErrorKind::ExpiredSignature => return Err(InvalidToken::Expired),
-            Err(_) => return Err(InvalidToken::Forged),
-        };
+        let decoded = decode::<Claims>(token, &key.decoding, &validation).map_err(|_| InvalidToken::Forged)?;
+        let claims = decoded.claims;
         if claims.exp.saturating_mul(1_000_000) <= now.micros() { Err(InvalidToken::Expired) } else { Ok(claims) }
     }
 }

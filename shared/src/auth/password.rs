@@ -80,9 +80,9 @@ pub struct Passwords {
 impl Passwords {
     /// Takes its salts from `random`.
     pub fn new(random: Arc<dyn Random>) -> Self {
-        let nobody = SecretString::from(
-            "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        );
+        let (salt, hash) = ("A".repeat(22), "A".repeat(43));
+        let nobody = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}");
+        let nobody = SecretString::from(nobody);
         Self { permits: Arc::new(Semaphore::new(CONCURRENT_HASHES)), random, nobody }
     }
 

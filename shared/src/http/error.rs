@@ -212,3 +212,14 @@ pub enum Failures {
     #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds after which to try again")))]
     ServiceUnavailable(#[to_schema] ErrorBody),
 }
+
+/// What an endpoint that takes a body may answer besides, for the OpenAPI document.
+#[derive(IntoResponses)]
+pub enum BodyFailures {
+    /// The body is too large.
+    #[response(status = 413)]
+    PayloadTooLarge(#[to_schema] ErrorBody),
+    /// The body is of a kind that is not understood.
+    #[response(status = 415)]
+    UnsupportedMediaType(#[to_schema] ErrorBody),
+}

@@ -17,7 +17,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{ApiError, Code, Origins, cors};
 use crate::clock::{Clock, Random, SystemClock, SystemRandom, random_uuid};
 use crate::config::Settings;
-use crate::models::UserId;
 use crate::storage::{BucketState, Policy};
 
 /// How long a request may take: well under the 29 s after which API Gateway gives up on a function.
@@ -63,7 +62,6 @@ pub(super) struct Notes(Arc<Mutex<Noted>>);
 #[derive(Debug, Clone, Copy, Default)]
 struct Noted {
     bucket: Option<BucketState>,
-    user: Option<UserId>,
 }
 
 impl Notes {
@@ -94,17 +92,12 @@ pub(super) fn announce(parts: &Parts, policy: Policy) {
 /// When it is empty.
 pub(super) fn note(notes: &Notes, bucket: BucketState) -> Result<(), ApiError> {
     notes.update(|noted| {
-        let fuller = noted.bucket.is_none_or(|noted| bucket.remaining < noted.remaining || !bucket.taken);
-        if fuller {
+        let emptier = noted.bucket.is_none_or(|noted| bucket.remaining < noted.remaining || !bucket.taken);
+        if emptier {
             noted.bucket = Some(bucket);
         }
     });
     over_limit(bucket)
-}
-
-/// Says who is asking.
-pub(super) fn identify(parts: &Parts, user: UserId) {
-    Notes::of(parts).update(|noted| noted.user = Some(user));
 }
 
 /// The error of a bucket that had no token.

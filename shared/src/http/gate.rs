@@ -76,11 +76,11 @@ macro_rules! per_user {
 
 per_user! {
     /// Uploading.
-    Uploads, "upload", UPLOADS_PER_MINUTE
+    UploadCalls, "upload", UPLOADS_PER_MINUTE
 }
 per_user! {
     /// Downloading, and asking how things stand.
-    Downloads, "download", DOWNLOADS_PER_MINUTE
+    DownloadCalls, "download", DOWNLOADS_PER_MINUTE
 }
 per_user! {
     /// Reading and settling conflicts.
@@ -130,7 +130,6 @@ where
         let admission = gate.sessions.admit(claims.sid, toll.as_ref(), now).await?;
         let ours = admission.session.filter(|session| session.user == claims.sub);
         let session = ours.ok_or_else(|| ApiError::new(Code::Unauthorized, "the session has ended; log in again"))?;
-        frame::identify(parts, session.user);
         if let Some(bucket) = admission.bucket {
             frame::note(&frame::Notes::of(parts), bucket)?;
         }

@@ -11,9 +11,9 @@ mod visitor;
 
 pub use body::{JsonBody, RawBody, from_json};
 pub use cors::{Origins, cors};
-pub use error::{ApiError, Code, ErrorBody, Failures, invalid_field};
+pub use error::{ApiError, BodyFailures, Code, ErrorBody, Failures, invalid_field};
 pub use frame::{Frame, framed};
-pub use gate::{AuthCalls, Caller, ConflictCalls, Downloads, Gate, RateClass, Uploads};
+pub use gate::{AuthCalls, Caller, ConflictCalls, DownloadCalls, Gate, RateClass, UploadCalls};
 pub use path_id::PathId;
 pub use query::Query;
 pub use visitor::{ClientAddress, UserAgent, Visitor};

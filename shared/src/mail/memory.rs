@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Mail, MailError, Mailer};
 
 /// Keeps mails in memory, for tests to read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MemoryMailer(Mutex<Vec<Mail>>);
 
 impl MemoryMailer {

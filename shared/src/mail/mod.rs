@@ -12,8 +12,8 @@ pub use templates::{Brand, Letter};
 
 use crate::models::EmailAddress;
 
-/// A rendered mail.
-#[derive(Debug, Clone)]
+/// A rendered mail. Its link is a secret, so it cannot be printed.
+#[derive(Clone)]
 pub struct Mail {
     /// What it is about, as a word: `verify_email`, `reset_password`, `welcome`, `password_changed`.
     pub kind: &'static str,

@@ -2,6 +2,7 @@ use askama::Template;
 
 use super::{Mail, MailError};
 use crate::models::User;
+use crate::storage::TokenPurpose;
 
 /// What product names, links and colours are called everywhere: in mails and on pages.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl Brand {
 }
 
 /// What a mail is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Letter<'a> {
     /// Asks to confirm the address, with the token that does.
     VerifyEmail {
@@ -77,13 +78,15 @@ impl Letter<'_> {
         let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.url);
         let (kind, subject, html, text) = match self {
             Self::VerifyEmail { token } => {
-                let (link, valid_for) = (&*link("verify-email", token), "24 hours");
+                let link = &*link("verify-email", token);
+                let valid_for = &*hours(TokenPurpose::VerifyEmail);
                 let html = VerifyEmailHtml { brand, username, link, valid_for }.render();
                 let text = VerifyEmailText { brand, username, link, valid_for }.render();
                 ("verify_email", "Confirm your email address".to_owned(), html, text)
             }
             Self::ResetPassword { token } => {
-                let (link, valid_for) = (&*link("reset-password", token), "1 hour");
+                let link = &*link("reset-password", token);
+                let valid_for = &*hours(TokenPurpose::ResetPassword);
                 let html = ResetPasswordHtml { brand, username, link, valid_for }.render();
                 let text = ResetPasswordText { brand, username, link, valid_for }.render();
                 ("reset_password", "Reset your password".to_owned(), html, text)
@@ -102,5 +105,13 @@ impl Letter<'_> {
         let fault = |error: askama::Error| MailError(error.to_string());
         let (html, text) = (html.map_err(fault)?, text.map_err(fault)?);
         Ok(Mail { kind, to: user.email.clone(), subject, html, text })
+    }
+}
+
+/// For how long a link works, in words.
+fn hours(purpose: TokenPurpose) -> String {
+    match purpose.lifetime() / 3_600 {
+        1 => "1 hour".to_owned(),
+        hours => format!("{hours} hours"),
     }
 }

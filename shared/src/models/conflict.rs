@@ -126,13 +126,13 @@ pub struct Settlement {
     pub copy_id: Option<ItemId>,
 }
 
-/// A version as a client reads it, and as its column holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct VersionRecord<D = ItemRecord<Content>> {
+/// A version as a client reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct VersionRecord {
     /// The item; absent where this version is its deletion, or where the answer would have grown too large.
-    #[serde(default = "nothing", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub data: Option<D>,
+    pub data: Option<ItemRecord<Content>>,
     /// When it was edited or deleted.
     pub updated_at: Timestamp,
     /// Of what the server held: its version. Of what a device sent: the version it was based on.
@@ -141,10 +141,6 @@ pub struct VersionRecord<D = ItemRecord<Content>> {
     pub device_id: DeviceId,
     /// Whether it is the item's deletion.
     pub deleted: bool,
-}
-
-const fn nothing<D>() -> Option<D> {
-    None
 }
 
 impl VersionRecord {

@@ -36,13 +36,18 @@ impl FieldError {
     }
 }
 
+/// Most errors told of one object: nobody mends more than these at a time, and an answer must not outgrow its request.
+const MOST_ERRORS: usize = 10;
+
 /// Collects what is wrong with the fields of one object, so that a person learns of all of it at once.
 #[derive(Debug, Default)]
 pub(crate) struct Check(Vec<FieldError>);
 
 impl Check {
     pub(crate) fn fail(&mut self, field: &str, message: impl Into<String>) {
-        self.0.push(FieldError::new(field, message));
+        if self.0.len() < MOST_ERRORS {
+            self.0.push(FieldError::new(field, message));
+        }
     }
 
     /// A text of `least` to `most` characters.

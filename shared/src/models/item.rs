@@ -69,17 +69,25 @@ impl Content {
     /// # Errors
     /// Every field that is wrong, by its path below `data`; of fields with a wrong type only the first.
     pub fn parse(item_type: ItemType, data: serde_json::Value) -> Result<Self, Vec<FieldError>> {
-        let content = match item_type {
-            ItemType::Connection => Self::Connection(read(data)?),
-            ItemType::SavedQuery => Self::SavedQuery(read(data)?),
-            ItemType::QueryHistory => Self::QueryHistory(read(data)?),
-        };
+        let content = Self::stored(item_type, data).map_err(|error| vec![error])?;
         match &content {
             Self::Connection(connection) => connection.check()?,
             Self::SavedQuery(query) => query.check()?,
             Self::QueryHistory(entry) => entry.check()?,
         }
         Ok(content)
+    }
+
+    /// As [`parse`](Self::parse), for what was let in before: the limits may have been others then.
+    ///
+    /// # Errors
+    /// The first field that is missing or of a wrong type.
+    pub fn stored(item_type: ItemType, data: serde_json::Value) -> Result<Self, FieldError> {
+        Ok(match item_type {
+            ItemType::Connection => Self::Connection(read(data)?),
+            ItemType::SavedQuery => Self::SavedQuery(read(data)?),
+            ItemType::QueryHistory => Self::QueryHistory(read(data)?),
+        })
     }
 
     /// The name that a person sees; history has none.
@@ -92,9 +100,9 @@ impl Content {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, Vec<FieldError>> {
-    serde_path_to_error::deserialize(data)
-        .map_err(|error| vec![FieldError::of_json(&error.path().to_string(), error.inner())])
+fn read<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, FieldError> {
+    let read = serde_path_to_error::deserialize(data);
+    read.map_err(|error| FieldError::of_json(&error.path().to_string(), error.inner()))
 }
 
 /// An item's content and when it came to be.

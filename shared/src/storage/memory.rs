@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::{BucketState, Buckets, StoreResult, Toll};
 use crate::models::Timestamp;
 
-/// Most buckets kept. Beyond that the full ones go, which say no more than missing ones.
-const MOST_BUCKETS: usize = 100_000;
+/// Buckets from which on the full ones are swept out, which say no more than missing ones.
+const FIRST_SWEEP: usize = 10_000;
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
@@ -18,18 +18,33 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 /// A bucket is kept as the moment at which it will be full (the generic cell rate algorithm): a full one needs no
 /// entry, and the flow needs no timer.
 #[derive(Debug, Default)]
-pub struct MemoryBuckets(Mutex<HashMap<String, Timestamp>>);
+pub struct MemoryBuckets(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    full_at: HashMap<String, Timestamp>,
+    /// How many there must be for the next sweep: twice as many as the last one left, so that sweeping costs each call
+    /// next to nothing.
+    sweep_at: usize,
+}
+
+impl Kept {
+    fn sweep(&mut self, now: Timestamp) {
+        if self.full_at.len() >= self.sweep_at.max(FIRST_SWEEP) {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            self.sweep_at = 2 * self.full_at.len();
+        }
+    }
+}
 
 #[async_trait]
 impl Buckets for MemoryBuckets {
     async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MOST_BUCKETS {
-            buckets.retain(|_, full_at| *full_at > now);
-        }
-        let full_at = buckets.get(&toll.key).map_or(now, |full_at| as_seen_from(*full_at, now));
+        buckets.sweep(now);
+        let full_at = buckets.full_at.get(&toll.key).map_or(now, |full_at| as_seen_from(*full_at, now));
         let (state, full_at) = take(toll, full_at, now);
-        buckets.insert(toll.key.clone(), full_at);
+        buckets.full_at.insert(toll.key.clone(), full_at);
         Ok(state)
     }
 }

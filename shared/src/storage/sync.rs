@@ -17,7 +17,9 @@ pub enum Commit {
 ///
 /// **Law.** What [`load`](Self::load) returns is the state at one moment. [`commit`](Self::commit) writes all of a plan
 /// or none of it, and writes it only while the head is the one the plan was made for; so of two plans made for the same
-/// head one at most is written. What was committed survives a crash of the process at any later moment.
+/// head one at most is written. What was committed survives a crash of the process at any later moment. For an account
+/// that is being deleted `load` fails with [`StoreError::Closed`](super::StoreError::Closed), and `commit` finds the head
+/// moved.
 #[async_trait]
 pub trait SyncStore: Send + Sync {
     /// The part of the user's data that an upload touches.
@@ -82,7 +84,8 @@ pub struct Status {
 /// The user's data as devices read it.
 ///
 /// **Law.** A page is the state at one moment, and holds every item after `since` up to its last one; so whoever goes on
-/// from the last item, and from the head when there is no more, misses nothing.
+/// from the last item, and from the head when there is no more, misses nothing. For an account that is being deleted `page`
+/// and `status` fail with [`StoreError::Closed`](super::StoreError::Closed), and nothing is remembered.
 #[async_trait]
 pub trait Feed: Send + Sync {
     /// The items after `request.since`.

@@ -43,7 +43,7 @@ pub(super) fn copy_of(content: &Content, device: &DeviceId, now: Timestamp) -> C
 }
 
 /// Every item that settling `conflict` may make beside the conflicting one.
-pub fn copies_of(conflict: &Conflict) -> Vec<ItemKey> {
+pub(super) fn copies_of(conflict: &Conflict) -> Vec<ItemKey> {
     let beside = |id| ItemKey { item_type: conflict.key.item_type, id };
     let made = conflict.settled.as_ref().and_then(|settled| settled.copy_id.clone());
     let branch = copy_id(&conflict.key, &conflict.local.device, conflict.local.sync_version);

@@ -21,7 +21,6 @@ mod resolve;
 mod snapshot;
 
 pub use checksum::{canonical_hash, matches_checksum};
-pub use copy::copies_of;
 pub use decide::decide;
 pub use intake::{intake, intake_data};
 pub use page::{Answer, Walk, next_walk, verdict};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::copy::copy_id;
+use super::copy::{copies_of, copy_id};
 use super::{Receipt, Upload};
 use crate::models::{
     ChangeId, Conflict, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Stored, Strategy, SyncVersion, Timestamp,
@@ -56,6 +56,14 @@ pub struct Touched {
     pub branches: BTreeSet<Branch>,
     /// What receipts a deletion would have left of the entries that are appended to the history.
     pub burials: BTreeSet<ChangeId>,
+}
+
+impl Touched {
+    /// What settling `conflict` by `request` touches: its item, and the copies it has made or may make.
+    pub fn by_settling(conflict: &Conflict, request: &ChangeId) -> Self {
+        let items = std::iter::once(conflict.key.clone()).chain(copies_of(conflict)).collect();
+        Self { items, changes: BTreeSet::from([request.clone()]), ..Self::nothing(DeviceId::nobody()) }
+    }
 }
 
 /// The receipt that the deletion of an entry of the history leaves, of nobody's device: the entry's row was its receipt,

@@ -1,7 +1,6 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::load::touched_by;
 use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
 use crate::models::{ChangeId, Conflict, ConflictId, ItemType, Timestamp, UserId};
 use crate::storage::{Commit, StoreResult, SyncStore};
@@ -54,7 +53,7 @@ impl SyncStore for LibsqlSync {
         let done = self.transport.read(vec![statement]).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else { return Ok(None) };
         let conflict = conflicts::read(row)?;
-        let snapshot = self.load_touched(user, &touched_by(&conflict, request)).await?;
+        let snapshot = self.load_touched(user, &Touched::by_settling(&conflict, request)).await?;
         Ok(Some((conflict, snapshot)))
     }
 

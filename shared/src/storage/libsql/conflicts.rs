@@ -1,13 +1,13 @@
 //! The table of conflicts: as written, as read, and paged.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{Columns, Done, LibsqlSync, Row, Statement, Value};
 use crate::models::{
-    Conflict, ConflictId, Content, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement, Strategy, SyncVersion,
-    Timestamp, UserId, VersionRecord, Winner, limits,
+    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement, Strategy,
+    SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
 };
 use crate::storage::{ConflictBook, ConflictFilter, ConflictPage, StoreResult};
 
@@ -88,18 +88,27 @@ pub(super) fn read(row: Row) -> StoreResult<Conflict> {
     Ok(Conflict { id, key, local, remote, item_version, detected_at, settled, seq: row.time("seq")? })
 }
 
+/// A version as its column holds it: the form in which clients read it.
+#[derive(Deserialize)]
+struct VersionJson {
+    data: Option<Json>,
+    updated_at: Timestamp,
+    sync_version: SyncVersion,
+    device_id: String,
+}
+
 fn read_version(row: &mut Columns, column: &'static str, item_type: ItemType) -> StoreResult<ItemVersion> {
-    let version: VersionRecord<Json> = row.json(column)?;
+    let version: VersionJson = row.json(column)?;
     let read = |data: Json| -> StoreResult<Item> {
         let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
-        let content = Content::parse(item_type, data).map_err(|errors| row.bad(column, format!("{errors:?}")))?;
+        let content = Content::stored(item_type, data).map_err(|error| row.bad(column, error.message))?;
         Ok(Item { content, created_at: created_at.unwrap_or(version.updated_at) })
     };
     Ok(ItemVersion {
         item: version.data.map(read).transpose()?,
         updated_at: version.updated_at,
         sync_version: version.sync_version,
-        device: version.device_id,
+        device: DeviceId::trusted(version.device_id),
     })
 }
 

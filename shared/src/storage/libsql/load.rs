@@ -1,11 +1,9 @@
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use uuid::Uuid;
 
 use super::items::{self, columns};
 use super::{Columns, Done, LibsqlSync, Row, Statement, Value, conflicts};
-use crate::models::{ChangeId, Conflict, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
+use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::{Head, Receipt, Snapshot, Touched, Walk};
 
@@ -211,12 +209,4 @@ fn read_receipt(row: Row) -> StoreResult<Receipt> {
         conflict: row.optional_text("conflict_id")?.map(ConflictId::trusted),
         seq: row.time("seq")?,
     })
-}
-
-/// What settling `conflict` touches: its item, and the copies it has made or may make.
-pub(super) fn touched_by(conflict: &Conflict, request: &ChangeId) -> Touched {
-    let copies = crate::sync::copies_of(conflict);
-    let items: BTreeSet<ItemKey> = std::iter::once(conflict.key.clone()).chain(copies).collect();
-    let changes = BTreeSet::from([request.clone()]);
-    Touched { items, changes, ..Touched::nothing(DeviceId::nobody()) }
 }

@@ -6,8 +6,8 @@
 //! blocks; and SQL statements that set a password. A query that only names such a column
 //! (`SELECT password FROM users`) is no credential.
 //!
-//! How it works: every string goes through one cheap pass ([`trigger`]). Only what it points at
-//! is looked at more closely: known formats ([`tokens`], [`pem`]), addresses ([`urls`]), command
+//! How it works: every string goes through one cheap pass ([`trigger`]), and is searched for
+//! `user:password@host`. Only what the pass points at is looked at more closely: known formats ([`tokens`], [`pem`]), addresses ([`urls`]), command
 //! lines ([`command`]), `name=value` pairs in text ([`pairs`]) and statements ([`sql`]).
 //!
 //! Decisions where the rule leaves room:
@@ -175,7 +175,7 @@ fn in_text(text: &str, name: &str) -> Option<Kind> {
     if has(trigger::PEM) && pem::has_block(text) {
         return Some(Kind::PemBlock);
     }
-    if has(trigger::URL) && urls::has_password(text) || urls::has_login(text) {
+    if urls::has_login(text) || (has(trigger::URL) && urls::has_password(text)) {
         return Some(Kind::UrlPassword);
     }
     if has(trigger::TOKEN) && tokens::has_token(text) {

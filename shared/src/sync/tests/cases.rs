@@ -201,11 +201,8 @@ fn the_server_time_moves_on_whatever_the_clock_does() {
 
 fn settle(line: &mut Line, id: &ConflictId, name: &str, choice: Choice, at: i64) -> Resolution {
     let conflict = line.conflicts[id].clone();
-    let mut touched = Touched::by(&upload("", UserChoice, []));
-    touched.items.insert(conflict.key.clone());
-    touched.items.extend(super::super::copies_of(&conflict));
     let request = Request { id: crate::models::ChangeId::trusted(name), choice };
-    touched.changes.insert(request.id.clone());
+    let touched = Touched::by_settling(&conflict, &request.id);
     let resolution = resolve(conflict, &line.snapshot(&touched), &request, second(at));
     if let Resolution::Settled(plan, ..) | Resolution::MovedOn(plan, _) = &resolution {
         line.commit(plan);

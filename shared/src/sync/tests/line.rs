@@ -44,7 +44,7 @@ impl Line {
                 snapshot.conflicts.insert(chosen.id.clone(), chosen.clone());
             }
         }
-        let copies = snapshot.conflicts.values().flat_map(super::super::copies_of);
+        let copies = snapshot.conflicts.values().flat_map(crate::sync::copy::copies_of);
         for key in copies.chain(touched.items.iter().cloned()) {
             snapshot.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }
