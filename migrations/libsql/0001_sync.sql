@@ -100,7 +100,7 @@ CREATE TABLE conflicts (
 ) STRICT;
 
 CREATE INDEX conflicts_open      ON conflicts (user_id, seq, bytes) WHERE resolved_at IS NULL;
-CREATE INDEX conflicts_by_seq    ON conflicts (user_id, seq, bytes);
+CREATE INDEX conflicts_by_time   ON conflicts (user_id, detected_at, bytes);
 CREATE INDEX conflicts_by_branch ON conflicts (user_id, item_type, item_id, device_id, base_version);
 CREATE INDEX conflicts_resolved  ON conflicts (resolved_at) WHERE resolved_at IS NOT NULL;
 

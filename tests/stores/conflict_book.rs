@@ -3,7 +3,7 @@
 use shared::models::Timestamp;
 use shared::storage::{ConflictFilter, ConflictPage};
 
-use crate::fixtures::{conflict, query, second, settled};
+use crate::fixtures::{conflict, detected, query, second, settled};
 use crate::line::Line;
 use crate::place::{Place, SyncData};
 
@@ -17,7 +17,7 @@ macro_rules! suite {
             a_filter_shows_what_it_names,
             pages_hold_everything_once,
             a_full_page_names_the_next_only_if_there_is_one,
-            a_renewed_conflict_comes_first,
+            a_renewed_conflict_keeps_its_place,
             a_settled_conflict_changes_sides,
             a_book_shows_nothing_of_others,
         }
@@ -36,7 +36,7 @@ fn ids(page: &ConflictPage) -> Vec<&str> {
 /// Writes conflicts 0 to `count`, of which every third is settled.
 async fn book(line: &Line, count: usize) {
     for place in 0..count {
-        let conflict = conflict(&place.to_string(), &query("a"));
+        let conflict = detected(place as i64, conflict(&place.to_string(), &query("a")));
         let conflict = if place % 3 == 2 { settled(conflict, second(9)) } else { conflict };
         line.write(|draft| draft.conflict(conflict)).await;
     }
@@ -53,8 +53,9 @@ pub(crate) async fn conflicts_come_newest_first(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     let plan = line
         .write(|draft| {
-            let draft = draft.conflict(conflict("b", &query("a"))).conflict(conflict("c", &query("a")));
-            draft.conflict(settled(conflict("a", &query("b")), second(9)))
+            let draft = draft.conflict(detected(1, conflict("b", &query("a"))));
+            let draft = draft.conflict(detected(2, conflict("c", &query("a"))));
+            draft.conflict(detected(3, settled(conflict("a", &query("b")), second(9))))
         })
         .await;
     let page = list(&line, ConflictFilter::All, None, 10).await;
@@ -101,12 +102,12 @@ pub(crate) async fn a_full_page_names_the_next_only_if_there_is_one(place: SyncP
     assert_eq!(list(&line, ConflictFilter::All, Some(Timestamp::EPOCH), 2).await.conflicts, []);
 }
 
-pub(crate) async fn a_renewed_conflict_comes_first(place: SyncPlace<'_>) {
+pub(crate) async fn a_renewed_conflict_keeps_its_place(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     book(&line, 2).await;
     line.write(|draft| draft.conflict(conflict("0", &query("a")))).await;
     let page = list(&line, ConflictFilter::Open, None, 10).await;
-    assert_eq!((ids(&page), page.count), (vec!["0", "1"], 2));
+    assert_eq!((ids(&page), page.count), (vec!["1", "0"], 2));
 }
 
 pub(crate) async fn a_settled_conflict_changes_sides(place: SyncPlace<'_>) {

@@ -119,7 +119,7 @@ async fn no_parameter_is_larger_than_the_server_takes() {
     let way = Watched::new(&folder).await;
     let line = way.line();
     let plan = (0..limits::UPLOAD_CHANGES).fold(Draft::on(Head::default()), |draft, place| {
-        let id = format!("{place:05}{}", "\u{1}".repeat(123));
+        let id = format!("{place:05}{}", "\"".repeat(123));
         let key = query(&id);
         draft.put(&key, content(&key, &"é\"".repeat(1_000))).receipt(&id, &key, Some(&id)).conflict(conflict(&id, &key))
     });

@@ -100,6 +100,11 @@ pub(crate) fn text(content: &Content) -> &str {
     }
 }
 
+/// The same, detected at this second. No two conflicts of a user are detected at the same time.
+pub(crate) fn detected(at: i64, conflict: Conflict) -> Conflict {
+    Conflict { detected_at: second(at), ..conflict }
+}
+
 /// An open conflict about the item `key`; [`crate::draft::Draft::conflict`] gives it its time.
 pub(crate) fn conflict(id: &str, key: &ItemKey) -> Conflict {
     let version = |text: &str, device_id: &str| ItemVersion {

@@ -4,7 +4,7 @@ use shared::models::{ConflictRecord, Content, ItemKey, ItemRecord, ItemType, Tim
 use shared::storage::{ConflictFilter, Page};
 
 use crate::draft::Draft;
-use crate::fixtures::{conflict, content, key, query};
+use crate::fixtures::{conflict, content, detected, key, query};
 use crate::line::Line;
 use crate::place::{Place, SyncData};
 
@@ -85,7 +85,14 @@ pub(crate) async fn pages_of_large_items_fit(place: SyncPlace<'_>) {
 pub(crate) async fn pages_of_escaped_text_fit(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     for place in 0..30 {
-        let key = query(&escaped(120).replace('\n', &place.to_string()).chars().take(128).collect::<String>());
+        let key = query(
+            &escaped(120)
+                .replace('\n', &place.to_string())
+                .replace('\u{1}', "\"")
+                .chars()
+                .take(128)
+                .collect::<String>(),
+        );
         line.write(|draft| draft.put(&key, content(&key, &escaped(100_000)))).await;
     }
     let (items, pages) = read_all(&line).await;
@@ -104,7 +111,7 @@ pub(crate) async fn pages_of_wide_letters_fit(place: SyncPlace<'_>) {
 
 pub(crate) async fn pages_of_tombstones_with_long_ids_fit(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
-    let id = |place: usize| format!("{place:05}{}", "\u{1}".repeat(123));
+    let id = |place: usize| format!("{place:05}{}", "😀".repeat(123));
     let dead: Vec<ItemKey> = (0..4_500).map(|place| key(ItemType::QueryHistory, &id(place))).collect();
     line.write(|draft| dead.iter().fold(draft, |draft, key| draft.bury(key, content(key, &"x".repeat(500))))).await;
     let request = line.page(Timestamp::EPOCH, 10_000).await;
@@ -151,7 +158,8 @@ pub(crate) async fn many_large_conflicts_are_cut_at_their_bytes(place: SyncPlace
 pub(crate) async fn pages_of_the_conflict_book_fit(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     for place in 0..5 {
-        line.write(|draft| draft.conflict(large_conflict(&place.to_string(), limits::ITEM_BYTES))).await;
+        line.write(|draft| draft.conflict(detected(place, large_conflict(&place.to_string(), limits::ITEM_BYTES))))
+            .await;
     }
     let (mut before, mut seen) = (None, Vec::new());
     loop {

@@ -51,10 +51,12 @@ pub(crate) async fn login(
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
     let account = account.filter(|_| verdict != Verdict::Wrong).ok_or_else(invalid_credentials)?;
+    let answer = auth.open_session(&account.user, request.device, agent, visitor.address).await?;
+    auth.confirm(&account, &answer).await?;
     if verdict == Verdict::RightButWeak {
         auth.rehash(&account, &password).await?;
     }
-    Ok(Json(auth.open_session(&account.user, request.device, agent, visitor.address).await?))
+    Ok(Json(answer))
 }
 
 /// The same for an unknown user and for a wrong password.
@@ -75,6 +77,18 @@ impl Auth {
             Some(toll) => visitor.count(self.gate.buckets.take(&toll, self.clock.now()).await?),
             None => Ok(()),
         }
+    }
+
+    /// Looks again, now that the session is open, whether the account still has the password that was compared. Whoever
+    /// changed it, or deleted the account, in the meantime has ended all sessions but this one.
+    async fn confirm(&self, account: &Account, opened: &Authenticated) -> Result<(), ApiError> {
+        let now = self.accounts.get(account.user.id).await?;
+        let unchanged = |now: Account| now.password_hash.expose_secret() == account.password_hash.expose_secret();
+        if now.is_some_and(unchanged) {
+            return Ok(());
+        }
+        self.gate.sessions.end(account.user.id, opened.session()).await?;
+        Err(invalid_credentials())
     }
 
     /// The parameters were raised since the password was hashed, and only now is it at hand.

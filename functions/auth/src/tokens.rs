@@ -5,7 +5,7 @@ use serde::Serialize;
 use shared::auth::OpaqueToken;
 use shared::clock::random_uuid;
 use shared::http::{ApiError, ClientAddress, UserAgent};
-use shared::models::{Session, Timestamp, User, limits};
+use shared::models::{Session, SessionId, Timestamp, User, limits};
 use shared::storage::NewSession;
 use utoipa::ToSchema;
 
@@ -26,6 +26,15 @@ pub(crate) struct Authenticated {
     refresh_token: String,
     /// Until when the access token works.
     expires_at: Timestamp,
+    #[serde(skip)]
+    session: SessionId,
+}
+
+impl Authenticated {
+    /// The session that the tokens belong to.
+    pub(crate) const fn session(&self) -> SessionId {
+        self.session
+    }
 }
 
 impl Auth {
@@ -68,6 +77,7 @@ impl Auth {
             token: token.expose_secret().to_owned(),
             refresh_token: refresh.expose().to_owned(),
             expires_at,
+            session: session.id,
         })
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn list(
     Ok(Json(ConflictList {
         conflicts: page.conflicts.iter().map(ConflictRecord::from).collect(),
         count: page.count,
-        next_cursor: page.next.map(|seq| seq.micros().to_string()),
+        next_cursor: page.next.map(|before| before.micros().to_string()),
     }))
 }
 

@@ -1,13 +1,10 @@
 use serde::Serialize;
 use shared::models::{
-    Change, ChangeHead, ChangeId, Conflict, ConflictRecord, FieldError, ItemId, ItemType, SyncVersion, Timestamp,
-    limits,
+    Change, ChangeHead, ChangeId, ConflictRecord, Content, FieldError, ItemId, ItemRecord, ItemType, SyncVersion,
+    Timestamp, limits,
 };
 use shared::sync::{Decision, Outcome, Rejection, RejectionCode};
 use utoipa::ToSchema;
-
-/// Most bytes of the data of conflicts in one answer; the rest of what Lambda hands back is for everything else.
-const DATA_BYTES: usize = limits::PAGE_BYTES / 2;
 
 /// What became of each change: every one is in exactly one of `applied`, `conflicts` and `rejected`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,8 +68,6 @@ impl UploadAnswer {
             conflicts: Vec::new(),
             rejected: Vec::new(),
         };
-        // Everything but the data of conflicts is small: 5,000 changes with the longest ids take up less than the rest.
-        let mut room = DATA_BYTES;
         let mut decided = changes.into_iter().zip(decision.outcomes);
         for (index, refused) in refused.into_iter().enumerate() {
             if let Some(rejection) = refused {
@@ -84,7 +79,9 @@ impl UploadAnswer {
                 Outcome::Applied(sync_version) => answer.applied.push(Applied::new(change, sync_version)),
                 Outcome::Conflict(id) => {
                     let conflict = decision.conflicts.get(&id);
-                    answer.conflicts.extend(conflict.map(|conflict| Met::new(change, conflict, &mut room)));
+                    answer
+                        .conflicts
+                        .extend(conflict.map(|conflict| Met { change_id: change.id, conflict: conflict.into() }));
                 }
                 Outcome::Rejected(code, error) => {
                     answer.rejected.push(Rejection::late(index, &change, code, error).into());
@@ -94,7 +91,27 @@ impl UploadAnswer {
         answer.conclude()
     }
 
+    /// Leaves out the data of those conflicts that do not fit any more: Lambda hands back no larger answer, and what it
+    /// refuses to hand back it would refuse again.
+    fn fit(&mut self) {
+        let whole: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
+        if whole.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected) <= limits::PAGE_BYTES {
+            return;
+        }
+        let data: Vec<_> = self.conflicts.iter_mut().map(Met::take_data).collect();
+        let bare: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
+        let rest = bare.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected);
+        let mut room = limits::PAGE_BYTES.saturating_sub(rest);
+        for (place, (local, remote)) in data.into_iter().enumerate() {
+            let Some(left) = room.checked_sub(whole[place] - bare[place]) else { continue };
+            room = left;
+            self.conflicts[place].conflict.local_version.data = local;
+            self.conflicts[place].conflict.remote_version.data = remote;
+        }
+    }
+
     fn conclude(mut self) -> Self {
+        self.fit();
         let (applied, conflicts, rejected) = (self.applied.len(), self.conflicts.len(), self.rejected.len());
         self.success = rejected == 0;
         self.message = format!("Synced {applied} items, {conflicts} conflicts, {rejected} rejected");
@@ -108,19 +125,11 @@ impl Applied {
     }
 }
 
+type Data = Option<ItemRecord<Content>>;
+
 impl Met {
-    /// The conflict that `change` met, whole as long as there is room for its data.
-    fn new(change: Change, conflict: &Conflict, room: &mut usize) -> Self {
-        let mut conflict = ConflictRecord::from(conflict);
-        let bytes = json_bytes(&conflict);
-        match room.checked_sub(bytes) {
-            Some(left) => *room = left,
-            None => {
-                conflict.local_version.data = None;
-                conflict.remote_version.data = None;
-            }
-        }
-        Self { change_id: change.id, conflict }
+    fn take_data(&mut self) -> (Data, Data) {
+        (self.conflict.local_version.data.take(), self.conflict.remote_version.data.take())
     }
 }
 

@@ -154,6 +154,10 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable { .. } => Self::unavailable(error),
             StoreError::Closed => Self::unauthorized(),
+            StoreError::TooMuch => {
+                let message = "this touches more data than one request may load; send fewer changes at once";
+                Self::new(Code::PayloadTooLarge, message)
+            }
             StoreError::Corrupt { .. } | StoreError::Refused { .. } => Self::internal(error),
         }
     }

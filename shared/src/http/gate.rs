@@ -52,8 +52,8 @@ impl Gate {
 pub trait RateClass: Send + Sync + 'static {
     /// How many calls it allows.
     fn policy() -> Policy;
-    /// Whose bucket it is.
-    fn key(user: Option<UserId>, address: &ClientAddress) -> String;
+    /// Whose bucket it is; `None` where that takes knowing the user.
+    fn key(user: Option<UserId>, address: &ClientAddress) -> Option<String>;
 }
 
 macro_rules! per_user {
@@ -67,8 +67,8 @@ macro_rules! per_user {
                 Policy { per_minute: limits::$limit }
             }
 
-            fn key(user: Option<UserId>, _: &ClientAddress) -> String {
-                format!("{}:{}", $word, user.unwrap_or_default())
+            fn key(user: Option<UserId>, _: &ClientAddress) -> Option<String> {
+                user.map(|user| format!("{}:{user}", $word))
             }
         }
     };
@@ -96,8 +96,8 @@ impl RateClass for AuthCalls {
         Policy { per_minute: limits::AUTH_CALLS_PER_MINUTE }
     }
 
-    fn key(_: Option<UserId>, address: &ClientAddress) -> String {
-        format!("auth:{}", address.0)
+    fn key(_: Option<UserId>, address: &ClientAddress) -> Option<String> {
+        Some(format!("auth:{}", address.0))
     }
 }
 
@@ -121,12 +121,19 @@ where
         let gate = Arc::<Gate>::from_ref(state);
         frame::announce(parts, C::policy());
         let now = gate.clock.now();
+        let address = ClientAddress::of(parts);
+        // Guesses at tokens count, too, where calls are counted by address.
+        let at_the_door = C::key(None, &address).and_then(|key| gate.toll(key, C::policy()));
+        if let Some(toll) = &at_the_door {
+            frame::note(&frame::Notes::of(parts), gate.buckets.take(toll, now).await?)?;
+        }
         let token = bearer(parts).ok_or_else(ApiError::unauthorized)?;
         let claims = gate.tokens.check(token, now).map_err(|error| match error {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })?;
-        let toll = gate.toll(C::key(Some(claims.sub), &ClientAddress::of(parts)), C::policy());
+        let key = C::key(Some(claims.sub), &address).filter(|_| at_the_door.is_none());
+        let toll = key.and_then(|key| gate.toll(key, C::policy()));
         let admission = gate.sessions.admit(claims.sid, toll.as_ref(), now).await?;
         let ours = admission.session.filter(|session| session.user == claims.sub);
         let session = ours.ok_or_else(|| ApiError::new(Code::Unauthorized, "the session has ended; log in again"))?;

@@ -51,7 +51,8 @@ where
         let address = ClientAddress::of(parts);
         let notes = Notes::of(parts);
         frame::announce(parts, AuthCalls::policy());
-        if let Some(toll) = gate.toll(AuthCalls::key(None, &address), AuthCalls::policy()) {
+        let toll = AuthCalls::key(None, &address).and_then(|key| gate.toll(key, AuthCalls::policy()));
+        if let Some(toll) = toll {
             let bucket = gate.buckets.take(&toll, gate.clock.now()).await?;
             frame::note(&notes, bucket)?;
         }

@@ -14,6 +14,9 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// Most characters of a message that is not ours.
+const MOST_MESSAGE_CHARS: usize = 200;
+
 impl FieldError {
     /// What serde found wrong at `path`. Of a field that is missing, or there twice, it tells the name in its message
     /// alone.
@@ -26,7 +29,11 @@ impl FieldError {
         match named {
             Some((name, means)) if path.is_empty() => Self::new(name, *means),
             Some((name, means)) => Self::new(format!("{path}.{name}"), *means),
-            None => Self::new(path, message),
+            // After the last "expected" stands what is wanted; before it, what was sent, which is not to be repeated.
+            None => match message.rsplit_once("expected ") {
+                Some((_, wanted)) => Self::new(path, format!("must be {wanted}")),
+                None => Self::new(path, message.chars().take(MOST_MESSAGE_CHARS).collect::<String>()),
+            },
         }
     }
 

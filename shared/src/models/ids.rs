@@ -25,7 +25,8 @@ macro_rules! client_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The id as its maker wrote it: 1 to 128 characters, none of them NUL.
+            /// The id as its maker wrote it: 1 to 128 characters, none of them a control character, which would take up
+            /// six bytes each in every answer.
             ///
             /// # Errors
             /// Says what the text must be instead.
@@ -34,8 +35,8 @@ macro_rules! client_id {
                 if length == 0 || length > limits::ID_CHARS {
                     return Err(format!("must have 1 to {} characters", limits::ID_CHARS));
                 }
-                if text.contains('\0') {
-                    return Err("must not hold a NUL character".to_owned());
+                if text.chars().any(char::is_control) {
+                    return Err("must not hold control characters".to_owned());
                 }
                 Ok(Self(text.into()))
             }

@@ -90,6 +90,21 @@ impl Content {
         })
     }
 
+    /// What its texts take up, about; the short ones are not counted.
+    pub fn bytes(&self) -> usize {
+        let map = |metadata: &std::collections::BTreeMap<String, String>| -> usize {
+            metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
+        };
+        match self {
+            Self::Connection(connection) => connection.database.len() + map(&connection.metadata),
+            Self::SavedQuery(query) => {
+                let description = query.description.as_ref().map_or(0, String::len);
+                query.query.len() + description + map(&query.metadata)
+            }
+            Self::QueryHistory(entry) => entry.query.len() + map(&entry.metadata),
+        }
+    }
+
     /// The name that a person sees; history has none.
     pub fn name_mut(&mut self) -> Option<&mut String> {
         match self {

@@ -4,10 +4,10 @@
 pub const UPLOAD_BYTES: usize = 10 * 1024 * 1024;
 /// Most changes in one upload.
 pub const UPLOAD_CHANGES: usize = 5_000;
-/// Most bytes of any other request body.
-pub const BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Most bytes of the JSON of one item: small enough that a page always holds a conflict and an item beside it.
 pub const ITEM_BYTES: usize = 1024 * 1024;
+/// Most bytes of any other request body: one item, merged, with every character of it written as six bytes.
+pub const BODY_BYTES: usize = 6 * ITEM_BYTES + 65_536;
 
 /// Most items, and the default, of one page of a download.
 pub const PAGE_ITEMS: usize = 1_000;

@@ -115,13 +115,18 @@ impl EmailAddress {
 
     /// What two addresses have in common that differ in case alone.
     pub fn key(&self) -> String {
-        caseless_key(&self.0)
+        email_key(&self.0)
     }
 }
 
 /// Unicode's compatibility caseless form (The Unicode Standard, 3.13, D146).
 fn caseless_key(text: &str) -> String {
     text.nfd().default_case_fold().nfkd().default_case_fold().nfkd().collect()
+}
+
+/// Unicode's canonical caseless form (D145): unlike in names, look-alike characters are different mailboxes.
+fn email_key(text: &str) -> String {
+    text.nfd().default_case_fold().nfd().collect()
 }
 
 /// What a login is by: a name, or what holds an `@` and so must be an address.
@@ -137,7 +142,7 @@ impl FromStr for Login {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(if text.contains('@') { Self::Email(caseless_key(text)) } else { Self::Username(caseless_key(text)) })
+        Ok(if text.contains('@') { Self::Email(email_key(text)) } else { Self::Username(caseless_key(text)) })
     }
 }
 

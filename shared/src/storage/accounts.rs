@@ -54,7 +54,7 @@ pub trait Accounts: Send + Sync {
     /// The account `id`.
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>>;
 
-    /// Replaces the password's hash, if it is still `old`; whether it was.
+    /// Replaces the password's hash, if it is still `old`, and makes any link to reset it useless; whether it was.
     async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool>;
 
     /// Whether the store answers at all.

@@ -129,7 +129,7 @@ pub struct ConflictPage {
 /// The user's conflicts, for reading.
 #[async_trait]
 pub trait ConflictBook: Send + Sync {
-    /// The conflicts before `before`, newest first, at most `limit` of them.
+    /// The conflicts detected before `before`, newest first, at most `limit` of them.
     async fn list(
         &self,
         user: UserId,

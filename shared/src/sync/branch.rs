@@ -6,7 +6,7 @@
 
 use crate::models::{Conflict, Edit, Stored, Strategy, Winner};
 
-/// Whether a change that conflicts under `strategy` renews `earlier`, the open or else newest conflict of its branch, instead of
+/// Whether a change that conflicts under `strategy` renews `earlier`, a conflict of its branch, instead of
 /// becoming another. `copy` is the copy that `earlier` made, if it did.
 pub(super) fn renews(earlier: &Conflict, strategy: Strategy, edit: &Edit, copy: Option<&Stored>) -> bool {
     let Some(settled) = &earlier.settled else {

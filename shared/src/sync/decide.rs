@@ -27,7 +27,12 @@ struct Ledger<'a> {
     written_conflicts: BTreeSet<ConflictId>,
     new_receipts: Vec<Receipt>,
     tally: Tally,
+    /// Bytes of conflicts that may still be kept.
+    room: usize,
 }
+
+/// Most bytes of conflicts that one upload may leave behind; any upload may meet one.
+const CONFLICT_BYTES: usize = 16 * 1024 * 1024;
 
 impl<'a> Ledger<'a> {
     fn new(data: Snapshot, upload: &'a Upload, now: Timestamp) -> Self {
@@ -40,6 +45,7 @@ impl<'a> Ledger<'a> {
             written_conflicts: BTreeSet::new(),
             new_receipts: Vec::new(),
             tally: Tally { device: upload.device.clone(), synced: 0, conflicts: 0 },
+            room: CONFLICT_BYTES,
         }
     }
 
@@ -127,7 +133,7 @@ impl<'a> Ledger<'a> {
             return Outcome::Applied(version);
         }
         if self.conflicts(stored, change) {
-            return Outcome::Conflict(self.settle(change));
+            return self.meet(change);
         }
         let at = self.tick();
         if change.key.item_type == ItemType::QueryHistory {
@@ -208,6 +214,26 @@ impl<'a> Ledger<'a> {
         self.data.items.insert(key, stored);
     }
 
+    /// Both versions of a conflict are kept, so a small upload could have a large item stored a great many times.
+    fn meet(&mut self, change: &Change) -> Outcome {
+        let stored = self.data.items.get(&change.key).and_then(|stored| stored.item.as_ref());
+        let sent = match &change.edit {
+            Edit::Put { content, .. } => content.bytes(),
+            Edit::Delete => 0,
+        };
+        let bytes = sent + stored.map_or(0, |item| item.content.bytes());
+        match self.room.checked_sub(bytes) {
+            Some(room) => {
+                self.room = room;
+                Outcome::Conflict(self.settle(change))
+            }
+            None => {
+                let message = "meets a conflict, of which this upload has more than are kept at once; send it again";
+                Outcome::Rejected(RejectionCode::TooManyConflicts, FieldError::new("item_id", message))
+            }
+        }
+    }
+
     /// Settles, or leaves open, the conflict that `change` meets, and returns its id.
     fn settle(&mut self, change: &Change) -> ConflictId {
         let at = self.tick();
@@ -233,23 +259,21 @@ impl<'a> Ledger<'a> {
         let key = change.key.clone();
         let conflict = Conflict { id: id.clone(), key, local, remote, item_version, detected_at, settled, seq: at };
         self.data.conflicts.insert(id.clone(), conflict);
-        // An open conflict stays the one that its branch goes on with.
-        let branch = (change.key.clone(), change.base);
-        let known = self.data.branches.get(&branch).and_then(|id| self.data.conflicts.get(id));
-        if known.is_none_or(|known| known.settled.is_some()) {
-            self.data.branches.insert(branch, id.clone());
-        }
+        self.data.branches.entry((change.key.clone(), change.base)).or_default().insert(id.clone());
         self.written_conflicts.insert(id.clone());
         id
     }
 
     /// The conflict that `change` goes on with, if its branch has met one that it may renew.
     fn earlier(&self, change: &Change) -> Option<&Conflict> {
-        let id = self.data.branches.get(&(change.key.clone(), change.base))?;
-        let earlier = self.data.conflicts.get(id)?;
-        let copy = earlier.settled.as_ref().and_then(|settled| settled.copy_id.as_ref());
-        let copy = copy.and_then(|id| self.data.items.get(&beside(&change.key, id)));
-        renews(earlier, self.upload.strategy, &change.edit, copy).then_some(earlier)
+        let ids = self.data.branches.get(&(change.key.clone(), change.base))?;
+        let conflicts = ids.iter().filter_map(|id| self.data.conflicts.get(id));
+        let renewable = conflicts.filter(|earlier| {
+            let copy = earlier.settled.as_ref().and_then(|settled| settled.copy_id.as_ref());
+            let copy = copy.and_then(|id| self.data.items.get(&beside(&change.key, id)));
+            renews(earlier, self.upload.strategy, &change.edit, copy)
+        });
+        renewable.max_by_key(|earlier| (earlier.settled.is_none(), earlier.seq))
     }
 
     fn local_version(&self, change: &Change) -> ItemVersion {

@@ -40,6 +40,9 @@ pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, V
     })
 }
 
+/// Most bytes of a change that is looked at: the largest item with every character written as `\u0000`, and some more.
+const MOST_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
+
 type Refusal = (RejectionCode, Vec<FieldError>);
 
 fn invalid(field: &str, message: impl Into<String>) -> Refusal {
@@ -47,6 +50,10 @@ fn invalid(field: &str, message: impl Into<String>) -> Refusal {
 }
 
 fn read(raw: &RawValue, head: &mut ChangeHead) -> Result<Change, Refusal> {
+    if raw.get().len() > MOST_CHANGE_BYTES {
+        let message = format!("must have at most {} bytes of JSON", limits::ITEM_BYTES);
+        return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("data", message)]));
+    }
     let value: Value = serde_json::from_str(raw.get()).map_err(|error| invalid("", error.to_string()))?;
     let Value::Object(fields) = &value else {
         return Err(invalid("", "must be an object"));
@@ -56,6 +63,10 @@ fn read(raw: &RawValue, head: &mut ChangeHead) -> Result<Change, Refusal> {
         return Err(invalid(&field, "must not hold a NUL character"));
     }
     if let Some(found) = credentials::find(&value) {
+        if !found.path.starts_with("data") {
+            // It may stand in what would be told of the change.
+            *head = ChangeHead { index: head.index, ..ChangeHead::default() };
+        }
         let error = FieldError::new(found.path, found.kind.to_string());
         return Err((RejectionCode::CredentialsPresent, vec![error]));
     }

@@ -111,6 +111,8 @@ pub enum RejectionCode {
     ChecksumMismatch,
     /// The change's id was used before, for another item.
     ChangeIdReused,
+    /// The upload meets more, or larger, conflicts than are kept at once: send the rest again, in smaller parts.
+    TooManyConflicts,
     /// The item was deleted so long ago that nothing is left of it: download afresh, then upload again.
     ResyncRequired,
 }

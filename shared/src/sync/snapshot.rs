@@ -119,8 +119,9 @@ pub struct Snapshot {
     pub receipts: BTreeMap<ChangeId, Receipt>,
     /// Which of the touched burials there are.
     pub burials: BTreeSet<ChangeId>,
-    /// Of each touched branch that has met a conflict the open one, or else the newest.
-    pub branches: BTreeMap<Branch, ConflictId>,
+    /// Of each touched branch the newest conflict that it met of each kind: open, settled in one of the ways, with a copy
+    /// or without.
+    pub branches: BTreeMap<Branch, BTreeSet<ConflictId>>,
     /// The conflicts that branches and receipts name, as they stand.
     pub conflicts: BTreeMap<ConflictId, Conflict>,
 }

@@ -32,6 +32,11 @@ const BY_TOKEN: &str =
 const SET_PASSWORD: &str =
     "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2 AND deleted_at IS NULL";
 
+/// Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
+const FORGET_RESET: &str = "
+DELETE FROM mail_tokens WHERE user_id = ?1 AND purpose = 'reset_password'
+    AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2)";
+
 const ISSUE: &str = "
 INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (user_id, purpose) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
@@ -93,8 +98,10 @@ impl Accounts for Embedded {
 
     async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool> {
         let parameters = [id.into(), old.expose_secret().into(), new.expose_secret().into()];
-        let done = self.file.write(vec![Statement::new(SET_PASSWORD, parameters)]).await?;
-        Ok(done.iter().any(|done| done.written > 0))
+        let set = Statement::new(SET_PASSWORD, parameters);
+        let forget = Statement::new(FORGET_RESET, [id.into(), new.expose_secret().into()]);
+        let done = self.file.write(vec![set, forget]).await?;
+        Ok(done.first().is_some_and(|done| done.written > 0))
     }
 
     async fn ping(&self) -> StoreResult<()> {

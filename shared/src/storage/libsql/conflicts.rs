@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::load::{HEAD, read_head};
 use super::{Columns, Done, LibsqlSync, Row, Statement, Value};
 use crate::models::{
     Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement, Strategy,
@@ -112,20 +113,20 @@ fn read_version(row: &mut Columns, column: &'static str, item_type: ItemType) ->
     })
 }
 
-/// `?1` user, `?2` filter, `?3` before, `?4` limit, `?5` bytes. One row more than is shown tells whether there are more.
+/// In the order of their detection, which no renewal changes: a page must not miss what was renewed meanwhile. `?1` user, `?2` filter, `?3` before, `?4` limit, `?5` bytes. One row more than is shown tells whether there are more.
 const LIST: &str = concat!(
     "WITH newest AS (
-        SELECT id, seq, bytes FROM conflicts
-        WHERE user_id = ?1 AND seq < ?3
+        SELECT id, detected_at, bytes FROM conflicts
+        WHERE user_id = ?1 AND detected_at < ?3
             AND (?2 = 'all' OR (?2 = 'open' AND resolved_at IS NULL) OR (?2 = 'resolved' AND resolved_at IS NOT NULL))
-        ORDER BY seq DESC LIMIT ?4 + 1),
+        ORDER BY detected_at DESC LIMIT ?4 + 1),
     fitting AS (
-        SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total FROM newest WINDOW w AS (ORDER BY seq DESC))
+        SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total FROM newest WINDOW w AS (ORDER BY detected_at DESC))
     SELECT ",
     columns!(),
     ", (SELECT count(*) FROM newest) FROM fitting CROSS JOIN conflicts AS c
     WHERE c.user_id = ?1 AND c.id = fitting.id AND place <= ?4 AND (total <= ?5 OR place = 1)
-    ORDER BY c.seq DESC"
+    ORDER BY c.detected_at DESC"
 );
 const COUNT: &str = "
 SELECT count(*) FROM conflicts
@@ -150,8 +151,13 @@ impl ConflictBook for LibsqlSync {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let bytes = limits::PAGE_BYTES as i64;
         let page = [user.into(), filter.into(), before.into(), limit.into(), bytes.into()];
-        let statements = vec![Statement::new(LIST, page), Statement::new(COUNT, [user.into(), filter.into()])];
+        let statements = vec![
+            Statement::new(HEAD, [user.into()]),
+            Statement::new(LIST, page),
+            Statement::new(COUNT, [user.into(), filter.into()]),
+        ];
         let mut done = self.transport.read(statements).await?.into_iter();
+        read_head(done.next().unwrap_or_default())?;
         read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())
     }
 }
@@ -166,6 +172,6 @@ fn read_page(listed: Done, counted: Done) -> StoreResult<ConflictPage> {
         _ => 0,
     };
     let conflicts = listed.rows.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
-    let next = conflicts.last().map(|conflict| conflict.seq).filter(|_| matching > conflicts.len());
+    let next = conflicts.last().map(|conflict| conflict.detected_at).filter(|_| matching > conflicts.len());
     Ok(ConflictPage { conflicts, count, next })
 }

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{BatchError, Done, Statement, Transport, Value};
+use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport, Value};
 
 /// Readers at once: more would only wait for the two or so cores of a machine that runs this.
 const READERS: usize = 4;
@@ -138,9 +138,10 @@ async fn transact(
 
 async fn run_all(connection: &Connection, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
     let mut done = Vec::with_capacity(statements.len());
+    let mut room = MOST_ANSWER_BYTES;
     for (place, statement) in statements.into_iter().enumerate() {
-        let result = run(connection, statement).await;
-        done.push(result.map_err(|error| match fault(&error) {
+        let result = run(connection, statement, &mut room).await;
+        done.push(result.map_err(|error| match error {
             BatchError::Constraint { reason, .. } => BatchError::Constraint { statement: place, reason },
             other => other,
         })?);
@@ -148,20 +149,24 @@ async fn run_all(connection: &Connection, statements: Vec<Statement>) -> Result<
     Ok(done)
 }
 
-async fn run(connection: &Connection, statement: Statement) -> Result<Done, libsql::Error> {
+/// Runs one statement, whose rows may take up `room` bytes.
+async fn run(connection: &Connection, statement: Statement, room: &mut usize) -> Result<Done, BatchError> {
+    let failed = |error| fault(&error);
     let parameters: Vec<libsql::Value> = statement.parameters.into_iter().map(to_libsql).collect();
-    let prepared = connection.prepare(statement.sql).await?;
+    let prepared = connection.prepare(statement.sql).await.map_err(failed)?;
     if prepared.column_count() == 0 {
-        let written = prepared.execute(parameters).await?;
+        let written = prepared.execute(parameters).await.map_err(failed)?;
         return Ok(Done { rows: Vec::new(), written: written as u64 });
     }
-    let mut rows = prepared.query(parameters).await?;
+    let mut rows = prepared.query(parameters).await.map_err(failed)?;
     let columns = rows.column_count();
     let mut all = Vec::new();
-    while let Some(row) = rows.next().await? {
-        all.push(
-            (0..columns).map(|column| Ok(from_libsql(row.get_value(column)?))).collect::<Result<_, libsql::Error>>()?,
-        );
+    while let Some(row) = rows.next().await.map_err(failed)? {
+        let values = (0..columns).map(|column| Ok(from_libsql(row.get_value(column).map_err(failed)?)));
+        let values = values.collect::<Result<Vec<Value>, BatchError>>()?;
+        let bytes: usize = values.iter().map(Value::bytes).sum();
+        *room = room.checked_sub(bytes).ok_or(BatchError::TooLarge)?;
+        all.push(values);
     }
     Ok(Done { rows: all, written: 0 })
 }

@@ -39,15 +39,15 @@ const CONFLICTS_OF_RECEIPTS: &str = concat!(
     WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value AND c.user_id = ?1 AND c.id = r.conflict_id"
 );
 
-/// The open conflict of each branch, or else its newest: with `max()` the other columns are those of the row that has the
-/// maximum (<https://www.sqlite.org/lang_select.html#bareagg>), and an open one counts for more than any time.
+/// Of each branch the newest conflict of each kind: open, settled in one of the ways, with a copy or without. With `max()`
+/// the other columns are those of the row that has the maximum (<https://www.sqlite.org/lang_select.html#bareagg>).
 const CONFLICTS_OF_BRANCHES: &str = concat!(
     "SELECT ",
     conflicts::columns!(),
-    ", max(c.seq + iif(c.resolved_at IS NULL, 1 << 60, 0)) FROM json_each(?3) AS j CROSS JOIN conflicts AS c
+    ", max(c.seq) FROM json_each(?3) AS j CROSS JOIN conflicts AS c
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
         AND c.base_version = j.value ->> 2
-    GROUP BY c.item_type, c.item_id, c.base_version"
+    GROUP BY c.item_type, c.item_id, c.base_version, c.resolution, c.copy_id IS NULL"
 );
 
 /// The copies that the branches of the upload made: connections, then saved queries.
@@ -158,7 +158,7 @@ fn fill(snapshot: &mut Snapshot, part: &Part, done: Done) -> StoreResult<()> {
             Part::BranchConflicts => {
                 let conflict = conflicts::read(row)?;
                 let branch = (conflict.key.clone(), conflict.local.sync_version);
-                snapshot.branches.insert(branch, conflict.id.clone());
+                snapshot.branches.entry(branch).or_default().insert(conflict.id.clone());
                 snapshot.conflicts.insert(conflict.id.clone(), conflict);
             }
         }

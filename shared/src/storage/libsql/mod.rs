@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use file::FileDatabase;
 pub use migrate::{EMBEDDED, Migration, SYNC, migrate};
 pub(crate) use rows::Columns;
-pub use transport::{BatchError, Done, Row, Statement, Transport, Value};
+pub use transport::{BatchError, Done, MOST_ANSWER_BYTES, Row, Statement, Transport, Value};
 
 /// Sync data of many users in one libSQL database.
 #[derive(Clone)]

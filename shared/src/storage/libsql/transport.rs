@@ -13,6 +13,17 @@ pub enum Value {
     Text(String),
 }
 
+impl Value {
+    /// What it takes up, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Null => 1,
+            Self::Integer(_) => 8,
+            Self::Text(text) => text.len(),
+        }
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Integer(number)
@@ -83,6 +94,10 @@ pub struct Done {
     pub written: u64,
 }
 
+/// Most bytes of text that one call returns. Pages stay far below; an upload that touches a great many large items does
+/// not, and must not take the memory of the whole instance.
+pub const MOST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
 /// Why a transaction was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
@@ -97,6 +112,9 @@ pub enum BatchError {
     /// The database could not be asked, or was too busy.
     #[error("{0}")]
     Unavailable(String),
+    /// The rows asked for are more than [`MOST_ANSWER_BYTES`].
+    #[error("more than {MOST_ANSWER_BYTES} bytes were asked for")]
+    TooLarge,
     /// The database refused a statement: a defect of ours.
     #[error("{0}")]
     Refused(String),
@@ -106,6 +124,7 @@ impl From<BatchError> for StoreError {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::Unavailable(reason) => Self::Unavailable { store: "libsql", reason },
+            BatchError::TooLarge => Self::TooMuch,
             BatchError::Constraint { .. } | BatchError::Refused(_) => {
                 Self::Refused { store: "libsql", reason: error.to_string() }
             }
@@ -116,7 +135,7 @@ impl From<BatchError> for StoreError {
 /// A way to a libSQL database.
 ///
 /// **Law.** The statements of one call run in order in one transaction: a read sees one moment; a write is committed
-/// whole, and is then durable, or leaves nothing behind.
+/// whole, and is then durable, or leaves nothing behind. A call that would return more than [`MOST_ANSWER_BYTES`] fails.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Runs statements that write nothing.

@@ -123,6 +123,34 @@ fn a_copy_that_somebody_changed_is_not_written_over() {
 }
 
 #[test]
+fn whatever_else_happens_to_a_branch_it_has_one_copy() {
+    let mut line = changed_by_the_laptop();
+    for round in 0..5_i64 {
+        let id = |what: &str| format!("{what} {round}");
+        line.takes(&upload("phone", KeepBoth, [change(&id("edit"), "q", &id("copy"), 1, 5)]), second(20 + round));
+        line.takes(&upload("phone", KeepBoth, [delete(&id("delete"), "q", 1, 5)]), second(20 + round));
+        line.takes(&upload("phone", LastWriteWins, [change(&id("lose"), "q", &id("lost"), 1, 5)]), second(20 + round));
+    }
+    assert_eq!(line.items.len(), 2);
+    assert!(line.items.keys().any(|key| line.shows(key.id.as_str()) == Some("copy 4")));
+}
+
+#[test]
+fn a_small_upload_does_not_leave_a_large_item_behind_a_thousand_times() {
+    let mut line = Line::default();
+    let large = "x".repeat(1_000_000);
+    line.takes(&upload("laptop", LastWriteWins, [change("l", "q", &large, 0, 0)]), second(1));
+    let changes = (2..1_000).map(|base| change(&base.to_string(), "q", "small", base, 2));
+    let outcomes = line.takes(&upload("phone", UserChoice, changes), second(3));
+    let kept = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Conflict(_))).count();
+    assert_eq!(kept, 16);
+    let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(RejectionCode::TooManyConflicts, _));
+    assert!(outcomes[kept..].iter().all(refused));
+    let again = line.takes(&upload("phone", UserChoice, [change("100", "q", "small", 100, 2)]), second(4));
+    conflict_of(&again);
+}
+
+#[test]
 fn an_open_conflict_is_renewed_by_its_branch_alone() {
     let mut line = changed_by_the_laptop();
     let first = conflict_of(&line.takes(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), second(20)));

@@ -38,10 +38,9 @@ impl Line {
                     && conflict.local.sync_version == branch.1
                     && conflict.local.device == touched.device
             };
-            let rank = |conflict: &&Conflict| (conflict.settled.is_none(), conflict.seq);
-            if let Some(chosen) = self.conflicts.values().filter(of_branch).max_by_key(rank) {
-                snapshot.branches.insert(branch.clone(), chosen.id.clone());
-                snapshot.conflicts.insert(chosen.id.clone(), chosen.clone());
+            for conflict in self.conflicts.values().filter(of_branch) {
+                snapshot.branches.entry(branch.clone()).or_default().insert(conflict.id.clone());
+                snapshot.conflicts.insert(conflict.id.clone(), conflict.clone());
             }
         }
         let copies = snapshot.conflicts.values().flat_map(crate::sync::copy::copies_of);
