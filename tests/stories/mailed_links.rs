@@ -183,3 +183,24 @@ async fn a_page_never_spends_its_token() {
     confirms(&service, &to_confirm).await.expect(200);
     resets(&service, &to_reset, "Barley77").await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_login_under_way_does_not_outlive_a_reset() {
+    let service = Service::start().await;
+    for round in 0..5 {
+        let name = format!("user{round}");
+        service.api.sign_up(&name).await;
+        let address = format!("{name}@example.com");
+        forgets_password(&service, &address).await.expect(200);
+        let token = service.mails.newest_token("reset_password", &address).expect("a link");
+        let logins = (0..3).map(|_| try_login(&service.api, &name, PASSWORD));
+        let (reset, logins) =
+            tokio::join!(resets(&service, &token, "Newpass77"), futures_util::future::join_all(logins));
+        reset.expect(200);
+        for login in logins.into_iter().filter(|login| login.status == 200) {
+            let token = login.json()["token"].as_str().expect("a token").to_owned();
+            let profile = service.api.send(Call::get("/api/auth/profile").bearer(&token)).await;
+            profile.refused(401, "UNAUTHORIZED");
+        }
+    }
+}
