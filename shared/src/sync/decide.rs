@@ -27,8 +27,8 @@ struct Ledger<'a> {
     written_conflicts: BTreeSet<ConflictId>,
     new_receipts: Vec<Receipt>,
     tally: Tally,
-    /// Bytes of conflicts that may still be kept.
-    room: usize,
+    /// Bytes of conflicts that may still be kept; `None` once there was no room for one.
+    room: Option<usize>,
 }
 
 /// Most bytes of conflicts that one upload may leave behind; any upload may meet one.
@@ -45,7 +45,7 @@ impl<'a> Ledger<'a> {
             written_conflicts: BTreeSet::new(),
             new_receipts: Vec::new(),
             tally: Tally { device: upload.device.clone(), synced: 0, conflicts: 0 },
-            room: CONFLICT_BYTES,
+            room: Some(CONFLICT_BYTES),
         }
     }
 
@@ -222,16 +222,13 @@ impl<'a> Ledger<'a> {
             Edit::Delete => 0,
         };
         let bytes = sent + stored.map_or(0, |item| item.content.bytes());
-        match self.room.checked_sub(bytes) {
-            Some(room) => {
-                self.room = room;
-                Outcome::Conflict(self.settle(change))
-            }
-            None => {
-                let message = "meets a conflict, of which this upload has more than are kept at once; send it again";
-                Outcome::Rejected(RejectionCode::TooManyConflicts, FieldError::new("item_id", message))
-            }
+        // Whoever comes after the first that found no room is refused as well: edits must not overtake each other.
+        self.room = self.room.and_then(|room| room.checked_sub(bytes));
+        if self.room.is_some() {
+            return Outcome::Conflict(self.settle(change));
         }
+        let message = "meets a conflict, of which this upload has more than are kept at once; send it again";
+        Outcome::Rejected(RejectionCode::TooManyConflicts, FieldError::new("item_id", message))
     }
 
     /// Settles, or leaves open, the conflict that `change` meets, and returns its id.
