@@ -4,6 +4,7 @@ use axum::http::Method;
 use purge::Report;
 use serde_json::json;
 use shared::clock::Clock;
+use shared::models::UserId;
 use shared::storage::{Deletions, Feed};
 use tests::{Call, Service, connection, history, saved_query};
 
@@ -128,14 +129,20 @@ async fn what_has_expired_is_removed_and_what_lives_is_left() {
     ada.logs_in().await;
 }
 
+/// Somebody with a saved query whose deletion was begun, and broke off there.
+async fn leaves_halfway(service: &Service) -> (Person, UserId) {
+    let ada = Person::joins(service, "ada").await;
+    ada.uploads("laptop", &[write(service, "1", "q", "select 1", 0)]).await;
+    let profile = ada.gets("/api/auth/profile").await.expect(200);
+    let user = profile["user"]["id"].as_str().and_then(|id| id.parse().ok()).expect("a user has an id");
+    service.studio.stores.begin_deletion(user, service.clock.now()).await.expect("the store answers");
+    (ada, user)
+}
+
 #[tokio::test]
 async fn a_deletion_that_was_interrupted_is_followed_up() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
-    ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
-    let profile = ada.gets("/api/auth/profile").await.expect(200);
-    let user = profile["user"]["id"].as_str().unwrap().parse().unwrap();
-    service.studio.stores.begin_deletion(user, service.clock.now()).await.unwrap();
+    let (ada, user) = leaves_halfway(&service).await;
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     let newcomer = Person::joins(&service, "ada").await;
 
@@ -155,11 +162,7 @@ async fn a_deletion_that_was_interrupted_is_followed_up() {
 #[tokio::test]
 async fn a_deletion_that_was_interrupted_goes_on_when_it_is_asked_for_again() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
-    ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
-    let profile = ada.gets("/api/auth/profile").await.expect(200);
-    let user = profile["user"]["id"].as_str().unwrap().parse().unwrap();
-    service.studio.stores.begin_deletion(user, service.clock.now()).await.unwrap();
+    let (ada, _) = leaves_halfway(&service).await;
     let leave = Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
     ada.sends(leave).await.expect(200);
     ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");

@@ -94,6 +94,9 @@ impl UploadAnswer {
     /// Leaves out the data of those conflicts that do not fit any more: Lambda hands back no larger answer, and what it
     /// refuses to hand back it would refuse again.
     fn fit(&mut self) {
+        if self.conflicts.is_empty() {
+            return; // the usual case, which needs no measuring
+        }
         let whole: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
         if whole.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected) <= limits::PAGE_BYTES {
             return;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::path::join;
 use super::{Rejection, RejectionCode, canonical_hash, credentials, matches_checksum};
 use crate::models::{
     Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, ItemId, ItemKey, ItemType, Timestamp, limits,
@@ -201,10 +202,4 @@ fn find_nul(value: &Value) -> Option<String> {
         }),
         _ => None,
     }
-}
-
-/// The path of `child` below `parent`, either of which may be nothing.
-fn join(parent: &str, child: &str) -> String {
-    let separator = if child.is_empty() || child.starts_with('[') { "" } else { "." };
-    format!("{parent}{separator}{child}")
 }

@@ -16,6 +16,7 @@ pub mod credentials;
 mod decide;
 mod intake;
 mod page;
+mod path;
 mod plan;
 mod resolve;
 mod snapshot;

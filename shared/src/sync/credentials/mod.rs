@@ -42,6 +42,8 @@ use std::fmt;
 pub use names::Secret;
 use serde_json::{Map, Value};
 
+use super::path::join;
+
 /// What was found and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -161,11 +163,6 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         }
         in_value(value, name).map(|(path, kind)| (join(name, &path), kind))
     })
-}
-
-fn join(head: &str, tail: &str) -> String {
-    let dot = if tail.is_empty() || tail.starts_with('[') { "" } else { "." };
-    format!("{head}{dot}{tail}")
 }
 
 /// Searches one string, the value of the field `name`.
