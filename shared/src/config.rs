@@ -13,6 +13,14 @@ use crate::models::Strategy;
 pub struct Settings {
     /// `DATA_DIR`: the folder of the embedded stores. Default `./data`.
     pub data: PathBuf,
+    /// `DATABASE_URL`: the accounts, `postgres://…`.
+    pub database_url: Option<SecretString>,
+    /// `TURSO_DATABASE_URL`: the sync data, `libsql://…`, `https://…` or `http://…`; several are separated by commas.
+    pub turso_urls: Vec<SecretString>,
+    /// `TURSO_AUTH_TOKEN`: what opens them.
+    pub turso_token: Option<SecretString>,
+    /// `REDIS_URL`: sessions and token buckets, `redis://…` or `rediss://…`.
+    pub redis_url: Option<SecretString>,
     /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end. Only what sends
     /// mails needs it.
     pub public_url: Option<String>,
@@ -48,7 +56,20 @@ impl Settings {
             return Err("PUBLIC_URL must start with http:// or https://".to_owned());
         }
         let strategy = or("CONFLICT_STRATEGY", Strategy::LastWriteWins.name());
+        let store = |name: &str, schemes: &[&str]| {
+            let urls = or(name, "");
+            let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
+            urls.map(|url| checked_url(name, url, schemes)).collect::<Result<Vec<_>, _>>()
+        };
+        let one = |name: &str, schemes: &[&str]| -> Result<Option<SecretString>, String> {
+            let mut urls = store(name, schemes)?;
+            if urls.len() > 1 { Err(format!("{name} must be one URL")) } else { Ok(urls.pop()) }
+        };
         Ok(Self {
+            database_url: one("DATABASE_URL", &["postgres", "postgresql"])?,
+            turso_urls: store("TURSO_DATABASE_URL", &["libsql", "https", "http"])?,
+            turso_token: lookup("TURSO_AUTH_TOKEN").map(SecretString::from),
+            redis_url: one("REDIS_URL", &["redis", "rediss"])?,
             data: or("DATA_DIR", "./data").into(),
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             jwt_secret: lookup("JWT_SECRET").map(SecretString::from),
@@ -89,6 +110,15 @@ impl Settings {
     }
 }
 
+/// `url`, if its scheme is one of `schemes`. No message shows it, for it may hold a password.
+fn checked_url(name: &str, url: &str, schemes: &[&str]) -> Result<SecretString, String> {
+    let parsed = url::Url::parse(url).map_err(|error| format!("{name}: {error}"))?;
+    if !schemes.contains(&parsed.scheme()) {
+        return Err(format!("{name} must start with {}://", schemes.join(":// or ")));
+    }
+    Ok(SecretString::from(url))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,8 +134,13 @@ mod tests {
             ("RATE_LIMITS", &[("RATE_LIMITS", "none")]),
             ("CONFLICT_STRATEGY", &[("CONFLICT_STRATEGY", "mine")]),
             ("CORS_ORIGINS", &[("CORS_ORIGINS", "a\nb")]),
+            ("DATABASE_URL", &[("DATABASE_URL", "mysql://ada:sesame@db.example")]),
+            ("TURSO_DATABASE_URL", &[("TURSO_DATABASE_URL", "http://a.example, file:sesame")]),
+            ("REDIS_URL", &[("REDIS_URL", "redis://a.example,redis://:sesame@b.example")]),
+            ("REDIS_URL", &[("REDIS_URL", "sesame")]),
         ] {
-            assert!(with(pairs).unwrap_err().contains(name), "{name}");
+            let message = with(pairs).unwrap_err();
+            assert!(message.contains(name) && !message.contains("sesame"), "{message}");
         }
     }
 

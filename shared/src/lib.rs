@@ -5,6 +5,7 @@
 //! holds the first three in place.
 
 pub mod auth;
+pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod deletion;
@@ -17,3 +18,5 @@ pub mod models;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
+pub mod tls;

@@ -53,7 +53,9 @@ fn too_long(file: &SourceFile) -> Option<String> {
 fn only_the_functions_mains_choose_a_store() {
     let storage = product("shared/src/storage");
     let concrete = concrete(&storage, &traits(&storage));
-    for known in ["Embedded", "LibsqlSync", "FileDatabase", "MemoryBuckets"] {
+    for known in
+        ["Embedded", "LibsqlSync", "FileDatabase", "Hrana", "MemoryBuckets", "PostgresAccounts", "RedisSessions"]
+    {
         assert!(concrete.contains(known), "{known} is not among {concrete:?}");
     }
     let all = ["shared/src", "functions"].map(product);

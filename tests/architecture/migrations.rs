@@ -1,6 +1,7 @@
 //! Every migration that was written is run, in the order of its number.
 
 use shared::storage::libsql::{EMBEDDED, Migration, SYNC};
+use shared::storage::postgres::MIGRATIONS;
 
 use crate::source::{files, names};
 
@@ -26,6 +27,12 @@ fn listed(migrations: &[Migration]) -> Vec<&'static str> {
 }
 
 #[test]
+fn every_migration_of_postgres_is_part_of_the_program() {
+    let compiled = MIGRATIONS.iter().map(|step| format!("postgres/{:04}_{}", step.version, step.description));
+    assert_eq!(compiled.collect::<Vec<_>>(), written("postgres"));
+}
+
+#[test]
 fn every_migration_is_listed() {
     for (folder, migrations) in [("libsql", SYNC), ("embedded", EMBEDDED)] {
         let written = written(folder);
@@ -37,7 +44,7 @@ fn every_migration_is_listed() {
 #[test]
 fn no_folder_of_migrations_is_overlooked() {
     for folder in names("migrations").into_iter().filter(|name| !name.contains('.')) {
-        let known = ["libsql", "embedded"].contains(&folder.as_str());
+        let known = ["libsql", "embedded", "postgres"].contains(&folder.as_str());
         assert!(known, "who runs migrations/{folder}?");
     }
 }

@@ -124,6 +124,7 @@ impl Answer {
 impl Api {
     /// The service at `base`.
     pub fn at(base: &str) -> Self {
+        shared::tls::provide();
         Self::Http(reqwest::Client::new(), base.to_owned())
     }
 

@@ -4,12 +4,14 @@ mod api;
 mod device;
 mod items;
 mod process;
+mod servers;
 mod service;
 
 pub use api::{Answer, Api, Call};
 pub use device::{Device, Key, Known, PendingChange};
 pub use items::{connection, history, saved_query};
 pub use process::ServerProcess;
+pub use servers::{Backends, PostgresServer, RedisServer, Sqld};
 pub use service::Service;
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.

@@ -1,16 +1,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use local::Studio;
+use local::{Stores, Studio};
 use purge::Report;
 use secrecy::SecretString;
-use shared::clock::{ManualClock, SystemRandom};
+use shared::clock::{ManualClock, Random, SystemRandom};
 use shared::config::Settings;
 use shared::mail::MemoryMailer;
 use shared::models::Timestamp;
-use shared::storage::embedded::Embedded;
 
-use crate::{Api, scratch};
+use crate::{Api, Backends, scratch};
 
 /// The whole service in this process: its clock stands until it is moved, its mails stay in memory.
 pub struct Service {
@@ -23,6 +22,7 @@ pub struct Service {
     /// All of it.
     pub studio: Studio,
     _folder: tempfile::TempDir,
+    _backends: Backends,
 }
 
 impl Service {
@@ -36,19 +36,23 @@ impl Service {
     /// # Panics
     /// When it cannot start.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        let lookup = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let backends = Backends::chosen().await;
+        let chosen = backends.settings.iter().map(|(key, value)| (*key, value.as_str()));
+        let all: Vec<(&str, &str)> = settings.iter().copied().chain(chosen).collect();
+        let lookup = |name: &str| all.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let mut settings = Settings::read(lookup).expect("the settings are right");
         settings.public_url.get_or_insert_with(|| "http://127.0.0.1:8500".to_owned());
         settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
         let folder = scratch();
-        let stores = Arc::new(Embedded::open(folder.path()).await.expect("the stores open"));
-        stores.migrate().await.expect("the stores are brought up to date");
+        folder.path().clone_into(&mut settings.data);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let stores = Stores::open(&settings, &random).await.expect("the stores open");
+        stores.migrate().await.expect("the servers are brought up to date");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
-        let random = Arc::new(SystemRandom);
         let studio = Studio { settings, stores, mailer: mails.clone(), clock: clock.clone(), random };
         let router: Router = studio.router().expect("there is a signing key");
-        Self { api: Api::Router(router), clock, mails, studio, _folder: folder }
+        Self { api: Api::Router(router), clock, mails, studio, _folder: folder, _backends: backends }
     }
 
     /// Purges what is due by the service's clock.

@@ -38,6 +38,7 @@ mod sessions;
 
 mod embedded_only;
 mod remains;
+mod servers;
 
 /// The stores of one machine, in a file.
 mod embedded {
@@ -88,6 +89,74 @@ mod embedded {
     mod buckets {
         crate::buckets::suite!(super::Folder::new());
     }
+    mod remains {
+        crate::remains::suite!(super::Folder::new());
+    }
+}
+
+/// Sync data on a libSQL server.
+mod turso {
+    use crate::servers::Turso;
+
+    mod commits {
+        crate::commits::suite!(super::Turso::new());
+    }
+    mod loads {
+        crate::loads::suite!(super::Turso::new());
+    }
+    mod feed {
+        crate::feed::suite!(super::Turso::new());
+    }
+    mod page_bytes {
+        crate::page_bytes::suite!(super::Turso::new());
+    }
+    mod conflict_book {
+        crate::conflict_book::suite!(super::Turso::new());
+    }
+    mod purge {
+        crate::purge::suite!(super::Turso::new());
+    }
+    mod erasure {
+        crate::erasure::suite!(super::Turso::new());
+    }
+}
+
+/// Accounts on a PostgreSQL server.
+mod postgres {
+    use crate::servers::Accounts;
+
+    mod accounts {
+        crate::accounts::suite!(super::Accounts::default());
+    }
+    mod mail_tokens {
+        crate::mail_tokens::suite!(super::Accounts::default());
+    }
+    mod deletions {
+        crate::deletions::suite!(super::Accounts::default());
+    }
+    mod expiry {
+        crate::expiry::suite!(super::Accounts::default());
+    }
+}
+
+/// Sessions and token buckets on a Redis server.
+mod redis {
+    use crate::servers::Short;
+
+    mod sessions {
+        crate::sessions::suite!(super::Short::default());
+    }
+    mod rotation {
+        crate::rotation::suite!(super::Short::default());
+    }
+    mod buckets {
+        crate::buckets::suite!(super::Short::default());
+    }
+}
+
+/// All stores of the production service.
+mod all_servers {
+    crate::remains::suite!(crate::servers::All::new());
 }
 
 /// Token buckets in memory.

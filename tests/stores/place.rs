@@ -5,18 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::storage::embedded::Embedded;
 use shared::storage::memory::MemoryBuckets;
-use shared::storage::{
-    Accounts, Buckets, ConflictBook, Deletions, Expiry, Feed, MailTokens, Retention, Sessions, SyncStore,
-};
+pub(crate) use shared::storage::{AccountStore, SyncData};
+use shared::storage::{Buckets, Expiry, Sessions};
 use tempfile::TempDir;
 
-/// Everything about sync data.
-pub(crate) trait SyncData: SyncStore + Feed + ConflictBook + Retention {}
-impl<T: SyncStore + Feed + ConflictBook + Retention> SyncData for T {}
-
-/// Everything about accounts.
-pub(crate) trait AccountStore: Accounts + MailTokens + Deletions + Expiry {}
-impl<T: Accounts + MailTokens + Deletions + Expiry> AccountStore for T {}
+use crate::remains::Stores;
 
 /// Sessions in a store that does not forget by itself what has expired.
 pub(crate) trait KeptSessions: Sessions + Expiry {}
@@ -73,6 +66,15 @@ impl Place<dyn Sessions> for Folder {
 impl Place<dyn KeptSessions> for Folder {
     async fn open(&self) -> Arc<dyn KeptSessions> {
         Arc::new(self.embedded().await)
+    }
+}
+
+#[async_trait]
+impl Place<Stores> for Folder {
+    async fn open(&self) -> Arc<Stores> {
+        let embedded = Arc::new(self.embedded().await);
+        let data = Arc::new(embedded.sync());
+        Arc::new(Stores { accounts: embedded.clone(), sessions: embedded, data })
     }
 }
 

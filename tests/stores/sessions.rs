@@ -57,8 +57,8 @@ pub(crate) async fn open(store: &dyn Sessions, user: UserId, token: &str, from: 
     new.session
 }
 
-pub(crate) async fn admit(store: &dyn Sessions, id: SessionId, now: Timestamp) -> Option<Session> {
-    store.admit(id, None, now).await.expect("the store answers").session
+pub(crate) async fn admit(store: &dyn Sessions, session: &Session, now: Timestamp) -> Option<Session> {
+    store.admit(session.user, session.id, None, now).await.expect("the store answers").session
 }
 
 async fn ids(store: &dyn Sessions, user: UserId, now: Timestamp) -> Vec<SessionId> {
@@ -70,15 +70,15 @@ pub(crate) async fn an_open_session_is_let_in(place: SessionPlace<'_>) {
     let store = place.open().await;
     let user = somebody();
     let session = open(&*store, user, "token", 1).await;
-    assert_eq!(admit(&*store, session.id, second(2)).await, Some(session.clone()));
+    assert_eq!(admit(&*store, &session, second(2)).await, Some(session.clone()));
     assert_eq!(store.list(user, second(2)).await.expect("the store answers"), [session]);
 }
 
 pub(crate) async fn nobody_else_is_let_in(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 1).await;
-    for id in [somebody(), session.user] {
-        let Admission { session, bucket } = store.admit(id, None, second(2)).await.expect("the store answers");
+    for (user, id) in [(session.user, somebody()), (session.user, session.user), (somebody(), session.id)] {
+        let Admission { session, bucket } = store.admit(user, id, None, second(2)).await.expect("the store answers");
         assert_eq!((session, bucket), (None, None));
     }
     assert!(ids(&*store, somebody(), second(2)).await.is_empty());
@@ -88,9 +88,9 @@ pub(crate) async fn a_session_expires(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 0).await;
     let last_moment = Timestamp::from_micros(session.expires_at.micros() - 1);
-    assert!(admit(&*store, session.id, last_moment).await.is_some(), "use does not prolong it");
+    assert!(admit(&*store, &session, last_moment).await.is_some(), "use does not prolong it");
     for now in [second(LIFE), second(2 * LIFE)] {
-        assert_eq!(admit(&*store, session.id, now).await, None);
+        assert_eq!(admit(&*store, &session, now).await, None);
         assert!(ids(&*store, session.user, now).await.is_empty());
     }
 }
@@ -100,14 +100,14 @@ pub(crate) async fn an_ended_session_is_let_in_no_more(place: SessionPlace<'_>) 
     let user = somebody();
     let [ended, other] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 2).await];
     assert!(store.end(user, ended.id).await.expect("the store writes"));
-    assert_eq!(admit(&*store, ended.id, second(3)).await, None);
+    assert_eq!(admit(&*store, &ended, second(3)).await, None);
     assert_eq!(ids(&*store, user, second(3)).await, [other.id]);
     assert!(!store.end(user, ended.id).await.expect("the store writes"), "there was none to end");
-    assert!(admit(&*store, other.id, second(3)).await.is_some());
+    assert!(admit(&*store, &other, second(3)).await.is_some());
     let next = TokenHash::of(b"next");
     let rotation = store.rotate(&TokenHash::of(b"a"), &next, second(LIFE), second(3)).await.expect("the store writes");
     assert!(matches!(rotation, Rotation::Unknown), "{rotation:?}");
-    assert_eq!(admit(&*store, ended.id, second(3)).await, None, "the refresh token brought it back");
+    assert_eq!(admit(&*store, &ended, second(3)).await, None, "the refresh token brought it back");
 }
 
 pub(crate) async fn a_session_is_ended_by_its_owner_alone(place: SessionPlace<'_>) {
@@ -115,7 +115,7 @@ pub(crate) async fn a_session_is_ended_by_its_owner_alone(place: SessionPlace<'_
     let session = open(&*store, somebody(), "token", 1).await;
     assert!(!store.end(somebody(), session.id).await.expect("the store writes"));
     store.end_others(somebody(), None).await.expect("the store writes");
-    assert!(admit(&*store, session.id, second(2)).await.is_some());
+    assert!(admit(&*store, &session, second(2)).await.is_some());
 }
 
 /// Opens three sessions of `user`.
@@ -135,7 +135,7 @@ pub(crate) async fn all_others_end_and_one_stays(place: SessionPlace<'_>) {
     let theirs = three(&*store, bob).await;
     store.end_others(ada, Some(kept.id)).await.expect("the store writes");
     assert_eq!(ids(&*store, ada, second(4)).await, [kept.id]);
-    for ended in [first.id, last.id] {
+    for ended in [&first, &last] {
         assert_eq!(admit(&*store, ended, second(4)).await, None);
     }
     assert_eq!(ids(&*store, bob, second(4)).await.len(), theirs.len());
@@ -152,7 +152,7 @@ pub(crate) async fn all_end_where_none_is_spared(place: SessionPlace<'_>) {
     assert!(ids(&*store, user, second(4)).await.is_empty());
     let [kept, ..] = three(&*store, somebody()).await;
     store.end_others(user, Some(kept.id)).await.expect("the store writes");
-    assert!(admit(&*store, kept.id, second(4)).await.is_some());
+    assert!(admit(&*store, &kept, second(4)).await.is_some());
 }
 
 pub(crate) async fn an_end_is_known_to_every_handle(place: SessionPlace<'_>) {
@@ -160,9 +160,9 @@ pub(crate) async fn an_end_is_known_to_every_handle(place: SessionPlace<'_>) {
     let user = somebody();
     for round in 0..20 {
         let session = open(&*store, user, &round.to_string(), 1).await;
-        assert!(admit(&*other, session.id, second(2)).await.is_some());
+        assert!(admit(&*other, &session, second(2)).await.is_some());
         assert!(other.end(user, session.id).await.expect("the store writes"));
-        assert_eq!(admit(&*store, session.id, second(2)).await, None);
+        assert_eq!(admit(&*store, &session, second(2)).await, None);
     }
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn the_last_use_is_known_to_the_minute(place: SessionPlace<'_>)
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 0).await;
     for now in [10, 70, 75, 300] {
-        admit(&*store, session.id, second(now)).await;
+        admit(&*store, &session, second(now)).await;
         let listed = store.list(session.user, second(now)).await.expect("the store answers");
         let stale = second(now).micros() - listed[0].last_seen_at.micros();
         assert!((0..60_000_000).contains(&stale), "{stale} µs at {now} s");
@@ -193,8 +193,8 @@ fn toll(key: &str) -> Toll {
     Toll { key: key.to_owned(), policy: Policy { per_minute: 10 } }
 }
 
-async fn pay(store: &dyn Sessions, id: SessionId, key: &str) -> Admission {
-    store.admit(id, Some(&toll(key)), second(2)).await.expect("the store answers")
+async fn pay(store: &dyn Sessions, session: &Session, key: &str) -> Admission {
+    store.admit(session.user, session.id, Some(&toll(key)), second(2)).await.expect("the store answers")
 }
 
 pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
@@ -202,16 +202,16 @@ pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
     let session = open(&*store, somebody(), "token", 1).await;
     let key = session.user.to_string();
     for left in (0..10).rev() {
-        let Admission { session: admitted, bucket } = pay(&*store, session.id, &key).await;
+        let Admission { session: admitted, bucket } = pay(&*store, &session, &key).await;
         let bucket = bucket.expect("a toll was asked for");
         assert_eq!(
             (admitted.map(|session| session.id), bucket.taken, bucket.remaining),
             (Some(session.id), true, left)
         );
     }
-    let refused = pay(&*store, session.id, &key).await;
+    let refused = pay(&*store, &session, &key).await;
     assert!(refused.session.is_some() && refused.bucket.is_some_and(|bucket| !bucket.taken));
-    assert!(pay(&*store, session.id, &somebody().to_string()).await.bucket.is_some_and(|bucket| bucket.taken));
+    assert!(pay(&*store, &session, &somebody().to_string()).await.bucket.is_some_and(|bucket| bucket.taken));
 }
 
 pub(crate) async fn no_toll_is_taken_from_who_is_not_let_in(place: SessionPlace<'_>) {
@@ -220,11 +220,12 @@ pub(crate) async fn no_toll_is_taken_from_who_is_not_let_in(place: SessionPlace<
     let [ended, living] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 1).await];
     store.end(user, ended.id).await.expect("the store writes");
     let key = user.to_string();
-    for id in [ended.id, somebody()] {
-        let Admission { session, bucket } = pay(&*store, id, &key).await;
+    let unknown = Session { id: somebody(), ..living.clone() };
+    for nobody in [&ended, &unknown] {
+        let Admission { session, bucket } = pay(&*store, nobody, &key).await;
         assert_eq!((session, bucket), (None, None));
     }
-    let bucket = pay(&*store, living.id, &key).await.bucket.expect("a toll was asked for");
+    let bucket = pay(&*store, &living, &key).await.bucket.expect("a toll was asked for");
     assert_eq!(bucket.remaining, 9);
 }
 
@@ -233,8 +234,8 @@ pub(crate) async fn of_many_at_once_no_more_pass_than_there_are_tokens(place: Se
     let session = open(&*store, somebody(), "token", 1).await;
     let mut callers = JoinSet::new();
     for _ in 0..40 {
-        let store = store.clone();
-        callers.spawn(async move { pay(&*store, session.id, &session.user.to_string()).await.bucket });
+        let (store, session) = (store.clone(), session.clone());
+        callers.spawn(async move { pay(&*store, &session, &session.user.to_string()).await.bucket });
     }
     let taken = callers.join_all().await.into_iter().flatten().filter(|bucket| bucket.taken).count();
     assert_eq!(taken, 10);
@@ -246,21 +247,22 @@ pub(crate) async fn of_too_many_sessions_the_longest_unused_ends(place: SessionP
     let most = limits::SESSIONS as i64;
     let mut opened = Vec::new();
     for from in 0..most {
-        opened.push(open(&*store, user, &from.to_string(), from).await.id);
+        opened.push(open(&*store, user, &from.to_string(), from).await);
     }
     assert_eq!(ids(&*store, user, second(most)).await.len(), limits::SESSIONS);
     let now = second(most + 300);
-    assert!(admit(&*store, opened[0], now).await.is_some(), "the oldest is in use");
+    assert!(admit(&*store, &opened[0], now).await.is_some(), "the oldest is in use");
     for from in 1..3 {
-        opened.push(open(&*store, user, &format!("more {from}"), most + 300 + from).await.id);
+        opened.push(open(&*store, user, &format!("more {from}"), most + 300 + from).await);
     }
     let ended = [opened.remove(1), opened.remove(1)];
-    opened.sort();
+    let mut wanted: Vec<_> = opened.iter().map(|session| session.id).collect();
+    wanted.sort();
     let mut left = ids(&*store, user, now).await;
     left.sort();
-    assert_eq!(left, opened);
-    for id in ended {
-        assert_eq!(admit(&*store, id, now).await, None);
+    assert_eq!(left, wanted);
+    for ended in &ended {
+        assert_eq!(admit(&*store, ended, now).await, None);
     }
 }
 
@@ -283,5 +285,5 @@ pub(crate) async fn the_cap_is_each_users_own(place: SessionPlace<'_>) {
     for from in 1..=limits::SESSIONS as i64 + 1 {
         open(&*store, user, &from.to_string(), from).await;
     }
-    assert!(admit(&*store, theirs.id, second(500)).await.is_some());
+    assert!(admit(&*store, &theirs, second(500)).await.is_some());
 }

@@ -5,7 +5,6 @@ use purge::Report;
 use serde_json::json;
 use shared::clock::Clock;
 use shared::models::UserId;
-use shared::storage::{Deletions, Feed};
 use tests::{Call, Service, connection, history, saved_query};
 
 use crate::verbs::{DAY, PASSWORD, Person, choose, delete, refresh, try_login, write};
@@ -135,7 +134,7 @@ async fn leaves_halfway(service: &Service) -> (Person, UserId) {
     ada.uploads("laptop", &[write(service, "1", "q", "select 1", 0)]).await;
     let profile = ada.gets("/api/auth/profile").await.expect(200);
     let user = profile["user"]["id"].as_str().and_then(|id| id.parse().ok()).expect("a user has an id");
-    service.studio.stores.begin_deletion(user, service.clock.now()).await.expect("the store answers");
+    service.studio.stores.accounts().begin_deletion(user, service.clock.now()).await.expect("the store answers");
     (ada, user)
 }
 
@@ -154,7 +153,7 @@ async fn a_deletion_that_was_interrupted_is_followed_up() {
     // The mark that keeps late uploads out is itself forgotten after thirty days: what is there then?
     service.clock.advance(31 * DAY);
     service.purge().await;
-    let left = service.studio.stores.sync().status(user).await.unwrap();
+    let left = service.studio.stores.data().status(user).await.unwrap();
     assert_eq!((left.items, left.devices.len(), left.open_conflicts), ([0, 0, 0], 0, 0));
     assert_eq!(newcomer.logs_in().await.reads("q").await.unwrap(), "select 'new'");
 }

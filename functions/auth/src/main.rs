@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use auth::{Auth, router};
-use shared::clock::{SystemClock, SystemRandom};
+use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, mail, storage::embedded::Embedded, telemetry};
+use shared::{config::Settings, lambda, mail, storage::connect, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let settings = Settings::from_env()?;
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let stores = Arc::new(Embedded::open(&settings.data).await?);
-    let mailer = mail::OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone());
-    let gate = Gate::new(&settings, stores.clone(), stores.clone(), clock.clone())?;
-    let data = Arc::new(stores.sync());
-    let auth = Auth::new(gate, stores, data, Arc::new(mailer), settings.brand()?, random, clock);
-    let (router, _) = router(auth).split_for_parts();
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
+    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
+    let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
+    let mailer = Arc::new(mail::OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone()));
+    let (router, _) =
+        router(Auth::new(gate, accounts, data, mailer, settings.brand()?, random, clock)).split_for_parts();
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

@@ -7,7 +7,7 @@ use shared::clock::{Clock, Random};
 use shared::http::Gate;
 use shared::mail::{Brand, Letter, Mailer};
 use shared::models::{Timestamp, User};
-use shared::storage::{Accounts, Deletions, MailTokens, Retention, StoreResult, TokenPurpose};
+use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Retention, StoreResult, TokenPurpose};
 use utoipa::ToSchema;
 
 /// What the endpoints of this function work with.
@@ -36,10 +36,10 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// The function over `stores` for accounts and `data` for what they hold.
-    pub fn new<A: Accounts + MailTokens + Deletions + 'static>(
+    /// The function over `accounts` and the `data` that they hold.
+    pub fn new(
         gate: Gate,
-        stores: Arc<A>,
+        accounts: Arc<dyn AccountStore>,
         data: Arc<dyn Retention>,
         mailer: Arc<dyn Mailer>,
         brand: Brand,
@@ -48,9 +48,9 @@ impl Auth {
     ) -> Self {
         Self {
             gate: Arc::new(gate),
-            accounts: stores.clone(),
-            mail_tokens: stores.clone(),
-            deletions: stores,
+            accounts: accounts.clone(),
+            mail_tokens: accounts.clone(),
+            deletions: accounts,
             data,
             passwords: Passwords::new(random.clone()),
             mailer,

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use conflicts::{Conflicts, router};
-use shared::clock::SystemClock;
+use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, storage::embedded::Embedded, telemetry};
+use shared::{config::Settings, lambda, storage::connect, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let settings = Settings::from_env()?;
-    let stores = Arc::new(Embedded::open(&settings.data).await?);
-    let gate = Gate::new(&settings, stores.clone(), stores.clone(), Arc::new(SystemClock))?;
-    let conflicts = Conflicts::new(gate, Arc::new(stores.sync()), Arc::new(SystemClock));
-    let (router, _) = router(conflicts).split_for_parts();
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
+    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
+    let data = connect::sync_data(&settings, &random)?;
+    let (router, _) = router(Conflicts::new(gate, data, clock)).split_for_parts();
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

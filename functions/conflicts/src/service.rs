@@ -4,7 +4,7 @@ use axum::extract::FromRef;
 use shared::clock::Clock;
 use shared::http::{ApiError, Gate};
 use shared::models::{ConflictId, UserId};
-use shared::storage::{Commit, ConflictBook, Feed, SyncStore};
+use shared::storage::{Commit, ConflictBook, Feed, SyncData, SyncStore};
 use shared::sync::{Plan, Request, Resolution, resolve};
 
 /// How often a conflict is settled anew because an upload came first.
@@ -28,7 +28,7 @@ impl FromRef<Conflicts> for Arc<Gate> {
 
 impl Conflicts {
     /// The function over `store`.
-    pub fn new<S: SyncStore + ConflictBook + Feed + 'static>(gate: Gate, store: Arc<S>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(gate: Gate, store: Arc<dyn SyncData>, clock: Arc<dyn Clock>) -> Self {
         Self { gate: Arc::new(gate), store: store.clone(), book: store.clone(), feed: store, clock }
     }
 

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use download::{Downloads, router};
-use shared::clock::SystemClock;
+use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, storage::embedded::Embedded, telemetry};
+use shared::{config::Settings, lambda, storage::connect, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let settings = Settings::from_env()?;
-    let stores = Arc::new(Embedded::open(&settings.data).await?);
-    let gate = Gate::new(&settings, stores.clone(), stores.clone(), Arc::new(SystemClock))?;
-    let downloads = Downloads::new(gate, Arc::new(stores.sync()), settings.default_strategy);
-    let (router, _) = router(downloads).split_for_parts();
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let gate = Gate::new(&settings, connect::sessions(&settings)?, Arc::new(SystemClock))?;
+    let data = connect::sync_data(&settings, &random)?;
+    let (router, _) = router(Downloads::new(gate, data, settings.default_strategy)).split_for_parts();
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

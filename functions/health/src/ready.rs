@@ -1,5 +1,3 @@
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,28 +5,13 @@ use axum::extract::State;
 use serde::Serialize;
 use shared::http::{ApiError, ErrorBody};
 use shared::storage::StoreResult;
+use tokio::time::timeout;
 use utoipa::ToSchema;
+
+use crate::Stores;
 
 /// How long a store may take to answer.
 const DEADLINE: Duration = Duration::from_secs(3);
-
-type Asked = Pin<Box<dyn Future<Output = StoreResult<()>> + Send>>;
-
-/// A store that can be asked whether it answers.
-pub struct Probe {
-    name: &'static str,
-    ask: Box<dyn Fn() -> Asked + Send + Sync>,
-}
-
-impl Probe {
-    /// Asks the store called `name` by `ask`.
-    pub fn new<F>(name: &'static str, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
-    where
-        F: Future<Output = StoreResult<()>> + Send + 'static,
-    {
-        Self { name, ask: Box::new(move || Box::pin(ask())) }
-    }
-}
 
 /// Every store answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,13 +27,19 @@ pub(crate) struct Ready {
     tag = "health",
     responses((status = 200, body = Ready), (status = 503, description = "A store does not answer", body = ErrorBody))
 )]
-pub(crate) async fn ready(State(probes): State<Arc<[Probe]>>) -> Result<Json<Ready>, ApiError> {
-    for probe in &*probes {
-        match tokio::time::timeout(DEADLINE, (probe.ask)()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(ApiError::unavailable(format!("{}: {error}", probe.name))),
-            Err(_) => return Err(ApiError::unavailable(format!("{} took too long", probe.name))),
-        }
-    }
+pub(crate) async fn ready(State(stores): State<Stores>) -> Result<Json<Ready>, ApiError> {
+    let (accounts, data, sessions) = tokio::join!(
+        answers("accounts", stores.accounts.ping()),
+        answers("sync data", stores.data.ping()),
+        answers("sessions", stores.sessions.ping()),
+    );
+    accounts.and(data).and(sessions)?;
     Ok(Json(Ready { status: "ready" }))
+}
+
+async fn answers(store: &str, asked: impl Future<Output = StoreResult<()>>) -> Result<(), ApiError> {
+    match timeout(DEADLINE, asked).await {
+        Ok(answer) => answer.map_err(|error| ApiError::unavailable(format!("{store}: {error}"))),
+        Err(_) => Err(ApiError::unavailable(format!("{store} took too long"))),
+    }
 }

@@ -1,16 +1,15 @@
-//! `cargo run`: the whole API in one process, on stores in a folder.
+//! `cargo run`: the whole API in one process, on stores in a folder or on the servers that the environment names.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
-use local::{Studio, document, ensure_signing_key, serve};
-use shared::clock::{Clock, SystemClock, SystemRandom};
+use local::{Stores, Studio, document, ensure_signing_key, serve};
+use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::Settings;
 use shared::mail::OutboxFolder;
 use shared::models::Timestamp;
-use shared::storage::embedded::Embedded;
 use shared::telemetry;
 use tokio::net::TcpListener;
 
@@ -70,8 +69,8 @@ async fn main() -> Result<(), Fault> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => run_server(args).await,
         Command::Migrate(folder) => {
-            let applied = Embedded::open(&folder.data).await?.migrate().await?;
-            say(&format!("{} migrations applied {applied:?}", applied.len()));
+            let applied = open(folder, None).await?.stores.migrate().await?;
+            say(&format!("The stores are up to date; {applied} migrations were applied to servers."));
             Ok(())
         }
         Command::Purge(args) => {
@@ -110,11 +109,8 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
     if settings.jwt_secret.is_none() {
         settings.jwt_secret = Some(ensure_signing_key(&settings.data, &SystemRandom)?);
     }
-    let stores = Arc::new(Embedded::open(&settings.data).await?);
-    for name in stores.migrate().await? {
-        tracing::info!(name, "migration applied");
-    }
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
+    let stores = Stores::open(&settings, &random).await?;
     let mailer = Arc::new(OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone()));
     Ok(Studio { settings, stores, mailer, clock, random })
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use purge::Purge;
 use serde_json::Value;
-use shared::clock::{Clock, SystemClock};
-use shared::{config::Settings, storage::embedded::Embedded, telemetry};
+use shared::clock::{Clock, Random, SystemClock, SystemRandom};
+use shared::{config::Settings, storage::connect, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let settings = Settings::from_env()?;
-    let stores = Arc::new(Embedded::open(&settings.data).await?);
-    let data = Arc::new(stores.sync());
-    let purge = Purge::new(data, stores.clone(), stores.clone(), vec![stores]);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let accounts = connect::accounts(&settings, 1)?;
+    let (data, sessions) = (connect::sync_data(&settings, &random)?, connect::sessions(&settings)?);
+    // What Redis keeps expires by itself.
+    let purge = Purge::new(data, accounts.clone(), sessions, vec![accounts]);
     run(service_fn(|_: LambdaEvent<Value>| async { purge.run(SystemClock.now()).await.map_err(Error::from) })).await
 }

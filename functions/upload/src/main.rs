@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
-use shared::clock::{SystemClock, SystemRandom};
+use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, storage::embedded::Embedded, telemetry};
+use shared::{config::Settings, lambda, storage::connect, telemetry};
 use upload::{Uploads, router};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let settings = Settings::from_env()?;
-    let clock = Arc::new(SystemClock);
-    let stores = Arc::new(Embedded::open(&settings.data).await?);
-    let gate = Gate::new(&settings, stores.clone(), stores.clone(), clock.clone())?;
-    let store = Arc::new(stores.sync());
-    let uploads = Uploads::new(gate, store, settings.default_strategy, Arc::new(SystemRandom), clock);
-    let (router, _) = router(uploads).split_for_parts();
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
+    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
+    let data = connect::sync_data(&settings, &random)?;
+    let (router, _) = router(Uploads::new(gate, data, settings.default_strategy, random, clock)).split_for_parts();
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use shared::clock::{Clock, Random, random_bytes};
+use shared::backoff::Backoff;
+use shared::clock::{Clock, Random};
 use shared::http::{ApiError, Gate};
 use shared::models::{Strategy, UserId};
 use shared::storage::{Commit, SyncStore};
@@ -13,9 +14,7 @@ use tokio::sync::Mutex;
 /// How often an upload is decided anew because another one of the same user came first. Eight devices that write at
 /// once need about as many rounds in the worst case.
 const ROUNDS: u32 = 20;
-/// The longest pause before a second round; it doubles with each round, up to [`LONGEST_PAUSE_MICROS`].
-const FIRST_PAUSE_MICROS: u64 = 2_000;
-const LONGEST_PAUSE_MICROS: u64 = 100_000;
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(2), longest: Duration::from_millis(100) };
 /// Uploads of one user queue within a process rather than collide. Users share a queue now and then; no matter.
 const QUEUES: usize = 64;
 
@@ -65,7 +64,7 @@ impl Uploads {
             if plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied {
                 return Ok(decision);
             }
-            tokio::time::sleep(self.pause(round)).await;
+            tokio::time::sleep(BACKOFF.pause(round, &*self.random)).await;
         }
         Err(ApiError::unavailable(format!("the head moved {ROUNDS} times during one upload")))
     }
@@ -75,11 +74,5 @@ impl Uploads {
         user.hash(&mut hasher);
         let place = usize::try_from(hasher.finish() % QUEUES as u64).unwrap_or_default();
         &self.queues[place]
-    }
-
-    /// A random pause, so that those who collided do not collide again.
-    fn pause(&self, round: u32) -> Duration {
-        let longest = (FIRST_PAUSE_MICROS << round.min(16)).min(LONGEST_PAUSE_MICROS);
-        Duration::from_micros(u64::from_le_bytes(random_bytes(&*self.random)) % longest)
     }
 }

@@ -11,7 +11,7 @@ use crate::auth::{AccessTokens, InvalidToken};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::models::{Session, UserId, limits};
-use crate::storage::{Buckets, Policy, Sessions, Toll};
+use crate::storage::{Buckets, Policy, SessionStore, Sessions, Toll};
 
 /// What decides who comes in.
 pub struct Gate {
@@ -32,14 +32,9 @@ impl Gate {
     ///
     /// # Errors
     /// When there is no signing key, or a bad one.
-    pub fn new(
-        settings: &Settings,
-        sessions: Arc<dyn Sessions>,
-        buckets: Arc<dyn Buckets>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, String> {
+    pub fn new(settings: &Settings, store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let tokens = settings.access_tokens()?;
-        Ok(Self { tokens, sessions, buckets, clock, rate_limits: settings.rate_limits })
+        Ok(Self { tokens, sessions: store.clone(), buckets: store, clock, rate_limits: settings.rate_limits })
     }
 
     /// The token to be taken, unless calls are not counted.
@@ -134,9 +129,9 @@ where
         })?;
         let key = C::key(Some(claims.sub), &address).filter(|_| at_the_door.is_none());
         let toll = key.and_then(|key| gate.toll(key, C::policy()));
-        let admission = gate.sessions.admit(claims.sid, toll.as_ref(), now).await?;
-        let ours = admission.session.filter(|session| session.user == claims.sub);
-        let session = ours.ok_or_else(|| ApiError::new(Code::Unauthorized, "the session has ended; log in again"))?;
+        let admission = gate.sessions.admit(claims.sub, claims.sid, toll.as_ref(), now).await?;
+        let ended = || ApiError::new(Code::Unauthorized, "the session has ended; log in again");
+        let session = admission.session.ok_or_else(ended)?;
         if let Some(bucket) = admission.bucket {
             frame::note(&frame::Notes::of(parts), bucket)?;
         }

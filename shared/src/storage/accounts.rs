@@ -136,3 +136,7 @@ pub trait Expiry: Send + Sync {
     /// Removes at most `batch` rows of each kind that expired before `now`, and says how many.
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 }
+
+/// Everything about accounts.
+pub trait AccountStore: Accounts + MailTokens + Deletions + Expiry {}
+impl<T: Accounts + MailTokens + Deletions + Expiry> AccountStore for T {}

@@ -5,13 +5,11 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{BucketState, Buckets, StoreResult, Toll};
+use super::{BucketState, Buckets, MICROS_PER_MINUTE, StoreResult, Toll};
 use crate::models::Timestamp;
 
 /// Buckets from which on the full ones are swept out, which say no more than missing ones.
 const FIRST_SWEEP: usize = 10_000;
-
-const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// Token buckets in memory.
 ///
@@ -61,20 +59,9 @@ fn as_seen_from(full_at: Timestamp, now: Timestamp) -> Timestamp {
 
 /// Takes a token from a bucket that would be full at `full_at`; how it stands then, and when it will be full.
 fn take(toll: &Toll, full_at: Timestamp, now: Timestamp) -> (BucketState, Timestamp) {
-    let limit = i64::from(toll.policy.per_minute);
-    let per_token = MICROS_PER_MINUTE / limit;
+    let per_token = toll.policy.micros_per_token();
     let missing = full_at.micros() - now.micros();
-    let after = missing + per_token;
-    let taken = after <= per_token * limit;
-    let missing = if taken { after } else { missing };
-    let remaining = (per_token * limit - missing) / per_token;
-    let seconds = |micros: i64| u32::try_from((micros.max(0) + 999_999) / 1_000_000).unwrap_or(u32::MAX);
-    let state = BucketState {
-        taken,
-        limit: toll.policy.per_minute,
-        remaining: u32::try_from(remaining).unwrap_or(0),
-        full_in: seconds(missing),
-        next_in: seconds(missing + per_token - per_token * limit),
-    };
-    (state, Timestamp::from_micros(now.micros() + missing))
+    let taken = missing + per_token <= per_token * i64::from(toll.policy.per_minute);
+    let missing = if taken { missing + per_token } else { missing };
+    (toll.policy.state(taken, missing), Timestamp::from_micros(now.micros() + missing))
 }

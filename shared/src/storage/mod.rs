@@ -2,7 +2,8 @@
 //!
 //! Sync data lives behind [`SyncStore`], [`Feed`], [`ConflictBook`] and [`Retention`] (libSQL); users and the tokens in
 //! their mails behind [`Accounts`], [`MailTokens`] and [`Deletions`]; sessions and token buckets behind [`Sessions`] and
-//! [`Buckets`]. One behaviour suite in `tests/stores` runs against every implementation of each.
+//! [`Buckets`] (Redis). Where no server is named, `embedded` keeps all of it in a file. One behaviour suite in `tests/stores`
+//! runs against every implementation of each; [`connect`] chooses one by its URL.
 //!
 //! An expected refusal is a value; [`StoreError`] is for faults.
 
@@ -11,16 +12,23 @@ mod error;
 mod sessions;
 mod sync;
 
+pub mod connect;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod libsql;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 
-pub use accounts::{Account, Accounts, Deletions, Expiry, MailTokens, NewAccount, SignUp, TokenPurpose};
+pub use accounts::{Account, AccountStore, Accounts, Deletions, Expiry, MailTokens, NewAccount, SignUp, TokenPurpose};
 pub use error::{StoreError, StoreResult};
 pub use sessions::{
-    Admission, BucketState, Buckets, GRACE_SECONDS, NewSession, Policy, Rotation, Sessions, TokenHash, Toll,
+    Admission, BucketState, Buckets, GRACE_SECONDS, LAST_SEEN_SECONDS, MICROS_PER_MINUTE, NewSession, Policy, Rotation,
+    SessionStore, Sessions, TokenHash, Toll,
 };
 pub use sync::{
-    Commit, ConflictBook, ConflictFilter, ConflictPage, Feed, Page, PageRequest, Purged, Retention, Status, SyncStore,
+    Commit, ConflictBook, ConflictFilter, ConflictPage, Feed, Page, PageRequest, Purged, Retention, Status, SyncData,
+    SyncStore,
 };

@@ -51,6 +51,29 @@ pub struct Toll {
     pub policy: Policy,
 }
 
+impl Policy {
+    /// For how many microseconds a token takes to flow in.
+    pub const fn micros_per_token(self) -> i64 {
+        MICROS_PER_MINUTE / self.per_minute as i64
+    }
+
+    /// How a bucket stands that lacks `missing` microseconds of being full, after a token was asked of it.
+    pub fn state(self, taken: bool, missing: i64) -> BucketState {
+        let (per_token, limit) = (self.micros_per_token(), i64::from(self.per_minute));
+        let seconds = |micros: i64| u32::try_from((micros.max(0) + 999_999) / 1_000_000).unwrap_or(u32::MAX);
+        BucketState {
+            taken,
+            limit: self.per_minute,
+            remaining: u32::try_from((per_token * limit - missing) / per_token).unwrap_or(0),
+            full_in: seconds(missing),
+            next_in: seconds(missing + per_token - per_token * limit),
+        }
+    }
+}
+
+/// An empty bucket is full again after a minute.
+pub const MICROS_PER_MINUTE: i64 = 60_000_000;
+
 /// How a bucket stands after a token was asked of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketState {
@@ -68,7 +91,8 @@ pub struct BucketState {
 
 /// Token buckets.
 ///
-/// **Law.** Of any number of calls at once no more are let through than there are tokens.
+/// **Law.** Of any number of calls at once no more are let through than there are tokens. A clock that wobbles by less
+/// than a minute fills no bucket; one that was set back further is believed.
 #[async_trait]
 pub trait Buckets: Send + Sync {
     /// Takes a token, if there is one.
@@ -83,6 +107,9 @@ pub struct Admission {
     /// The bucket, where a token was asked for and the session lives.
     pub bucket: Option<BucketState>,
 }
+
+/// How stale a session's time of last use may get: a write for each request would cost more than the request.
+pub const LAST_SEEN_SECONDS: i64 = 60;
 
 /// For how many seconds a rotated refresh token still works: two tabs, or an answer that was lost.
 pub const GRACE_SECONDS: i64 = 10;
@@ -108,8 +135,9 @@ pub trait Sessions: Send + Sync {
     /// Opens a session. Of more than [`crate::models::limits::SESSIONS`] of a user the one unused longest ends.
     async fn open(&self, session: &NewSession) -> StoreResult<()>;
 
-    /// Asks in one step whether the session `id` lives and, if so and if asked, for a token of its bucket.
-    async fn admit(&self, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission>;
+    /// Asks in one step whether the user's session `id` lives and, if so and if asked, for a token of a bucket of the
+    /// user's own.
+    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission>;
 
     /// Replaces the refresh token `presented` by `next`, and lets the session live until `expires_at`.
     async fn rotate(
@@ -128,4 +156,11 @@ pub trait Sessions: Send + Sync {
 
     /// Ends all the user's sessions but `except`.
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()>;
+
+    /// Whether the store answers at all.
+    async fn ping(&self) -> StoreResult<()>;
 }
+
+/// Everything that lives a short while.
+pub trait SessionStore: Sessions + Buckets {}
+impl<T: Sessions + Buckets> SessionStore for T {}

@@ -169,3 +169,7 @@ pub trait Retention: Send + Sync {
     /// Closes the user's data to writes at `now` and removes at most `batch` rows of each kind; whether all is gone.
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool>;
 }
+
+/// Everything about sync data.
+pub trait SyncData: SyncStore + Feed + ConflictBook + Retention {}
+impl<T: SyncStore + Feed + ConflictBook + Retention> SyncData for T {}

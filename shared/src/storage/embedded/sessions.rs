@@ -4,11 +4,9 @@ use super::Embedded;
 use crate::models::{Session, SessionId, Timestamp, UserId, limits};
 use crate::storage::libsql::{Columns, Row, Statement, Value};
 use crate::storage::{
-    Admission, BucketState, Buckets, GRACE_SECONDS, NewSession, Rotation, Sessions, StoreResult, TokenHash, Toll,
+    Admission, BucketState, Buckets, GRACE_SECONDS, LAST_SEEN_SECONDS, NewSession, Rotation, Sessions, StoreResult,
+    TokenHash, Toll,
 };
-
-/// How stale the time of last use may get: a write for each request would cost more than the request.
-const LAST_SEEN_SECONDS: i64 = 60;
 
 macro_rules! session_columns {
     () => {
@@ -24,8 +22,11 @@ DELETE FROM sessions WHERE id IN (
 const ADD_TOKEN: &str =
     "INSERT INTO refresh_tokens (token_hash, session_id, rotated_at, expires_at) VALUES (?1, ?2, NULL, ?3)";
 
-const LIVING: &str =
-    concat!("SELECT ", session_columns!(), " FROM sessions AS s WHERE s.id = ?1 AND s.expires_at > ?2");
+const LIVING: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM sessions AS s WHERE s.id = ?1 AND s.user_id = ?2 AND s.expires_at > ?3"
+);
 const SEEN: &str = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1";
 const LIST: &str = concat!(
     "SELECT ",
@@ -85,8 +86,8 @@ impl Sessions for Embedded {
         Ok(())
     }
 
-    async fn admit(&self, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
-        let done = self.file.read(vec![Statement::new(LIVING, [id.into(), now.into()])]).await?;
+    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
+        let done = self.file.read(vec![Statement::new(LIVING, [id.into(), user.into(), now.into()])]).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else {
             return Ok(Admission { session: None, bucket: None });
         };
@@ -137,6 +138,11 @@ impl Sessions for Embedded {
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
         // Their refresh tokens lead nowhere from now on, and go when they expire.
         self.file.write(vec![Statement::new(END_OTHERS, [user.into(), except.into()])]).await?;
+        Ok(())
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.file.read(vec![Statement::new("SELECT 1 FROM sessions LIMIT 1", [])]).await?;
         Ok(())
     }
 }

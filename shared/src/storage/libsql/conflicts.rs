@@ -156,7 +156,7 @@ impl ConflictBook for LibsqlSync {
             Statement::new(LIST, page),
             Statement::new(COUNT, [user.into(), filter.into()]),
         ];
-        let mut done = self.transport.read(statements).await?.into_iter();
+        let mut done = self.of(user).read(statements).await?.into_iter();
         read_head(done.next().unwrap_or_default())?;
         read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())
     }

@@ -79,7 +79,7 @@ enum Part {
 impl LibsqlSync {
     pub(super) async fn load_touched(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
         let (parts, statements) = statements(user, touched);
-        let mut done = self.transport.read(statements).await?.into_iter();
+        let mut done = self.of(user).read(statements).await?.into_iter();
         let head = read_head(done.next().unwrap_or_default())?;
         let mut snapshot = Snapshot { head, ..Snapshot::default() };
         for (part, done) in parts.into_iter().zip(done) {

@@ -8,9 +8,13 @@ mod conflicts;
 mod feed;
 #[cfg(feature = "embedded")]
 mod file;
+#[cfg(feature = "turso")]
+mod hrana;
 mod items;
 mod load;
 mod migrate;
+#[cfg(feature = "turso")]
+mod pipeline;
 mod retention;
 mod rows;
 mod transport;
@@ -19,19 +23,52 @@ use std::sync::Arc;
 
 #[cfg(feature = "embedded")]
 pub use file::FileDatabase;
+#[cfg(feature = "turso")]
+pub use hrana::Hrana;
 pub use migrate::{EMBEDDED, Migration, SYNC, migrate};
 pub(crate) use rows::Columns;
 pub use transport::{BatchError, Done, MOST_ANSWER_BYTES, Row, Statement, Transport, Value};
 
-/// Sync data of many users in one libSQL database.
+use sha2::{Digest, Sha256};
+
+use crate::models::UserId;
+
+/// Sync data of many users in libSQL databases, each user's in one of them.
 #[derive(Clone)]
 pub struct LibsqlSync {
-    transport: Arc<dyn Transport>,
+    databases: Arc<[Arc<dyn Transport>]>,
 }
 
 impl LibsqlSync {
-    /// The data that `transport` leads to; its migrations must have run.
-    pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport }
+    /// The data in one database; its migrations must have run.
+    pub fn new(database: Arc<dyn Transport>) -> Self {
+        Self { databases: Arc::new([database]) }
+    }
+
+    /// The data that is spread over several databases, at least one. A further one goes to the end of the list, once the
+    /// users that become its own were moved to it: no user's place depends on more than their number.
+    pub fn over(databases: Vec<Arc<dyn Transport>>) -> Self {
+        assert!(!databases.is_empty(), "data needs a database");
+        Self { databases: databases.into() }
+    }
+
+    /// Brings every database up to date and returns the names of the steps that took.
+    ///
+    /// # Errors
+    /// As [`migrate`].
+    pub async fn migrate(&self) -> Result<Vec<&'static str>, BatchError> {
+        let mut applied = Vec::new();
+        for database in &*self.databases {
+            applied.extend(migrate(&**database, SYNC).await?);
+        }
+        Ok(applied)
+    }
+
+    /// The database of `user`: the one with the highest score for them (rendezvous hashing), so that one more database
+    /// takes a fair share of users from each of the others and moves nobody else.
+    fn of(&self, user: UserId) -> &dyn Transport {
+        let score = |place: usize| Sha256::new().chain_update(place.to_be_bytes()).chain_update(user).finalize();
+        let place = (0..self.databases.len()).max_by_key(|place| score(*place));
+        &*self.databases[place.unwrap_or_default()]
     }
 }

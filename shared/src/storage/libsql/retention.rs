@@ -81,16 +81,22 @@ impl Retention for LibsqlSync {
     async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged> {
         let parameters = [Value::from(cutoff), rows(batch)];
         let of_all = TOMBSTONES.iter().flatten().chain([&CONFLICTS, &CLOSED]);
-        let statements = of_all.map(|sql| Statement::new(sql, parameters.clone())).collect();
-        let done = self.transport.write(statements).await?;
-        let written = |place: usize| done.get(place).map_or(0, |done: &Done| done.written);
-        Ok(Purged { tombstones: written(1) + written(3) + written(5), conflicts: written(6), accounts: written(7) })
+        let statements: Vec<_> = of_all.map(|sql| Statement::new(sql, parameters.clone())).collect();
+        let mut purged = Purged::default();
+        for database in &*self.databases {
+            let done = database.write(statements.clone()).await?;
+            let written = |place: usize| done.get(place).map_or(0, |done: &Done| done.written);
+            purged.tombstones += written(1) + written(3) + written(5);
+            purged.conflicts += written(6);
+            purged.accounts += written(7);
+        }
+        Ok(purged)
     }
 
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {
         let mut statements = vec![Statement::new(CLOSE, [user.into(), now.into()])];
         statements.extend(ERASE.iter().map(|sql| Statement::new(sql, [user.into(), rows(batch)])));
-        let done = self.transport.write(statements).await?;
+        let done = self.of(user).write(statements).await?;
         Ok(done.iter().skip(1).all(|done| done.written == 0))
     }
 }

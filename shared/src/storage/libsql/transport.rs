@@ -112,8 +112,8 @@ pub enum BatchError {
     /// The database could not be asked, or was too busy.
     #[error("{0}")]
     Unavailable(String),
-    /// The rows asked for are more than [`MOST_ANSWER_BYTES`].
-    #[error("more than {MOST_ANSWER_BYTES} bytes were asked for")]
+    /// The rows asked for are more than [`MOST_ANSWER_BYTES`], or more than the way carries at once.
+    #[error("more was asked for than is carried at once")]
     TooLarge,
     /// The database refused a statement: a defect of ours.
     #[error("{0}")]
@@ -135,7 +135,11 @@ impl From<BatchError> for StoreError {
 /// A way to a libSQL database.
 ///
 /// **Law.** The statements of one call run in order in one transaction: a read sees one moment; a write is committed
-/// whole, and is then durable, or leaves nothing behind. A call that would return more than [`MOST_ANSWER_BYTES`] fails.
+/// whole, and is then durable, or leaves nothing behind. A call that would return more than [`MOST_ANSWER_BYTES`], or than
+/// the way carries, fails with [`BatchError::TooLarge`].
+///
+/// A write or script whose answer was lost on the way may be carried out a second time. So whatever is written must bear
+/// that: because it changes nothing the second time, or because it is refused then, as whoever finds the head moved is.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Runs statements that write nothing.

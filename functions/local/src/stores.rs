@@ -1,0 +1,93 @@
+use std::sync::Arc;
+
+use shared::clock::Random;
+use shared::config::Settings;
+use shared::storage::embedded::Embedded;
+use shared::storage::libsql::LibsqlSync;
+use shared::storage::postgres::PostgresAccounts;
+use shared::storage::redis::RedisSessions;
+use shared::storage::{AccountStore, Expiry, SessionStore, SyncData, connect};
+
+/// Connections to PostgreSQL: about as many as a machine of this size has requests to hash passwords for.
+const CONNECTIONS: u32 = 8;
+
+/// Every store of the service: a server where a URL names one, and otherwise the file in the data folder.
+#[derive(Clone)]
+pub struct Stores {
+    embedded: Option<Arc<Embedded>>,
+    postgres: Option<Arc<PostgresAccounts>>,
+    turso: Option<Arc<LibsqlSync>>,
+    redis: Option<Arc<RedisSessions>>,
+}
+
+impl Stores {
+    /// Opens the stores that `settings` name. The file is brought up to date; no server is asked yet.
+    ///
+    /// # Errors
+    /// When a URL is wrong, or the file cannot be opened.
+    pub async fn open(settings: &Settings, random: &Arc<dyn Random>) -> Result<Self, String> {
+        let postgres = settings.database_url.is_some().then(|| connect::accounts(settings, CONNECTIONS)).transpose()?;
+        let turso = (!settings.turso_urls.is_empty()).then(|| connect::sync_data(settings, random)).transpose()?;
+        let redis = settings.redis_url.is_some().then(|| connect::sessions(settings)).transpose()?;
+        let embedded = if postgres.is_some() && turso.is_some() && redis.is_some() {
+            None
+        } else {
+            let embedded = Embedded::open(&settings.data).await.map_err(|error| error.to_string())?;
+            for name in embedded.migrate().await.map_err(|error| error.to_string())? {
+                tracing::info!(name, "migration applied");
+            }
+            Some(Arc::new(embedded))
+        };
+        Ok(Self { embedded, postgres, turso, redis })
+    }
+
+    /// Brings the servers up to date, and returns how many steps that took.
+    ///
+    /// # Errors
+    /// When a server cannot be reached or a step fails.
+    pub async fn migrate(&self) -> Result<usize, String> {
+        let mut applied = 0;
+        if let Some(postgres) = &self.postgres {
+            applied += postgres.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+        }
+        if let Some(turso) = &self.turso {
+            applied += turso.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?.len();
+        }
+        Ok(applied)
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> Arc<dyn AccountStore> {
+        match &self.postgres {
+            Some(postgres) => postgres.clone(),
+            None => self.file(),
+        }
+    }
+
+    /// The sync data.
+    pub fn data(&self) -> Arc<dyn SyncData> {
+        match &self.turso {
+            Some(turso) => turso.clone(),
+            None => Arc::new(self.file().sync()),
+        }
+    }
+
+    /// Sessions and token buckets.
+    pub fn sessions(&self) -> Arc<dyn SessionStore> {
+        match &self.redis {
+            Some(redis) => redis.clone(),
+            None => self.file(),
+        }
+    }
+
+    /// What does not forget by itself whatever has expired.
+    pub fn expiring(&self) -> Vec<Arc<dyn Expiry>> {
+        let postgres = self.postgres.clone().map(|store| store as Arc<dyn Expiry>);
+        let embedded = self.embedded.clone().map(|store| store as Arc<dyn Expiry>);
+        postgres.into_iter().chain(embedded).collect()
+    }
+
+    fn file(&self) -> Arc<Embedded> {
+        self.embedded.clone().expect("the file is open wherever a server is missing")
+    }
+}

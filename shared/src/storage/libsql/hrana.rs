@@ -1,0 +1,207 @@
+//! A libSQL server, such as Turso, by Hrana over HTTP (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
+//!
+//! Each transaction is one request, which opens a stream and closes it: there is no state between requests that a frozen
+//! function could lose.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use libsql_hrana::proto::PipelineReqBody;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::pipeline::{self, Answer};
+use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport};
+use crate::backoff::Backoff;
+use crate::clock::Random;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long data may stay unacknowledged: what a connection that died while the function was frozen costs.
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one attempt may take. The largest upload takes about half a second.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// How long all attempts of one call may take: two calls of a request fit the 25 s that it has.
+const CALL_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// Shorter than the 350 s after which AWS's NAT gateway forgets a connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+const ATTEMPTS: u32 = 4;
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
+
+/// What JSON adds to the texts in an answer, at most: escapes, names, numbers.
+const MOST_BODY_BYTES: usize = 2 * MOST_ANSWER_BYTES;
+
+/// A database on a libSQL server.
+pub struct Hrana {
+    client: Client,
+    pipeline: Url,
+    token: Option<SecretString>,
+    random: Arc<dyn Random>,
+}
+
+impl Hrana {
+    /// The database at `url`, whose scheme is `libsql`, `https` or `http`, for whoever holds `token`. Nothing is connected
+    /// before the first call.
+    ///
+    /// # Errors
+    /// When the URL is none, or its scheme is another.
+    pub fn new(url: &SecretString, token: Option<SecretString>, random: Arc<dyn Random>) -> Result<Self, String> {
+        crate::tls::provide();
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .no_proxy()
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
+    }
+
+    /// Sends `body` until it is answered, or there is no use in going on.
+    ///
+    /// An attempt whose answer was lost may have been carried out, and is repeated all the same: the law of [`Transport`]
+    /// asks for statements that bear it.
+    async fn run(&self, body: PipelineReqBody) -> Result<Answer, BatchError> {
+        let body = serde_json::to_vec(&body).map_err(|error| BatchError::Refused(error.to_string()))?;
+        let body = Bytes::from(body);
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let mut round = 0;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT_TIMEOUT);
+            let attempt = timeout(left, self.attempt(body.clone())).await;
+            let failure = match attempt.unwrap_or_else(|_| Err(Failure::passing("no answer in time"))) {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let pause = BACKOFF.pause(round, &*self.random);
+            round += 1;
+            if !failure.passes || round == ATTEMPTS || Instant::now() + pause >= deadline {
+                return Err(failure.error);
+            }
+            tracing::warn!(error = %failure.error, round, "a request to the database is repeated");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, body: Bytes) -> Result<Answer, Failure> {
+        let mut request = self.client.post(self.pipeline.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let mut response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        let mut body = Vec::with_capacity(response.content_length().map_or(0, |length| length as usize).min(1 << 20));
+        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > MOST_BODY_BYTES {
+                return Err(Failure { passes: false, error: BatchError::TooLarge });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            return Err(refused(status, &body));
+        }
+        pipeline::read(&body).map_err(|error| Failure { passes: matches!(error, BatchError::Unavailable(_)), error })
+    }
+}
+
+/// Where pipelines go.
+fn pipeline_url(url: &str) -> Result<Url, String> {
+    let mut parsed = Url::parse(url).map_err(|error| error.to_string())?;
+    let scheme = match parsed.scheme() {
+        "libsql" | "https" => "https",
+        "http" => "http",
+        _ => return Err("the scheme must be libsql, https or http".to_owned()),
+    };
+    // `set_scheme` does not turn a scheme it does not know into one that it knows.
+    if parsed.scheme() != scheme {
+        let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+        parsed = Url::parse(&format!("{scheme}:{rest}")).map_err(|error| error.to_string())?;
+    }
+    parsed.set_query(None);
+    let path = format!("{}/v3/pipeline", parsed.path().trim_end_matches('/'));
+    parsed.set_path(&path);
+    Ok(parsed)
+}
+
+/// Why an attempt failed.
+struct Failure {
+    /// Whether the next attempt may succeed.
+    passes: bool,
+    error: BatchError,
+}
+
+impl Failure {
+    fn passing(reason: impl ToString) -> Self {
+        Self { passes: true, error: BatchError::Unavailable(reason.to_string()) }
+    }
+}
+
+/// The connection failed, before the answer or in its middle.
+fn lost(error: reqwest::Error) -> Failure {
+    // The address may tell which database it is; no log needs it.
+    let error = error.without_url();
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    Failure::passing(text)
+}
+
+/// The server, or what stands before it, answered with an HTTP error.
+fn refused(status: StatusCode, body: &[u8]) -> Failure {
+    let start = &body[..body.len().min(300)];
+    let reason = format!("HTTP {status}: {}", String::from_utf8_lossy(start));
+    let passes = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    let error = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => BatchError::TooLarge,
+        // Whoever runs the service can mend these; for its users it is an outage.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => BatchError::Unavailable(reason),
+        _ if passes => BatchError::Unavailable(reason),
+        _ => BatchError::Refused(reason),
+    };
+    Failure { passes, error }
+}
+
+#[async_trait]
+impl Transport for Hrana {
+    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+        let count = statements.len();
+        self.run(pipeline::reading(statements)).await?.of_reading(count)
+    }
+
+    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+        let count = statements.len();
+        self.run(pipeline::writing(statements)).await?.of_writing(count)
+    }
+
+    async fn script(&self, script: String) -> Result<(), BatchError> {
+        self.run(pipeline::script(&script)).await?.of_script()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scheme_leads_to_the_pipeline() {
+        for (url, wanted) in [
+            ("libsql://studio-ada.turso.io", "https://studio-ada.turso.io/v3/pipeline"),
+            ("libsql://studio-ada.turso.io/?tls=1", "https://studio-ada.turso.io/v3/pipeline"),
+            ("https://studio.example/sync/", "https://studio.example/sync/v3/pipeline"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v3/pipeline"),
+        ] {
+            assert_eq!(pipeline_url(url).unwrap().as_str(), wanted);
+        }
+        for url in ["file:studio.db", "wss://studio.example", "studio.db", ""] {
+            assert!(pipeline_url(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::query_as;
+use uuid::Uuid;
+
+use super::PostgresAccounts;
+use super::time::Time;
+use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
+use crate::storage::{Account, Accounts, MailTokens, NewAccount, SignUp, StoreResult, TokenHash, TokenPurpose};
+
+/// A row of `users`.
+struct UserRow {
+    id: Uuid,
+    username: String,
+    email: String,
+    password_hash: String,
+    email_verified_at: Option<Time>,
+    created_at: Time,
+}
+
+impl From<UserRow> for Account {
+    fn from(row: UserRow) -> Self {
+        let user = User {
+            id: row.id,
+            username: Username::trusted(row.username),
+            email: EmailAddress::trusted(row.email),
+            email_verified_at: row.email_verified_at.map(|time| time.0),
+            created_at: row.created_at.0,
+        };
+        Self { user, password_hash: SecretString::from(row.password_hash) }
+    }
+}
+
+/// PostgreSQL's texts hold no NUL, so no name or address with one can be anybody's.
+fn holds_nul(key: &str) -> bool {
+    key.contains('\0')
+}
+
+#[async_trait]
+impl Accounts for PostgresAccounts {
+    async fn create(&self, account: &NewAccount) -> StoreResult<SignUp> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // The same account again is a repeat whose first answer was lost.
+            let inserted = sqlx::query!(
+                "INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+                account.id,
+                account.username.as_str(),
+                account.username.key(),
+                account.email.as_str(),
+                account.email.key(),
+                account.password_hash.expose_secret(),
+                Time(account.created_at) as _,
+            )
+            .execute(lease.connection())
+            .await;
+            match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
+                Some("users_username_taken") => Ok(SignUp::UsernameTaken),
+                Some("users_email_taken") => Ok(SignUp::EmailTaken),
+                _ => {
+                    inserted?;
+                    lease.end().await?;
+                    Ok(SignUp::Created)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn find(&self, login: &Login) -> StoreResult<Option<Account>> {
+        let (username, email) = match login {
+            Login::Username(key) | Login::Email(key) if holds_nul(key) => return Ok(None),
+            Login::Username(key) => (Some(key.as_str()), None),
+            Login::Email(key) => (None, Some(key.as_str())),
+        };
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let found = query_as!(
+                UserRow,
+                r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
+                       created_at AS "created_at: Time"
+                   FROM users WHERE (username_key = $1 OR email_key = $2) AND deleted_at IS NULL"#,
+                username,
+                email,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(found.map(Account::from))
+        })
+        .await
+    }
+
+    async fn get(&self, id: UserId) -> StoreResult<Option<Account>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let found = query_as!(
+                UserRow,
+                r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
+                       created_at AS "created_at: Time"
+                   FROM users WHERE id = $1 AND deleted_at IS NULL"#,
+                id,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(found.map(Account::from))
+        })
+        .await
+    }
+
+    async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
+            let changed = sqlx::query_scalar!(
+                r#"WITH changed AS (
+                       UPDATE users SET password_hash = $3
+                       WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL RETURNING id),
+                   forgotten AS (
+                       DELETE FROM mail_tokens USING changed
+                       WHERE mail_tokens.user_id = changed.id AND purpose = 'reset_password')
+                   SELECT EXISTS (SELECT FROM changed) AS "changed!""#,
+                id,
+                old.expose_secret(),
+                new.expose_secret(),
+            )
+            .fetch_one(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(changed)
+        })
+        .await
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(lease.connection()).await?;
+            lease.end().await
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl MailTokens for PostgresAccounts {
+    async fn issue(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        token: &TokenHash,
+        expires_at: Timestamp,
+    ) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // For an account that is gone there is nothing to issue.
+            sqlx::query!(
+                "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
+                 SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL
+                 ON CONFLICT (user_id, purpose)
+                 DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at",
+                user,
+                purpose.name(),
+                token.as_str(),
+                Time(expires_at) as _,
+            )
+            .execute(lease.connection())
+            .await?;
+            lease.end().await
+        })
+        .await
+    }
+
+    async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let verified = query_as!(
+                UserRow,
+                r#"WITH spent AS (
+                       DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'verify_email' AND expires_at > $2
+                       RETURNING user_id)
+                   UPDATE users SET email_verified_at = coalesce(email_verified_at, $2)
+                   FROM spent WHERE id = spent.user_id AND deleted_at IS NULL
+                   RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
+                       created_at AS "created_at: Time""#,
+                token.as_str(),
+                Time(now) as _,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(verified.map(|row| Account::from(row).user))
+        })
+        .await
+    }
+
+    async fn reset_password(
+        &self,
+        token: &TokenHash,
+        password_hash: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<Option<User>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // Whoever can read mail at the address has also shown that it is theirs.
+            let reset = query_as!(
+                UserRow,
+                r#"WITH spent AS (
+                       DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'reset_password' AND expires_at > $2
+                       RETURNING user_id)
+                   UPDATE users SET password_hash = $3, email_verified_at = coalesce(email_verified_at, $2)
+                   FROM spent WHERE id = spent.user_id AND deleted_at IS NULL
+                   RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
+                       created_at AS "created_at: Time""#,
+                token.as_str(),
+                Time(now) as _,
+                password_hash.expose_secret(),
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(reset.map(|row| Account::from(row).user))
+        })
+        .await
+    }
+}

@@ -1,0 +1,77 @@
+use async_trait::async_trait;
+
+use super::PostgresAccounts;
+use super::time::Time;
+use crate::models::{Timestamp, UserId};
+use crate::storage::{Deletions, Expiry, StoreResult};
+
+#[async_trait]
+impl Deletions for PostgresAccounts {
+    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!(
+                "WITH forgotten AS (DELETE FROM mail_tokens WHERE user_id = $1)
+                 UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL, password_hash = '',
+                     deleted_at = $2
+                 WHERE id = $1 AND deleted_at IS NULL",
+                user,
+                Time(now) as _,
+            )
+            .execute(lease.connection())
+            .await?;
+            lease.end().await
+        })
+        .await
+    }
+
+    async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let pending = sqlx::query_scalar!(
+                "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1",
+                rows(limit),
+            )
+            .fetch_all(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(pending)
+        })
+        .await
+    }
+
+    async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user)
+                .execute(lease.connection())
+                .await?;
+            lease.end().await
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Expiry for PostgresAccounts {
+    async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let purged = sqlx::query!(
+                "DELETE FROM mail_tokens WHERE (user_id, purpose) IN
+                     (SELECT user_id, purpose FROM mail_tokens WHERE expires_at <= $1 LIMIT $2)",
+                Time(now) as _,
+                rows(batch),
+            )
+            .execute(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(purged.rows_affected())
+        })
+        .await
+    }
+}
+
+fn rows(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

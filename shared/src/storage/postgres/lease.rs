@@ -1,0 +1,53 @@
+use sqlx::PgConnection;
+use sqlx::pool::PoolConnection;
+
+use super::PostgresAccounts;
+
+/// A connection on loan.
+///
+/// It goes back to the pool by [`Lease::end`] alone. One whose statement failed, or was given up in its middle, is closed:
+/// nobody knows what it would answer next, and a pool that tried to find out might wait for it for ever.
+pub(super) struct Lease {
+    connection: Option<PoolConnection<sqlx::Postgres>>,
+    in_transaction: bool,
+}
+
+impl PostgresAccounts {
+    /// Lends a connection.
+    pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
+        let connection = match self.pool.acquire().await {
+            // A connection that died unnoticed takes up the time of the first attempt, and is closed by it.
+            Err(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => self.pool.acquire().await?,
+            other => other?,
+        };
+        let mut lease = Lease { connection: Some(connection), in_transaction: self.pooled };
+        if self.pooled {
+            sqlx::raw_sql("BEGIN").execute(lease.connection()).await?;
+        }
+        Ok(lease)
+    }
+}
+
+impl Lease {
+    /// The connection.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("the connection is there until the lease ends")
+    }
+
+    /// Makes what was done last, and gives the connection back.
+    pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
+        if self.in_transaction {
+            sqlx::raw_sql("COMMIT").execute(self.connection()).await?;
+        }
+        self.connection = None;
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Accounts in PostgreSQL.
+//!
+//! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
+//! how to renew it. Every method is one statement, and so one transaction. There is no session state.
+
+mod accounts;
+mod deletions;
+mod lease;
+mod time;
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::time::timeout;
+
+use super::{StoreError, StoreResult};
+
+/// How long opening a connection may take, or waiting for one that is in use.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one call may take: a connection that was dead, another, and a statement that goes by an index.
+const CALL_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// A connection that rested longer may have died meanwhile, as it does while a function is frozen, and is asked first.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The steps that make the tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// Accounts in PostgreSQL.
+pub struct PostgresAccounts {
+    pool: PgPool,
+    pooled: bool,
+}
+
+impl PostgresAccounts {
+    /// The database at `url`, by at most `connections` connections. Nothing is connected before the first call.
+    ///
+    /// With `?statement-cache-capacity=0` in the URL it may be a transaction pooler that the URL leads to, such as
+    /// PgBouncer: no statement is prepared by name, and each is run in an explicit transaction, for the pooler may hand
+    /// out another connection between the parsing of a statement and its execution.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub fn new(url: &SecretString, connections: u32) -> Result<Self, String> {
+        let url = url.expose_secret();
+        let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| error.to_string())?;
+        // No floating-point number is ever read, and poolers refuse start-up parameters that they do not know.
+        let options = options.extra_float_digits(None).application_name("sql-studio-sync");
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > FRESH {
+                        sqlx::Connection::ping(connection).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool, pooled: url.contains("statement-cache-capacity=0") })
+    }
+
+    /// Brings the database up to date and returns how many steps that took. Safe to run twice, and at once.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, is reached by a transaction pooler, or a step fails.
+    pub async fn migrate(&self) -> Result<usize, String> {
+        if self.pooled {
+            return Err(
+                "migrations lock the database for their session: they need a URL that leads to no pooler".into()
+            );
+        }
+        let before = self.steps_applied().await;
+        MIGRATIONS.run(&self.pool).await.map_err(|error| error.to_string())?;
+        Ok(usize::try_from(self.steps_applied().await - before).unwrap_or(0))
+    }
+
+    /// How many migrations were applied; none where nobody has counted yet.
+    async fn steps_applied(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success");
+        count.fetch_one(&self.pool).await.unwrap_or(0)
+    }
+
+    /// Runs `work` within [`CALL_TIMEOUT`].
+    async fn within<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> StoreResult<T> {
+        match timeout(CALL_TIMEOUT, work).await {
+            Ok(result) => result.map_err(|error| fault(&error)),
+            Err(_) => Err(unavailable("no answer in time")),
+        }
+    }
+}
+
+fn unavailable(reason: impl ToString) -> StoreError {
+    StoreError::Unavailable { store: "accounts", reason: reason.to_string() }
+}
+
+/// Whether an error is an outage or a defect of ours. The classes are those of
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn fault(error: &sqlx::Error) -> StoreError {
+    // Connection, authorization (which whoever runs the service can mend), rollback (a deadlock), read-only transaction (a
+    // failover), resources, operator intervention, system error.
+    const OUTAGES: [&str; 7] = ["08", "28", "40", "25", "53", "57", "58"];
+    match error {
+        sqlx::Error::Database(refused) => {
+            let code = refused.code().unwrap_or_default();
+            if OUTAGES.iter().any(|class| code.starts_with(class)) {
+                unavailable(error)
+            } else {
+                StoreError::Refused { store: "accounts", reason: error.to_string() }
+            }
+        }
+        sqlx::Error::ColumnDecode { index, source } => {
+            StoreError::Corrupt { table: "users", column: "?", key: index.clone(), reason: source.to_string() }
+        }
+        _ => unavailable(error),
+    }
+}

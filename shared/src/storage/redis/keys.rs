@@ -1,0 +1,31 @@
+//! The keys, each made in one place.
+//!
+//! What stands in braces decides in which slot of a cluster a key lies, so all that one script touches is one user's.
+
+use crate::models::UserId;
+use crate::storage::{TokenHash, Toll};
+
+/// A hash of all of a user's sessions, by their ids.
+pub(super) fn sessions(user: UserId) -> String {
+    format!("sessions:{{{user}}}")
+}
+
+/// A refresh token.
+pub(super) fn token(user: UserId, token: &TokenHash) -> String {
+    format!("token:{{{user}}}:{}", token.as_str())
+}
+
+/// Whose refresh token this is: whoever presents one says nothing else.
+pub(super) fn owner(token: &TokenHash) -> String {
+    format!("owner:{{{}}}", token.as_str())
+}
+
+/// A bucket of the user's own.
+pub(super) fn bucket_of(user: UserId, toll: &Toll) -> String {
+    format!("bucket:{{{user}}}:{}", toll.key)
+}
+
+/// A bucket of nobody's.
+pub(super) fn bucket(toll: &Toll) -> String {
+    format!("bucket:{}", toll.key)
+}

@@ -1,0 +1,122 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
+    ServerErrorKind,
+};
+use tokio::sync::Mutex;
+
+use crate::storage::{StoreError, StoreResult};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Numbers the connections of the process.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// One connection, which all requests of the process share, and which is replaced when it fails.
+///
+/// The crate's own `ConnectionManager` keeps a connection that no longer answers, such as one that died while the function
+/// was frozen, and lets the request fail that finds out.
+pub(super) struct Link {
+    client: Client,
+    current: Mutex<Option<Opened>>,
+    /// How many attempts to connect have failed.
+    failures: AtomicU64,
+}
+
+struct Opened {
+    connection: MultiplexedConnection,
+    /// Tells this connection from those before and after it.
+    number: u64,
+}
+
+/// What is asked of Redis, in one round trip.
+pub(super) enum Ask<'a> {
+    Command(&'a Cmd),
+    Script(&'a ScriptInvocation<'a>),
+}
+
+impl Ask<'_> {
+    async fn by<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        match self {
+            Self::Command(command) => command.query_async(connection).await,
+            Self::Script(script) => script.invoke_async(connection).await,
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, current: Mutex::default(), failures: AtomicU64::new(0) }
+    }
+
+    /// Asks for what may be asked twice: if the connection breaks, once more on a new one.
+    pub(super) async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<T> {
+        let answer = match self.attempt(&ask).await {
+            Err(error) if is_broken(&error) => self.attempt(&ask).await,
+            other => other,
+        };
+        answer.map_err(|error| fault(&error))
+    }
+
+    async fn attempt<T: FromRedisValue>(&self, ask: &Ask<'_>) -> RedisResult<T> {
+        let (mut connection, number) = self.connection().await?;
+        let answer = ask.by(&mut connection).await;
+        if answer.as_ref().is_err_and(is_broken) {
+            self.current.lock().await.take_if(|opened| opened.number == number);
+        }
+        answer
+    }
+
+    /// The connection, opened if there is none. Of many who wait for one that cannot be opened all fail with the first,
+    /// rather than one after the other.
+    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+        let failures = self.failures.load(Ordering::SeqCst);
+        let mut current = self.current.lock().await;
+        if let Some(opened) = &*current {
+            return Ok((opened.connection.clone(), opened.number));
+        }
+        if self.failures.load(Ordering::SeqCst) != failures {
+            return Err((ErrorKind::Io, "the connection that was waited for could not be opened").into());
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let opened = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = opened.inspect_err(|_| {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+        })?;
+        let number = CONNECTIONS.fetch_add(1, Ordering::SeqCst);
+        *current = Some(Opened { connection: connection.clone(), number });
+        Ok((connection, number))
+    }
+}
+
+/// Whether the connection is of no more use, or the server is not one that can be asked now.
+fn is_broken(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_connection_dropped() || error.is_timeout() || error.is_unrecoverable_error()
+}
+
+fn fault(error: &RedisError) -> StoreError {
+    let reason = error.to_string();
+    let is_passing = matches!(
+        error.kind(),
+        ErrorKind::Io
+            | ErrorKind::AuthenticationFailed
+            | ErrorKind::Server(
+                ServerErrorKind::BusyLoading
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::ReadOnly
+            )
+    );
+    if is_passing || is_broken(error) {
+        StoreError::Unavailable { store: "sessions", reason }
+    } else {
+        StoreError::Refused { store: "sessions", reason }
+    }
+}

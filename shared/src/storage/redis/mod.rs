@@ -1,0 +1,54 @@
+//! Sessions and token buckets in Redis 7, or whatever speaks its protocol.
+//!
+//! What has to happen at once is one Lua script, whose keys are all of one user and so in one slot of a cluster. Every key has
+//! a time to live; it is counted from the caller's clock, which also decides what has expired.
+
+mod buckets;
+mod keys;
+mod link;
+mod sessions;
+
+use ::redis::{Client, Script};
+use secrecy::{ExposeSecret, SecretString};
+
+use self::link::Link;
+
+/// Sessions and token buckets in Redis.
+pub struct RedisSessions {
+    link: Link,
+    scripts: Scripts,
+}
+
+struct Scripts {
+    take: Script,
+    admit: Script,
+    open: Script,
+    rotate: Script,
+    end_others: Script,
+}
+
+/// A script of the files below `lua`, one after the other.
+macro_rules! script {
+    ($($name:literal),+) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $name, ".lua"))),+))
+    };
+}
+
+impl RedisSessions {
+    /// The server at `url`, whose scheme is `redis` or `rediss`. Nothing is connected before the first call.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub fn new(url: &SecretString) -> Result<Self, String> {
+        crate::tls::provide();
+        let client = Client::open(url.expose_secret()).map_err(|error| error.to_string())?;
+        let scripts = Scripts {
+            take: script!("bucket", "take"),
+            admit: script!("bucket", "sessions", "admit"),
+            open: script!("sessions", "open"),
+            rotate: script!("sessions", "rotate"),
+            end_others: script!("sessions", "end_others"),
+        };
+        Ok(Self { link: Link::new(client), scripts })
+    }
+}

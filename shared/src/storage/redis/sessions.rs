@@ -1,0 +1,150 @@
+use std::collections::HashMap;
+
+use ::redis::cmd;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::link::Ask;
+use super::{RedisSessions, keys};
+use crate::models::{Session, SessionId, Timestamp, UserId, limits};
+use crate::storage::{
+    Admission, GRACE_SECONDS, LAST_SEEN_SECONDS, NewSession, Rotation, Sessions, StoreError, StoreResult, TokenHash,
+    Toll,
+};
+
+/// What of a session no script needs to know.
+#[derive(Serialize, Deserialize)]
+struct Details {
+    device: String,
+    ip: String,
+}
+
+/// A session as it is kept: `EXPIRES SEEN CREATED DETAILS`.
+fn to_text(session: &Session) -> String {
+    let details = Details { device: session.device.clone(), ip: session.ip.clone() };
+    let details = serde_json::to_string(&details).expect("texts alone");
+    let times = [session.expires_at, session.last_seen_at, session.created_at].map(Timestamp::micros);
+    format!("{} {} {} {details}", times[0], times[1], times[2])
+}
+
+fn from_text(user: UserId, id: SessionId, text: &str) -> StoreResult<Session> {
+    let read = || {
+        let mut parts = text.splitn(4, ' ');
+        let mut time = || Some(Timestamp::from_micros(parts.next()?.parse().ok()?));
+        let (expires_at, last_seen_at, created_at) = (time()?, time()?, time()?);
+        let Details { device, ip } = serde_json::from_str(parts.next()?).ok()?;
+        Some(Session { id, user, device, ip, created_at, last_seen_at, expires_at })
+    };
+    read().ok_or_else(|| bad("session", &id.to_string()))
+}
+
+fn bad(column: &'static str, key: &str) -> StoreError {
+    StoreError::Corrupt { table: "sessions", column, key: key.to_owned(), reason: "unreadable".to_owned() }
+}
+
+/// Milliseconds from `now` to `time`; at least one, for RedisSessions takes no less.
+fn millis_until(time: Timestamp, now: Timestamp) -> i64 {
+    ((time.micros() - now.micros()) / 1_000).max(1)
+}
+
+impl RedisSessions {
+    /// Notes whose refresh token this is. It opens nothing: that takes the token's own key, which is in its user's slot.
+    async fn note_owner(&self, token: &TokenHash, user: UserId, millis: i64) -> StoreResult<()> {
+        let mut note = cmd("SET");
+        note.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
+        self.link.ask(Ask::Command(&note)).await
+    }
+}
+
+#[async_trait]
+impl Sessions for RedisSessions {
+    async fn open(&self, new: &NewSession) -> StoreResult<()> {
+        let session = &new.session;
+        let millis = millis_until(session.expires_at, session.created_at);
+        self.note_owner(&new.refresh, session.user, millis).await?;
+        let mut script = self.scripts.open.key(keys::sessions(session.user));
+        script
+            .key(keys::token(session.user, &new.refresh))
+            .arg(session.id.to_string())
+            .arg(to_text(session))
+            .arg(format!("{} {} -", session.id, session.expires_at.micros()))
+            .arg(session.created_at.micros())
+            .arg(millis)
+            .arg(limits::SESSIONS);
+        self.link.ask(Ask::Script(&script)).await
+    }
+
+    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
+        let mut script = self.scripts.admit.key(keys::sessions(user));
+        script.arg(id.to_string()).arg(now.micros()).arg(now.plus_seconds(-LAST_SEEN_SECONDS).micros());
+        if let Some(toll) = toll {
+            script.key(keys::bucket_of(user, toll));
+            script.arg(toll.policy.micros_per_token()).arg(toll.policy.per_minute);
+        }
+        let (session, taken, missing): (Option<String>, Option<bool>, Option<i64>) =
+            self.link.ask(Ask::Script(&script)).await?;
+        let session = session.map(|text| from_text(user, id, &text)).transpose()?;
+        let bucket = toll.and_then(|toll| Some(toll.policy.state(taken?, missing?)));
+        Ok(Admission { session, bucket })
+    }
+
+    async fn rotate(
+        &self,
+        presented: &TokenHash,
+        next: &TokenHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> StoreResult<Rotation> {
+        let mut whose = cmd("GET");
+        whose.arg(keys::owner(presented));
+        let Some(owner) = self.link.ask::<Option<String>>(Ask::Command(&whose)).await? else {
+            return Ok(Rotation::Unknown);
+        };
+        let user: UserId = owner.parse().map_err(|_| bad("owner", "of a token"))?;
+        let millis = millis_until(expires_at, now);
+        self.note_owner(next, user, millis).await?;
+        let mut script = self.scripts.rotate.key(keys::sessions(user));
+        script
+            .key(keys::token(user, presented))
+            .key(keys::token(user, next))
+            .arg(now.micros())
+            .arg(now.plus_seconds(-GRACE_SECONDS).micros())
+            .arg(expires_at.micros())
+            .arg(millis);
+        let (outcome, id, text): (Option<String>, Option<String>, Option<String>) =
+            self.link.ask(Ask::Script(&script)).await?;
+        let (Some(outcome), Some(id), Some(text)) = (outcome, id, text) else { return Ok(Rotation::Unknown) };
+        let session = from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text)?;
+        Ok(match outcome.as_str() {
+            "reused" => Rotation::Reused(session),
+            _ => Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session }),
+        })
+    }
+
+    async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
+        let mut all = cmd("HGETALL");
+        all.arg(keys::sessions(user));
+        let all: HashMap<String, String> = self.link.ask(Ask::Command(&all)).await?;
+        let read = |(id, text): (String, String)| from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text);
+        let mut sessions = all.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
+        sessions.retain(|session| session.expires_at > now);
+        sessions.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(a.id.cmp(&b.id)));
+        Ok(sessions)
+    }
+
+    async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
+        let mut end = cmd("HDEL");
+        end.arg(keys::sessions(user)).arg(id.to_string());
+        self.link.ask(Ask::Command(&end)).await
+    }
+
+    async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
+        let mut script = self.scripts.end_others.key(keys::sessions(user));
+        script.arg(except.map(|id| id.to_string()).unwrap_or_default());
+        self.link.ask(Ask::Script(&script)).await
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.link.ask(Ask::Command(&cmd("PING"))).await
+    }
+}

