@@ -75,7 +75,7 @@ const STORES: &str = "TEST_STORES";
 pub struct Backends {
     /// The settings.
     pub settings: Vec<(&'static str, String)>,
-    _sqld: Option<Sqld>,
+    _own: Option<(Sqld, RedisServer)>,
 }
 
 impl Backends {
@@ -86,20 +86,20 @@ impl Backends {
     pub async fn chosen() -> Self {
         match std::env::var(STORES).as_deref() {
             Ok("servers") => Self::servers().await,
-            Err(_) | Ok("embedded") => Self { settings: Vec::new(), _sqld: None },
+            Err(_) | Ok("embedded") => Self { settings: Vec::new(), _own: None },
             Ok(other) => panic!("{STORES} is {other}, which is neither servers nor embedded"),
         }
     }
 
-    /// Starts a server of each kind: libSQL's is this service's own, in the others it has room of its own.
+    /// Starts a server of each kind, or makes a database on the one that there is.
     pub async fn servers() -> Self {
-        let sqld = Sqld::start().await;
+        let (sqld, redis) = (Sqld::start().await, RedisServer::start().await);
         let settings = vec![
             ("DATABASE_URL", PostgresServer::shared().await.database().await),
             ("TURSO_DATABASE_URL", sqld.url()),
-            ("REDIS_URL", RedisServer::shared().await.url()),
+            ("REDIS_URL", redis.url()),
         ];
-        Self { settings, _sqld: Some(sqld) }
+        Self { settings, _own: Some((sqld, redis)) }
     }
 }
 
@@ -151,22 +151,16 @@ impl RedisServer {
         Self::start_with("").await
     }
 
-    /// The one that all tests of this process share. It believes to be a cluster, and so refuses whatever touches two
-    /// slots at once.
+    /// Starts one that believes to be a cluster, and so refuses whatever touches two slots at once.
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    pub async fn shared() -> &'static Self {
-        static SHARED: OnceCell<RedisServer> = OnceCell::const_new();
-        SHARED
-            .get_or_init(|| async {
-                let mut server = Self::start_with("--cluster-enabled yes").await;
-                says(server.0.port, "CLUSTER ADDSLOTSRANGE 0 16383\r\nQUIT\r\n").await;
-                let info = "CLUSTER INFO\r\nQUIT\r\n";
-                server.0.until("the cluster", |port| async move { says(port, info).await.contains("state:ok") }).await;
-                server
-            })
-            .await
+    pub async fn start_cluster() -> Self {
+        let mut server = Self::start_with("--cluster-enabled yes").await;
+        says(server.0.port, "CLUSTER ADDSLOTSRANGE 0 16383\r\nQUIT\r\n").await;
+        let info = "CLUSTER INFO\r\nQUIT\r\n";
+        server.0.until("the cluster", |port| async move { says(port, info).await.contains("state:ok") }).await;
+        server
     }
 
     async fn start_with(options: &str) -> Self {

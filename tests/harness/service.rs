@@ -22,7 +22,7 @@ pub struct Service {
     /// All of it.
     pub studio: Studio,
     _folder: tempfile::TempDir,
-    _backends: Backends,
+    backends: Backends,
 }
 
 impl Service {
@@ -52,7 +52,12 @@ impl Service {
         let mails = Arc::new(MemoryMailer::default());
         let studio = Studio { settings, stores, mailer: mails.clone(), clock: clock.clone(), random };
         let router: Router = studio.router().expect("there is a signing key");
-        Self { api: Api::Router(router), clock, mails, studio, _folder: folder, _backends: backends }
+        Self { api: Api::Router(router), clock, mails, studio, _folder: folder, backends }
+    }
+
+    /// Whether it runs on real servers.
+    pub fn on_servers(&self) -> bool {
+        !self.backends.settings.is_empty()
     }
 
     /// Purges what is due by the service's clock.

@@ -14,6 +14,7 @@ type SyncPlace<'a> = &'a dyn Place<dyn SyncData>;
 macro_rules! suite {
     ($place:expr) => {
         crate::laws! { $place, loads:
+            what_no_single_answer_carries_is_loaded_whole,
             a_new_user_has_nothing,
             what_is_written_is_what_is_read,
             any_text_is_kept_to_the_letter,
@@ -306,4 +307,17 @@ pub(crate) async fn a_load_is_the_state_at_one_moment(place: SyncPlace<'_>) {
         last = newest;
     }
     written.await.expect("the writer writes");
+}
+
+pub(crate) async fn what_no_single_answer_carries_is_loaded_whole(place: SyncPlace<'_>) {
+    // A libSQL server answers with 10 MB at most.
+    let line = Line::new(place).await;
+    let keys: Vec<_> = (0..14).map(|place| query(&place.to_string())).collect();
+    let large = "x".repeat(900_000);
+    for some in keys.chunks(5) {
+        line.write(|draft| some.iter().fold(draft, |draft, key| draft.put(key, content(key, &large)))).await;
+    }
+    let loaded = line.load(&keys.iter().collect::<Vec<_>>()).await.expect("the store answers");
+    assert_eq!(loaded.items.len(), keys.len());
+    assert_eq!(loaded.head, line.head().await);
 }

@@ -21,6 +21,7 @@ mod line;
 mod place;
 
 mod accounts;
+mod appends;
 mod buckets;
 mod commits;
 mod conflict_book;
@@ -37,6 +38,7 @@ mod session_expiry;
 mod sessions;
 
 mod embedded_only;
+mod one_slot;
 mod remains;
 mod servers;
 
@@ -44,6 +46,9 @@ mod servers;
 mod embedded {
     use crate::place::Folder;
 
+    mod appends {
+        crate::appends::suite!(super::Folder::new());
+    }
     mod commits {
         crate::commits::suite!(super::Folder::new());
     }
@@ -98,6 +103,9 @@ mod embedded {
 mod turso {
     use crate::servers::Turso;
 
+    mod appends {
+        crate::appends::suite!(super::Turso::new());
+    }
     mod commits {
         crate::commits::suite!(super::Turso::new());
     }
@@ -118,6 +126,18 @@ mod turso {
     }
     mod erasure {
         crate::erasure::suite!(super::Turso::new());
+    }
+}
+
+/// Sync data that is spread over three libSQL servers.
+mod turso_shared {
+    use crate::servers::Turso;
+
+    mod commits {
+        crate::commits::suite!(super::Turso::of(3));
+    }
+    mod purge {
+        crate::purge::suite!(super::Turso::of(3));
     }
 }
 

@@ -122,7 +122,9 @@ async fn what_has_expired_is_removed_and_what_lives_is_left() {
     service.clock.advance(DAY / 2);
     assert_eq!(service.purge().await.expired, 1, "the link in Ada's mail");
     service.clock.advance(6 * DAY);
-    assert_eq!(service.purge().await.expired, 3, "the link in Bob's mail, Ada's session and its refresh token");
+    // What Redis keeps is forgotten by itself.
+    let of_sessions = if service.on_servers() { 0 } else { 2 };
+    assert_eq!(service.purge().await.expired, 1 + of_sessions, "Bob's link, Ada's session and its refresh token");
     assert_eq!(refresh(&service, &ada.refresh_token).await.status, 401);
     refresh(&service, &bob.refresh_token).await.expect(200);
     ada.logs_in().await;

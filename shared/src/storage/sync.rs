@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::StoreResult;
 use crate::models::{Conflict, ConflictId, Device, DeviceId, ItemKey, Stored, Timestamp, UserId};
-use crate::sync::{Head, Plan, Snapshot, Touched, Walk};
+use crate::sync::{Append, Head, Plan, Snapshot, Touched, Walk};
 
 /// What became of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Commit {
 /// The user's line of changes.
 ///
 /// **Law.** What [`load`](Self::load) returns is the state at one moment. [`commit`](Self::commit) writes all of a plan
-/// or none of it, and writes it only while the head is the one the plan was made for; so of two plans made for the same
+/// or none of it, as does [`append`](Self::append), and writes it only while the head is the one the plan was made for; so of two plans made for the same
 /// head one at most is written. What was committed survives a crash of the process at any later moment. For an account
 /// that is being deleted `load` fails with [`StoreError::Closed`](super::StoreError::Closed), and `commit` finds the head
 /// moved.
@@ -35,6 +35,14 @@ pub trait SyncStore: Send + Sync {
         id: &ConflictId,
         request: &crate::models::ChangeId,
     ) -> StoreResult<Option<(Conflict, Snapshot)>>;
+
+    /// Adds those entries of the history that are not there and were never deleted, each at a place of its own after all
+    /// that is in the line; where the head is then. It waits for nobody, and nobody's plan survives it. `version` is how
+    /// the client describes itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`](super::StoreError::Closed) if the account is being deleted.
+    async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp>;
 
     /// Writes `plan` at the server time `now`; `version` is how the client describes itself.
     async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit>;

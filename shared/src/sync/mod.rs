@@ -3,12 +3,14 @@
 //! An upload is *load → decide → apply*. The store [loads](crate::storage::SyncStore::load) a [`Snapshot`] of what the
 //! upload [touches](Touched); [`decide`] turns both into a [`Plan`]; the store
 //! [applies](crate::storage::SyncStore::commit) the plan in one compare-and-swap on the user's [`Head`], and if that has
-//! moved since, everything is done again. So a user's changes form a line, whichever instances ran at once.
+//! moved since, everything is done again. So a user's changes form a line, whichever instances ran at once. An upload of
+//! nothing but history is an [`Append`], for which nothing needs to be loaded.
 //!
 //! The **head** is the server time of the newest accepted change; each one gets the first whole millisecond after both the
 //! head and the clock. It is the sequence of changes, the cursor of downloads and the lock in one, and never runs backwards
 //! even if the server's clock does.
 
+mod append;
 mod branch;
 mod checksum;
 mod copy;
@@ -21,6 +23,7 @@ mod plan;
 mod resolve;
 mod snapshot;
 
+pub use append::Append;
 pub use checksum::{canonical_hash, matches_checksum};
 pub use decide::decide;
 pub use intake::{intake, intake_data};

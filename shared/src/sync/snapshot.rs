@@ -84,6 +84,17 @@ impl Touched {
         }
     }
 
+    /// The same in two halves; `None` where there is nothing to halve.
+    pub fn halves(&self) -> Option<[Self; 2]> {
+        let [mut one, mut other] = [Self::nothing(self.device.clone()), Self::nothing(self.device.clone())];
+        (one.items, other.items) = halved(&self.items);
+        (one.changes, other.changes) = halved(&self.changes);
+        (one.branches, other.branches) = halved(&self.branches);
+        (one.burials, other.burials) = halved(&self.burials);
+        let halves = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
+        halves.then_some([one, other])
+    }
+
     /// What `upload` touches.
     pub fn by(upload: &Upload) -> Self {
         let mut touched = Self::nothing(upload.device.clone());
@@ -108,6 +119,11 @@ impl Touched {
     }
 }
 
+fn halved<T: Ord + Clone>(set: &BTreeSet<T>) -> (BTreeSet<T>, BTreeSet<T>) {
+    let (one, other) = (set.iter().take(set.len() / 2), set.iter().skip(set.len() / 2));
+    (one.cloned().collect(), other.cloned().collect())
+}
+
 /// The part of a user's data that an upload touches, as of one moment.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -124,4 +140,17 @@ pub struct Snapshot {
     pub branches: BTreeMap<Branch, BTreeSet<ConflictId>>,
     /// The conflicts that branches and receipts name, as they stand.
     pub conflicts: BTreeMap<ConflictId, Conflict>,
+}
+
+impl Snapshot {
+    /// Adds what another part of the same data holds, as of the same moment.
+    pub fn join(&mut self, part: Self) {
+        self.items.extend(part.items);
+        self.receipts.extend(part.receipts);
+        self.burials.extend(part.burials);
+        for (branch, conflicts) in part.branches {
+            self.branches.entry(branch).or_default().extend(conflicts);
+        }
+        self.conflicts.extend(part.conflicts);
+    }
 }

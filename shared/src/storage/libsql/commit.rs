@@ -4,12 +4,12 @@ use serde::Serialize;
 use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
 use crate::models::{ChangeId, Conflict, ConflictId, ItemType, Timestamp, UserId};
 use crate::storage::{Commit, StoreResult, SyncStore};
-use crate::sync::{Plan, Receipt, Snapshot, Tally, Touched};
+use crate::sync::{Append, Plan, Receipt, Snapshot, Tally, Touched};
 
 /// One text parameter of the server holds at most 5,000,000 bytes.
 const MOST_PARAMETER_BYTES: usize = 4_000_000;
 
-const FIRST_WRITE: &str = "
+pub(super) const FIRST_WRITE: &str = "
 INSERT INTO sync_heads (user_id, head) VALUES (?1, 0) ON CONFLICT DO NOTHING";
 
 /// The compare-and-swap. A head that is not the expected one becomes NULL, which the column refuses: an error, unlike an
@@ -57,6 +57,10 @@ impl SyncStore for LibsqlSync {
         Ok(Some((conflict, snapshot)))
     }
 
+    async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp> {
+        self.append_entries(user, append, version, now).await
+    }
+
     async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit> {
         match self.of(user).write(statements(user, plan, version, now)).await {
             Ok(_) => Ok(Commit::Applied),
@@ -89,7 +93,12 @@ fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<S
 }
 
 /// Adds `sql` for all of `rows`: once, or as often as the size of its parameter makes necessary.
-fn push_sets(statements: &mut Vec<Statement>, sql: &'static str, user: UserId, rows: impl Iterator<Item = String>) {
+pub(super) fn push_sets(
+    statements: &mut Vec<Statement>,
+    sql: &'static str,
+    user: UserId,
+    rows: impl Iterator<Item = String>,
+) {
     let mut set = String::new();
     let mut push = |set: String| statements.push(Statement::new(sql, [user.into(), Value::Text(set + "]")]));
     for row in rows {

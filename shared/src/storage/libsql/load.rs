@@ -2,7 +2,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::items::{self, columns};
-use super::{Columns, Done, LibsqlSync, Row, Statement, Value, conflicts};
+use super::{Columns, Done, LibsqlSync, MOST_ANSWER_BYTES, Row, Statement, Value, conflicts};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::{Head, Receipt, Snapshot, Touched, Walk};
@@ -77,15 +77,52 @@ enum Part {
 }
 
 impl LibsqlSync {
+    /// Loads what is touched: at once, or in as many parts as it takes where that is more than one answer carries.
     pub(super) async fn load_touched(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
+        match self.load_at_once(user, touched).await {
+            Err(StoreError::TooMuch) => self.load_in_parts(user, touched).await,
+            other => Ok(other?.0),
+        }
+    }
+
+    /// The parts are of one moment if the head is the same in all of them: nothing is written without moving it.
+    async fn load_in_parts(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
+        let mut whole: Option<Snapshot> = None;
+        let mut room = MOST_ANSWER_BYTES;
+        let mut waiting: Vec<Touched> = touched.halves().ok_or(StoreError::TooMuch)?.into();
+        while let Some(part) = waiting.pop() {
+            let (snapshot, bytes) = match self.load_at_once(user, &part).await {
+                Err(StoreError::TooMuch) => {
+                    waiting.extend(part.halves().ok_or(StoreError::TooMuch)?);
+                    continue;
+                }
+                other => other?,
+            };
+            room = room.checked_sub(bytes).ok_or(StoreError::TooMuch)?;
+            match &mut whole {
+                None => whole = Some(snapshot),
+                Some(whole) if whole.head == snapshot.head => whole.join(snapshot),
+                Some(_) => {
+                    let reason = "the data changed while a large part of it was read".to_owned();
+                    return Err(StoreError::Unavailable { store: "libsql", reason });
+                }
+            }
+        }
+        whole.ok_or(StoreError::TooMuch)
+    }
+
+    /// What is touched, and how many bytes it took up.
+    async fn load_at_once(&self, user: UserId, touched: &Touched) -> StoreResult<(Snapshot, usize)> {
         let (parts, statements) = statements(user, touched);
-        let mut done = self.of(user).read(statements).await?.into_iter();
+        let done = self.of(user).read(statements).await?;
+        let bytes = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
+        let mut done = done.into_iter();
         let head = read_head(done.next().unwrap_or_default())?;
         let mut snapshot = Snapshot { head, ..Snapshot::default() };
         for (part, done) in parts.into_iter().zip(done) {
             fill(&mut snapshot, &part, done)?;
         }
-        Ok(snapshot)
+        Ok((snapshot, bytes))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Transport`] runs a list of statements as one transaction in one round trip; everything here is written for that:
 //! an upload reads once and writes once, a download reads once. Sets of rows travel as one JSON parameter each.
 
+mod append;
 mod commit;
 mod conflicts;
 mod feed;

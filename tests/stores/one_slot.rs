@@ -1,0 +1,33 @@
+//! On a cluster each call's keys lie in one slot.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use shared::storage::redis::RedisSessions;
+use shared::storage::{Buckets, Policy, Rotation, Sessions, TokenHash, Toll};
+use tests::RedisServer;
+
+use crate::fixtures::{second, somebody};
+use crate::sessions::{LIFE, admit, open};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_refuses_no_call() {
+    let server = RedisServer::start_cluster().await;
+    let store = Arc::new(RedisSessions::new(&SecretString::from(server.url())).expect("the URL is right"));
+    store.ping().await.expect("the store answers");
+    for _ in 0..20 {
+        let user = somebody();
+        let [kept, other] = [open(&*store, user, "kept", 1).await, open(&*store, user, "other", 2).await];
+        let toll = Toll { key: format!("upload:{user}"), policy: Policy { per_minute: 10 } };
+        let admission = store.admit(user, kept.id, Some(&toll), second(3)).await.expect("the store answers");
+        assert!(admission.session.is_some() && admission.bucket.is_some_and(|bucket| bucket.remaining == 9));
+        assert!(store.take(&toll, second(3)).await.expect("the store answers").taken);
+        let [presented, next] = ["kept", "next"].map(|token| TokenHash::of(token.as_bytes()));
+        let rotation = store.rotate(&presented, &next, second(3 + LIFE), second(3)).await.expect("the store answers");
+        assert!(matches!(rotation, Rotation::Rotated(session) if session.id == kept.id));
+        store.end_others(user, Some(kept.id)).await.expect("the store writes");
+        assert!(admit(&*store, &other, second(4)).await.is_none());
+        assert_eq!(store.list(user, second(4)).await.expect("the store answers").len(), 1);
+        assert!(store.end(user, kept.id).await.expect("the store writes"));
+    }
+}
