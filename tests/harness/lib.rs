@@ -4,6 +4,7 @@ mod api;
 mod device;
 mod items;
 mod process;
+mod proxy;
 mod servers;
 mod service;
 
@@ -11,7 +12,8 @@ pub use api::{Answer, Api, Call};
 pub use device::{Device, Key, Known, PendingChange};
 pub use items::{connection, history, saved_query};
 pub use process::ServerProcess;
-pub use servers::{Backends, PostgresServer, RedisServer, Sqld};
+pub use proxy::{Fault, Proxy};
+pub use servers::{Backends, PgBouncer, PostgresServer, RedisServer, Sqld};
 pub use service::Service;
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.

@@ -3,9 +3,13 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use local::Stores;
+use shared::clock::{Random, SystemRandom};
+use shared::config::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
@@ -91,15 +95,23 @@ impl Backends {
         }
     }
 
-    /// Starts a server of each kind, or makes a database on the one that there is.
+    /// Starts a server of each kind, or makes a database on the one that there is, and brings them up to date.
+    ///
+    /// # Panics
+    /// When a server does not come up.
     pub async fn servers() -> Self {
         let (sqld, redis) = (Sqld::start().await, RedisServer::start().await);
-        let settings = vec![
+        let urls = vec![
             ("DATABASE_URL", PostgresServer::shared().await.database().await),
             ("TURSO_DATABASE_URL", sqld.url()),
             ("REDIS_URL", redis.url()),
         ];
-        Self { settings, _own: Some((sqld, redis)) }
+        let lookup = |name: &str| urls.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone());
+        let settings = Settings::read(lookup).expect("the URLs are right");
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let stores = Stores::open(&settings, &random).await.expect("the URLs are right");
+        stores.migrate().await.expect("the servers are brought up to date");
+        Self { settings: urls, _own: Some((sqld, redis)) }
     }
 }
 
@@ -241,6 +253,47 @@ impl PostgresServer {
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.0.port
+    }
+}
+
+/// A transaction pooler with two connections.
+pub struct PgBouncer {
+    server: Server,
+    target: String,
+}
+
+impl PgBouncer {
+    /// Starts one before the database at `url`, which is one of [`PostgresServer::database`].
+    ///
+    /// # Panics
+    /// When the program is missing or does not come up.
+    pub async fn before(url: &str) -> Self {
+        let pgbouncer = program("pgbouncer", &["/usr/sbin".into()]);
+        let target = PostgresServer::shared().await.port();
+        let mut server = Server::start(|folder, port| {
+            let file = |name: &str| folder.join(name).display().to_string();
+            let users = file("users.txt");
+            std::fs::write(&users, "\"postgres\" \"\"\n").expect("the folder can be written to");
+            let settings = format!(
+                "[databases]\n* = host=127.0.0.1 port={target}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+                 listen_port = {port}\nauth_type = trust\nauth_file = {users}\npool_mode = transaction\n\
+                 default_pool_size = 2\nmax_client_conn = 100\nunix_socket_dir =\n"
+            );
+            std::fs::write(file("pgbouncer.ini"), settings).expect("the folder can be written to");
+            let mut command = as_nobody(folder);
+            command.extend([pgbouncer, file("pgbouncer.ini")]);
+            command
+        })
+        .await;
+        let is_up = |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
+        server.until("pgbouncer", is_up).await;
+        Self { server, target: url.to_owned() }
+    }
+
+    /// Its URL, which says that it is a pooler.
+    pub fn url(&self) -> String {
+        let (_, database) = self.target.rsplit_once('/').expect("a URL with a path");
+        format!("postgres://postgres@127.0.0.1:{}/{database}&statement-cache-capacity=0", self.server.port)
     }
 }
 

@@ -36,7 +36,14 @@ impl Service {
     /// # Panics
     /// When it cannot start.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        let backends = Backends::chosen().await;
+        Self::on(Backends::chosen().await, settings).await
+    }
+
+    /// A service with these settings, on these stores.
+    ///
+    /// # Panics
+    /// When it cannot start.
+    pub async fn on(backends: Backends, settings: &[(&str, &str)]) -> Self {
         let chosen = backends.settings.iter().map(|(key, value)| (*key, value.as_str()));
         let all: Vec<(&str, &str)> = settings.iter().copied().chain(chosen).collect();
         let lookup = |name: &str| all.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -47,7 +54,6 @@ impl Service {
         folder.path().clone_into(&mut settings.data);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let stores = Stores::open(&settings, &random).await.expect("the stores open");
-        stores.migrate().await.expect("the servers are brought up to date");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
         let studio = Studio { settings, stores, mailer: mails.clone(), clock: clock.clone(), random };

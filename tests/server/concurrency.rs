@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::clock::{Clock, SystemClock};
-use tests::{Api, Call, Device, Key, Known, PendingChange, ServerProcess, saved_query};
+use tests::{Api, Call, Device, Key, Known, PendingChange, saved_query};
 use tokio::task::JoinSet;
 
-use crate::accounts::{sign_up, text};
+use crate::accounts::text;
+use crate::fleet::Fleet;
 
 const DEVICES: usize = 8;
 /// Uploads of each device.
@@ -68,19 +69,25 @@ async fn read_along(mut reader: Device, finished: Arc<AtomicBool>) -> Device {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_follows_eight_writers() {
-    let folder = tests::scratch();
-    let server = ServerProcess::start(folder.path()).await;
-    let token = sign_up(&server.api, "ada").await;
+    follow_eight_writers(&Fleet::of_one().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_follows_eight_writers_on_two_servers() {
+    follow_eight_writers(&Fleet::of_two().await).await;
+}
+
+async fn follow_eight_writers(fleet: &Fleet) {
     let finished = Arc::new(AtomicBool::new(false));
     let mut readers = JoinSet::new();
     for (index, page) in [7, 1_000].into_iter().enumerate() {
-        let mut reader = Device::new(&server.api, &token, &format!("reader{index}"));
+        let mut reader = Device::new(fleet.api(index), &fleet.token, &format!("reader{index}"));
         reader.page = page;
         readers.spawn(read_along(reader, finished.clone()));
     }
     let mut writers = JoinSet::new();
     for index in 0..DEVICES {
-        writers.spawn(write_much(Device::new(&server.api, &token, &format!("writer{index}"))));
+        writers.spawn(write_much(Device::new(fleet.api(index), &fleet.token, &format!("writer{index}"))));
     }
 
     let (mut written, mut all_times) = (BTreeMap::new(), BTreeSet::new());
@@ -96,7 +103,7 @@ async fn a_reader_follows_eight_writers() {
     for reader in readers.join_all().await {
         same_items(&reader.known, &written);
     }
-    let mut late = Device::new(&server.api, &token, "late");
+    let mut late = Device::new(fleet.api(1), &fleet.token, "late");
     late.downloads().await;
     same_items(&late.known, &written);
 }
@@ -113,26 +120,30 @@ fn same_items(read: &BTreeMap<Key, Known>, written: &BTreeMap<Key, Known>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_edit_of_the_same_items_is_lost_by_last_write_wins() {
-    edit_the_same("last_write_wins").await;
+    edit_the_same(&Fleet::of_one().await, "last_write_wins").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_edit_of_the_same_items_is_lost_by_keep_both() {
-    edit_the_same("keep_both").await;
+    edit_the_same(&Fleet::of_one().await, "keep_both").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_edit_of_the_same_items_is_lost_by_user_choice() {
-    edit_the_same("user_choice").await;
+    edit_the_same(&Fleet::of_one().await, "user_choice").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_edit_of_the_same_items_is_lost_on_two_servers() {
+    for strategy in ["last_write_wins", "keep_both", "user_choice"] {
+        edit_the_same(&Fleet::of_two().await, strategy).await;
+    }
 }
 
 /// All devices know the same versions and then edit them at once, again and again.
-async fn edit_the_same(strategy: &str) {
-    let folder = tests::scratch();
-    let server = ServerProcess::start(folder.path()).await;
-    let token = sign_up(&server.api, "ada").await;
+async fn edit_the_same(fleet: &Fleet, strategy: &str) {
     let mut devices: Vec<Device> = (0..DEVICES)
-        .map(|index| Device::new(&server.api, &token, &format!("device{index}")).settling_by(strategy))
+        .map(|index| Device::new(fleet.api(index), &fleet.token, &format!("device{index}")).settling_by(strategy))
         .collect();
     for (index, device) in devices.iter_mut().enumerate() {
         // Clocks differ, so that those who come later are not always the later ones.
@@ -140,7 +151,7 @@ async fn edit_the_same(strategy: &str) {
     }
     for round in 0..ROUNDS {
         devices = edit_at_once(devices, round).await;
-        let kept = everything_kept(&server.api, &token).await;
+        let kept = everything_kept(fleet.api(round), &fleet.token).await;
         for device in &devices {
             for item in 0..SHARED_ITEMS {
                 let edit = edit_of(&device.id, round, item);

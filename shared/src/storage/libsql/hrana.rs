@@ -3,7 +3,7 @@
 //! Each transaction is one request, which opens a stream and closes it: there is no state between requests that a frozen
 //! function could lose.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,10 +42,26 @@ const MOST_BODY_BYTES: usize = 2 * MOST_ANSWER_BYTES;
 
 /// A database on a libSQL server.
 pub struct Hrana {
-    client: Client,
+    client: Mutex<Numbered>,
     pipeline: Url,
     token: Option<SecretString>,
     random: Arc<dyn Random>,
+}
+
+/// A client with its connections, and which of all that there were it is.
+struct Numbered {
+    number: u64,
+    client: Client,
+}
+
+fn new_client() -> Result<Client, String> {
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())
 }
 
 impl Hrana {
@@ -56,13 +72,7 @@ impl Hrana {
     /// When the URL is none, or its scheme is another.
     pub fn new(url: &SecretString, token: Option<SecretString>, random: Arc<dyn Random>) -> Result<Self, String> {
         crate::tls::provide();
-        let client = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
+        let client = Mutex::new(Numbered { number: 0, client: new_client()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
@@ -77,10 +87,15 @@ impl Hrana {
         let mut round = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT_TIMEOUT);
-            let attempt = timeout(left, self.attempt(body.clone())).await;
-            let failure = match attempt.unwrap_or_else(|_| Err(Failure::passing("no answer in time"))) {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+            let (client, number) = self.client();
+            let attempt = timeout(left, self.attempt(&client, body.clone())).await;
+            let failure = match attempt {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(failure)) => failure,
+                Err(_) => {
+                    self.abandon(number);
+                    Failure::passing("no answer in time")
+                }
             };
             let pause = BACKOFF.pause(round, &*self.random);
             round += 1;
@@ -92,8 +107,21 @@ impl Hrana {
         }
     }
 
-    async fn attempt(&self, body: Bytes) -> Result<Answer, Failure> {
-        let mut request = self.client.post(self.pipeline.clone()).header(CONTENT_TYPE, "application/json").body(body);
+    fn client(&self) -> (Client, u64) {
+        let current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        (current.client.clone(), current.number)
+    }
+
+    /// Leaves the connections of the client `number` to themselves: after one of them has gone dead all may have.
+    fn abandon(&self, number: u64) {
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Ok(client)) = (current.number == number, new_client()) {
+            *current = Numbered { number: number + 1, client };
+        }
+    }
+
+    async fn attempt(&self, client: &Client, body: Bytes) -> Result<Answer, Failure> {
+        let mut request = client.post(self.pipeline.clone()).header(CONTENT_TYPE, "application/json").body(body);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }

@@ -15,14 +15,10 @@ pub(super) struct Lease {
 impl PostgresAccounts {
     /// Lends a connection.
     pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
-        let connection = match self.pool.acquire().await {
-            // A connection that died unnoticed takes up the time of the first attempt, and is closed by it.
-            Err(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => self.pool.acquire().await?,
-            other => other?,
-        };
-        let mut lease = Lease { connection: Some(connection), in_transaction: self.pooled };
+        let connection = Some(self.pool.acquire().await?);
+        let mut lease = Lease { connection, in_transaction: self.pooled };
         if self.pooled {
-            sqlx::raw_sql("BEGIN").execute(lease.connection()).await?;
+            sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(lease.connection()).await?;
         }
         Ok(lease)
     }
@@ -37,7 +33,7 @@ impl Lease {
     /// Makes what was done last, and gives the connection back.
     pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
         if self.in_transaction {
-            sqlx::raw_sql("COMMIT").execute(self.connection()).await?;
+            sqlx::raw_sql("DEALLOCATE ALL; COMMIT").execute(self.connection()).await?;
         }
         self.connection = None;
         Ok(())

@@ -11,15 +11,18 @@ mod time;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 use tokio::time::timeout;
 
 use super::{StoreError, StoreResult};
 
 /// How long opening a connection may take, or waiting for one that is in use.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a connection that has rested may take to say that it lives; it is replaced if it does not.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one call may take: a connection that was dead, another, and a statement that goes by an index.
 const CALL_TIMEOUT: Duration = Duration::from_secs(7);
@@ -40,8 +43,8 @@ impl PostgresAccounts {
     /// The database at `url`, by at most `connections` connections. Nothing is connected before the first call.
     ///
     /// With `?statement-cache-capacity=0` in the URL it may be a transaction pooler that the URL leads to, such as
-    /// PgBouncer: no statement is prepared by name, and each is run in an explicit transaction, for the pooler may hand
-    /// out another connection between the parsing of a statement and its execution.
+    /// PgBouncer. It may hand out another connection between the parsing of a statement and its execution, so each is run
+    /// in an explicit transaction, which leaves no prepared statement behind.
     ///
     /// # Errors
     /// When the URL is none.
@@ -56,10 +59,11 @@ impl PostgresAccounts {
             .test_before_acquire(false)
             .before_acquire(|connection, meta| {
                 Box::pin(async move {
-                    if meta.idle_for > FRESH {
-                        sqlx::Connection::ping(connection).await?;
+                    if meta.idle_for <= FRESH {
+                        return Ok(true);
                     }
-                    Ok(true)
+                    let answer = timeout(PING_TIMEOUT, connection.ping()).await;
+                    answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
                 })
             })
             .connect_lazy_with(options);

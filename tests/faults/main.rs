@@ -1,0 +1,10 @@
+//! Stores that are down, slow, lose answers or go silent: the service refuses in time, tells no lies, and goes on by itself
+//! once they are back.
+
+mod behind;
+mod deletion;
+mod lost_answers;
+mod outages;
+mod pooler;
+mod round_trips;
+mod stale;

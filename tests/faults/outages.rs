@@ -1,0 +1,82 @@
+//! A store that does not answer.
+
+use std::time::Duration;
+
+use tests::{Call, Fault};
+use tokio::time::sleep;
+
+use crate::behind::{Behind, OUTAGES, download, entry, is_out, login, query, ready, upload};
+
+/// Which store, of [`Behind::all`], and what then is out and what goes on.
+async fn goes_out(store: usize, out: &[Call], goes_on: &[Call]) {
+    let behind = Behind::start().await;
+    behind.is_well().await;
+    for fault in OUTAGES {
+        behind.all()[store].set(fault);
+        for call in out {
+            is_out(&behind.send(call.clone()).await);
+        }
+        for call in goes_on {
+            let answer = behind.send(call.clone()).await;
+            assert_eq!(answer.status, 200, "{fault:?}: {}", String::from_utf8_lossy(&answer.body));
+        }
+        behind.all()[store].set(Fault::None);
+        behind.is_well().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_accounts_nobody_logs_in_and_devices_go_on() {
+    let out = [login(), Call::get("/api/auth/profile"), ready()];
+    goes_out(0, &out, &[upload(&[query("q", 1)]), download()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_data_nothing_is_synchronised_and_accounts_go_on() {
+    let out = [upload(&[query("q", 2)]), upload(&[entry("h")]), download(), ready()];
+    goes_out(1, &out, &[login(), Call::get("/api/auth/profile")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_sessions_nobody_is_let_in_on_a_token_alone() {
+    let out = [upload(&[query("q", 2)]), download(), Call::get("/api/auth/profile"), login(), ready()];
+    goes_out(2, &out, &[Call::get("/health"), Call::get("/api/sync/limits")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_wait_for_a_store_are_all_answered_in_time() {
+    let behind = std::sync::Arc::new(Behind::start().await);
+    for (store, call) in [(0, Call::get("/api/auth/profile")), (1, download()), (2, download())] {
+        behind.all()[store].set(Fault::BlackHole);
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..30 {
+            let (behind, call) = (behind.clone(), call.clone());
+            waiting.spawn(async move { is_out(&behind.send(call).await) });
+        }
+        waiting.join_all().await;
+        behind.all()[store].set(Fault::None);
+        behind.is_well().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_stores_are_waited_for() {
+    let behind = Behind::start().await;
+    for proxy in behind.all() {
+        proxy.set(Fault::Slow(Duration::from_millis(300)));
+    }
+    behind.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_comes_back_meanwhile_is_not_missed() {
+    let behind = Behind::start().await;
+    behind.data.set(Fault::Down);
+    let sent = behind.send(upload(&[query("q", 1)]));
+    let back = async {
+        sleep(Duration::from_millis(30)).await;
+        behind.data.set(Fault::None);
+    };
+    let (answer, ()) = tokio::join!(sent, back);
+    answer.expect(200);
+}

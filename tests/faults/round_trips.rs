@@ -1,0 +1,63 @@
+//! How often each store is asked.
+
+use serde_json::{Value, json};
+use tests::Call;
+
+use crate::behind::{Behind, download, entry, login, query, upload};
+
+/// The round trips of `call` to accounts, data and sessions.
+async fn trips(behind: &Behind, call: Call) -> [usize; 3] {
+    for proxy in behind.all() {
+        proxy.trips();
+    }
+    behind.send(call).await.expect(200);
+    behind.all().map(tests::Proxy::trips)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_call_asks_as_seldom_as_it_can() {
+    let behind = Behind::start().await;
+    behind.is_well().await;
+    let since = behind.send(download()).await.expect(200)["sync_timestamp"].as_str().expect("a time").to_owned();
+    let poll = Call::get(format!("/api/sync/download?device_id=phone&since={since}"));
+    let hundred = |changes: fn(&str) -> Value| -> Vec<Value> {
+        (0..100).map(|place| changes(&format!("many {place}"))).collect()
+    };
+    for (what, call, wanted) in [
+        ("an upload of one edit", upload(&[query("one", 1)]), [0, 2, 1]),
+        ("an upload of a hundred", upload(&hundred(|id| query(id, 1))), [0, 2, 1]),
+        ("the same again", upload(&hundred(|id| query(id, 1))), [0, 1, 1]),
+        ("an upload of new history alone", upload(&hundred(entry)), [0, 1, 1]),
+        ("a download", download(), [0, 1, 1]),
+        ("a poll", poll, [0, 1, 1]),
+        ("the status", Call::get("/api/sync/status"), [0, 1, 1]),
+        ("the conflicts", Call::get("/api/sync/conflicts"), [0, 1, 1]),
+    ] {
+        assert_eq!(trips(&behind, call).await, wanted, "{what}");
+    }
+    let login = trips(&behind, login()).await;
+    eprintln!("a login asks accounts, data and sessions {login:?} times");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_devices_at_once_need_two_rounds_on_average_at_most() {
+    let behind = std::sync::Arc::new(Behind::start().await);
+    behind.is_well().await;
+    behind.data.trips();
+    const UPLOADS: usize = 10;
+    let mut devices = tokio::task::JoinSet::new();
+    for device in 0..8 {
+        let behind = behind.clone();
+        devices.spawn(async move {
+            for upload in 0..UPLOADS {
+                let change = query(&format!("{device} {upload}"), 1);
+                let body = json!({ "device_id": format!("device{device}"), "changes": [change] });
+                behind.send(Call::post("/api/sync/upload", &body)).await.expect(200);
+            }
+        });
+    }
+    devices.join_all().await;
+    let rounds = behind.data.trips() as f64 / (2 * 8 * UPLOADS) as f64;
+    eprintln!("an upload of one of eight devices needs {rounds:.2} rounds on average");
+    assert!(rounds <= 2.0, "{rounds}");
+}

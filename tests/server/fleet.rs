@@ -1,0 +1,41 @@
+use tests::{Api, Backends, ServerProcess};
+
+use crate::accounts::sign_up;
+
+/// Server processes on the same stores, and an account.
+pub(crate) struct Fleet {
+    pub(crate) token: String,
+    servers: Vec<ServerProcess>,
+    _backends: Option<Backends>,
+    _folder: tempfile::TempDir,
+}
+
+impl Fleet {
+    /// One process, on the stores in a folder.
+    pub(crate) async fn of_one() -> Self {
+        Self::start(1, None).await
+    }
+
+    /// Two processes on real servers, as functions run side by side.
+    pub(crate) async fn of_two() -> Self {
+        Self::start(2, Some(Backends::servers().await)).await
+    }
+
+    async fn start(count: usize, backends: Option<Backends>) -> Self {
+        let folder = tests::scratch();
+        let mut environment = vec![("RATE_LIMITS", "off")];
+        let settings = backends.iter().flat_map(|backends| &backends.settings);
+        environment.extend(settings.map(|(name, value)| (*name, value.as_str())));
+        let mut servers = Vec::new();
+        for _ in 0..count {
+            servers.push(ServerProcess::start_with(folder.path(), &environment).await);
+        }
+        let token = sign_up(&servers[0].api, "ada").await;
+        Self { token, servers, _backends: backends, _folder: folder }
+    }
+
+    /// The way to one of the processes, by turns.
+    pub(crate) fn api(&self, turn: usize) -> &Api {
+        &self.servers[turn % self.servers.len()].api
+    }
+}
