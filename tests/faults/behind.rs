@@ -37,6 +37,11 @@ impl Behind {
         behind
     }
 
+    /// The same stores, by the same proxies.
+    pub(crate) fn lent(&self) -> Backends {
+        self.service.backends.lent()
+    }
+
     pub(crate) fn all(&self) -> [&Proxy; 3] {
         [&self.accounts, &self.data, &self.sessions]
     }

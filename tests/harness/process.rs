@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::Api;
+use crate::{Api, Backends};
 
 /// The server's binary, running on a port of its own.
 pub struct ServerProcess {
@@ -27,9 +27,11 @@ impl ServerProcess {
     /// # Panics
     /// When the binary is missing or does not come up.
     pub async fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let backends = Backends::kept_for(folder).await;
         let mut child = Command::new(Self::binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder)
+            .envs(backends.settings.iter().map(|(name, value)| (name, value)))
             .envs(environment.iter().copied())
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())

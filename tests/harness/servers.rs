@@ -1,5 +1,6 @@
 //! Real servers for tests, each on a port and in a folder of its own, gone when the test is.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,7 +14,7 @@ use shared::config::Settings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, sleep};
 
 /// A server that runs until this is dropped.
@@ -93,6 +94,26 @@ impl Backends {
             Err(_) | Ok("embedded") => Self { settings: Vec::new(), _own: None },
             Ok(other) => panic!("{STORES} is {other}, which is neither servers nor embedded"),
         }
+    }
+
+    /// The same for every process that keeps its data in `folder`.
+    ///
+    /// # Panics
+    /// As [`chosen`](Self::chosen).
+    pub async fn kept_for(folder: &Path) -> Arc<Self> {
+        static KEPT: Mutex<BTreeMap<PathBuf, Arc<Backends>>> = Mutex::const_new(BTreeMap::new());
+        let mut kept = KEPT.lock().await;
+        if let Some(backends) = kept.get(folder) {
+            return backends.clone();
+        }
+        let backends = Arc::new(Self::chosen().await);
+        kept.insert(folder.to_owned(), backends.clone());
+        backends
+    }
+
+    /// The same stores for a further service, for as long as these are kept.
+    pub fn lent(&self) -> Self {
+        Self { settings: self.settings.clone(), _own: None }
     }
 
     /// Starts a server of each kind, or makes a database on the one that there is, and brings them up to date.

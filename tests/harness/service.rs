@@ -22,7 +22,8 @@ pub struct Service {
     /// All of it.
     pub studio: Studio,
     _folder: tempfile::TempDir,
-    backends: Backends,
+    /// The servers that it runs on.
+    pub backends: Backends,
 }
 
 impl Service {
@@ -54,6 +55,7 @@ impl Service {
         folder.path().clone_into(&mut settings.data);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let stores = Stores::open(&settings, &random).await.expect("the stores open");
+        stores.migrate_file().await.expect("the file is brought up to date");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
         let studio = Studio { settings, stores, mailer: mails.clone(), clock: clock.clone(), random };

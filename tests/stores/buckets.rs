@@ -1,5 +1,7 @@
 //! The law of [`shared::storage::Buckets`]: what flows in is what flows out.
 
+use std::time::Duration;
+
 use shared::models::Timestamp;
 use shared::storage::{BucketState, Buckets, Policy, Toll};
 use tokio::task::JoinSet;
@@ -30,7 +32,7 @@ pub(crate) use suite;
 
 /// A bucket that nobody else takes from.
 fn bucket(per_minute: u32) -> Toll {
-    Toll { key: format!("bucket:{}", somebody()), policy: Policy { per_minute } }
+    Toll { key: format!("bucket:{}", somebody()), policy: Policy { per_minute }, pace: Duration::ZERO }
 }
 
 async fn take(store: &dyn Buckets, toll: &Toll, now: Timestamp) -> BucketState {

@@ -39,6 +39,7 @@ mod sessions;
 
 mod embedded_only;
 mod one_slot;
+mod queries;
 mod remains;
 mod servers;
 

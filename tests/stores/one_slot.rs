@@ -1,6 +1,7 @@
 //! On a cluster each call's keys lie in one slot.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::storage::redis::RedisSessions;
@@ -18,7 +19,7 @@ async fn a_cluster_refuses_no_call() {
     for _ in 0..20 {
         let user = somebody();
         let [kept, other] = [open(&*store, user, "kept", 1).await, open(&*store, user, "other", 2).await];
-        let toll = Toll { key: format!("upload:{user}"), policy: Policy { per_minute: 10 } };
+        let toll = Toll { key: format!("upload:{user}"), policy: Policy { per_minute: 10 }, pace: Duration::ZERO };
         let admission = store.admit(user, kept.id, Some(&toll), second(3)).await.expect("the store answers");
         assert!(admission.session.is_some() && admission.bucket.is_some_and(|bucket| bucket.remaining == 9));
         assert!(store.take(&toll, second(3)).await.expect("the store answers").taken);

@@ -1,6 +1,7 @@
 //! The law of [`shared::storage::Sessions`]: who is let in, for how long, and how many.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::models::{Session, SessionId, Timestamp, UserId, limits};
 use shared::storage::{Admission, NewSession, Policy, Rotation, Sessions, TokenHash, Toll};
@@ -78,7 +79,8 @@ pub(crate) async fn nobody_else_is_let_in(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 1).await;
     for (user, id) in [(session.user, somebody()), (session.user, session.user), (somebody(), session.id)] {
-        let Admission { session, bucket } = store.admit(user, id, None, second(2)).await.expect("the store answers");
+        let Admission { session, bucket, .. } =
+            store.admit(user, id, None, second(2)).await.expect("the store answers");
         assert_eq!((session, bucket), (None, None));
     }
     assert!(ids(&*store, somebody(), second(2)).await.is_empty());
@@ -190,7 +192,7 @@ pub(crate) async fn the_last_use_is_known_to_the_minute(place: SessionPlace<'_>)
 }
 
 fn toll(key: &str) -> Toll {
-    Toll { key: key.to_owned(), policy: Policy { per_minute: 10 } }
+    Toll { key: key.to_owned(), policy: Policy { per_minute: 10 }, pace: Duration::ZERO }
 }
 
 async fn pay(store: &dyn Sessions, session: &Session, key: &str) -> Admission {
@@ -202,7 +204,7 @@ pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
     let session = open(&*store, somebody(), "token", 1).await;
     let key = session.user.to_string();
     for left in (0..10).rev() {
-        let Admission { session: admitted, bucket } = pay(&*store, &session, &key).await;
+        let Admission { session: admitted, bucket, .. } = pay(&*store, &session, &key).await;
         let bucket = bucket.expect("a toll was asked for");
         assert_eq!(
             (admitted.map(|session| session.id), bucket.taken, bucket.remaining),
@@ -222,7 +224,7 @@ pub(crate) async fn no_toll_is_taken_from_who_is_not_let_in(place: SessionPlace<
     let key = user.to_string();
     let unknown = Session { id: somebody(), ..living.clone() };
     for nobody in [&ended, &unknown] {
-        let Admission { session, bucket } = pay(&*store, nobody, &key).await;
+        let Admission { session, bucket, .. } = pay(&*store, nobody, &key).await;
         assert_eq!((session, bucket), (None, None));
     }
     let bucket = pay(&*store, &living, &key).await.bucket.expect("a toll was asked for");

@@ -69,8 +69,11 @@ async fn main() -> Result<(), Fault> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => run_server(args).await,
         Command::Migrate(folder) => {
-            let applied = open(folder, None).await?.stores.migrate().await?;
-            say(&format!("The stores are up to date; {applied} migrations were applied to servers."));
+            let mut settings = Settings::from_env()?;
+            settings.data = folder.data;
+            let random: Arc<dyn Random> = Arc::new(SystemRandom);
+            let applied = Stores::open(&settings, &random).await?.migrate().await?;
+            say(&format!("{} migrations applied {applied:?}", applied.len()));
             Ok(())
         }
         Command::Purge(args) => {
@@ -95,6 +98,12 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
     let address = listener.local_addr()?;
     let studio = open(args.folder, Some(address)).await?;
     let router = studio.router()?;
+    let stores = studio.stores.clone();
+    tokio::spawn(async move {
+        for (store, error) in stores.out().await {
+            tracing::warn!(store, %error, "does not answer; if its tables are missing, `migrate` makes them");
+        }
+    });
     greet(address, &studio.settings);
     Ok(serve(listener, router).await?)
 }
@@ -111,14 +120,19 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
     }
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let stores = Stores::open(&settings, &random).await?;
+    for name in stores.migrate_file().await? {
+        tracing::info!(name, "migration applied");
+    }
     let mailer = Arc::new(OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone()));
     Ok(Studio { settings, stores, mailer, clock, random })
 }
 
 fn greet(address: SocketAddr, settings: &Settings) {
     let data = settings.data.display();
+    let or_file = |is_server: bool, server| if is_server { server } else { "a file" };
     say(&format!(
-        "SQL Studio Sync listens on http://{address} and keeps everything in {data}.
+        "SQL Studio Sync listens on http://{address}. It keeps accounts in {}, sync data in {},
+sessions in {}, and everything else in {data}.
 
 Try:
   curl http://{address}/health
@@ -126,7 +140,10 @@ Try:
   curl -X POST http://{address}/api/auth/signup -H 'Content-Type: application/json' \\
        -d '{{\"username\": \"ada\", \"email\": \"ada@example.com\", \"password\": \"Sesame42\"}}'
 
-Mails are written to {data}/outbox. The README walks on from here; Ctrl-C stops."
+Mails are written to {data}/outbox. The README walks on from here; Ctrl-C stops.",
+        or_file(settings.database_url.is_some(), "PostgreSQL"),
+        or_file(!settings.turso_urls.is_empty(), "libSQL"),
+        or_file(settings.redis_url.is_some(), "Redis"),
     ));
 }
 

@@ -6,7 +6,7 @@ use shared::storage::embedded::Embedded;
 use shared::storage::libsql::LibsqlSync;
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
-use shared::storage::{AccountStore, Expiry, SessionStore, SyncData, connect};
+use shared::storage::{AccountStore, Expiry, SessionStore, StoreError, SyncData, connect};
 
 /// Connections to PostgreSQL: about as many as a machine of this size has requests to hash passwords for.
 const CONNECTIONS: u32 = 8;
@@ -21,7 +21,7 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens the stores that `settings` name. The file is brought up to date; no server is asked yet.
+    /// Opens the stores that `settings` name. No server is asked yet.
     ///
     /// # Errors
     /// When a URL is wrong, or the file cannot be opened.
@@ -32,28 +32,43 @@ impl Stores {
         let embedded = if postgres.is_some() && turso.is_some() && redis.is_some() {
             None
         } else {
-            let embedded = Embedded::open(&settings.data).await.map_err(|error| error.to_string())?;
-            for name in embedded.migrate().await.map_err(|error| error.to_string())? {
-                tracing::info!(name, "migration applied");
-            }
-            Some(Arc::new(embedded))
+            Some(Arc::new(Embedded::open(&settings.data).await.map_err(|error| error.to_string())?))
         };
         Ok(Self { embedded, postgres, turso, redis })
     }
 
-    /// Brings the servers up to date, and returns how many steps that took.
+    /// Brings all of them up to date, and returns the names of the steps that took.
     ///
     /// # Errors
     /// When a server cannot be reached or a step fails.
-    pub async fn migrate(&self) -> Result<usize, String> {
-        let mut applied = 0;
+    pub async fn migrate(&self) -> Result<Vec<String>, String> {
+        let mut applied = self.migrate_file().await?;
         if let Some(postgres) = &self.postgres {
-            applied += postgres.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+            applied.extend(postgres.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?);
         }
         if let Some(turso) = &self.turso {
-            applied += turso.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?.len();
+            let steps = turso.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?;
+            applied.extend(steps.into_iter().map(str::to_owned));
         }
         Ok(applied)
+    }
+
+    /// Brings the file up to date, if there is one: nobody else will. A server's tables are made when it is deployed.
+    ///
+    /// # Errors
+    /// When a step fails.
+    pub async fn migrate_file(&self) -> Result<Vec<String>, String> {
+        let Some(embedded) = &self.embedded else { return Ok(Vec::new()) };
+        let applied = embedded.migrate().await.map_err(|error| error.to_string())?;
+        Ok(applied.into_iter().map(str::to_owned).collect())
+    }
+
+    /// Those that do not answer, and why.
+    pub async fn out(&self) -> Vec<(&'static str, StoreError)> {
+        let (accounts, data, sessions) = (self.accounts(), self.data(), self.sessions());
+        let (accounts, data, sessions) = tokio::join!(accounts.ping(), data.ping(), sessions.ping());
+        let answers = [("accounts", accounts), ("sync data", data), ("sessions", sessions)];
+        answers.into_iter().filter_map(|(store, answer)| Some((store, answer.err()?))).collect()
     }
 
     /// The accounts.

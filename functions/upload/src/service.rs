@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use shared::backoff::Backoff;
 use shared::clock::{Clock, Random};
-use shared::http::{ApiError, Gate};
+use shared::http::{ApiError, Caller, Gate, UploadCalls};
 use shared::models::{Strategy, UserId};
 use shared::storage::{Commit, SyncStore};
 use shared::sync::{Append, Decision, Touched, Upload, decide};
@@ -53,12 +53,19 @@ impl Uploads {
     }
 
     /// Loads, decides and applies until no other upload of the user comes in between.
-    pub(crate) async fn apply(&self, user: UserId, upload: &Upload, version: &str) -> Result<Decision, ApiError> {
+    pub(crate) async fn apply(
+        &self,
+        caller: &Caller<UploadCalls>,
+        upload: &Upload,
+        version: &str,
+    ) -> Result<Decision, ApiError> {
+        let user = caller.user;
         let now = self.clock.now();
         if let Some(append) = Append::by(upload, now) {
             let head = self.store.append(user, &append, version, now).await?;
             return Ok(Append::decision(upload, head));
         }
+        tokio::time::sleep(caller.wait).await;
         let _turn = self.queue(user).lock().await;
         let touched = Touched::by(upload);
         for round in 0..ROUNDS {

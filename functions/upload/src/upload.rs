@@ -38,6 +38,6 @@ pub(crate) async fn upload(
     // A large body takes a while to read: not on a thread that others wait for.
     let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await.map_err(ApiError::internal)??;
     let Parsed { upload, refused } = parsed;
-    let decision = uploads.apply(caller.user, &upload, &agent.0).await?;
+    let decision = uploads.apply(&caller, &upload, &agent.0).await?;
     Ok(Json(UploadAnswer::new(upload.changes, refused, decision)))
 }

@@ -1,5 +1,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::header::AUTHORIZATION;
@@ -39,7 +40,7 @@ impl Gate {
 
     /// The token to be taken, unless calls are not counted.
     pub fn toll(&self, key: String, policy: Policy) -> Option<Toll> {
-        self.rate_limits.then_some(Toll { key, policy })
+        self.rate_limits.then_some(Toll { key, policy, pace: Duration::ZERO })
     }
 }
 
@@ -49,10 +50,12 @@ pub trait RateClass: Send + Sync + 'static {
     fn policy() -> Policy;
     /// Whose bucket it is; `None` where that takes knowing the user.
     fn key(user: Option<UserId>, address: &ClientAddress) -> Option<String>;
+    /// How far apart a user's calls should start, so that none has to be done again because another came first.
+    const PACE: Duration = Duration::ZERO;
 }
 
 macro_rules! per_user {
-    ($(#[$doc:meta])* $name:ident, $word:literal, $limit:ident) => {
+    ($(#[$doc:meta])* $name:ident, $word:literal, $limit:ident $(, $pace:expr)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
@@ -65,13 +68,14 @@ macro_rules! per_user {
             fn key(user: Option<UserId>, _: &ClientAddress) -> Option<String> {
                 user.map(|user| format!("{}:{user}", $word))
             }
+            $(const PACE: Duration = $pace;)?
         }
     };
 }
 
 per_user! {
-    /// Uploading.
-    UploadCalls, "upload", UPLOADS_PER_MINUTE
+    /// Uploading. The pace is about what two requests to a database in the same region take.
+    UploadCalls, "upload", UPLOADS_PER_MINUTE, Duration::from_millis(30)
 }
 per_user! {
     /// Downloading, and asking how things stand.
@@ -103,6 +107,8 @@ pub struct Caller<C> {
     pub user: UserId,
     /// The session.
     pub session: Session,
+    /// How long to wait before going on, so as to be in nobody's way.
+    pub wait: Duration,
     class: PhantomData<C>,
 }
 
@@ -128,14 +134,14 @@ where
             InvalidToken::Forged => ApiError::unauthorized(),
         })?;
         let key = C::key(Some(claims.sub), &address).filter(|_| at_the_door.is_none());
-        let toll = key.and_then(|key| gate.toll(key, C::policy()));
+        let toll = key.and_then(|key| gate.toll(key, C::policy())).map(|toll| Toll { pace: C::PACE, ..toll });
         let admission = gate.sessions.admit(claims.sub, claims.sid, toll.as_ref(), now).await?;
         let ended = || ApiError::new(Code::Unauthorized, "the session has ended; log in again");
         let session = admission.session.ok_or_else(ended)?;
         if let Some(bucket) = admission.bucket {
             frame::note(&frame::Notes::of(parts), bucket)?;
         }
-        Ok(Self { user: session.user, session, class: PhantomData })
+        Ok(Self { user: session.user, session, wait: admission.wait, class: PhantomData })
     }
 }
 

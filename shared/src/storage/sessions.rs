@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
@@ -49,6 +51,8 @@ pub struct Toll {
     pub key: String,
     /// Its size.
     pub policy: Policy,
+    /// How far apart the calls should start that it lets through at once; zero where they are not in each other's way.
+    pub pace: Duration,
 }
 
 impl Policy {
@@ -106,6 +110,9 @@ pub struct Admission {
     pub session: Option<Session>,
     /// The bucket, where a token was asked for and the session lives.
     pub bucket: Option<BucketState>,
+    /// How long to wait for those who were let in just before, as [`Toll::pace`] asks. Whoever does not wait loses no more
+    /// than time; a store that is alone has no reason to let anybody wait.
+    pub wait: Duration,
 }
 
 /// How stale a session's time of last use may get: a write for each request would cost more than the request.

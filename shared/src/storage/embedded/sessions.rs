@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::Embedded;
@@ -89,7 +91,7 @@ impl Sessions for Embedded {
     async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
         let done = self.file.read(vec![Statement::new(LIVING, [id.into(), user.into(), now.into()])]).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else {
-            return Ok(Admission { session: None, bucket: None });
+            return Ok(Admission { session: None, bucket: None, wait: Duration::ZERO });
         };
         let session = read_session(row)?.0;
         let bucket = match toll {
@@ -99,7 +101,7 @@ impl Sessions for Embedded {
         if session.last_seen_at.plus_seconds(LAST_SEEN_SECONDS) <= now {
             self.file.write(vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
         }
-        Ok(Admission { session: Some(session), bucket })
+        Ok(Admission { session: Some(session), bucket, wait: Duration::ZERO })
     }
 
     async fn rotate(

@@ -70,25 +70,22 @@ impl PostgresAccounts {
         Ok(Self { pool, pooled: url.contains("statement-cache-capacity=0") })
     }
 
-    /// Brings the database up to date and returns how many steps that took. Safe to run twice, and at once.
+    /// Brings the database up to date and returns the names of the steps that took. Safe to run twice, and at once.
     ///
     /// # Errors
     /// When the database cannot be reached, is reached by a transaction pooler, or a step fails.
-    pub async fn migrate(&self) -> Result<usize, String> {
+    pub async fn migrate(&self) -> Result<Vec<String>, String> {
         if self.pooled {
             return Err(
                 "migrations lock the database for their session: they need a URL that leads to no pooler".into()
             );
         }
-        let before = self.steps_applied().await;
+        // Where nothing was applied yet there is not even a table that says so.
+        let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success");
+        let before: Vec<i64> = applied.fetch_all(&self.pool).await.unwrap_or_default();
         MIGRATIONS.run(&self.pool).await.map_err(|error| error.to_string())?;
-        Ok(usize::try_from(self.steps_applied().await - before).unwrap_or(0))
-    }
-
-    /// How many migrations were applied; none where nobody has counted yet.
-    async fn steps_applied(&self) -> i64 {
-        let count = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success");
-        count.fetch_one(&self.pool).await.unwrap_or(0)
+        let new = MIGRATIONS.iter().filter(|step| !before.contains(&step.version));
+        Ok(new.map(|step| format!("postgres/{:04}_{}", step.version, step.description)).collect())
     }
 
     /// Runs `work` within [`CALL_TIMEOUT`].

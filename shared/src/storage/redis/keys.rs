@@ -25,6 +25,11 @@ pub(super) fn bucket_of(user: UserId, toll: &Toll) -> String {
     format!("bucket:{{{user}}}:{}", toll.key)
 }
 
+/// Until when those have their turns who paid the user's toll.
+pub(super) fn turn_of(user: UserId, toll: &Toll) -> String {
+    format!("turn:{{{user}}}:{}", toll.key)
+}
+
 /// A bucket of nobody's.
 pub(super) fn bucket(toll: &Toll) -> String {
     format!("bucket:{}", toll.key)

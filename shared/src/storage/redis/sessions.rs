@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
 use ::redis::cmd;
 use async_trait::async_trait;
@@ -78,14 +79,15 @@ impl Sessions for RedisSessions {
         let mut script = self.scripts.admit.key(keys::sessions(user));
         script.arg(id.to_string()).arg(now.micros()).arg(now.plus_seconds(-LAST_SEEN_SECONDS).micros());
         if let Some(toll) = toll {
-            script.key(keys::bucket_of(user, toll));
+            script.key(keys::bucket_of(user, toll)).key(keys::turn_of(user, toll));
             script.arg(toll.policy.micros_per_token()).arg(toll.policy.per_minute);
+            script.arg(u64::try_from(toll.pace.as_micros()).unwrap_or(0));
         }
-        let (session, taken, missing): (Option<String>, Option<bool>, Option<i64>) =
+        let (session, taken, missing, wait): (Option<String>, Option<bool>, Option<i64>, Option<u64>) =
             self.link.ask(Ask::Script(&script)).await?;
         let session = session.map(|text| from_text(user, id, &text)).transpose()?;
         let bucket = toll.and_then(|toll| Some(toll.policy.state(taken?, missing?)));
-        Ok(Admission { session, bucket })
+        Ok(Admission { session, bucket, wait: Duration::from_micros(wait.unwrap_or(0)) })
     }
 
     async fn rotate(

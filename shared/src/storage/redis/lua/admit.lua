@@ -1,13 +1,25 @@
--- KEYS: the user's sessions[, the bucket]. ARGV: the session, now, until when its last use is too long ago[, microseconds a
--- token, tokens in a full bucket]. Returns the session, if it lives[, whether a token was taken, what is missing then].
+-- KEYS: the user's sessions[, the bucket, the turns]. ARGV: the session, now, until when its last use is too long ago[,
+-- microseconds a token, tokens in a full bucket, microseconds a turn]. Returns the session, if it lives[, whether a token was
+-- taken, what is missing then, how long to wait for one's turn].
+
+-- Those who come at once get turns one after the other, unless the queue is longer than anybody should wait.
+local function turn(key, now, pace)
+    local start = math.max(now, tonumber(redis.call('GET', key) or now))
+    if start > now + 20 * pace then start = now end
+    redis.call('SET', key, string.format('%.0f', start + pace), 'PX', math.ceil((start + pace - now) / 1000))
+    return start - now
+end
+
 local now = tonumber(ARGV[2])
 local session = redis.call('HGET', KEYS[1], ARGV[1])
-if not session then return { false, false, false } end
+if not session then return { false, false, false, false } end
 local expires, seen, rest = times(session)
-if expires <= now then return { false, false, false } end
+if expires <= now then return { false, false, false, false } end
 if seen <= tonumber(ARGV[3]) then
     redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %s %s', expires, ARGV[2], rest))
 end
-if not KEYS[2] then return { session, false, false } end
+if not KEYS[2] then return { session, false, false, false } end
 local bucket = take(KEYS[2], now, tonumber(ARGV[4]), tonumber(ARGV[5]))
-return { session, bucket[1], bucket[2] }
+local pace = tonumber(ARGV[6])
+if bucket[1] == 0 or pace == 0 then return { session, bucket[1], bucket[2], 0 } end
+return { session, bucket[1], bucket[2], turn(KEYS[3], now, pace) }
