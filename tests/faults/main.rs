@@ -3,6 +3,7 @@
 
 mod behind;
 mod deletion;
+mod encrypted;
 mod lost_answers;
 mod outages;
 mod pooler;

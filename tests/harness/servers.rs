@@ -196,6 +196,15 @@ impl RedisServer {
         server
     }
 
+    /// How many keys there are, and how many of them would stay for ever.
+    pub async fn keys(&self) -> (usize, usize) {
+        let script = "local all, kept = redis.call('KEYS', '*'), 0 for _, key in ipairs(all) do \
+                      if redis.call('PTTL', key) < 0 then kept = kept + 1 end end return #all .. ' ' .. kept";
+        let answer = says(self.0.port, &format!("EVAL \"{script}\" 0\r\nQUIT\r\n")).await;
+        let mut numbers = answer.lines().nth(1).unwrap_or_default().split(' ').map_while(|word| word.parse().ok());
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(usize::MAX))
+    }
+
     async fn start_with(options: &str) -> Self {
         let redis = program("redis-server", &[]);
         let mut server = Server::start(|folder, port| {

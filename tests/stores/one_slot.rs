@@ -1,4 +1,4 @@
-//! On a cluster each call's keys lie in one slot.
+//! What is true of the keys in Redis: on a cluster each call's lie in one slot, and none stays for ever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::fixtures::{second, somebody};
 use crate::sessions::{LIFE, admit, open};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_refuses_no_call() {
+async fn a_cluster_refuses_no_call_and_no_key_stays_for_ever() {
     let server = RedisServer::start_cluster().await;
     let store = Arc::new(RedisSessions::new(&SecretString::from(server.url())).expect("the URL is right"));
     store.ping().await.expect("the store answers");
@@ -26,6 +26,8 @@ async fn a_cluster_refuses_no_call() {
         let [presented, next] = ["kept", "next"].map(|token| TokenHash::of(token.as_bytes()));
         let rotation = store.rotate(&presented, &next, second(3 + LIFE), second(3)).await.expect("the store answers");
         assert!(matches!(rotation, Rotation::Rotated(session) if session.id == kept.id));
+        let (all, without_end) = server.keys().await;
+        assert!(all >= 8 && without_end == 0, "of {all} keys {without_end} have no time to live");
         store.end_others(user, Some(kept.id)).await.expect("the store writes");
         assert!(admit(&*store, &other, second(4)).await.is_none());
         assert_eq!(store.list(user, second(4)).await.expect("the store answers").len(), 1);
