@@ -134,3 +134,17 @@ async fn a_sign_up_whose_answer_is_lost_left_an_account_or_none() {
         behind.send(Call::post("/api/auth/login", &login)).await.expect(200);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stolen_token_is_told_so_whichever_answer_is_lost() {
+    let behind = Behind::start().await;
+    for passed in 0..5 {
+        let session = behind.send(login()).await.expect(200);
+        let refresh = Call::post("/api/auth/refresh", &json!({ "refresh_token": session["refresh_token"] }));
+        behind.send(refresh.clone()).await.expect(200);
+        behind.service.clock.advance(60);
+        behind.sessions.strike(Fault::Cut(0), passed..passed + 1);
+        behind.send(refresh).await.refused(401, "REFRESH_TOKEN_REUSED");
+        behind.sessions.set(Fault::None);
+    }
+}

@@ -4,8 +4,10 @@
 mod behind;
 mod deletion;
 mod encrypted;
+mod failover;
 mod lost_answers;
 mod outages;
+mod passwords;
 mod pooler;
 mod round_trips;
 mod stale;

@@ -2,7 +2,7 @@
 
 use std::io::Result;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct Proxy {
 }
 
 struct Shared {
+    /// The port that new connections lead to.
+    target: AtomicU16,
     fault: watch::Sender<Fault>,
     /// The answers that the fault strikes, counted from now.
     struck: Mutex<Range<usize>>,
@@ -50,12 +52,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
         let shared = Arc::new(Shared {
+            target: AtomicU16::new(target),
             fault: watch::Sender::new(Fault::None),
             struck: Mutex::new(0..usize::MAX),
             generation: watch::Sender::new(0),
             trips: AtomicUsize::new(0),
         });
-        tokio::spawn(listen(listener, target, Arc::downgrade(&shared)));
+        tokio::spawn(listen(listener, Arc::downgrade(&shared)));
         Self { port, shared }
     }
 
@@ -81,6 +84,11 @@ impl Proxy {
         self.shared.fault.send_replace(fault);
     }
 
+    /// From now on new connections lead to the port `target`; those that there are stay.
+    pub fn lead_to(&self, target: u16) {
+        self.shared.target.store(target, Ordering::SeqCst);
+    }
+
     /// All connections that there are go dead, and nobody is told: what a function finds that was frozen for a while.
     pub fn forget_connections(&self) {
         self.shared.generation.send_modify(|generation| *generation += 1);
@@ -92,17 +100,17 @@ impl Proxy {
     }
 }
 
-async fn listen(listener: TcpListener, target: u16, shared: std::sync::Weak<Shared>) {
+async fn listen(listener: TcpListener, shared: std::sync::Weak<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
         let Some(shared) = shared.upgrade() else { return };
         if *shared.fault.borrow() != Fault::Down {
-            tokio::spawn(async move { serve(client, target, shared).await.ok() });
+            tokio::spawn(async move { serve(client, shared).await.ok() });
         }
     }
 }
 
-async fn serve(client: TcpStream, target: u16, shared: Arc<Shared>) -> Result<()> {
-    let server = TcpStream::connect(("127.0.0.1", target)).await?;
+async fn serve(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
+    let server = TcpStream::connect(("127.0.0.1", shared.target.load(Ordering::SeqCst))).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let born = *shared.generation.borrow();

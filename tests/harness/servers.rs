@@ -196,6 +196,12 @@ impl RedisServer {
         server
     }
 
+    /// Makes it the replica of a primary that is not there, as one is that was the primary until lately.
+    pub async fn demote(port: u16) {
+        let answer = says(port, "REPLICAOF 127.0.0.1 1\r\nQUIT\r\n").await;
+        assert!(answer.contains("OK"), "{answer}");
+    }
+
     /// How many keys there are, and how many of them would stay for ever.
     pub async fn keys(&self) -> (usize, usize) {
         let script = "local all, kept = redis.call('KEYS', '*'), 0 for _, key in ipairs(all) do \

@@ -26,6 +26,9 @@ macro_rules! suite {
             an_address_stays_verified_since_the_first_time,
             of_racing_uses_of_a_token_one_works,
             a_token_of_nobody_does_nothing,
+            asking_whose_a_token_is_spends_nothing,
+            whatever_comes_at_once_nothing_fails,
+            a_token_issued_while_old_ones_are_purged_stays,
         }
     };
 }
@@ -179,4 +182,62 @@ pub(crate) async fn a_token_of_nobody_does_nothing(place: AccountPlace<'_>) {
     let token = TokenHash::of(b"token");
     store.issue(somebody(), ResetPassword, &token, second(EXPIRES)).await.ok();
     assert_eq!(reset(&*store, "token", "hash", second(2)).await, None);
+}
+
+pub(crate) async fn asking_whose_a_token_is_spends_nothing(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    issue(&*store, ada, ResetPassword, "token").await;
+    let token = TokenHash::of(b"token");
+    for (purpose, now, wanted) in [
+        (ResetPassword, 2, Some(ada)),
+        (VerifyEmail, 2, None),
+        (ResetPassword, EXPIRES, None),
+        (ResetPassword, 3, Some(ada)),
+    ] {
+        assert_eq!(store.owner(&token, purpose, second(now)).await.expect("the store answers"), wanted);
+    }
+    assert!(reset(&*store, "token", "second hash", second(4)).await.is_some());
+    assert_eq!(store.owner(&token, ResetPassword, second(5)).await.expect("the store answers"), None);
+}
+
+pub(crate) async fn whatever_comes_at_once_nothing_fails(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    let mut everything = JoinSet::new();
+    for round in 0..20 {
+        for what in 0..5 {
+            let store = store.clone();
+            everything.spawn(async move {
+                let [to_verify, to_reset] = ["verify", "reset"].map(|purpose| format!("{purpose} {}", round % 3));
+                match what {
+                    0 if round % 2 == 0 => issue(&*store, ada, VerifyEmail, &to_verify).await,
+                    0 => issue(&*store, ada, ResetPassword, &to_reset).await,
+                    1 => drop(verify(&*store, &to_verify, second(2)).await),
+                    2 => drop(reset(&*store, &to_reset, "second hash", second(2)).await),
+                    3 => {
+                        let account = get(&*store, ada).await.expect("the account is there");
+                        let changed = store.set_password(ada, &account.password_hash, &"first hash".into()).await;
+                        changed.expect("a refusal is no fault");
+                    }
+                    _ => drop(store.purge_expired(second(2), 10).await.expect("the store writes")),
+                }
+            });
+        }
+    }
+    everything.join_all().await;
+}
+
+pub(crate) async fn a_token_issued_while_old_ones_are_purged_stays(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    for round in 0..30 {
+        let old = TokenHash::of(format!("old {round}").as_bytes());
+        store.issue(ada, VerifyEmail, &old, second(1)).await.expect("the store writes");
+        let token = format!("new {round}");
+        let purging = store.purge_expired(second(2), 10);
+        let (purged, ()) = tokio::join!(purging, issue(&*store, ada, VerifyEmail, &token));
+        purged.expect("the store writes");
+        assert!(verify(&*store, &token, second(3)).await.is_some(), "round {round}");
+    }
 }

@@ -46,6 +46,9 @@ pub(crate) async fn change_password(
     let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
     auth.demand_password(&account, request.current_password.expose_secret()).await?;
     let hash = auth.passwords.hash(&password).await?;
+    // Before as well as after: if the sessions cannot be ended, the password stays, so that it can be changed again. Those
+    // who log in meanwhile are ended after.
+    auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
     if !auth.accounts.set_password(caller.user, &account.password_hash, &hash).await? {
         return Err(ApiError::new(Code::Conflict, "the password was changed by somebody else just now"));
     }

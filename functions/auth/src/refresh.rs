@@ -40,6 +40,8 @@ pub(crate) async fn refresh(
     let next = OpaqueToken::generate(&*auth.random);
     let now = auth.clock.now();
     let expires_at = now.plus_seconds(SESSION_LIFETIME);
+    // Whoever rotates and then gets no pair is soon taken for a thief: better not to begin while accounts are out.
+    auth.accounts.ping().await?;
     match auth.gate.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
         Rotation::Rotated(session) => {
             let account = auth.accounts.get(session.user).await?.ok_or_else(unknown)?;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use shared::auth::Password;
 use shared::http::{ApiError, BodyFailures, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
 use shared::mail::Letter;
+use shared::storage::TokenPurpose;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -43,7 +44,12 @@ pub(crate) async fn reset_password(
     let password = Password::parse(request.new_password.expose_secret())
         .map_err(|message| invalid_field("new_password", message))?;
     let hash = auth.passwords.hash(&password).await?;
-    let reset = auth.mail_tokens.reset_password(&token.hash(), &hash, auth.clock.now()).await?;
+    // Before as well as after: if the sessions cannot be ended, the link stays good. Those who log in meanwhile are ended
+    // after.
+    let now = auth.clock.now();
+    let owner = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await?.ok_or_else(spent)?;
+    auth.gate.sessions.end_others(owner, None).await?;
+    let reset = auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?;
     let user = reset.ok_or_else(spent)?;
     auth.gate.sessions.end_others(user.id, None).await?;
     auth.send(&user, Letter::PasswordChanged).await;

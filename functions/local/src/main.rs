@@ -131,8 +131,8 @@ fn greet(address: SocketAddr, settings: &Settings) {
     let data = settings.data.display();
     let or_file = |is_server: bool, server| if is_server { server } else { "a file" };
     say(&format!(
-        "SQL Studio Sync listens on http://{address}. It keeps accounts in {}, sync data in {},
-sessions in {}, and everything else in {data}.
+        "SQL Studio Sync listens on http://{address} and keeps accounts in {}, sync data in {},
+sessions in {}, and all else in {data}.
 
 Try:
   curl http://{address}/health

@@ -103,6 +103,9 @@ pub trait MailTokens: Send + Sync {
         expires_at: Timestamp,
     ) -> StoreResult<()>;
 
+    /// Whose `token` it is, if it works for `purpose`. Asking spends nothing.
+    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>>;
+
     /// Uses `token` to verify its user's address; the user, or `None` if it does not work.
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>>;
 

@@ -124,6 +124,11 @@ impl MailTokens for Embedded {
         Ok(())
     }
 
+    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
+        let parameters = [token.as_str().into(), purpose.name().into(), now.into()];
+        Ok(self.one_account(Statement::new(BY_TOKEN, parameters)).await?.map(|account| account.user.id))
+    }
+
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
         let purpose = TokenPurpose::VerifyEmail;
         let parameters = [token.as_str().into(), purpose.name().into(), now.into()];

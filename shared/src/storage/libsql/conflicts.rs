@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::load::{HEAD, read_head};
-use super::{Columns, Done, LibsqlSync, Row, Statement, Value};
+use super::{BatchError, Columns, Done, LibsqlSync, Row, Statement, Value};
 use crate::models::{
     Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement, Strategy,
     SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
@@ -156,7 +156,8 @@ impl ConflictBook for LibsqlSync {
             Statement::new(LIST, page),
             Statement::new(COUNT, [user.into(), filter.into()]),
         ];
-        let mut done = self.of(user).read(statements).await?.into_iter();
+        let done = self.of(user).read(statements).await.map_err(BatchError::of_small_answer)?;
+        let mut done = done.into_iter();
         read_head(done.next().unwrap_or_default())?;
         read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())
     }

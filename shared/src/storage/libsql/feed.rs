@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::items::{self, columns};
 use super::load::{HEAD, read_head, read_walk};
-use super::{Columns, Done, LibsqlSync, Statement, Value, conflicts};
+use super::{BatchError, Columns, Done, LibsqlSync, Statement, Value, conflicts};
 use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, UserId, limits};
 use crate::storage::{Feed, Page, PageRequest, Status, StoreResult};
 use crate::sync::Walk;
@@ -101,7 +101,8 @@ impl Feed for LibsqlSync {
         for sql in [OPEN_CONFLICTS, CONNECTIONS, SAVED_QUERIES, QUERY_HISTORY] {
             statements.push(Statement::new(sql, parameters.clone()));
         }
-        let mut done = self.of(user).read(statements).await?.into_iter();
+        let done = self.of(user).read(statements).await.map_err(BatchError::of_small_answer)?;
+        let mut done = done.into_iter();
         let mut next = || done.next().unwrap_or_default();
         let head = read_head(next())?;
         let walk = read_walk(next())?;

@@ -31,6 +31,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long all attempts of one call may take: two calls of a request fit the 25 s that it has.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 
+/// How long a migration may take, which has to fill what it adds.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Shorter than the 350 s after which AWS's NAT gateway forgets a connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -76,17 +79,17 @@ impl Hrana {
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
-    /// Sends `body` until it is answered, or there is no use in going on.
+    /// Sends `body` until it is answered, or there is no use in going on. An attempt may take as long as `longest`.
     ///
     /// An attempt whose answer was lost may have been carried out, and is repeated all the same: the law of [`Transport`]
     /// asks for statements that bear it.
-    async fn run(&self, body: PipelineReqBody) -> Result<Answer, BatchError> {
+    async fn run(&self, body: PipelineReqBody, longest: Duration) -> Result<Answer, BatchError> {
         let body = serde_json::to_vec(&body).map_err(|error| BatchError::Refused(error.to_string()))?;
         let body = Bytes::from(body);
-        let deadline = Instant::now() + CALL_TIMEOUT;
+        let deadline = Instant::now() + longest.max(CALL_TIMEOUT);
         let mut round = 0;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).min(ATTEMPT_TIMEOUT);
+            let left = deadline.saturating_duration_since(Instant::now()).min(longest);
             let (client, number) = self.client();
             let attempt = timeout(left, self.attempt(&client, body.clone())).await;
             let failure = match attempt {
@@ -201,16 +204,16 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
 impl Transport for Hrana {
     async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         let count = statements.len();
-        self.run(pipeline::reading(statements)).await?.of_reading(count)
+        self.run(pipeline::reading(statements), ATTEMPT_TIMEOUT).await?.of_reading(count)
     }
 
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         let count = statements.len();
-        self.run(pipeline::writing(statements)).await?.of_writing(count)
+        self.run(pipeline::writing(statements), ATTEMPT_TIMEOUT).await?.of_writing(count)
     }
 
     async fn script(&self, script: String) -> Result<(), BatchError> {
-        self.run(pipeline::script(&script)).await?.of_script()
+        self.run(pipeline::script(&script), SCRIPT_TIMEOUT).await?.of_script()
     }
 }
 

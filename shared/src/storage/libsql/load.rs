@@ -89,11 +89,12 @@ impl LibsqlSync {
     async fn load_in_parts(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
         let mut whole: Option<Snapshot> = None;
         let mut room = MOST_ANSWER_BYTES;
-        let mut waiting: Vec<Touched> = touched.halves().ok_or(StoreError::TooMuch)?.into();
+        let full = || StoreError::Unavailable { store: "libsql", reason: "no room for an answer".to_owned() };
+        let mut waiting: Vec<Touched> = touched.halves().ok_or_else(full)?.into();
         while let Some(part) = waiting.pop() {
             let (snapshot, bytes) = match self.load_at_once(user, &part).await {
                 Err(StoreError::TooMuch) => {
-                    waiting.extend(part.halves().ok_or(StoreError::TooMuch)?);
+                    waiting.extend(part.halves().ok_or_else(full)?);
                     continue;
                 }
                 other => other?,
@@ -108,7 +109,7 @@ impl LibsqlSync {
                 }
             }
         }
-        whole.ok_or(StoreError::TooMuch)
+        whole.ok_or_else(full)
     }
 
     /// What is touched, and how many bytes it took up.

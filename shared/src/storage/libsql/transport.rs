@@ -120,6 +120,17 @@ pub enum BatchError {
     Refused(String),
 }
 
+impl BatchError {
+    /// The same about an answer that is small by construction: if it was too large, then for a server that carries too
+    /// much at the time.
+    pub(super) fn of_small_answer(self) -> Self {
+        match self {
+            Self::TooLarge => Self::Unavailable("the server has no room for an answer".to_owned()),
+            other => other,
+        }
+    }
+}
+
 impl From<BatchError> for StoreError {
     fn from(error: BatchError) -> Self {
         match error {

@@ -55,15 +55,17 @@ impl Accounts for PostgresAccounts {
             )
             .execute(lease.connection())
             .await;
-            match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
-                Some("users_username_taken") => Ok(SignUp::UsernameTaken),
-                Some("users_email_taken") => Ok(SignUp::EmailTaken),
+            let refused = match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
+                Some("users_username_taken") => SignUp::UsernameTaken,
+                Some("users_email_taken") => SignUp::EmailTaken,
                 _ => {
                     inserted?;
                     lease.end().await?;
-                    Ok(SignUp::Created)
+                    return Ok(SignUp::Created);
                 }
-            }
+            };
+            lease.undo().await?;
+            Ok(refused)
         })
         .await
     }
@@ -158,7 +160,7 @@ impl MailTokens for PostgresAccounts {
             // For an account that is gone there is nothing to issue.
             sqlx::query!(
                 "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
-                 SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL
+                 SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE
                  ON CONFLICT (user_id, purpose)
                  DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at",
                 user,
@@ -173,16 +175,38 @@ impl MailTokens for PostgresAccounts {
         .await
     }
 
+    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let owner = sqlx::query_scalar!(
+                "SELECT id FROM users JOIN mail_tokens ON user_id = id
+                 WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND deleted_at IS NULL",
+                token.as_str(),
+                purpose.name(),
+                Time(now) as _,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            lease.end().await?;
+            Ok(owner)
+        })
+        .await
+    }
+
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
         self.within(async {
             let mut lease = self.lease().await?;
             let verified = query_as!(
                 UserRow,
-                r#"WITH spent AS (
-                       DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'verify_email' AND expires_at > $2
+                r#"WITH owner AS (
+                       SELECT id FROM users JOIN mail_tokens ON user_id = id
+                       WHERE token_hash = $1 AND purpose = 'verify_email' AND expires_at > $2 AND deleted_at IS NULL
+                       FOR NO KEY UPDATE OF users),
+                   spent AS (
+                       DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
                        RETURNING user_id)
                    UPDATE users SET email_verified_at = coalesce(email_verified_at, $2)
-                   FROM spent WHERE id = spent.user_id AND deleted_at IS NULL
+                   FROM spent WHERE id = spent.user_id
                    RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
                        created_at AS "created_at: Time""#,
                 token.as_str(),
@@ -207,11 +231,15 @@ impl MailTokens for PostgresAccounts {
             // Whoever can read mail at the address has also shown that it is theirs.
             let reset = query_as!(
                 UserRow,
-                r#"WITH spent AS (
-                       DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'reset_password' AND expires_at > $2
+                r#"WITH owner AS (
+                       SELECT id FROM users JOIN mail_tokens ON user_id = id
+                       WHERE token_hash = $1 AND purpose = 'reset_password' AND expires_at > $2 AND deleted_at IS NULL
+                       FOR NO KEY UPDATE OF users),
+                   spent AS (
+                       DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
                        RETURNING user_id)
                    UPDATE users SET password_hash = $3, email_verified_at = coalesce(email_verified_at, $2)
-                   FROM spent WHERE id = spent.user_id AND deleted_at IS NULL
+                   FROM spent WHERE id = spent.user_id
                    RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
                        created_at AS "created_at: Time""#,
                 token.as_str(),

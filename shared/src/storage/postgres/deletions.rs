@@ -58,7 +58,8 @@ impl Expiry for PostgresAccounts {
         self.within(async {
             let mut lease = self.lease().await?;
             let purged = sqlx::query!(
-                "DELETE FROM mail_tokens WHERE (user_id, purpose) IN
+                // The time twice: a token may have been issued anew since the list was made.
+                "DELETE FROM mail_tokens WHERE expires_at <= $1 AND (user_id, purpose) IN
                      (SELECT user_id, purpose FROM mail_tokens WHERE expires_at <= $1 LIMIT $2)",
                 Time(now) as _,
                 rows(batch),

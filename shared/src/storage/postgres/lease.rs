@@ -1,7 +1,8 @@
 use sqlx::PgConnection;
 use sqlx::pool::PoolConnection;
+use tokio::time::timeout;
 
-use super::PostgresAccounts;
+use super::{PING_TIMEOUT, PostgresAccounts};
 
 /// A connection on loan.
 ///
@@ -31,11 +32,24 @@ impl Lease {
     }
 
     /// Makes what was done last, and gives the connection back.
-    pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn end(self) -> Result<(), sqlx::Error> {
+        self.end_by("DEALLOCATE ALL; COMMIT").await
+    }
+
+    /// Gives the connection back after a statement that was refused, as it was expected to be.
+    pub(super) async fn undo(self) -> Result<(), sqlx::Error> {
+        self.end_by("ROLLBACK; DEALLOCATE ALL").await
+    }
+
+    async fn end_by(mut self, script: &'static str) -> Result<(), sqlx::Error> {
         if self.in_transaction {
-            sqlx::raw_sql("DEALLOCATE ALL; COMMIT").execute(self.connection()).await?;
+            sqlx::raw_sql(script).execute(self.connection()).await?;
         }
-        self.connection = None;
+        if let Some(mut connection) = self.connection.take() {
+            // Dropped, it would be asked in the background, without a limit, whether it lives. A function that is frozen
+            // meanwhile might never get it back.
+            timeout(PING_TIMEOUT, connection.return_to_pool()).await.ok();
+        }
         Ok(())
     }
 }

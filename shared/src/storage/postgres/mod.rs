@@ -1,7 +1,8 @@
 //! Accounts in PostgreSQL.
 //!
 //! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
-//! how to renew it. Every method is one statement, and so one transaction. There is no session state.
+//! how to renew it. Every method is one statement, and so one transaction; whatever locks a user and their tokens locks the
+//! user first. There is no session state.
 
 mod accounts;
 mod deletions;

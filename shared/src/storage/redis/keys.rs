@@ -5,6 +5,9 @@
 use crate::models::UserId;
 use crate::storage::{TokenHash, Toll};
 
+/// Written to see whether the server takes it.
+pub(super) const PING: &str = "ping";
+
 /// A hash of all of a user's sessions, by their ids.
 pub(super) fn sessions(user: UserId) -> String {
     format!("sessions:{{{user}}}")

@@ -55,11 +55,18 @@ impl Link {
 
     /// Asks for what may be asked twice: if the connection breaks, once more on a new one.
     pub(super) async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<T> {
-        let answer = match self.attempt(&ask).await {
-            Err(error) if is_broken(&error) => self.attempt(&ask).await,
-            other => other,
-        };
-        answer.map_err(|error| fault(&error))
+        Ok(self.ask_and_tell(ask).await?.0)
+    }
+
+    /// The same, and whether it was asked twice: the first may have been carried out, and only its answer lost.
+    pub(super) async fn ask_and_tell<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<(T, bool)> {
+        match self.attempt(&ask).await {
+            Err(error) if is_broken(&error) => {
+                let again = self.attempt(&ask).await;
+                again.map(|answer| (answer, true)).map_err(|error| fault(&error))
+            }
+            other => other.map(|answer| (answer, false)).map_err(|error| fault(&error)),
+        }
     }
 
     async fn attempt<T: FromRedisValue>(&self, ask: &Ask<'_>) -> RedisResult<T> {
@@ -95,25 +102,23 @@ impl Link {
     }
 }
 
-/// Whether the connection is of no more use, or the server is not one that can be asked now.
+/// Whether the connection is of no more use: it is gone or silent, or leads to a server that writes no longer, as one that
+/// was the primary until lately.
 fn is_broken(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_connection_dropped() || error.is_timeout() || error.is_unrecoverable_error()
+    let is_demoted = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown));
+    let is_lost = error.is_io_error() || error.is_connection_dropped() || error.is_timeout();
+    is_demoted || is_lost || error.is_unrecoverable_error()
 }
+
+/// What the server says when it cannot serve now: starting, out of memory or disk, cut off from its replicas, busy with a
+/// script, or waiting for another password, which whoever runs the service can mend.
+const OUTAGES: [&str; 9] =
+    ["LOADING", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "NOAUTH", "WRONGPASS", "TRYAGAIN", "CLUSTERDOWN"];
 
 fn fault(error: &RedisError) -> StoreError {
     let reason = error.to_string();
-    let is_passing = matches!(
-        error.kind(),
-        ErrorKind::Io
-            | ErrorKind::AuthenticationFailed
-            | ErrorKind::Server(
-                ServerErrorKind::BusyLoading
-                    | ServerErrorKind::TryAgain
-                    | ServerErrorKind::ClusterDown
-                    | ServerErrorKind::MasterDown
-                    | ServerErrorKind::ReadOnly
-            )
-    );
+    let is_passing =
+        error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some_and(|code| OUTAGES.contains(&code));
     if is_passing || is_broken(error) {
         StoreError::Unavailable { store: "sessions", reason }
     } else {

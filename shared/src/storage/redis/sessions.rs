@@ -137,7 +137,8 @@ impl Sessions for RedisSessions {
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
         let mut end = cmd("HDEL");
         end.arg(keys::sessions(user)).arg(id.to_string());
-        self.link.ask(Ask::Command(&end)).await
+        let (was_there, asked_twice): (bool, bool) = self.link.ask_and_tell(Ask::Command(&end)).await?;
+        Ok(was_there || asked_twice)
     }
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
@@ -147,6 +148,9 @@ impl Sessions for RedisSessions {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.link.ask(Ask::Command(&cmd("PING"))).await
+        // A write, for a server that was the primary until lately answers all else.
+        let mut write = cmd("SET");
+        write.arg(keys::PING).arg(1).arg("EX").arg(60);
+        self.link.ask(Ask::Command(&write)).await
     }
 }
