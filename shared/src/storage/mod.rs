@@ -12,6 +12,7 @@ mod error;
 mod sessions;
 mod sync;
 
+#[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
 pub mod connect;
 #[cfg(feature = "embedded")]
 pub mod embedded;

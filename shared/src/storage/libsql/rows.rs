@@ -1,6 +1,7 @@
 //! Reading rows: each column in turn, and what is wrong told with its table, column and key.
 
 use serde::de::DeserializeOwned;
+#[cfg(feature = "embedded")]
 use uuid::Uuid;
 
 use super::{Row, Value};
@@ -69,6 +70,7 @@ impl Columns {
         serde_json::from_str(&text).map_err(|error| self.bad(column, error))
     }
 
+    #[cfg(feature = "embedded")]
     pub(crate) fn uuid(&mut self, column: &'static str) -> StoreResult<Uuid> {
         self.text(column)?.parse().map_err(|error| self.bad(column, error))
     }
