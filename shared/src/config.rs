@@ -28,12 +28,25 @@ pub struct Settings {
     pub jwt_secret: Option<SecretString>,
     /// `JWT_SECRET_PREVIOUS`: what they were signed with until lately.
     pub jwt_secret_previous: Option<SecretString>,
+    /// What delivers mails, where `RESEND_API_KEY` is set; a folder otherwise.
+    pub resend: Option<ResendSettings>,
     /// `RATE_LIMITS`: `on` (default), or `off` for load tests.
     pub rate_limits: bool,
     /// `CORS_ORIGINS`: the web pages that may call, separated by commas. Default `localhost`: those of this machine.
     pub origins: Origins,
     /// `CONFLICT_STRATEGY`: for uploads that name none. Default `last_write_wins`.
     pub default_strategy: Strategy,
+}
+
+/// How Resend is reached.
+#[derive(Debug, Clone)]
+pub struct ResendSettings {
+    /// `RESEND_API_KEY`.
+    pub key: SecretString,
+    /// `MAIL_FROM`: who the mails come from, as `SQL Studio <studio@example.com>`; Resend must know the domain.
+    pub from: String,
+    /// `RESEND_URL`: where Resend is. Default `https://api.resend.com`.
+    pub url: String,
 }
 
 impl Settings {
@@ -62,7 +75,12 @@ impl Settings {
             let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
             urls.map(|url| checked_url(name, url, schemes)).collect::<Result<Vec<_>, _>>()
         };
+        let resend = lookup("RESEND_API_KEY").map(|key| -> Result<_, String> {
+            let from = lookup("MAIL_FROM").ok_or("MAIL_FROM is not set: mails by Resend need it")?;
+            Ok(ResendSettings { key: key.into(), from, url: or("RESEND_URL", "https://api.resend.com") })
+        });
         Ok(Self {
+            resend: resend.transpose()?,
             database_url: one("DATABASE_URL", &["postgres", "postgresql"])?,
             turso_urls: several("TURSO_DATABASE_URL", &["libsql", "https", "http"])?,
             turso_token: lookup("TURSO_AUTH_TOKEN").map(SecretString::from),
@@ -134,6 +152,7 @@ mod tests {
             ("DATABASE_URL", &[("DATABASE_URL", "mysql://ada:sesame@db.example")]),
             ("TURSO_DATABASE_URL", &[("TURSO_DATABASE_URL", "http://a.example, file:sesame")]),
             ("REDIS_URL", &[("REDIS_URL", "sesame")]),
+            ("MAIL_FROM", &[("RESEND_API_KEY", "sesame")]),
         ] {
             let message = with(pairs).unwrap_err();
             assert!(message.contains(name) && !message.contains("sesame"), "{message}");

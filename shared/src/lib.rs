@@ -15,8 +15,10 @@ pub mod lambda;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod models;
+#[cfg(any(feature = "mail", feature = "turso"))]
+pub mod outbound;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
+#[cfg(any(feature = "mail", feature = "postgres", feature = "redis", feature = "turso"))]
 pub mod tls;

@@ -7,7 +7,7 @@ use tests::{Call, Service};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::behind::{Behind, download, entry, login, query, upload};
+use crate::behind::{Behind, download, entry, query, upload};
 
 /// The round trips of `call` to accounts, data and sessions.
 async fn trips(behind: &Behind, call: Call) -> [usize; 3] {
@@ -39,8 +39,6 @@ async fn each_call_asks_as_seldom_as_it_can() {
     ] {
         assert_eq!(trips(&behind, call).await, wanted, "{what}");
     }
-    let login = trips(&behind, login()).await;
-    eprintln!("a login asks accounts, data and sessions {login:?} times");
 }
 
 /// Eight functions at work at once, each on its own, as Lambda runs them.

@@ -29,10 +29,16 @@ struct Server {
 impl Server {
     /// Starts the command that `command` makes of a folder and a port.
     async fn start(command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        Self::start_ended_by("KILL", command).await
+    }
+
+    /// The same for a server that is ended by another signal.
+    async fn start_ended_by(signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
         let folder = super::scratch().keep();
         let port = free_port();
         let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("leash"))
             .arg(&folder)
+            .arg(signal)
             .args(command(&folder, port))
             .stdin(Stdio::piped())
             .spawn()
@@ -249,13 +255,14 @@ impl PostgresServer {
     async fn start() -> Self {
         let [initdb, postgres] = ["initdb", "postgres"].map(|name| program(name, &postgres_folders()));
         let is_ready = program("pg_isready", &postgres_folders());
-        let mut server = Server::start(|folder, port| {
+        // At once, but without leaving shared memory behind.
+        let mut server = Server::start_ended_by("QUIT", |folder, port| {
             let data = format!("{}/data", folder.display());
             let script = format!(
                 "{initdb} -D {data} -U postgres -A trust --no-sync && exec {postgres} -D {data} -p {port} -k '' \
                  -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
             );
-            let mut command = as_nobody(folder);
+            let mut command = as_postgres(folder);
             command.extend(["bash", "-c", &script].map(str::to_owned));
             command
         })
@@ -316,7 +323,7 @@ impl PgBouncer {
                  default_pool_size = 2\nmax_client_conn = 100\nunix_socket_dir =\n"
             );
             std::fs::write(file("pgbouncer.ini"), settings).expect("the folder can be written to");
-            let mut command = as_nobody(folder);
+            let mut command = as_postgres(folder);
             command.extend([pgbouncer, file("pgbouncer.ini")]);
             command
         })
@@ -343,7 +350,7 @@ fn postgres_folders() -> Vec<PathBuf> {
 }
 
 /// What to put before a command that must not be run by root, and gives it `folder`.
-fn as_nobody(folder: &Path) -> Vec<String> {
+fn as_postgres(folder: &Path) -> Vec<String> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     if !is_root {
         return Vec::new();

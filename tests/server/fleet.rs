@@ -11,7 +11,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// One process, on the stores in a folder.
+    /// One process, on the stores that `TEST_STORES` chooses.
     pub(crate) async fn of_one() -> Self {
         Self::start(1, None).await
     }

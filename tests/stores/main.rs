@@ -38,8 +38,8 @@ mod session_expiry;
 mod sessions;
 
 mod embedded_only;
-mod one_slot;
 mod queries;
+mod redis_only;
 mod remains;
 mod servers;
 
@@ -130,7 +130,7 @@ mod turso {
     }
 }
 
-/// Sync data that is spread over three libSQL servers.
+/// Sync data that is spread over three libSQL servers. What depends on who shares a database with whom; all else is as on one.
 mod turso_shared {
     use crate::servers::Turso;
 
@@ -144,34 +144,34 @@ mod turso_shared {
 
 /// Accounts on a PostgreSQL server.
 mod postgres {
-    use crate::servers::Accounts;
+    use crate::servers::Postgres;
 
     mod accounts {
-        crate::accounts::suite!(super::Accounts::default());
+        crate::accounts::suite!(super::Postgres::default());
     }
     mod mail_tokens {
-        crate::mail_tokens::suite!(super::Accounts::default());
+        crate::mail_tokens::suite!(super::Postgres::default());
     }
     mod deletions {
-        crate::deletions::suite!(super::Accounts::default());
+        crate::deletions::suite!(super::Postgres::default());
     }
     mod expiry {
-        crate::expiry::suite!(super::Accounts::default());
+        crate::expiry::suite!(super::Postgres::default());
     }
 }
 
 /// Sessions and token buckets on a Redis server.
 mod redis {
-    use crate::servers::Short;
+    use crate::servers::Redis;
 
     mod sessions {
-        crate::sessions::suite!(super::Short::default());
+        crate::sessions::suite!(super::Redis::default());
     }
     mod rotation {
-        crate::rotation::suite!(super::Short::default());
+        crate::rotation::suite!(super::Redis::default());
     }
     mod buckets {
-        crate::buckets::suite!(super::Short::default());
+        crate::buckets::suite!(super::Redis::default());
     }
 }
 

@@ -20,7 +20,7 @@ fn kept() -> Vec<Value> {
     files.map(|file| serde_json::from_slice(&read(file)).expect("JSON")).collect()
 }
 
-/// The accounts' sources, without the white space that may differ.
+/// The text of the accounts' sources.
 fn sources() -> String {
     let folder = workspace().join("shared/src/storage/postgres");
     let files = std::fs::read_dir(folder).expect("the sources are there");

@@ -66,9 +66,9 @@ impl Place<dyn SyncData> for Turso {
 
 /// Accounts in a database on a PostgreSQL server.
 #[derive(Default)]
-pub(crate) struct Accounts(OnceCell<String>);
+pub(crate) struct Postgres(OnceCell<String>);
 
-impl Accounts {
+impl Postgres {
     async fn postgres(&self) -> Arc<PostgresAccounts> {
         let url = self.0.get_or_init(|| async { PostgresServer::shared().await.database().await }).await;
         let postgres = PostgresAccounts::new(&SecretString::from(url.as_str()), 4).expect("the URL is right");
@@ -78,7 +78,7 @@ impl Accounts {
 }
 
 #[async_trait]
-impl Place<dyn AccountStore> for Accounts {
+impl Place<dyn AccountStore> for Postgres {
     async fn open(&self) -> Arc<dyn AccountStore> {
         self.postgres().await
     }
@@ -86,9 +86,9 @@ impl Place<dyn AccountStore> for Accounts {
 
 /// Sessions and buckets on a Redis server.
 #[derive(Default)]
-pub(crate) struct Short(OnceCell<RedisServer>);
+pub(crate) struct Redis(OnceCell<RedisServer>);
 
-impl Short {
+impl Redis {
     async fn redis(&self) -> Arc<RedisSessions> {
         let url = self.0.get_or_init(RedisServer::start).await.url();
         Arc::new(RedisSessions::new(&SecretString::from(url)).expect("the URL is right"))
@@ -96,14 +96,14 @@ impl Short {
 }
 
 #[async_trait]
-impl Place<dyn Sessions> for Short {
+impl Place<dyn Sessions> for Redis {
     async fn open(&self) -> Arc<dyn Sessions> {
         self.redis().await
     }
 }
 
 #[async_trait]
-impl Place<dyn Buckets> for Short {
+impl Place<dyn Buckets> for Redis {
     async fn open(&self) -> Arc<dyn Buckets> {
         self.redis().await
     }
@@ -111,14 +111,14 @@ impl Place<dyn Buckets> for Short {
 
 /// All three.
 pub(crate) struct All {
-    accounts: Accounts,
-    sessions: Short,
+    accounts: Postgres,
+    sessions: Redis,
     data: Turso,
 }
 
 impl All {
     pub(crate) fn new() -> Self {
-        Self { accounts: Accounts::default(), sessions: Short::default(), data: Turso::new() }
+        Self { accounts: Postgres::default(), sessions: Redis::default(), data: Turso::new() }
     }
 }
 

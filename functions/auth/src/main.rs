@@ -14,7 +14,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
-    let mailer = Arc::new(mail::OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone()));
+    let mailer = mail::mailer(&settings, clock.clone(), random.clone())?;
     let (router, _) =
         router(Auth::new(gate, accounts, data, mailer, settings.brand()?, random, clock)).split_for_parts();
     lambda::serve(framed(router, Frame::of(&settings))).await

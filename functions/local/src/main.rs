@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use local::{Stores, Studio, document, ensure_signing_key, serve};
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::Settings;
-use shared::mail::OutboxFolder;
+use shared::mail::mailer;
 use shared::models::Timestamp;
 use shared::telemetry;
 use tokio::net::TcpListener;
@@ -46,7 +46,7 @@ struct Serve {
 
 #[derive(Args)]
 struct Folder {
-    /// The folder that keeps everything
+    /// The folder for whatever no server keeps
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     data: PathBuf,
 }
@@ -108,7 +108,8 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
     Ok(serve(listener, router).await?)
 }
 
-/// Opens everything in `folder`, brought up to date, for a server that listens on `address`.
+/// Opens the stores that the settings name, and brings the file in `folder` up to date. `address`, where there is one, is
+/// the default of `PUBLIC_URL`.
 async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fault> {
     let mut settings = Settings::from_env()?;
     settings.data = folder.data;
@@ -123,12 +124,14 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
     for name in stores.migrate_file().await? {
         tracing::info!(name, "migration applied");
     }
-    let mailer = Arc::new(OutboxFolder::new(settings.data.join("outbox"), clock.clone(), random.clone()));
+    let mailer = mailer(&settings, clock.clone(), random.clone())?;
     Ok(Studio { settings, stores, mailer, clock, random })
 }
 
 fn greet(address: SocketAddr, settings: &Settings) {
     let data = settings.data.display();
+    let mails =
+        if settings.resend.is_some() { "go out by Resend".to_owned() } else { format!("are written to {data}/outbox") };
     let or_file = |is_server: bool, server| if is_server { server } else { "a file" };
     say(&format!(
         "SQL Studio Sync listens on http://{address} and keeps accounts in {}, sync data in {},
@@ -140,7 +143,7 @@ Try:
   curl -X POST http://{address}/api/auth/signup -H 'Content-Type: application/json' \\
        -d '{{\"username\": \"ada\", \"email\": \"ada@example.com\", \"password\": \"Sesame42\"}}'
 
-Mails are written to {data}/outbox. The README walks on from here; Ctrl-C stops.",
+Mails {mails}. The README walks on from here; Ctrl-C stops.",
         or_file(settings.database_url.is_some(), "PostgreSQL"),
         or_file(!settings.turso_urls.is_empty(), "libSQL"),
         or_file(settings.redis_url.is_some(), "Redis"),

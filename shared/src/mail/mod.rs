@@ -2,14 +2,20 @@
 
 mod memory;
 mod outbox;
+mod resend;
 mod templates;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 pub use memory::MemoryMailer;
 pub use outbox::OutboxFolder;
+pub use resend::Resend;
 pub use templates::{Brand, Letter};
 
+use crate::clock::{Clock, Random};
+use crate::config::Settings;
 use crate::models::EmailAddress;
 
 /// A rendered mail. Its link is a secret, so it cannot be printed.
@@ -27,14 +33,34 @@ pub struct Mail {
     pub text: String,
 }
 
-/// A mail could not be handed over.
+/// A mail could not be handed over. What it says names nobody's address.
 #[derive(Debug, thiserror::Error)]
-#[error("the mail could not be handed over: {0}")]
-pub struct MailError(pub String);
+pub enum MailError {
+    /// Whoever delivers mails is down, slow or overloaded: the same mail may be taken later.
+    #[error("the mail could not be handed over: {0}")]
+    Unavailable(String),
+    /// Whoever delivers mails will not take this one, however often it is sent.
+    #[error("the mail was refused: {0}")]
+    Refused(String),
+    /// A defect of ours.
+    #[error("the mail could not be written: {0}")]
+    Template(#[from] askama::Error),
+}
 
 /// Delivers mails.
 #[async_trait]
 pub trait Mailer: Send + Sync {
     /// Hands `mail` over for delivery.
     async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+}
+
+/// Who delivers mails: Resend where `RESEND_API_KEY` says so, and otherwise a folder for people to look into.
+///
+/// # Errors
+/// When there can be no connection to Resend.
+pub fn mailer(settings: &Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Arc<dyn Mailer>, String> {
+    Ok(match &settings.resend {
+        Some(resend) => Arc::new(Resend::new(&resend.url, resend.key.clone(), resend.from.clone(), random)?),
+        None => Arc::new(OutboxFolder::new(settings.data.join("outbox"), clock, random)),
+    })
 }

@@ -28,7 +28,7 @@ impl Mailer for OutboxFolder {
         let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to.as_str(), mail.subject, mail.text);
         let html = self.folder.join(format!("{name}.html"));
         let file = self.folder.join(format!("{name}.txt"));
-        let fault = |error: std::io::Error| MailError(error.to_string());
+        let fault = |error: std::io::Error| MailError::Unavailable(error.to_string());
         tokio::fs::create_dir_all(&self.folder).await.map_err(fault)?;
         tokio::fs::write(&html, &mail.html).await.map_err(fault)?;
         tokio::fs::write(&file, text).await.map_err(fault)?;

@@ -102,9 +102,7 @@ impl Letter<'_> {
                 ("password_changed", "Your password was changed".to_owned(), html, text)
             }
         };
-        let fault = |error: askama::Error| MailError(error.to_string());
-        let (html, text) = (html.map_err(fault)?, text.map_err(fault)?);
-        Ok(Mail { kind, to: user.email.clone(), subject, html, text })
+        Ok(Mail { kind, to: user.email.clone(), subject, html: html?, text: text? })
     }
 }
 

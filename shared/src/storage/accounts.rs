@@ -45,7 +45,7 @@ pub enum SignUp {
 /// [`EmailAddress::key`]; an account that is being deleted is found by none of these methods.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Makes an account.
+    /// Makes an account. For the same one again, by its id, the answer is the same.
     async fn create(&self, account: &NewAccount) -> StoreResult<SignUp>;
 
     /// The account that logs in as `login`.

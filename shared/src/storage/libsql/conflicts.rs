@@ -113,7 +113,8 @@ fn read_version(row: &mut Columns, column: &'static str, item_type: ItemType) ->
     })
 }
 
-/// In the order of their detection, which no renewal changes: a page must not miss what was renewed meanwhile. `?1` user, `?2` filter, `?3` before, `?4` limit, `?5` bytes. One row more than is shown tells whether there are more.
+/// In the order of their detection, which no renewal changes: a page must not miss what was renewed meanwhile. `?1` user,
+/// `?2` filter, `?3` before, `?4` limit, `?5` bytes. One row more than is shown tells whether there are more.
 const LIST: &str = concat!(
     "WITH newest AS (
         SELECT id, detected_at, bytes FROM conflicts

@@ -12,18 +12,14 @@ use libsql_hrana::proto::PipelineReqBody;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use url::Url;
 
 use super::pipeline::{self, Answer};
-use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport};
-use crate::backoff::Backoff;
+use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport, Value};
+use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long data may stay unacknowledged: what a connection that died while the function was frozen costs.
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::outbound;
 
 /// How long one attempt may take. The largest upload takes about half a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -34,13 +30,10 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long a migration may take, which has to fill what it adds.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Shorter than the 350 s after which AWS's NAT gateway forgets a connection.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
 const ATTEMPTS: u32 = 4;
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 
-/// What JSON adds to the texts in an answer, at most: escapes, names, numbers.
+/// Most bytes of an answer's body. Names and escapes may double what its texts take up; what is beyond is too large.
 const MOST_BODY_BYTES: usize = 2 * MOST_ANSWER_BYTES;
 
 /// A database on a libSQL server.
@@ -51,20 +44,10 @@ pub struct Hrana {
     random: Arc<dyn Random>,
 }
 
-/// A client with its connections, and which of all that there were it is.
+/// A client with its connections, and a number that tells it from those it replaced.
 struct Numbered {
     number: u64,
     client: Client,
-}
-
-fn new_client() -> Result<Client, String> {
-    Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .no_proxy()
-        .build()
-        .map_err(|error| error.to_string())
 }
 
 impl Hrana {
@@ -74,8 +57,7 @@ impl Hrana {
     /// # Errors
     /// When the URL is none, or its scheme is another.
     pub fn new(url: &SecretString, token: Option<SecretString>, random: Arc<dyn Random>) -> Result<Self, String> {
-        crate::tls::provide();
-        let client = Mutex::new(Numbered { number: 0, client: new_client()? });
+        let client = Mutex::new(Numbered { number: 0, client: outbound::client()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
@@ -86,12 +68,10 @@ impl Hrana {
     async fn run(&self, body: PipelineReqBody, longest: Duration) -> Result<Answer, BatchError> {
         let body = serde_json::to_vec(&body).map_err(|error| BatchError::Refused(error.to_string()))?;
         let body = Bytes::from(body);
-        let deadline = Instant::now() + longest.max(CALL_TIMEOUT);
-        let mut round = 0;
+        let mut attempts = Attempts::new(ATTEMPTS, longest.max(CALL_TIMEOUT), BACKOFF, &*self.random);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).min(longest);
             let (client, number) = self.client();
-            let attempt = timeout(left, self.attempt(&client, body.clone())).await;
+            let attempt = timeout(attempts.time(longest), self.attempt(&client, body.clone())).await;
             let failure = match attempt {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
@@ -100,13 +80,10 @@ impl Hrana {
                     Failure::passing("no answer in time")
                 }
             };
-            let pause = BACKOFF.pause(round, &*self.random);
-            round += 1;
-            if !failure.passes || round == ATTEMPTS || Instant::now() + pause >= deadline {
+            if !failure.passes || !attempts.again(Duration::ZERO).await {
                 return Err(failure.error);
             }
-            tracing::warn!(error = %failure.error, round, "a request to the database is repeated");
-            tokio::time::sleep(pause).await;
+            tracing::warn!(error = %failure.error, "a request to the database is repeated");
         }
     }
 
@@ -118,7 +95,7 @@ impl Hrana {
     /// Leaves the connections of the client `number` to themselves: after one of them has gone dead all may have.
     fn abandon(&self, number: u64) {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (true, Ok(client)) = (current.number == number, new_client()) {
+        if let (true, Ok(client)) = (current.number == number, outbound::client()) {
             *current = Numbered { number: number + 1, client };
         }
     }
@@ -178,11 +155,7 @@ impl Failure {
 
 /// The connection failed, before the answer or in its middle.
 fn lost(error: reqwest::Error) -> Failure {
-    // The address may tell which database it is; no log needs it.
-    let error = error.without_url();
-    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    Failure::passing(text)
+    Failure::passing(outbound::describe(error))
 }
 
 /// The server, or what stands before it, answered with an HTTP error.
@@ -204,7 +177,9 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
 impl Transport for Hrana {
     async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         let count = statements.len();
-        self.run(pipeline::reading(statements), ATTEMPT_TIMEOUT).await?.of_reading(count)
+        let done = self.run(pipeline::reading(statements), ATTEMPT_TIMEOUT).await?.of_reading(count)?;
+        let bytes: usize = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
+        if bytes > MOST_ANSWER_BYTES { Err(BatchError::TooLarge) } else { Ok(done) }
     }
 
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {

@@ -1,7 +1,7 @@
 //! Sync data in libSQL: one SQL, whatever carries it to the database.
 //!
 //! A [`Transport`] runs a list of statements as one transaction in one round trip; everything here is written for that:
-//! an upload reads once and writes once, a download reads once. Sets of rows travel as one JSON parameter each.
+//! an upload reads once and writes once (large edits are read in parts), a download reads once. Sets of rows travel as one JSON parameter each.
 
 mod append;
 mod commit;

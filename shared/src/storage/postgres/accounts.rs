@@ -41,7 +41,6 @@ impl Accounts for PostgresAccounts {
     async fn create(&self, account: &NewAccount) -> StoreResult<SignUp> {
         self.within(async {
             let mut lease = self.lease().await?;
-            // The same account again is a repeat whose first answer was lost.
             let inserted = sqlx::query!(
                 "INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",

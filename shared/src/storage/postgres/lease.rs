@@ -17,8 +17,8 @@ impl PostgresAccounts {
     /// Lends a connection.
     pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
         let connection = Some(self.pool.acquire().await?);
-        let mut lease = Lease { connection, in_transaction: self.pooled };
-        if self.pooled {
+        let mut lease = Lease { connection, in_transaction: self.behind_pooler };
+        if self.behind_pooler {
             sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(lease.connection()).await?;
         }
         Ok(lease)

@@ -1,7 +1,7 @@
 //! Accounts in PostgreSQL.
 //!
 //! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
-//! how to renew it. Every method is one statement, and so one transaction; whatever locks a user and their tokens locks the
+//! how to renew it. Every method is one statement, and so one transaction (behind a pooler an explicit one); whatever locks a user and their tokens locks the
 //! user first. There is no session state.
 
 mod accounts;
@@ -37,7 +37,7 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 /// Accounts in PostgreSQL.
 pub struct PostgresAccounts {
     pool: PgPool,
-    pooled: bool,
+    behind_pooler: bool,
 }
 
 impl PostgresAccounts {
@@ -68,7 +68,10 @@ impl PostgresAccounts {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, pooled: url.contains("statement-cache-capacity=0") })
+        let parsed = url::Url::parse(url).map_err(|error| error.to_string())?;
+        let behind_pooler =
+            parsed.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0");
+        Ok(Self { pool, behind_pooler })
     }
 
     /// Brings the database up to date and returns the names of the steps that took. Safe to run twice, and at once.
@@ -76,7 +79,7 @@ impl PostgresAccounts {
     /// # Errors
     /// When the database cannot be reached, is reached by a transaction pooler, or a step fails.
     pub async fn migrate(&self) -> Result<Vec<String>, String> {
-        if self.pooled {
+        if self.behind_pooler {
             return Err(
                 "migrations lock the database for their session: they need a URL that leads to no pooler".into()
             );
@@ -117,9 +120,12 @@ fn fault(error: &sqlx::Error) -> StoreError {
                 StoreError::Refused { store: "accounts", reason: error.to_string() }
             }
         }
-        sqlx::Error::ColumnDecode { index, source } => {
-            StoreError::Corrupt { table: "users", column: "?", key: index.clone(), reason: source.to_string() }
-        }
+        sqlx::Error::ColumnDecode { index, source } => StoreError::Corrupt {
+            table: "users",
+            column: "value",
+            key: "unknown".to_owned(),
+            reason: format!("column {index}: {source}"),
+        },
         _ => unavailable(error),
     }
 }

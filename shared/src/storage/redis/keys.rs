@@ -28,7 +28,7 @@ pub(super) fn bucket_of(user: UserId, toll: &Toll) -> String {
     format!("bucket:{{{user}}}:{}", toll.key)
 }
 
-/// Until when those have their turns who paid the user's toll.
+/// When the next who pays the user's toll may start.
 pub(super) fn turn_of(user: UserId, toll: &Toll) -> String {
     format!("turn:{{{user}}}:{}", toll.key)
 }

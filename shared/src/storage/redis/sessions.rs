@@ -43,7 +43,7 @@ fn bad(column: &'static str, key: &str) -> StoreError {
     StoreError::Corrupt { table: "sessions", column, key: key.to_owned(), reason: "unreadable".to_owned() }
 }
 
-/// Milliseconds from `now` to `time`; at least one, for RedisSessions takes no less.
+/// Milliseconds from `now` to `time`; at least one, for Redis takes no less.
 fn millis_until(time: Timestamp, now: Timestamp) -> i64 {
     ((time.micros() - now.micros()) / 1_000).max(1)
 }
@@ -117,10 +117,11 @@ impl Sessions for RedisSessions {
             self.link.ask(Ask::Script(&script)).await?;
         let (Some(outcome), Some(id), Some(text)) = (outcome, id, text) else { return Ok(Rotation::Unknown) };
         let session = from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text)?;
-        Ok(match outcome.as_str() {
-            "reused" => Rotation::Reused(session),
-            _ => Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session }),
-        })
+        match outcome.as_str() {
+            "reused" => Ok(Rotation::Reused(session)),
+            "rotated" => Ok(Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session })),
+            _ => Err(bad("outcome", &outcome)),
+        }
     }
 
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {

@@ -14,6 +14,7 @@ local session = redis.call('HGET', KEYS[1], id)
 if not session then return { false, false, false } end
 if rotated ~= '-' and tonumber(rotated) < tonumber(ARGV[2]) then
     redis.call('HDEL', KEYS[1], id)
+    -- For as long as the same may be asked again.
     redis.call('SET', KEYS[2], 'reused ' .. KEYS[3] .. ' ' .. id .. ' ' .. session, 'PX', 10000)
     return { 'reused', id, session }
 end

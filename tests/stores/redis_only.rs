@@ -1,9 +1,10 @@
-//! What is true of the keys in Redis: on a cluster each call's lie in one slot, and none stays for ever.
+//! What only Redis does: on a cluster each call's keys lie in one slot, none stays for ever, and uploads are given turns.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use shared::models::Session;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{Buckets, Policy, Rotation, Sessions, TokenHash, Toll};
 use tests::RedisServer;
@@ -32,5 +33,27 @@ async fn a_cluster_refuses_no_call_and_no_key_stays_for_ever() {
         assert!(admit(&*store, &other, second(4)).await.is_none());
         assert_eq!(store.list(user, second(4)).await.expect("the store answers").len(), 1);
         assert!(store.end(user, kept.id).await.expect("the store writes"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_at_once_waits_a_turn_longer_than_the_one_before() {
+    let server = RedisServer::start().await;
+    let store = RedisSessions::new(&SecretString::from(server.url())).expect("the URL is right");
+    let (ada, bob) = (somebody(), somebody());
+    let [session, other] = [open(&store, ada, "ada", 1).await, open(&store, bob, "bob", 1).await];
+    let pace = Duration::from_millis(30);
+    let wait = async |session: &Session, now| {
+        let toll = Toll { key: session.user.to_string(), policy: Policy { per_minute: 60 }, pace };
+        let admission = store.admit(session.user, session.id, Some(&toll), now).await.expect("the store answers");
+        admission.wait
+    };
+    for turn in 0..20 {
+        assert_eq!(wait(&session, second(2)).await, turn * pace);
+    }
+    assert_eq!(wait(&other, second(2)).await, Duration::ZERO, "users have turns of their own");
+    assert_eq!(wait(&session, second(3)).await, Duration::ZERO, "the queue has gone by");
+    for _ in 0..50 {
+        assert!(wait(&session, second(3)).await <= 20 * pace, "nobody waits for ever");
     }
 }
