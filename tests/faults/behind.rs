@@ -7,6 +7,27 @@ use tokio::time::Instant;
 /// Well under the 29 s after which API Gateway gives up on a function.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
+/// A store of the service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Store {
+    Accounts,
+    Data,
+    Sessions,
+}
+
+impl Store {
+    pub(crate) const ALL: [Self; 3] = [Self::Accounts, Self::Data, Self::Sessions];
+
+    /// The setting that holds its URL.
+    pub(crate) fn setting(self) -> &'static str {
+        match self {
+            Self::Accounts => "DATABASE_URL",
+            Self::Data => "TURSO_DATABASE_URL",
+            Self::Sessions => "REDIS_URL",
+        }
+    }
+}
+
 /// A service on real servers, with a proxy before each.
 pub(crate) struct Behind {
     pub(crate) service: Service,
@@ -24,7 +45,8 @@ impl Behind {
         let mut backends = Backends::servers().await;
         let mut proxies = Vec::new();
         let mut targets = Vec::new();
-        for (_, url) in &mut backends.settings {
+        for store in Store::ALL {
+            let url = backends.url(store.setting());
             let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a URL with a port");
             let target: u16 = port.parse().expect("a port");
             let proxy = Proxy::to(target).await;
@@ -46,7 +68,15 @@ impl Behind {
     }
 
     pub(crate) fn all(&self) -> [&Proxy; 3] {
-        [&self.accounts, &self.data, &self.sessions]
+        Store::ALL.map(|store| self.proxy(store))
+    }
+
+    pub(crate) fn proxy(&self, store: Store) -> &Proxy {
+        match store {
+            Store::Accounts => &self.accounts,
+            Store::Data => &self.data,
+            Store::Sessions => &self.sessions,
+        }
     }
 
     /// Sends `call` with ada's token, and sees that it is answered in time. A minute goes by for the token buckets.

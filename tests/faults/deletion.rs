@@ -3,11 +3,11 @@
 use serde_json::json;
 use tests::{Call, Fault};
 
-use crate::behind::{Behind, download, entry, is_out, query, upload};
+use crate::behind::{Behind, Store, download, entry, is_out, query, upload};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_a_store_interrupts_is_completed_by_the_purge() {
-    for store in 0..3 {
+    for store in Store::ALL {
         for passed in 0..8 {
             if !interrupted(store, passed).await {
                 break;
@@ -17,13 +17,13 @@ async fn a_deletion_that_a_store_interrupts_is_completed_by_the_purge() {
 }
 
 /// Deletes an account while a store goes down after so many answers; whether that interrupted it.
-async fn interrupted(store: usize, passed: usize) -> bool {
+async fn interrupted(store: Store, passed: usize) -> bool {
     let behind = Behind::start().await;
     behind.send(upload(&[query("q", 1), entry("h")])).await.expect(200);
     let deletion = Call::new(axum::http::Method::DELETE, "/api/auth/profile").json(&json!({ "password": "Sesame42" }));
-    behind.all()[store].strike(Fault::Cut(0), passed..usize::MAX);
+    behind.proxy(store).strike(Fault::Cut(0), passed..usize::MAX);
     let answer = behind.send(deletion).await;
-    behind.all()[store].set(Fault::None);
+    behind.proxy(store).set(Fault::None);
     if answer.status == 200 {
         return false;
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tests::{Call, Fault};
 use tokio::time::sleep;
 
-use crate::behind::{Behind, OUTAGES, download, entry, is_out, login, query, ready, upload};
+use crate::behind::{Behind, OUTAGES, Store, download, entry, is_out, login, query, ready, upload};
 
-/// Which store, of [`Behind::all`], and what then is out and what goes on.
-async fn goes_out(store: usize, out: &[Call], goes_on: &[Call]) {
+/// Which store, and what then is out and what goes on.
+async fn goes_out(store: Store, out: &[Call], goes_on: &[Call]) {
     let behind = Behind::start().await;
     behind.is_well().await;
     for fault in OUTAGES {
-        behind.all()[store].set(fault);
+        behind.proxy(store).set(fault);
         for call in out {
             is_out(&behind.send(call.clone()).await);
         }
@@ -20,7 +20,7 @@ async fn goes_out(store: usize, out: &[Call], goes_on: &[Call]) {
             let answer = behind.send(call.clone()).await;
             assert_eq!(answer.status, 200, "{fault:?}: {}", String::from_utf8_lossy(&answer.body));
         }
-        behind.all()[store].set(Fault::None);
+        behind.proxy(store).set(Fault::None);
         behind.is_well().await;
     }
 }
@@ -28,33 +28,35 @@ async fn goes_out(store: usize, out: &[Call], goes_on: &[Call]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_accounts_nobody_logs_in_and_devices_go_on() {
     let out = [login(), Call::get("/api/auth/profile"), ready()];
-    goes_out(0, &out, &[upload(&[query("q", 1)]), download()]).await;
+    goes_out(Store::Accounts, &out, &[upload(&[query("q", 1)]), download()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_data_nothing_is_synchronised_and_accounts_go_on() {
     let out = [upload(&[query("q", 2)]), upload(&[entry("h")]), download(), ready()];
-    goes_out(1, &out, &[login(), Call::get("/api/auth/profile")]).await;
+    goes_out(Store::Data, &out, &[login(), Call::get("/api/auth/profile")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_sessions_nobody_is_let_in_on_a_token_alone() {
     let out = [upload(&[query("q", 2)]), download(), Call::get("/api/auth/profile"), login(), ready()];
-    goes_out(2, &out, &[Call::get("/health"), Call::get("/api/sync/limits")]).await;
+    goes_out(Store::Sessions, &out, &[Call::get("/health"), Call::get("/api/sync/limits")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_wait_for_a_store_are_all_answered_in_time() {
     let behind = std::sync::Arc::new(Behind::start().await);
-    for (store, call) in [(0, Call::get("/api/auth/profile")), (1, download()), (2, download())] {
-        behind.all()[store].set(Fault::BlackHole);
+    for (store, call) in
+        [(Store::Accounts, Call::get("/api/auth/profile")), (Store::Data, download()), (Store::Sessions, download())]
+    {
+        behind.proxy(store).set(Fault::BlackHole);
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..30 {
             let (behind, call) = (behind.clone(), call.clone());
             waiting.spawn(async move { is_out(&behind.send(call).await) });
         }
         waiting.join_all().await;
-        behind.all()[store].set(Fault::None);
+        behind.proxy(store).set(Fault::None);
         behind.is_well().await;
     }
 }

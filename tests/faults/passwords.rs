@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Call, Fault};
 
-use crate::behind::{Behind, download, is_out, login};
+use crate::behind::{Behind, Store, download, is_out, login};
 
 fn log_in(password: &str) -> Call {
     Call::post("/api/auth/login", &json!({ "username": "ada", "password": password }))
@@ -44,16 +44,16 @@ async fn whatever_fails_no_session_outlives_a_changed_password() {
         Call::post("/api/auth/change-password", &json!({ "current_password": from, "new_password": to }))
     };
     // Each answer of each of the two stores is lost in its turn.
-    for store in [0, 2] {
+    for store in [Store::Accounts, Store::Sessions] {
         for passed in 0..6 {
             let behind = Behind::start().await;
             let thief = thief(&behind).await;
-            behind.all()[store].strike(Fault::Cut(0), passed..usize::MAX);
+            behind.proxy(store).strike(Fault::Cut(0), passed..usize::MAX);
             let changed = behind.send(change("Sesame42", "Sesame43")).await;
-            behind.all()[store].set(Fault::None);
+            behind.proxy(store).set(Fault::None);
             let is_new = behind.send(log_in("Sesame43")).await.status == 200;
             assert!(is_new || changed.status == 503, "{changed:?}");
-            assert!(!(is_new && is_in(&behind, &thief).await), "store {store}, answer {passed}");
+            assert!(!(is_new && is_in(&behind, &thief).await), "{store:?}, answer {passed}");
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_accounts_share_two_connections() {
     let mut backends = Backends::servers().await;
-    let pooler = PgBouncer::before(&backends.settings[0].1).await;
-    backends.settings[0].1 = pooler.url();
+    let pooler = PgBouncer::before(backends.url("DATABASE_URL")).await;
+    *backends.url("DATABASE_URL") = pooler.url();
     let service = Service::on(backends, &[("RATE_LIMITS", "off")]).await;
     let mut people = JoinSet::new();
     for person in 0..12 {

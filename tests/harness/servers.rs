@@ -117,6 +117,15 @@ impl Backends {
         backends
     }
 
+    /// The URL that the setting `name` holds.
+    ///
+    /// # Panics
+    /// When there is no such setting.
+    pub fn url(&mut self, name: &str) -> &mut String {
+        let setting = self.settings.iter_mut().find(|(setting, _)| *setting == name);
+        &mut setting.unwrap_or_else(|| panic!("{name} is not set")).1
+    }
+
     /// The same stores for a further service, for as long as these are kept.
     pub fn lent(&self) -> Self {
         Self { settings: self.settings.clone(), _own: None }

@@ -54,17 +54,15 @@ impl Accounts for PostgresAccounts {
             )
             .execute(lease.connection())
             .await;
-            let refused = match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
+            let outcome = match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
                 Some("users_username_taken") => SignUp::UsernameTaken,
                 Some("users_email_taken") => SignUp::EmailTaken,
-                _ => {
-                    inserted?;
-                    lease.end().await?;
-                    return Ok(SignUp::Created);
-                }
+                _ => inserted.map(|_| SignUp::Created)?,
             };
-            lease.undo().await?;
-            Ok(refused)
+            if outcome != SignUp::Created {
+                lease.undo();
+            }
+            Ok((lease, outcome))
         })
         .await
     }
@@ -87,8 +85,7 @@ impl Accounts for PostgresAccounts {
             )
             .fetch_optional(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(found.map(Account::from))
+            Ok((lease, found.map(Account::from)))
         })
         .await
     }
@@ -105,8 +102,7 @@ impl Accounts for PostgresAccounts {
             )
             .fetch_optional(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(found.map(Account::from))
+            Ok((lease, found.map(Account::from)))
         })
         .await
     }
@@ -129,8 +125,7 @@ impl Accounts for PostgresAccounts {
             )
             .fetch_one(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(changed)
+            Ok((lease, changed))
         })
         .await
     }
@@ -139,7 +134,7 @@ impl Accounts for PostgresAccounts {
         self.within(async {
             let mut lease = self.lease().await?;
             sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(lease.connection()).await?;
-            lease.end().await
+            Ok((lease, ()))
         })
         .await
     }
@@ -169,7 +164,7 @@ impl MailTokens for PostgresAccounts {
             )
             .execute(lease.connection())
             .await?;
-            lease.end().await
+            Ok((lease, ()))
         })
         .await
     }
@@ -186,8 +181,7 @@ impl MailTokens for PostgresAccounts {
             )
             .fetch_optional(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(owner)
+            Ok((lease, owner))
         })
         .await
     }
@@ -213,8 +207,7 @@ impl MailTokens for PostgresAccounts {
             )
             .fetch_optional(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(verified.map(|row| Account::from(row).user))
+            Ok((lease, verified.map(|row| Account::from(row).user)))
         })
         .await
     }
@@ -247,8 +240,7 @@ impl MailTokens for PostgresAccounts {
             )
             .fetch_optional(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(reset.map(|row| Account::from(row).user))
+            Ok((lease, reset.map(|row| Account::from(row).user)))
         })
         .await
     }

@@ -20,7 +20,7 @@ impl Deletions for PostgresAccounts {
             )
             .execute(lease.connection())
             .await?;
-            lease.end().await
+            Ok((lease, ()))
         })
         .await
     }
@@ -34,8 +34,7 @@ impl Deletions for PostgresAccounts {
             )
             .fetch_all(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(pending)
+            Ok((lease, pending))
         })
         .await
     }
@@ -46,7 +45,7 @@ impl Deletions for PostgresAccounts {
             sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user)
                 .execute(lease.connection())
                 .await?;
-            lease.end().await
+            Ok((lease, ()))
         })
         .await
     }
@@ -66,8 +65,7 @@ impl Expiry for PostgresAccounts {
             )
             .execute(lease.connection())
             .await?;
-            lease.end().await?;
-            Ok(purged.rows_affected())
+            Ok((lease, purged.rows_affected()))
         })
         .await
     }

@@ -11,13 +11,14 @@ use super::{PING_TIMEOUT, PostgresAccounts};
 pub(super) struct Lease {
     connection: Option<PoolConnection<sqlx::Postgres>>,
     in_transaction: bool,
+    undone: bool,
 }
 
 impl PostgresAccounts {
     /// Lends a connection.
     pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
         let connection = Some(self.pool.acquire().await?);
-        let mut lease = Lease { connection, in_transaction: self.behind_pooler };
+        let mut lease = Lease { connection, in_transaction: self.behind_pooler, undone: false };
         if self.behind_pooler {
             sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(lease.connection()).await?;
         }
@@ -31,18 +32,15 @@ impl Lease {
         self.connection.as_mut().expect("the connection is there until the lease ends")
     }
 
+    /// Notes that the statement was refused, as it was expected to be: there is nothing to make last.
+    pub(super) fn undo(&mut self) {
+        self.undone = true;
+    }
+
     /// Makes what was done last, and gives the connection back.
-    pub(super) async fn end(self) -> Result<(), sqlx::Error> {
-        self.end_by("DEALLOCATE ALL; COMMIT").await
-    }
-
-    /// Gives the connection back after a statement that was refused, as it was expected to be.
-    pub(super) async fn undo(self) -> Result<(), sqlx::Error> {
-        self.end_by("ROLLBACK; DEALLOCATE ALL").await
-    }
-
-    async fn end_by(mut self, script: &'static str) -> Result<(), sqlx::Error> {
+    pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
         if self.in_transaction {
+            let script = if self.undone { "ROLLBACK; DEALLOCATE ALL" } else { "DEALLOCATE ALL; COMMIT" };
             sqlx::raw_sql(script).execute(self.connection()).await?;
         }
         if let Some(mut connection) = self.connection.take() {

@@ -17,6 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::time::timeout;
 
+use self::lease::Lease;
 use super::{StoreError, StoreResult};
 
 /// How long opening a connection may take, or waiting for one that is in use.
@@ -92,9 +93,14 @@ impl PostgresAccounts {
         Ok(new.map(|step| format!("postgres/{:04}_{}", step.version, step.description)).collect())
     }
 
-    /// Runs `work` within [`CALL_TIMEOUT`].
-    async fn within<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> StoreResult<T> {
-        match timeout(CALL_TIMEOUT, work).await {
+    /// Does `work` within [`CALL_TIMEOUT`], and ends the lease that it did it with.
+    async fn within<T>(&self, work: impl Future<Output = Result<(Lease, T), sqlx::Error>>) -> StoreResult<T> {
+        let whole = async {
+            let (lease, result) = work.await?;
+            lease.end().await?;
+            Ok(result)
+        };
+        match timeout(CALL_TIMEOUT, whole).await {
             Ok(result) => result.map_err(|error| fault(&error)),
             Err(_) => Err(unavailable("no answer in time")),
         }
