@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Bytes;
-use libsql_hrana::proto::PipelineReqBody;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -65,9 +64,7 @@ impl Hrana {
     ///
     /// An attempt whose answer was lost may have been carried out, and is repeated all the same: the law of [`Transport`]
     /// asks for statements that bear it.
-    async fn run(&self, body: PipelineReqBody, longest: Duration) -> Result<Answer, BatchError> {
-        let body = serde_json::to_vec(&body).map_err(|error| BatchError::Refused(error.to_string()))?;
-        let body = Bytes::from(body);
+    async fn run(&self, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
         let mut attempts = Attempts::new(ATTEMPTS, longest.max(CALL_TIMEOUT), BACKOFF, &*self.random);
         loop {
             let (client, number) = self.client();
@@ -176,19 +173,22 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
 #[async_trait]
 impl Transport for Hrana {
     async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let count = statements.len();
-        let done = self.run(pipeline::reading(statements), ATTEMPT_TIMEOUT).await?.of_reading(count)?;
+        let (count, body) = (statements.len(), pipeline::reading(&statements)?);
+        drop(statements);
+        let done = self.run(body, ATTEMPT_TIMEOUT).await?.of_reading(count)?;
         let bytes: usize = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
         if bytes > MOST_ANSWER_BYTES { Err(BatchError::TooLarge) } else { Ok(done) }
     }
 
     async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let count = statements.len();
-        self.run(pipeline::writing(statements), ATTEMPT_TIMEOUT).await?.of_writing(count)
+        let (count, body) = (statements.len(), pipeline::writing(&statements)?);
+        // A large upload is not held twice while it is sent.
+        drop(statements);
+        self.run(body, ATTEMPT_TIMEOUT).await?.of_writing(count)
     }
 
     async fn script(&self, script: String) -> Result<(), BatchError> {
-        self.run(pipeline::script(&script), SCRIPT_TIMEOUT).await?.of_script()
+        self.run(pipeline::script(&script)?, SCRIPT_TIMEOUT).await?.of_script()
     }
 }
 

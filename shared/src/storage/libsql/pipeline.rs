@@ -1,126 +1,240 @@
-//! What goes to a libSQL server in one request, and what comes back.
+//! What goes to a libSQL server in one request, and what comes back: the part of Hrana 3 that is used here.
+//!
+//! The messages borrow the statements and are read straight into rows: those of the `libsql-hrana` crate hold a large upload
+//! twice more on either way.
 
-use libsql_hrana::proto::{
-    Batch, BatchCond, BatchResult, BatchStep, BatchStreamReq, CloseStreamReq, Error, ExecuteStreamReq, PipelineReqBody,
-    PipelineRespBody, SequenceStreamReq, Stmt, StmtResult, StreamRequest, StreamResponse, StreamResult, Value as Sent,
-};
+use axum::body::Bytes;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{BatchError, Done, Row, Statement, Value};
+use super::{BatchError, Done, Statement, Value};
+
+#[derive(Serialize)]
+struct Pipeline<'a> {
+    requests: Vec<Request<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Request<'a> {
+    Execute { stmt: Stmt<'a> },
+    Batch { batch: Batch<'a> },
+    Sequence { sql: &'a str },
+    Close,
+}
+
+#[derive(Serialize)]
+struct Stmt<'a> {
+    sql: &'a str,
+    args: Vec<Sent<'a>>,
+    want_rows: bool,
+}
+
+#[derive(Serialize)]
+struct Batch<'a> {
+    steps: Vec<Step<'a>>,
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    stmt: Stmt<'a>,
+    condition: Option<Condition>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Condition {
+    Ok { step: usize },
+    Not { cond: Box<Condition> },
+}
+
+/// A value as it is sent. Whole numbers travel as texts, for JSON's may lose their last digits.
+struct Sent<'a>(&'a Value);
+
+impl Serialize for Sent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serializer.serialize_struct("Value", 2)?;
+        match self.0 {
+            Value::Null => value.serialize_field("type", "null")?,
+            Value::Integer(number) => {
+                value.serialize_field("type", "integer")?;
+                value.serialize_field("value", &number.to_string())?;
+            }
+            Value::Text(text) => {
+                value.serialize_field("type", "text")?;
+                value.serialize_field("value", text)?;
+            }
+        }
+        value.end()
+    }
+}
 
 /// Statements that write nothing. Each is a request of the stream by itself, for the server limits the answer to each
 /// (`--max-response-size`, 10 MB); the transaction around them makes them see one moment, and ends with the stream.
-pub(super) fn reading(statements: Vec<Statement>) -> PipelineReqBody {
-    let begin = Stmt::new("BEGIN DEFERRED", false);
-    let all = std::iter::once(begin).chain(statements.into_iter().map(to_stmt));
-    stream(all.map(|stmt| StreamRequest::Execute(ExecuteStreamReq { stmt })))
+pub(super) fn reading(statements: &[Statement]) -> Result<Bytes, BatchError> {
+    let all = std::iter::once(command("BEGIN DEFERRED")).chain(statements.iter().map(stmt));
+    write(all.map(|stmt| Request::Execute { stmt }), text_bytes(statements))
 }
 
 /// Statements that write: each on condition that the one before succeeded, and committed if all did.
-pub(super) fn writing(statements: Vec<Statement>) -> PipelineReqBody {
-    let mut batch = Batch { steps: Vec::with_capacity(statements.len() + 3), replication_index: None };
-    batch.steps.push(BatchStep { condition: None, stmt: Stmt::new("BEGIN IMMEDIATE", false) });
-    for stmt in statements.into_iter().map(to_stmt).chain([Stmt::new("COMMIT", false)]) {
-        batch.steps.push(BatchStep { condition: Some(after(&batch)), stmt });
+pub(super) fn writing(statements: &[Statement]) -> Result<Bytes, BatchError> {
+    let mut steps = vec![Step { stmt: command("BEGIN IMMEDIATE"), condition: None }];
+    for stmt in statements.iter().map(stmt).chain([command("COMMIT")]) {
+        let condition = Some(Condition::Ok { step: steps.len() - 1 });
+        steps.push(Step { stmt, condition });
     }
-    let failed = BatchCond::Not { cond: Box::new(after(&batch)) };
-    batch.steps.push(BatchStep { condition: Some(failed), stmt: Stmt::new("ROLLBACK", false) });
-    stream([StreamRequest::Batch(BatchStreamReq { batch })])
+    let committed = Box::new(Condition::Ok { step: steps.len() - 1 });
+    steps.push(Step { stmt: command("ROLLBACK"), condition: Some(Condition::Not { cond: committed }) });
+    write([Request::Batch { batch: Batch { steps } }], text_bytes(statements))
 }
 
 /// A script in a transaction of its own. It stops at its first error, and what was not committed is undone when the
 /// stream is closed.
-pub(super) fn script(script: &str) -> PipelineReqBody {
-    let sql = Some(format!("BEGIN IMMEDIATE;\n{script}\n;COMMIT"));
-    stream([StreamRequest::Sequence(SequenceStreamReq { sql, sql_id: None, replication_index: None })])
+pub(super) fn script(script: &str) -> Result<Bytes, BatchError> {
+    let sql = format!("BEGIN IMMEDIATE;\n{script}\n;COMMIT");
+    write([Request::Sequence { sql: &sql }], sql.len())
 }
 
-fn stream(requests: impl IntoIterator<Item = StreamRequest>) -> PipelineReqBody {
-    let close = StreamRequest::Close(CloseStreamReq {});
-    PipelineReqBody { baton: None, requests: requests.into_iter().chain([close]).collect() }
+fn command(sql: &'static str) -> Stmt<'static> {
+    Stmt { sql, args: Vec::new(), want_rows: false }
 }
 
-/// The condition that the last step of `batch` succeeded.
-fn after(batch: &Batch) -> BatchCond {
-    BatchCond::Ok { step: batch.steps.len() as u32 - 1 }
+fn stmt(statement: &Statement) -> Stmt<'_> {
+    Stmt { sql: statement.sql, args: statement.parameters.iter().map(Sent).collect(), want_rows: true }
 }
 
-fn to_stmt(statement: Statement) -> Stmt {
-    let mut stmt = Stmt::new(statement.sql, true);
-    stmt.args = statement.parameters.into_iter().map(to_sent).collect();
-    stmt
+fn text_bytes(statements: &[Statement]) -> usize {
+    let bytes = |statement: &Statement| {
+        statement.sql.len() + statement.parameters.iter().map(|value| value.bytes() + 32).sum::<usize>()
+    };
+    statements.iter().map(bytes).sum()
 }
 
-fn to_sent(value: Value) -> Sent {
-    match value {
-        Value::Null => Sent::Null,
-        Value::Integer(value) => Sent::Integer { value },
-        Value::Text(text) => Sent::Text { value: text.into() },
+/// A body of `requests`, with room for `bytes` of text and their escapes: a large one that has to grow is copied.
+fn write<'a>(requests: impl IntoIterator<Item = Request<'a>>, bytes: usize) -> Result<Bytes, BatchError> {
+    let pipeline = Pipeline { requests: requests.into_iter().chain([Request::Close]).collect() };
+    let mut body = Vec::with_capacity(bytes + bytes / 4 + 1_024);
+    serde_json::to_writer(&mut body, &pipeline).map_err(|error| BatchError::Refused(error.to_string()))?;
+    Ok(Bytes::from(body))
+}
+
+#[derive(Deserialize)]
+struct Body {
+    results: Vec<StreamResult>,
+}
+
+/// How one request of the stream went: one of the two is there.
+#[derive(Deserialize)]
+struct StreamResult {
+    response: Option<Response>,
+    error: Option<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    result: Option<Outcome>,
+}
+
+/// Of a statement its rows, of a batch its steps.
+#[derive(Deserialize)]
+struct Outcome {
+    #[serde(default)]
+    rows: Vec<Vec<Received>>,
+    #[serde(default)]
+    affected_row_count: u64,
+    #[serde(default)]
+    step_results: Vec<Option<Outcome>>,
+    #[serde(default)]
+    step_errors: Vec<Option<Fault>>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    message: String,
+    #[serde(default)]
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Received {
+    #[serde(rename = "type")]
+    kind: Kind,
+    value: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Integer,
+    Text,
+    #[serde(other)]
+    Other,
+}
+
+impl From<Received> for Value {
+    fn from(received: Received) -> Self {
+        match (received.kind, received.value) {
+            (Kind::Text, Some(serde_json::Value::String(text))) => Self::Text(text),
+            (Kind::Integer, Some(serde_json::Value::String(digits))) => {
+                digits.parse().map_or(Self::Null, Self::Integer)
+            }
+            // The tables are STRICT and hold nothing else, so whoever reads it finds a bad row.
+            _ => Self::Null,
+        }
     }
 }
 
-fn from_sent(value: Sent) -> Value {
-    match value {
-        Sent::Integer { value } => Value::Integer(value),
-        Sent::Text { value } => Value::Text(value.as_ref().to_owned()),
-        // The tables are STRICT and hold none of these, so whoever reads one finds a bad row.
-        Sent::None | Sent::Null | Sent::Float { .. } | Sent::Blob { .. } => Value::Null,
+impl From<Outcome> for Done {
+    fn from(outcome: Outcome) -> Self {
+        let rows = outcome.rows.into_iter().map(|row| row.into_iter().map(Value::from).collect());
+        Self { rows: rows.collect(), written: outcome.affected_row_count }
     }
 }
 
 /// What a server answered, one entry for each request of the stream.
-pub(super) struct Answer(Vec<StreamResponse>);
+pub(super) struct Answer(Vec<Response>);
 
 /// Reads the body of an answer.
 ///
 /// # Errors
-/// When it is none, or when a request of the stream failed.
+/// When it is none, or when a request of the stream, or a step of its batch, failed.
 pub(super) fn read(body: &[u8]) -> Result<Answer, BatchError> {
-    let body: PipelineRespBody = serde_json::from_slice(body)
+    let body: Body = serde_json::from_slice(body)
         // The body may hold a user's data: only where it went wrong is told.
         .map_err(|error| BatchError::Unavailable(format!("the answer makes no sense: {:?}", error.classify())))?;
     let mut responses = Vec::with_capacity(body.results.len());
     for (place, result) in body.results.into_iter().enumerate() {
-        match result {
-            StreamResult::Ok { response } => responses.push(response),
+        if let Some(error) = result.error {
             // Reading: `BEGIN` is the first.
-            StreamResult::Error { error } => return Err(fault(error, place.saturating_sub(1))),
-            StreamResult::None => return Err(nonsense()),
+            return Err(fault(&error, place.saturating_sub(1)));
         }
+        let response = result.response.ok_or_else(nonsense)?;
+        if let Some(error) = response.result.as_ref().and_then(first_error) {
+            return Err(error);
+        }
+        responses.push(response);
     }
-    let batch = responses.iter().find_map(|response| match response {
-        StreamResponse::Batch(batch) => Some(&batch.result),
-        _ => None,
-    });
-    match batch.and_then(first_error) {
-        Some(error) => Err(error),
-        None => Ok(Answer(responses)),
-    }
+    Ok(Answer(responses))
 }
 
 impl Answer {
     /// The results of `count` statements that were sent for reading.
     pub(super) fn of_reading(self, count: usize) -> Result<Vec<Done>, BatchError> {
-        let results = self.0.into_iter().filter_map(|response| match response {
-            StreamResponse::Execute(executed) => Some(to_done(executed.result)),
-            _ => None,
-        });
-        exactly(count, results.skip(1).collect())
+        // The first is that of `BEGIN`, and closing has none.
+        let results = self.0.into_iter().filter_map(|response| response.result).skip(1);
+        exactly(count, results.map(Done::from).collect())
     }
 
     /// The results of `count` statements that were sent for writing.
     pub(super) fn of_writing(self, count: usize) -> Result<Vec<Done>, BatchError> {
-        let batch = self.0.into_iter().find_map(|response| match response {
-            StreamResponse::Batch(batch) => Some(batch.result),
-            _ => None,
-        });
-        let steps = batch.ok_or_else(nonsense)?.step_results.into_iter().skip(1).take(count);
-        exactly(count, steps.flatten().map(to_done).collect())
+        let batch = self.0.into_iter().find_map(|response| response.result).ok_or_else(nonsense)?;
+        let steps = batch.step_results.into_iter().skip(1).take(count);
+        exactly(count, steps.flatten().map(Done::from).collect())
     }
 
-    /// Whether a script was run.
+    /// Whether a script was run: two requests were answered, the script and the closing.
     pub(super) fn of_script(self) -> Result<(), BatchError> {
-        let is_done = |response: &StreamResponse| matches!(response, StreamResponse::Sequence(_));
-        if self.0.iter().any(is_done) { Ok(()) } else { Err(nonsense()) }
+        if self.0.len() == 2 { Ok(()) } else { Err(nonsense()) }
     }
 }
 
@@ -133,20 +247,15 @@ fn nonsense() -> BatchError {
 }
 
 /// Why the transaction of a batch was not committed, if it was not.
-fn first_error(batch: &BatchResult) -> Option<BatchError> {
-    let place = batch.step_errors.iter().position(Option::is_some)?;
-    let error = batch.step_errors.get(place)?.clone()?;
+fn first_error(batch: &Outcome) -> Option<BatchError> {
+    let (place, error) =
+        batch.step_errors.iter().enumerate().find_map(|(place, error)| Some((place, error.as_ref()?)))?;
     // `BEGIN` is the first step.
     Some(fault(error, place.saturating_sub(1)))
 }
 
-fn to_done(result: StmtResult) -> Done {
-    let rows = result.rows.into_iter().map(|row| row.values.into_iter().map(from_sent).collect::<Row>());
-    Done { rows: rows.collect(), written: result.affected_row_count }
-}
-
 /// What the server's error codes mean.
-fn fault(error: Error, statement: usize) -> BatchError {
+fn fault(error: &Fault, statement: usize) -> BatchError {
     let reason = format!("{}: {}", error.code, error.message);
     let code = error.code.as_str();
     // Busy, locked, or a stream or transaction that took too long: none of these says anything about the statement.
@@ -168,8 +277,9 @@ mod tests {
 
     #[test]
     fn nothing_is_written_unless_all_before_it_succeeded() {
-        let body = writing(vec![Statement::new("ONE", []), Statement::new("TWO", [Value::from(2)])]);
-        let body = serde_json::to_value(&body).unwrap();
+        let text = Value::from("\"é\"");
+        let body = writing(&[Statement::new("ONE", []), Statement::new("TWO", [Value::from(i64::MAX), text])]).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let steps = body["requests"][0]["batch"]["steps"].as_array().unwrap();
         let sql: Vec<_> = steps.iter().map(|step| step["stmt"]["sql"].as_str().unwrap()).collect();
         assert_eq!(sql, ["BEGIN IMMEDIATE", "ONE", "TWO", "COMMIT", "ROLLBACK"]);
@@ -178,6 +288,9 @@ mod tests {
         }
         assert_eq!(steps[4]["condition"], serde_json::json!({ "type": "not", "cond": { "type": "ok", "step": 3 } }));
         assert_eq!(body["requests"][1]["type"], "close");
+        let [number, text] = [0, 1].map(|place| &steps[2]["stmt"]["args"][place]);
+        assert_eq!(*number, serde_json::json!({ "type": "integer", "value": "9223372036854775807" }));
+        assert_eq!(*text, serde_json::json!({ "type": "text", "value": "\"é\"" }));
     }
 
     #[test]
