@@ -1,6 +1,7 @@
 //! What the tests have in common: a service to talk to, and devices that talk to it as clients do.
 
 mod api;
+mod certificates;
 mod device;
 mod items;
 mod process;
@@ -9,6 +10,7 @@ mod servers;
 mod service;
 
 pub use api::{Answer, Api, Call};
+pub use certificates::Certificates;
 pub use device::{Device, Key, Known, PendingChange};
 pub use items::{connection, history, saved_query};
 pub use process::ServerProcess;

@@ -17,6 +17,8 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, sleep};
 
+use crate::Certificates;
+
 /// A server that runs until this is dropped.
 struct Server {
     port: u16,
@@ -217,6 +219,21 @@ impl RedisServer {
         assert!(answer.contains("OK"), "{answer}");
     }
 
+    /// Starts one that takes encrypted connections alone, at the second port.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_encrypted(certificates: &Certificates) -> (Self, u16) {
+        let port = free_port();
+        let [certificate, key, authority] = [certificates.certificate(), certificates.key(), certificates.authority()]
+            .map(|path| path.display().to_string());
+        let options = format!(
+            "--tls-port {port} --tls-cert-file {certificate} --tls-key-file {key} --tls-ca-cert-file {authority} \
+             --tls-auth-clients no"
+        );
+        (Self::start_with(&options).await, port)
+    }
+
     /// How many keys there are, and how many of them would stay for ever.
     pub async fn keys(&self) -> (usize, usize) {
         let script = "local all, kept = redis.call('KEYS', '*'), 0 for _, key in ipairs(all) do \
@@ -262,14 +279,32 @@ impl PostgresServer {
     }
 
     async fn start() -> Self {
+        Self::start_with("", "").await
+    }
+
+    /// Starts one that takes encrypted connections alone.
+    ///
+    /// # Panics
+    /// When the program is missing or does not come up.
+    pub async fn start_encrypted(certificates: &Certificates) -> Self {
+        let (certificate, key) = (certificates.certificate(), certificates.key());
+        // The key has to be its own.
+        let before = format!("install -m 600 {} $PWD/key.pem", key.display());
+        let options = format!("-c ssl=on -c ssl_cert_file={} -c ssl_key_file=$PWD/key.pem", certificate.display());
+        Self::start_with(&before, &options).await
+    }
+
+    async fn start_with(before: &str, options: &str) -> Self {
         let [initdb, postgres] = ["initdb", "postgres"].map(|name| program(name, &postgres_folders()));
         let is_ready = program("pg_isready", &postgres_folders());
         // At once, but without leaving shared memory behind.
         let mut server = Server::start_ended_by("QUIT", |folder, port| {
             let data = format!("{}/data", folder.display());
             let script = format!(
-                "{initdb} -D {data} -U postgres -A trust --no-sync && exec {postgres} -D {data} -p {port} -k '' \
-                 -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
+                "cd {}; {before}
+                 {initdb} -D {data} -U postgres -A trust --no-sync && exec {postgres} -D {data} -p {port} -k '' \
+                 -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 {options}",
+                folder.display()
             );
             let mut command = as_postgres(folder);
             command.extend(["bash", "-c", &script].map(str::to_owned));

@@ -4,6 +4,7 @@ mod accounts;
 mod bodies;
 mod concurrency;
 mod crash;
+mod encrypted;
 mod fleet;
 mod hostile;
 mod mutations;
