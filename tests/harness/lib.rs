@@ -1,6 +1,7 @@
 //! What the tests have in common: a service to talk to, and devices that talk to it as clients do.
 
 mod api;
+mod backends;
 mod certificates;
 mod device;
 mod items;
@@ -10,12 +11,13 @@ mod servers;
 mod service;
 
 pub use api::{Answer, Api, Call};
+pub use backends::Backends;
 pub use certificates::Certificates;
 pub use device::{Device, Key, Known, PendingChange};
 pub use items::{connection, history, saved_query};
 pub use process::ServerProcess;
 pub use proxy::{Fault, Proxy};
-pub use servers::{Backends, PgBouncer, PostgresServer, RedisServer, Sqld};
+pub use servers::{PgBouncer, PostgresServer, RedisServer, Sqld};
 pub use service::Service;
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.
