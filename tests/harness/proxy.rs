@@ -2,7 +2,7 @@
 
 use std::io::Result;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ struct Shared {
     /// The answers that the fault strikes, counted from now.
     struck: Mutex<Range<usize>>,
     /// Connections older than this are dead: nobody passes anything on for them, and nobody tells.
-    generation: watch::Sender<usize>,
+    generation: AtomicUsize,
     trips: AtomicUsize,
 }
 
@@ -55,7 +55,7 @@ impl Proxy {
             target: AtomicU16::new(target),
             fault: watch::Sender::new(Fault::None),
             struck: Mutex::new(0..usize::MAX),
-            generation: watch::Sender::new(0),
+            generation: AtomicUsize::new(0),
             trips: AtomicUsize::new(0),
         });
         tokio::spawn(listen(listener, Arc::downgrade(&shared)));
@@ -91,7 +91,7 @@ impl Proxy {
 
     /// All connections that there are go dead, and nobody is told: what a function finds that was frozen for a while.
     pub fn forget_connections(&self) {
-        self.shared.generation.send_modify(|generation| *generation += 1);
+        self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Round trips since the last look: how often something was sent after something was received, or at first.
@@ -113,10 +113,10 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     let server = TcpStream::connect(("127.0.0.1", shared.target.load(Ordering::SeqCst))).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let born = *shared.generation.borrow();
+    let born = shared.generation.load(Ordering::SeqCst);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let is_asking = Arc::new(AtomicUsize::new(0));
+    let is_asking = AtomicBool::new(false);
     let mut fault = shared.fault.subscribe();
     tokio::select! {
         result = pass_requests(from_client, to_server, born, &shared, &is_asking) => result,
@@ -127,7 +127,7 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
 
 /// Never returns for a connection that is dead.
 async fn unless_dead(born: usize, shared: &Shared) {
-    if *shared.generation.borrow() != born {
+    if shared.generation.load(Ordering::SeqCst) != born {
         std::future::pending::<()>().await;
     }
 }
@@ -137,7 +137,7 @@ async fn pass_requests(
     mut to: OwnedWriteHalf,
     born: usize,
     shared: &Shared,
-    is_asking: &AtomicUsize,
+    is_asking: &AtomicBool,
 ) -> Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -149,7 +149,7 @@ async fn pass_requests(
         if *shared.fault.borrow() == Fault::BlackHole {
             std::future::pending::<()>().await;
         }
-        if is_asking.swap(1, Ordering::SeqCst) == 0 {
+        if !is_asking.swap(true, Ordering::SeqCst) {
             shared.trips.fetch_add(1, Ordering::SeqCst);
         }
         to.write_all(&buffer[..count]).await?;
@@ -161,7 +161,7 @@ async fn pass_answers(
     mut to: OwnedWriteHalf,
     born: usize,
     shared: &Shared,
-    is_asking: &AtomicUsize,
+    is_asking: &AtomicBool,
 ) -> Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -170,7 +170,7 @@ async fn pass_answers(
             return Ok(());
         }
         unless_dead(born, shared).await;
-        let is_first = is_asking.swap(0, Ordering::SeqCst) == 1;
+        let is_first = is_asking.swap(false, Ordering::SeqCst);
         match if is_first { strike(shared) } else { *shared.fault.borrow() } {
             Fault::BlackHole => std::future::pending().await,
             Fault::Slow(delay) => tokio::time::sleep(delay).await,

@@ -12,19 +12,14 @@ const GUARD_PLACE: usize = 1;
 
 /// Adds those entries that are not there and were not deleted, each a millisecond after the one before it, the first after
 /// the head and the clock (as `next_time` in the sync core): `?1` the user, `?2` the rows, `?3` now.
-const APPEND: &str = "
-INSERT INTO query_history (user_id, id, query, connection_id, executed_at, duration_ms, rows_affected, success, error,
-    metadata, sync_version, deleted_at, seq, device_id, bytes)
-SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.query', j.value ->> '$.item.connection_id',
-    j.value ->> '$.executed_at', j.value ->> '$.item.duration_ms', j.value ->> '$.item.rows_affected',
-    j.value ->> '$.item.success', j.value ->> '$.item.error', j.value -> '$.item.metadata', j.value ->> '$.version',
-    NULL, (max(h.head, ?3) / 1000 + row_number() OVER (ORDER BY j.key)) * 1000, j.value ->> '$.device',
-    octet_length(j.value)
-FROM sync_heads AS h CROSS JOIN json_each(?2) AS j
-WHERE h.user_id = ?1
-    AND NOT EXISTS (SELECT 1 FROM query_history AS q WHERE q.user_id = ?1 AND q.id = j.value ->> '$.id')
-    AND NOT EXISTS (SELECT 1 FROM receipts AS r
-        WHERE r.user_id = ?1 AND r.device_id = '' AND r.change_id = 'buried:' || (j.value ->> '$.id'))";
+const APPEND: &str = concat!(
+    items::insert_query_history!("(max(h.head, ?3) / 1000 + row_number() OVER (ORDER BY j.key)) * 1000"),
+    "FROM sync_heads AS h CROSS JOIN json_each(?2) AS j
+    WHERE h.user_id = ?1
+        AND NOT EXISTS (SELECT 1 FROM query_history AS q WHERE q.user_id = ?1 AND q.id = j.value ->> '$.id')
+        AND NOT EXISTS (SELECT 1 FROM receipts AS r
+            WHERE r.user_id = ?1 AND r.device_id = '' AND r.change_id = 'buried:' || (j.value ->> '$.id'))"
+);
 
 /// Counts what the statement before it has added: `?2` the device, `?3` now, `?4` the client's version.
 const TALLY: &str = "

@@ -84,15 +84,26 @@ ON CONFLICT (user_id, id) DO UPDATE SET name = excluded.name, description = excl
     updated_at = excluded.updated_at, sync_version = excluded.sync_version, deleted_at = excluded.deleted_at,
     seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes";
 
+/// Writes the rows `j` of the history, whose places in the line are `$seq`; what follows says where they come from.
+macro_rules! insert_query_history {
+    ($seq:literal) => {
+        concat!(
+            "INSERT INTO query_history (user_id, id, query, connection_id, executed_at, duration_ms, rows_affected, success,
+                error, metadata, sync_version, deleted_at, seq, device_id, bytes)
+            SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.query', j.value ->> '$.item.connection_id',
+                j.value ->> '$.executed_at', j.value ->> '$.item.duration_ms', j.value ->> '$.item.rows_affected',
+                j.value ->> '$.item.success', j.value ->> '$.item.error', j.value -> '$.item.metadata',
+                j.value ->> '$.version', j.value ->> '$.deleted_at', ",
+            $seq,
+            ", j.value ->> '$.device', octet_length(j.value) "
+        )
+    };
+}
+pub(super) use insert_query_history;
+
 /// History is written once, so there is nothing to overwrite.
-const UPSERT_QUERY_HISTORY: &str = "
-INSERT INTO query_history (user_id, id, query, connection_id, executed_at, duration_ms, rows_affected, success, error,
-    metadata, sync_version, deleted_at, seq, device_id, bytes)
-SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.query', j.value ->> '$.item.connection_id',
-    j.value ->> '$.executed_at', j.value ->> '$.item.duration_ms', j.value ->> '$.item.rows_affected',
-    j.value ->> '$.item.success', j.value ->> '$.item.error', j.value -> '$.item.metadata', j.value ->> '$.version',
-    j.value ->> '$.deleted_at', j.value ->> '$.seq', j.value ->> '$.device', octet_length(j.value)
-FROM json_each(?2) AS j WHERE true";
+const UPSERT_QUERY_HISTORY: &str =
+    concat!(insert_query_history!("j.value ->> '$.seq'"), "FROM json_each(?2) AS j WHERE true");
 
 /// Turns rows of the history whose content was not loaded into tombstones: `?1` the user, `?2` the rows.
 pub(super) const BURY_QUERY_HISTORY: &str = "
