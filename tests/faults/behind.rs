@@ -42,6 +42,11 @@ pub(crate) struct Behind {
 impl Behind {
     /// A service, and ada's account.
     pub(crate) async fn start() -> Self {
+        Self::with(&[("RATE_LIMITS", "on")]).await
+    }
+
+    /// As [`Self::start`], with `settings`.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let mut backends = Backends::servers().await;
         let mut proxies = Vec::new();
         let mut targets = Vec::new();
@@ -55,7 +60,7 @@ impl Behind {
             targets.push(target);
         }
         let [accounts, data, sessions] = proxies.try_into().ok().expect("three stores");
-        let service = Service::on(backends, &[("RATE_LIMITS", "on")]).await;
+        let service = Service::on(backends, settings).await;
         let mut behind = Self { service, accounts, data, sessions, sessions_port: targets[2], token: String::new() };
         let account = behind.service.api.sign_up("ada").await;
         account["token"].as_str().expect("a token").clone_into(&mut behind.token);

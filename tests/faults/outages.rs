@@ -45,7 +45,8 @@ async fn without_sessions_nobody_is_let_in_on_a_token_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_who_wait_for_a_store_are_all_answered_in_time() {
-    let behind = std::sync::Arc::new(Behind::start().await);
+    // The clock runs on with every call: to a bucket, calls that pass each other on the way would come from an hour ago.
+    let behind = std::sync::Arc::new(Behind::with(&[("RATE_LIMITS", "off")]).await);
     for (store, call) in
         [(Store::Accounts, Call::get("/api/auth/profile")), (Store::Data, download()), (Store::Sessions, download())]
     {
