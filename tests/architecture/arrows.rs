@@ -3,7 +3,7 @@
 use crate::source::{SourceFile, file, names, product, words};
 
 /// Modules of `storage` that define traits. All others implement them.
-const TRAITS: [&str; 5] = ["accounts", "error", "mod", "sessions", "sync"];
+const TRAITS: [&str; 6] = ["accounts", "error", "mod", "outbox", "sessions", "sync"];
 
 /// What would make the sync core more than a function of its arguments.
 const IMPURE: [&str; 12] =

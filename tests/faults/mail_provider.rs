@@ -1,4 +1,5 @@
-//! Resend on good days and bad ones: what is sent to it, and what is made of its answers.
+//! Resend on good days and bad ones: what is sent to it, and what is made of its answers. `courier` has what becomes of the
+//! mails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use shared::clock::SystemRandom;
 use shared::mail::{Brand, Letter, Mail, MailError, Mailer, Resend};
 use shared::models::{EmailAddress, Timestamp, User, Username};
-use tests::{Call, ServerProcess};
+use tests::{Call, ServerProcess, eventually};
 use tokio::time::Instant;
 use wiremock::matchers::{bearer_token, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -17,10 +18,10 @@ const KEY: &str = "re_sesame";
 const FROM: &str = "SQL Studio <studio@example.com>";
 
 /// A stand-in for Resend, which gives these answers in turn, and the last of them for ever.
-struct Provider(MockServer);
+pub(crate) struct Provider(MockServer);
 
 impl Provider {
-    async fn answering(answers: Vec<ResponseTemplate>) -> Self {
+    pub(crate) async fn answering(answers: Vec<ResponseTemplate>) -> Self {
         let server = MockServer::start().await;
         let last = answers.len() - 1;
         for (place, answer) in answers.into_iter().enumerate() {
@@ -31,12 +32,12 @@ impl Provider {
         Self(server)
     }
 
-    fn mailer(&self) -> Resend {
+    pub(crate) fn mailer(&self) -> Resend {
         let random = Arc::new(SystemRandom);
         Resend::new(&self.0.uri(), SecretString::from(KEY), FROM.to_owned(), random).expect("there can be a client")
     }
 
-    async fn asked(&self) -> Vec<Request> {
+    pub(crate) async fn asked(&self) -> Vec<Request> {
         self.0.received_requests().await.expect("requests are recorded")
     }
 
@@ -45,18 +46,28 @@ impl Provider {
         let sent = self.mailer().send(&mail()).await;
         let asked = self.asked().await;
         assert_eq!(asked.len(), attempts, "{sent:?}");
-        let key = |request: &Request| request.headers["idempotency-key"].to_str().expect("a text").to_owned();
-        assert!((1..=256).contains(&key(&asked[0]).len()));
-        assert!(asked.iter().all(|request| key(request) == key(&asked[0]) && request.body == asked[0].body));
+        let is_same = |request: &Request| key(request) == "the key of this mail" && request.body == asked[0].body;
+        assert!(asked.iter().all(is_same));
         sent
     }
 }
 
-fn taken() -> ResponseTemplate {
+/// The token of the link in the mail that was handed over.
+pub(crate) fn link_token(request: &Request) -> String {
+    let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+    let (_, rest) = body["text"].as_str().expect("a text").split_once("?token=").expect("a link");
+    rest.split_whitespace().next().expect("a token").to_owned()
+}
+
+pub(crate) fn key(request: &Request) -> String {
+    request.headers["idempotency-key"].to_str().expect("a text").to_owned()
+}
+
+pub(crate) fn taken() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "id": "49a3999c-0ce1-4ea6-ab68-afcd6dc2e794" }))
 }
 
-fn error(status: u16, name: &str) -> ResponseTemplate {
+pub(crate) fn error(status: u16, name: &str) -> ResponseTemplate {
     let body = json!({ "statusCode": status, "name": name, "message": "about ada@example.com" });
     ResponseTemplate::new(status).set_body_json(body)
 }
@@ -70,7 +81,8 @@ fn mail() -> Mail {
         created_at: Timestamp::EPOCH,
     };
     let letter = Letter::VerifyEmail { token: "secret" };
-    letter.to(&user, &Brand::sql_studio("https://studio.example")).expect("the mail is written")
+    let brand = Brand::sql_studio("https://studio.example");
+    letter.to(&user, &brand, "the key of this mail".to_owned()).expect("the mail is written")
 }
 
 #[tokio::test]
@@ -88,24 +100,23 @@ async fn a_mail_is_sent_whole() {
 }
 
 #[tokio::test]
-async fn no_two_mails_share_a_key() {
-    let provider = Provider::answering(vec![taken()]).await;
-    for _ in 0..2 {
-        provider.mailer().send(&mail()).await.expect("it is taken");
-    }
-    let asked = provider.asked().await;
-    assert_ne!(asked[0].headers["idempotency-key"], asked[1].headers["idempotency-key"]);
-}
-
-#[tokio::test]
 async fn what_is_final_is_not_tried_again_and_names_nobody() {
-    let finals = [(422, "validation_error"), (403, "invalid_api_key"), (409, "invalid_idempotent_request")];
+    let finals = [(422, "validation_error"), (404, "not_found"), (409, "invalid_idempotent_request")];
     for (status, name) in finals {
         let provider = Provider::answering(vec![error(status, name)]).await;
         let refused = provider.takes(1).await.expect_err("it is refused");
         assert!(matches!(refused, MailError::Refused(_)), "{refused:?}");
         let text = refused.to_string();
         assert!(text.contains(name) && !text.contains("ada@"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn mails_wait_for_whoever_mends_the_key() {
+    for (status, name) in [(401, "missing_api_key"), (403, "invalid_api_key")] {
+        let provider = Provider::answering(vec![error(status, name)]).await;
+        let waits = provider.takes(1).await.expect_err("it is not taken");
+        assert!(matches!(waits, MailError::Unavailable(_)), "{waits:?}");
     }
 }
 
@@ -153,10 +164,8 @@ async fn the_server_sends_by_resend_where_it_is_told_to() {
     let settings = [("RESEND_API_KEY", KEY), ("MAIL_FROM", FROM), ("RESEND_URL", url.as_str())];
     let server = ServerProcess::start_with(folder.path(), &settings).await;
     server.api.sign_up("ada").await;
-    let body: Value = serde_json::from_slice(&provider.asked().await[0].body).expect("JSON");
-    let text = body["text"].as_str().expect("a text");
-    let (_, rest) = text.split_once("?token=").expect("a link");
-    let token = rest.split_whitespace().next().expect("a token");
+    let mail = eventually("a mail", async || provider.asked().await.into_iter().next()).await;
+    let token = link_token(&mail);
     let verified = server.api.send(Call::post("/api/auth/verify-email", &json!({ "token": token }))).await;
     assert_eq!(verified.expect(200)["success"], true, "though nobody takes the welcome");
     assert!(!folder.path().join("outbox").exists());

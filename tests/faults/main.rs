@@ -2,6 +2,7 @@
 //! lies, and goes on by itself once they are back.
 
 mod behind;
+mod courier;
 mod deletion;
 mod encrypted;
 mod failover;

@@ -1,6 +1,7 @@
 //! What belongs together and lies in two stores: passwords and the sessions that they open.
 
 use serde_json::{Value, json};
+use shared::storage::MailKind;
 use tests::{Call, Fault};
 
 use crate::behind::{Behind, Store, download, is_out, login};
@@ -26,7 +27,7 @@ async fn a_link_stays_good_while_sessions_cannot_be_ended() {
     let request = Call::post("/api/auth/request-password-reset", &json!({ "email": "ada@example.com" }));
     behind.send(request).await.expect(200);
     let thief = thief(&behind).await;
-    let token = behind.service.mails.newest_token("reset_password", "ada@example.com").expect("a link");
+    let token = behind.service.newest_token(MailKind::ResetPassword, "ada@example.com").await;
     let reset = Call::post("/api/auth/reset-password", &json!({ "token": token, "new_password": "Sesame43" }));
     behind.sessions.set(Fault::Down);
     is_out(&behind.send(reset.clone()).await);

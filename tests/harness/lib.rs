@@ -29,3 +29,20 @@ pub fn scratch() -> tempfile::TempDir {
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a temporary folder can be made")
 }
+
+/// What `look` finds at last, when it looks for at most 15 seconds.
+///
+/// # Panics
+/// When it never finds it.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(std::time::Duration::from_secs(15), found).await;
+    found.unwrap_or_else(|_| panic!("{what} never came"))
+}

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use local::{Stores, Studio};
@@ -6,8 +7,9 @@ use purge::Report;
 use secrecy::SecretString;
 use shared::clock::{ManualClock, Random, SystemRandom};
 use shared::config::Settings;
-use shared::mail::MemoryMailer;
+use shared::mail::{Delivery, Mail, MemoryMailer};
 use shared::models::Timestamp;
+use shared::storage::MailKind;
 
 use crate::{Api, Backends, scratch};
 
@@ -58,7 +60,8 @@ impl Service {
         stores.migrate_file().await.expect("the file is brought up to date");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
-        let studio = Studio { settings, stores, mailer: mails.clone(), clock: clock.clone(), random };
+        let mail_queued = Arc::default();
+        let studio = Studio { settings, stores, mailer: mails.clone(), mail_queued, clock: clock.clone(), random };
         let router: Router = studio.router().expect("there is a signing key");
         Self { api: Api::Router(router), clock, mails, studio, _folder: folder, backends }
     }
@@ -66,6 +69,30 @@ impl Service {
     /// Whether it runs on real servers.
     pub fn on_servers(&self) -> bool {
         !self.backends.settings.is_empty()
+    }
+
+    /// Delivers the mails that are due by the service's clock.
+    ///
+    /// # Panics
+    /// When a store fails.
+    pub async fn deliver(&self) -> Delivery {
+        let courier = self.studio.courier().expect("there is a public URL");
+        courier.deliver(usize::MAX, Duration::from_secs(60)).await.expect("the store answers")
+    }
+
+    /// The newest mail of `kind` to `address`, once all that are due are delivered.
+    pub async fn newest_mail(&self, kind: MailKind, address: &str) -> Option<Mail> {
+        self.deliver().await;
+        self.mails.newest(kind, address)
+    }
+
+    /// The token in the link of the newest mail of `kind` to `address`, once all that are due are delivered.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn newest_token(&self, kind: MailKind, address: &str) -> String {
+        self.deliver().await;
+        self.mails.newest_token(kind, address).expect("a mail with a link")
     }
 
     /// Purges what is due by the service's clock.

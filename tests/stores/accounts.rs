@@ -26,6 +26,7 @@ macro_rules! suite {
             making_the_same_account_again_makes_no_other,
             a_password_is_replaced_only_if_it_is_the_old_one,
             of_racing_password_changes_one_wins,
+            a_rehash_replaces_the_hash_that_it_knew_alone,
             the_store_answers_a_ping,
         }
     };
@@ -185,7 +186,9 @@ pub(crate) async fn a_password_is_replaced_only_if_it_is_the_old_one(place: Acco
     let store = place.open().await;
     let (ada, bob) = (sign_up(&*store, "ada").await, sign_up(&*store, "bob").await);
     let hash = |text: &str| SecretString::from(text);
-    let replace = async |id, old, new| store.set_password(id, &hash(old), &hash(new)).await.expect("the store writes");
+    let replace = async |id, old, new| {
+        store.change_password(id, &hash(old), &hash(new), second(2)).await.expect("a refusal is no fault")
+    };
     assert!(!replace(ada, "a guess", "stolen").await);
     assert!(!replace(somebody(), "first hash", "stolen").await);
     assert_eq!(password(&*store, ada).await, "first hash");
@@ -204,11 +207,21 @@ pub(crate) async fn of_racing_password_changes_one_wins(place: AccountPlace<'_>)
         racers.spawn(async move {
             let new = format!("hash {racer}");
             let (old, next) = (SecretString::from("first hash"), SecretString::from(new.as_str()));
-            store.set_password(ada, &old, &next).await.expect("the store writes").then_some(new)
+            store.change_password(ada, &old, &next, second(2)).await.expect("the store writes").then_some(new)
         });
     }
     let winners: Vec<String> = racers.join_all().await.into_iter().flatten().collect();
     assert_eq!(winners, [password(&*store, ada).await]);
+}
+
+pub(crate) async fn a_rehash_replaces_the_hash_that_it_knew_alone(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let (ada, bob) = (sign_up(&*store, "ada").await, sign_up(&*store, "bob").await);
+    for (old, new, then) in [("a guess", "stolen", "first hash"), ("first hash", "stronger hash", "stronger hash")] {
+        store.rehash(ada, &old.into(), &new.into()).await.expect("the store writes");
+        assert_eq!(password(&*store, ada).await, then);
+    }
+    assert_eq!(password(&*store, bob).await, "first hash");
 }
 
 pub(crate) async fn the_store_answers_a_ping(place: AccountPlace<'_>) {

@@ -44,7 +44,8 @@ async fn assert_gone(store: &dyn AccountStore, user: UserId) {
         assert!(find(store, login).await.is_none(), "{login}");
     }
     for old in ["first hash", ""] {
-        let changed = store.set_password(user, &SecretString::from(old), &SecretString::from("new")).await;
+        let changed =
+            store.change_password(user, &SecretString::from(old), &SecretString::from("new"), second(6)).await;
         assert!(!changed.expect("a refusal is no fault"));
     }
 }

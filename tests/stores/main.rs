@@ -31,6 +31,7 @@ mod expiry;
 mod feed;
 mod loads;
 mod mail_tokens;
+mod outbox;
 mod page_bytes;
 mod purge;
 mod rotation;
@@ -76,6 +77,9 @@ mod embedded {
     }
     mod mail_tokens {
         crate::mail_tokens::suite!(super::Folder::new());
+    }
+    mod outbox {
+        crate::outbox::suite!(super::Folder::new());
     }
     mod deletions {
         crate::deletions::suite!(super::Folder::new());
@@ -151,6 +155,9 @@ mod postgres {
     }
     mod mail_tokens {
         crate::mail_tokens::suite!(super::Postgres::default());
+    }
+    mod outbox {
+        crate::outbox::suite!(super::Postgres::default());
     }
     mod deletions {
         crate::deletions::suite!(super::Postgres::default());

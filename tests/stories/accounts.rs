@@ -4,8 +4,8 @@ use axum::http::Method;
 use local::Studio;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemRandom};
-use std::sync::Arc;
+use shared::clock::Clock;
+use shared::storage::MailKind;
 use tests::{Api, Call, Service, history, saved_query};
 
 use crate::verbs::{DAY, PASSWORD, Person, fields, refresh, try_login, write};
@@ -76,7 +76,10 @@ async fn names_and_addresses_are_taken_in_every_case_and_script() {
         assert_eq!(fields(&error), ["email"], "{email}");
         try_login(&service.api, email, PASSWORD).await.expect(200);
     }
-    assert!(service.mails.newest("verify_email", "Odysseus@Example.com").is_some(), "mails go where one typed");
+    assert!(
+        service.newest_mail(MailKind::VerifyEmail, "Odysseus@Example.com").await.is_some(),
+        "mails go where one typed"
+    );
 }
 
 #[tokio::test]
@@ -235,7 +238,7 @@ async fn a_new_password_ends_every_other_session() {
     refresh(&service, &ada.refresh_token).await.expect(200);
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
-    assert!(service.mails.newest("password_changed", "ada@example.com").is_some());
+    assert!(service.newest_mail(MailKind::PasswordChanged, "ada@example.com").await.is_some());
 }
 
 #[tokio::test]
@@ -254,13 +257,13 @@ async fn whoever_leaves_takes_everything_along() {
     let leave = |password: &str| Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": password }));
     ada.sends(leave("Sesame43")).await.refused(401, "INVALID_CREDENTIALS");
     assert_eq!(ada.reads("q").await.unwrap(), "select 1");
+    let link = json!({ "token": service.newest_token(MailKind::VerifyEmail, "ada@example.com").await });
     ada.sends(leave(PASSWORD)).await.expect(200);
     for session in [&ada, &phone] {
         session.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
         assert_eq!(refresh(&service, &session.refresh_token).await.status, 401);
     }
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
-    let link = json!({ "token": service.mails.newest_token("verify_email", "ada@example.com").unwrap() });
     service.api.send(Call::post("/api/auth/verify-email", &link)).await.refused(410, "TOKEN_SPENT");
 
     let newcomer = Person::joins(&service, "ada").await;
@@ -276,8 +279,7 @@ fn with_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
     let mut settings = service.studio.settings.clone();
     settings.jwt_secret = Some(SecretString::from(current));
     settings.jwt_secret_previous = previous.map(SecretString::from);
-    let (stores, mailer) = (service.studio.stores.clone(), service.mails.clone());
-    let studio = Studio { settings, stores, mailer, clock: service.clock.clone(), random: Arc::new(SystemRandom) };
+    let studio = Studio { settings, ..service.studio.clone() };
     Api::Router(studio.router().expect("there are keys"))
 }
 

@@ -2,11 +2,13 @@
 
 use axum::http::Method;
 use serde_json::json;
+use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
 use tests::{Answer, Call, Service};
 
 use crate::verbs::{DAY, PASSWORD, Person, fields, refresh, try_login};
 
 const ADDRESS: &str = "ada@example.com";
+const MINUTE: i64 = 60;
 
 /// Presses the button of the page that the link in a mail opens.
 async fn confirms(service: &Service, token: &str) -> Answer {
@@ -34,52 +36,102 @@ async fn is_verified(person: &Person) -> bool {
 async fn confirming_an_address_takes_one_press_and_brings_a_welcome() {
     let service = Service::start().await;
     let ada = Person::joins(&service, "ada").await;
-    let token = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let token = service.newest_token(VerifyEmail, ADDRESS).await;
     assert!(!is_verified(&ada).await);
-    assert!(service.mails.newest("welcome", ADDRESS).is_none());
+    assert!(service.newest_mail(Welcome, ADDRESS).await.is_none());
 
     assert_eq!(confirms(&service, &token).await.expect(200)["success"], true);
     assert!(is_verified(&ada).await);
-    assert!(service.mails.newest("welcome", ADDRESS).is_some());
+    assert!(service.newest_mail(Welcome, ADDRESS).await.is_some());
     confirms(&service, &token).await.refused(410, "TOKEN_SPENT");
 
+    service.clock.advance(MINUTE);
     asks_for_another_link(&ada).await;
-    assert_eq!(service.mails.newest_token("verify_email", ADDRESS).unwrap(), token, "there is nothing to confirm");
+    assert_eq!(service.newest_token(VerifyEmail, ADDRESS).await, token, "there is nothing to confirm");
 }
 
 #[tokio::test]
 async fn a_newer_link_ends_the_older() {
     let service = Service::start().await;
     let ada = Person::joins(&service, "ada").await;
-    let older = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let older = service.newest_token(VerifyEmail, ADDRESS).await;
+    service.clock.advance(MINUTE);
     asks_for_another_link(&ada).await;
-    let newer = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let newer = service.newest_token(VerifyEmail, ADDRESS).await;
     confirms(&service, &older).await.refused(410, "TOKEN_SPENT");
     confirms(&service, &newer).await.expect(200);
 
     forgets_password(&service, ADDRESS).await.expect(200);
-    let older = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let older = service.newest_token(ResetPassword, ADDRESS).await;
+    service.clock.advance(MINUTE);
     forgets_password(&service, ADDRESS).await.expect(200);
-    let newer = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let newer = service.newest_token(ResetPassword, ADDRESS).await;
     resets(&service, &older, "Barley77").await.refused(410, "TOKEN_SPENT");
     resets(&service, &newer, "Barley77").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_link_a_minute_is_sent_to_an_account() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    service.deliver().await;
+    for seconds in [1, MINUTE - 2] {
+        service.clock.advance(seconds);
+        asks_for_another_link(&ada).await;
+        for address in [ADDRESS, "ADA@example.com", "nobody@example.com"] {
+            forgets_password(&service, address).await.expect(200);
+        }
+        service.deliver().await;
+    }
+    assert_eq!(service.mails.count(), 2, "one link of each kind");
+    service.clock.advance(MINUTE);
+    asks_for_another_link(&ada).await;
+    forgets_password(&service, ADDRESS).await.expect(200);
+    assert_eq!(service.deliver().await.sent, 2);
+}
+
+#[tokio::test]
+async fn what_is_no_longer_wanted_is_not_sent() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service, "ada").await;
+    let token = service.newest_token(VerifyEmail, ADDRESS).await;
+    service.clock.advance(MINUTE);
+    asks_for_another_link(&ada).await;
+    confirms(&service, &token).await.expect(200);
+    let delivery = service.deliver().await;
+    assert_eq!((delivery.sent, delivery.dropped), (1, 1), "a welcome, and no further link");
+    assert!(service.newest_mail(Welcome, ADDRESS).await.is_some());
+}
+
+#[tokio::test]
+async fn whoever_resets_a_password_has_confirmed_the_address() {
+    let service = Service::start().await;
+    Person::joins(&service, "ada").await;
+    let to_confirm = service.newest_token(VerifyEmail, ADDRESS).await;
+    forgets_password(&service, ADDRESS).await.expect(200);
+    let to_reset = service.newest_token(ResetPassword, ADDRESS).await;
+    resets(&service, &to_reset, "Barley77").await.expect(200);
+    let session = try_login(&service.api, "ada", "Barley77").await.expect(200);
+    assert_eq!(session["user"]["email_verified"], true);
+    assert!(service.newest_mail(Welcome, ADDRESS).await.is_some());
+    confirms(&service, &to_confirm).await.refused(410, "TOKEN_SPENT");
 }
 
 #[tokio::test]
 async fn a_link_to_confirm_lasts_a_day() {
     let service = Service::start().await;
     let ada = Person::joins(&service, "ada").await;
-    let late = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let late = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(DAY - 1);
     asks_for_another_link(&ada).await;
+    let expired = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(DAY);
-    let expired = service.mails.newest_token("verify_email", ADDRESS).unwrap();
     confirms(&service, &late).await.refused(410, "TOKEN_SPENT");
     confirms(&service, &expired).await.refused(410, "TOKEN_SPENT");
 
     let ada = ada.logs_in().await;
     asks_for_another_link(&ada).await;
-    let token = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let token = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(DAY - 1);
     confirms(&service, &token).await.expect(200);
 }
@@ -89,7 +141,7 @@ async fn a_forgotten_password_is_replaced_and_every_session_ends() {
     let service = Service::start().await;
     let ada = Person::joins(&service, "ada").await;
     forgets_password(&service, "ADA@example.com").await.expect(200);
-    let token = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let token = service.newest_token(ResetPassword, ADDRESS).await;
     let error = resets(&service, &token, "weak").await.refused(400, "INVALID_REQUEST");
     assert_eq!(fields(&error), ["new_password"]);
 
@@ -98,7 +150,7 @@ async fn a_forgotten_password_is_replaced_and_every_session_ends() {
     assert_eq!(refresh(&service, &ada.refresh_token).await.status, 401);
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
-    assert!(service.mails.newest("password_changed", ADDRESS).is_some());
+    assert!(service.newest_mail(PasswordChanged, ADDRESS).await.is_some());
     resets(&service, &token, "Millet88").await.refused(410, "TOKEN_SPENT");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
 }
@@ -108,11 +160,11 @@ async fn a_link_to_a_new_password_lasts_an_hour() {
     let service = Service::start().await;
     Person::joins(&service, "ada").await;
     forgets_password(&service, ADDRESS).await.expect(200);
-    let token = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let token = service.newest_token(ResetPassword, ADDRESS).await;
     service.clock.advance(3_600);
     resets(&service, &token, "Barley77").await.refused(410, "TOKEN_SPENT");
     forgets_password(&service, ADDRESS).await.expect(200);
-    let token = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let token = service.newest_token(ResetPassword, ADDRESS).await;
     service.clock.advance(3_599);
     resets(&service, &token, "Barley77").await.expect(200);
 }
@@ -124,8 +176,8 @@ async fn whether_an_address_is_known_is_not_told() {
     let known = forgets_password(&service, ADDRESS).await;
     let unknown = forgets_password(&service, "bob@example.com").await;
     assert_eq!(known.expect(200), unknown.expect(200));
-    assert!(service.mails.newest("reset_password", ADDRESS).is_some());
-    assert!(service.mails.newest("reset_password", "bob@example.com").is_none());
+    assert!(service.newest_mail(ResetPassword, ADDRESS).await.is_some());
+    assert!(service.newest_mail(ResetPassword, "bob@example.com").await.is_none());
     let error = forgets_password(&service, "nowhere").await.refused(400, "INVALID_REQUEST");
     assert_eq!(fields(&error), ["email"]);
 }
@@ -134,11 +186,11 @@ async fn whether_an_address_is_known_is_not_told() {
 async fn a_link_does_only_what_its_mail_said() {
     let service = Service::start().await;
     let ada = Person::joins(&service, "ada").await;
-    let to_confirm = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let to_confirm = service.newest_token(VerifyEmail, ADDRESS).await;
     resets(&service, &to_confirm, "Barley77").await.refused(410, "TOKEN_SPENT");
     try_login(&service.api, "ada", PASSWORD).await.expect(200);
     forgets_password(&service, ADDRESS).await.expect(200);
-    let to_reset = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let to_reset = service.newest_token(ResetPassword, ADDRESS).await;
     confirms(&service, &to_reset).await.refused(410, "TOKEN_SPENT");
     assert!(!is_verified(&ada).await);
     confirms(&service, &to_confirm).await.expect(200);
@@ -155,8 +207,8 @@ async fn links_lead_where_the_service_is_set_to_live_whatever_a_request_claims()
         .header("origin", "https://evil.example")
         .header("x-forwarded-host", "evil.example");
     service.api.send(call).await.expect(201);
-    let mail = service.mails.newest("verify_email", ADDRESS).unwrap();
-    let token = service.mails.newest_token("verify_email", ADDRESS).unwrap();
+    let mail = service.newest_mail(VerifyEmail, ADDRESS).await.unwrap();
+    let token = service.newest_token(VerifyEmail, ADDRESS).await;
     let link = format!("https://sync.sqlstudio.app/verify-email?token={token}");
     assert!(mail.text.contains(&link) && mail.html.contains(&link), "{}", mail.text);
     assert!(!mail.text.contains("evil") && !mail.html.contains("evil"));
@@ -167,8 +219,8 @@ async fn a_page_never_spends_its_token() {
     let service = Service::start().await;
     Person::joins(&service, "ada").await;
     forgets_password(&service, ADDRESS).await.expect(200);
-    let to_confirm = service.mails.newest_token("verify_email", ADDRESS).unwrap();
-    let to_reset = service.mails.newest_token("reset_password", ADDRESS).unwrap();
+    let to_confirm = service.newest_token(VerifyEmail, ADDRESS).await;
+    let to_reset = service.newest_token(ResetPassword, ADDRESS).await;
     for link in [format!("/verify-email?token={to_confirm}"), format!("/reset-password?token={to_reset}")] {
         for method in [Method::GET, Method::HEAD, Method::GET] {
             let page = service.api.send(Call::new(method, link.as_str())).await;
@@ -192,7 +244,7 @@ async fn a_login_under_way_does_not_outlive_a_reset() {
         service.api.sign_up(&name).await;
         let address = format!("{name}@example.com");
         forgets_password(&service, &address).await.expect(200);
-        let token = service.mails.newest_token("reset_password", &address).expect("a link");
+        let token = service.newest_token(ResetPassword, &address).await;
         let logins = (0..3).map(|_| try_login(&service.api, &name, PASSWORD));
         let (reset, logins) =
             tokio::join!(resets(&service, &token, "Newpass77"), futures_util::future::join_all(logins));

@@ -4,7 +4,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::{Password, Verdict};
 use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, Code, ErrorBody, Failures, JsonBody, invalid_field};
-use shared::mail::Letter;
 use shared::storage::Account;
 use utoipa::ToSchema;
 
@@ -49,11 +48,11 @@ pub(crate) async fn change_password(
     // Before as well as after: if the sessions cannot be ended, the password stays, so that it can be changed again. Those
     // who log in meanwhile are ended after.
     auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
-    if !auth.accounts.set_password(caller.user, &account.password_hash, &hash).await? {
+    if !auth.accounts.change_password(caller.user, &account.password_hash, &hash, auth.clock.now()).await? {
         return Err(ApiError::new(Code::Conflict, "the password was changed by somebody else just now"));
     }
+    auth.mail_queued.notify_one();
     auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
-    auth.send(&account.user, Letter::PasswordChanged).await;
     Ok(Done::because("Your password is changed; your other sessions are ended."))
 }
 

@@ -94,7 +94,7 @@ impl Auth {
     /// The parameters were raised since the password was hashed, and only now is it at hand.
     async fn rehash(&self, account: &Account, password: &Password) -> Result<(), ApiError> {
         let hash = self.passwords.hash(password).await?;
-        self.accounts.set_password(account.user.id, &account.password_hash, &hash).await?;
+        self.accounts.rehash(account.user.id, &account.password_hash, &hash).await?;
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! The `auth` function as a Lambda binary.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auth::{Auth, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, mail, storage::connect, telemetry};
+use shared::mail::{Courier, mailer};
+use shared::{config::Settings, lambda, storage::connect, telemetry};
+use tokio::sync::Notify;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -14,8 +17,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
-    let mailer = mail::mailer(&settings, clock.clone(), random.clone())?;
+    let mailer = mailer(&settings, clock.clone(), random.clone())?;
+    let courier = Courier::new(accounts.clone(), mailer, settings.brand()?, random.clone(), clock.clone());
+    let queued = Arc::new(Notify::new());
     let (router, _) =
-        router(Auth::new(gate, accounts, data, mailer, settings.brand()?, random, clock)).split_for_parts();
-    lambda::serve(framed(router, Frame::of(&settings))).await
+        router(Auth::new(gate, accounts, data, queued.clone(), settings.brand()?, random, clock)).split_for_parts();
+    // What is not delivered here is left to the `mail` function.
+    let deliver = || courier.deliver_if(&queued, 3, Duration::from_secs(5));
+    lambda::serve_then(framed(router, Frame::of(&settings)), deliver).await
 }

@@ -2,8 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::http::{ApiError, BodyFailures, Failures, JsonBody, Visitor, invalid_field};
-use shared::models::{EmailAddress, Login};
-use shared::storage::TokenPurpose;
+use shared::models::EmailAddress;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -15,7 +14,8 @@ pub(crate) struct PasswordResetRequest {
     email: String,
 }
 
-/// Mails a link to choose a new password, if there is an account with this address. The answer does not tell.
+/// Mails a link to choose a new password, if there is an account with this address; one a minute. Neither the answer nor the
+/// time that it takes tells.
 #[utoipa::path(
     post,
     path = "/api/auth/request-password-reset",
@@ -33,8 +33,7 @@ pub(crate) async fn request_password_reset(
     JsonBody(request): JsonBody<PasswordResetRequest>,
 ) -> Result<Json<Done>, ApiError> {
     let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;
-    if let Some(account) = auth.accounts.find(&Login::Email(email.key())).await? {
-        auth.send_link(&account.user, TokenPurpose::ResetPassword).await?;
-    }
+    auth.outbox.request_reset(&email, auth.clock.now()).await?;
+    auth.mail_queued.notify_one();
     Ok(Done::because("If there is an account with this address, a link is on its way to it."))
 }

@@ -1,12 +1,11 @@
 use axum::Json;
 use axum::extract::State;
 use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
-use shared::storage::TokenPurpose;
 
 use crate::Auth;
 use crate::service::Done;
 
-/// Mails another link to confirm the address, if that is not confirmed yet.
+/// Mails another link to confirm the address, if that is not confirmed yet; one a minute.
 #[utoipa::path(
     post,
     path = "/api/auth/resend-verification",
@@ -20,7 +19,8 @@ pub(crate) async fn resend_verification(
 ) -> Result<Json<Done>, ApiError> {
     let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
     if account.user.email_verified_at.is_none() {
-        auth.send_link(&account.user, TokenPurpose::VerifyEmail).await?;
+        auth.outbox.request_verification(caller.user, auth.clock.now()).await?;
+        auth.mail_queued.notify_one();
     }
     Ok(Done::because("If your address still needs to be confirmed, a new link is on its way."))
 }

@@ -4,7 +4,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
 use shared::http::{ApiError, BodyFailures, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
-use shared::mail::Letter;
 use shared::storage::TokenPurpose;
 use utoipa::ToSchema;
 
@@ -51,7 +50,7 @@ pub(crate) async fn reset_password(
     auth.gate.sessions.end_others(owner, None).await?;
     let reset = auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?;
     let user = reset.ok_or_else(spent)?;
+    auth.mail_queued.notify_one();
     auth.gate.sessions.end_others(user.id, None).await?;
-    auth.send(&user, Letter::PasswordChanged).await;
     Ok(Done::because("Your password is changed; log in with the new one."))
 }

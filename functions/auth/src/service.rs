@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use serde::Serialize;
-use shared::auth::{OpaqueToken, Passwords};
+use shared::auth::Passwords;
 use shared::clock::{Clock, Random};
 use shared::http::Gate;
-use shared::mail::{Brand, Letter, Mailer};
+use shared::mail::Brand;
 use shared::models::{Timestamp, User};
-use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Retention, StoreResult, TokenPurpose};
+use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Outbox, Retention};
+use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 /// What the endpoints of this function work with.
@@ -25,8 +26,10 @@ pub struct Auth {
     pub data: Arc<dyn Retention>,
     /// Hashes passwords.
     pub passwords: Passwords,
-    /// Delivers mails.
-    pub mailer: Arc<dyn Mailer>,
+    /// The mails that wait.
+    pub outbox: Arc<dyn Outbox>,
+    /// Told when there may be one more.
+    pub mail_queued: Arc<Notify>,
     /// How the product is called.
     pub brand: Arc<Brand>,
     /// Makes tokens and ids.
@@ -36,12 +39,12 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// The function over `accounts` and the `data` that they hold.
+    /// The function over `accounts` and the `data` that they hold. Whoever delivers mails waits for `mail_queued`.
     pub fn new(
         gate: Gate,
         accounts: Arc<dyn AccountStore>,
         data: Arc<dyn Retention>,
-        mailer: Arc<dyn Mailer>,
+        mail_queued: Arc<Notify>,
         brand: Brand,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
@@ -50,41 +53,14 @@ impl Auth {
             gate: Arc::new(gate),
             accounts: accounts.clone(),
             mail_tokens: accounts.clone(),
+            outbox: accounts.clone(),
             deletions: accounts,
             data,
             passwords: Passwords::new(random.clone()),
-            mailer,
+            mail_queued,
             brand: Arc::new(brand),
             random,
             clock,
-        }
-    }
-
-    /// Mails `user` a link that does what `purpose` says; any earlier one stops working.
-    pub(crate) async fn send_link(&self, user: &User, purpose: TokenPurpose) -> StoreResult<()> {
-        let token = OpaqueToken::generate(&*self.random);
-        let expires_at = self.clock.now().plus_seconds(purpose.lifetime());
-        self.mail_tokens.issue(user.id, purpose, &token.hash(), expires_at).await?;
-        let token = token.expose();
-        self.send(
-            user,
-            match purpose {
-                TokenPurpose::VerifyEmail => Letter::VerifyEmail { token },
-                TokenPurpose::ResetPassword => Letter::ResetPassword { token },
-            },
-        )
-        .await;
-        Ok(())
-    }
-
-    /// Mails `letter` to `user`. A mail that fails is logged; what it was about has happened all the same.
-    pub(crate) async fn send(&self, user: &User, letter: Letter<'_>) {
-        let sent = match letter.to(user, &self.brand) {
-            Ok(mail) => self.mailer.send(&mail).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = sent {
-            tracing::error!(user = %user.id, %error, "a mail was not sent");
         }
     }
 }

@@ -7,7 +7,7 @@ use shared::auth::Password;
 use shared::clock::random_uuid;
 use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor};
 use shared::models::{EmailAddress, FieldError, User, Username};
-use shared::storage::{NewAccount, SignUp, TokenPurpose};
+use shared::storage::{NewAccount, SignUp};
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -57,10 +57,7 @@ pub(crate) async fn signup(
     }
     let NewAccount { id, username, email, created_at, .. } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };
-    if let Err(error) = auth.send_link(&user, TokenPurpose::VerifyEmail).await {
-        // The account is there, and a link can be asked for again: an error would say that neither is so.
-        tracing::error!(user = %user.id, %error, "no link was sent");
-    }
+    auth.mail_queued.notify_one();
     let answer = auth.open_session(&user, request.device, agent, visitor.address).await?;
     Ok((StatusCode::CREATED, Json(answer)))
 }

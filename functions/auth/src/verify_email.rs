@@ -4,7 +4,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
 use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
-use shared::mail::Letter;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -37,8 +36,8 @@ pub(crate) async fn verify_email(
 ) -> Result<Json<Done>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
     let verified = auth.mail_tokens.verify_email(&token.hash(), auth.clock.now()).await?;
-    let user = verified.ok_or_else(spent)?;
-    auth.send(&user, Letter::Welcome).await;
+    verified.ok_or_else(spent)?;
+    auth.mail_queued.notify_one();
     Ok(Done::because("Your e-mail address is confirmed."))
 }
 

@@ -98,6 +98,8 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
     let address = listener.local_addr()?;
     let studio = open(args.folder, Some(address)).await?;
     let router = studio.router()?;
+    let (courier, queued) = (studio.courier()?, studio.mail_queued.clone());
+    tokio::spawn(async move { courier.run(&queued).await });
     let stores = studio.stores.clone();
     tokio::spawn(async move {
         for (store, error) in stores.out().await {
@@ -125,7 +127,7 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
         tracing::info!(name, "migration applied");
     }
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    Ok(Studio { settings, stores, mailer, clock, random })
+    Ok(Studio { settings, stores, mailer, mail_queued: Arc::default(), clock, random })
 }
 
 fn greet(address: SocketAddr, settings: &Settings) {

@@ -8,7 +8,8 @@ use purge::Purge;
 use shared::clock::{Clock, Random};
 use shared::config::Settings;
 use shared::http::{Frame, Gate, framed};
-use shared::mail::Mailer;
+use shared::mail::{Courier, Mailer};
+use tokio::sync::Notify;
 use upload::Uploads;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{Stores, openapi};
 
 /// The whole service in one process.
+#[derive(Clone)]
 pub struct Studio {
     /// Its settings.
     pub settings: Settings,
@@ -23,6 +25,8 @@ pub struct Studio {
     pub stores: Stores,
     /// Delivers its mails.
     pub mailer: Arc<dyn Mailer>,
+    /// Says that there may be mails to deliver.
+    pub mail_queued: Arc<Notify>,
     /// Tells it the time.
     pub clock: Arc<dyn Clock>,
     /// Gives it randomness.
@@ -46,6 +50,15 @@ impl Studio {
         Purge::new(stores.data(), stores.accounts(), stores.sessions(), stores.expiring())
     }
 
+    /// Who takes its mails from the store to whoever delivers them.
+    ///
+    /// # Errors
+    /// When the settings lack the public URL.
+    pub fn courier(&self) -> Result<Courier, String> {
+        let (random, clock) = (self.random.clone(), self.clock.clone());
+        Ok(Courier::new(self.stores.accounts(), self.mailer.clone(), self.settings.brand()?, random, clock))
+    }
+
     /// The routes without a frame, and their description.
     pub(crate) fn routes(&self) -> Result<(Router, OpenApi), String> {
         let data = self.stores.data();
@@ -55,7 +68,7 @@ impl Studio {
             self.gate()?,
             self.stores.accounts(),
             data.clone(),
-            self.mailer.clone(),
+            self.mail_queued.clone(),
             self.settings.brand()?,
             random.clone(),
             clock.clone(),

@@ -3,20 +3,26 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{Mail, MailError, Mailer};
+use crate::storage::MailKind;
 
 /// Keeps mails in memory, for tests to read.
 #[derive(Default)]
 pub struct MemoryMailer(Mutex<Vec<Mail>>);
 
 impl MemoryMailer {
+    /// How many mails there are.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The newest mail of `kind` to `address`.
-    pub fn newest(&self, kind: &str, address: &str) -> Option<Mail> {
+    pub fn newest(&self, kind: MailKind, address: &str) -> Option<Mail> {
         let mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         mails.iter().rev().find(|mail| mail.kind == kind && mail.to.as_str() == address).cloned()
     }
 
     /// The token in the link of the newest mail of `kind` to `address`.
-    pub fn newest_token(&self, kind: &str, address: &str) -> Option<String> {
+    pub fn newest_token(&self, kind: MailKind, address: &str) -> Option<String> {
         let mail = self.newest(kind, address)?;
         let (_, rest) = mail.text.split_once("?token=")?;
         Some(rest.split_whitespace().next()?.to_owned())

@@ -1,5 +1,9 @@
 //! Mails: what they say, and who delivers them.
+//!
+//! Whatever calls for a mail queues it in the users' store ([`Outbox`](crate::storage::Outbox)); a [`Courier`] takes it from
+//! there, writes it, with a link if it needs one, and hands it to a [`Mailer`].
 
+mod courier;
 mod memory;
 mod outbox;
 mod resend;
@@ -9,6 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use courier::{Courier, Delivery};
 pub use memory::MemoryMailer;
 pub use outbox::OutboxFolder;
 pub use resend::Resend;
@@ -17,12 +22,15 @@ pub use templates::{Brand, Letter};
 use crate::clock::{Clock, Random};
 use crate::config::Settings;
 use crate::models::EmailAddress;
+use crate::storage::MailKind;
 
 /// A rendered mail. Its link is a secret, so it cannot be printed.
 #[derive(Clone)]
 pub struct Mail {
-    /// What it is about, as a word: `verify_email`, `reset_password`, `welcome`, `password_changed`.
-    pub kind: &'static str,
+    /// What it is about.
+    pub kind: MailKind,
+    /// Of all mails that share this key one is sent, where whoever delivers them can see to that. 1 to 256 characters.
+    pub idempotency_key: String,
     /// Where it goes.
     pub to: EmailAddress,
     /// Its subject.

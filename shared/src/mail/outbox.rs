@@ -24,7 +24,7 @@ impl OutboxFolder {
 impl Mailer for OutboxFolder {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let time = self.clock.now().to_string().replace(':', "-");
-        let name = format!("{time}-{}-{}", mail.kind, hex::encode(random_bytes::<3>(&*self.random)));
+        let name = format!("{time}-{}-{}", mail.kind.name(), hex::encode(random_bytes::<3>(&*self.random)));
         let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to.as_str(), mail.subject, mail.text);
         let html = self.folder.join(format!("{name}.html"));
         let file = self.folder.join(format!("{name}.txt"));
@@ -32,7 +32,7 @@ impl Mailer for OutboxFolder {
         tokio::fs::create_dir_all(&self.folder).await.map_err(fault)?;
         tokio::fs::write(&html, &mail.html).await.map_err(fault)?;
         tokio::fs::write(&file, text).await.map_err(fault)?;
-        tracing::info!(kind = mail.kind, file = %file.display(), "mail written");
+        tracing::info!(kind = mail.kind.name(), file = %file.display(), "mail written");
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{Mail, MailError, Mailer};
 use crate::backoff::{Attempts, Backoff};
-use crate::clock::{Random, random_uuid};
+use crate::clock::Random;
 use crate::outbound;
 
 const ATTEMPTS: u32 = 3;
@@ -48,8 +48,8 @@ struct Refusal {
 /// Why an attempt failed.
 struct Failure {
     error: MailError,
-    /// How long to wait before the next attempt, at least.
-    wait: Duration,
+    /// How long to wait before the next attempt, at least; `None` where another would fare no better for now.
+    wait: Option<Duration>,
 }
 
 impl Resend {
@@ -76,10 +76,11 @@ impl Resend {
 }
 
 fn passing(reason: impl Into<String>) -> Failure {
-    Failure { error: MailError::Unavailable(reason.into()), wait: Duration::ZERO }
+    Failure { error: MailError::Unavailable(reason.into()), wait: Some(Duration::ZERO) }
 }
 
-/// 429, 5xx, and a repeat that came while the first was still being taken, pass; everything else is final.
+/// 429, 5xx, and a repeat that came while the first was still being taken, pass. A key or a sender that Resend does not know
+/// is for people to mend; until then the mail waits. Everything else is final.
 async fn refused(response: Response) -> Failure {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -89,8 +90,11 @@ async fn refused(response: Response) -> Failure {
     let passes = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || refusal.name == "concurrent_idempotent_requests";
-    let error = if passes { MailError::Unavailable(reason) } else { MailError::Refused(reason) };
-    Failure { error, wait: Duration::from_secs(wait.unwrap_or(0)) }
+    if passes {
+        return Failure { wait: Some(Duration::from_secs(wait.unwrap_or(0))), ..passing(reason) };
+    }
+    let waits = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    Failure { error: if waits { MailError::Unavailable(reason) } else { MailError::Refused(reason) }, wait: None }
 }
 
 #[async_trait]
@@ -104,24 +108,22 @@ impl Mailer for Resend {
             "text": mail.text,
         });
         let body = Bytes::from(body.to_string());
-        // The same for all attempts: however many arrive, one mail is sent.
-        let idempotency_key = random_uuid(&*self.random).to_string();
         let mut attempts = Attempts::new(ATTEMPTS, TOTAL_TIMEOUT, BACKOFF, &*self.random);
         loop {
-            let attempt = self.attempt(body.clone(), &idempotency_key);
+            let attempt = self.attempt(body.clone(), &mail.idempotency_key);
             let attempt = timeout(attempts.time(ATTEMPT_TIMEOUT), attempt).await;
             let Failure { error, wait } = match attempt.unwrap_or_else(|_| Err(passing("no answer in time"))) {
                 Ok(id) => {
-                    tracing::info!(kind = mail.kind, provider_id = id, "mail sent");
+                    tracing::info!(kind = mail.kind.name(), provider_id = id, "mail sent");
                     return Ok(());
                 }
                 Err(failure) => failure,
             };
-            let passes = matches!(error, MailError::Unavailable(_));
-            if !passes || !attempts.again(wait).await {
+            let Some(wait) = wait else { return Err(error) };
+            if !attempts.again(wait).await {
                 return Err(error);
             }
-            tracing::warn!(kind = mail.kind, %error, "a mail is tried again");
+            tracing::warn!(kind = mail.kind.name(), %error, "a mail is tried again");
         }
     }
 }

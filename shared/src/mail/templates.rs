@@ -2,7 +2,7 @@ use askama::Template;
 
 use super::{Mail, MailError};
 use crate::models::User;
-use crate::storage::TokenPurpose;
+use crate::storage::{MailKind, TokenPurpose};
 
 /// What product names, links and colours are called everywhere: in mails and on pages.
 #[derive(Debug, Clone)]
@@ -69,11 +69,11 @@ part!(PasswordChangedHtml, "mail/password_changed.html");
 part!(PasswordChangedText, "mail/password_changed.txt");
 
 impl Letter<'_> {
-    /// The mail to `user`.
+    /// The mail to `user`, known by `idempotency_key` to whoever delivers it.
     ///
     /// # Errors
     /// When a template cannot be rendered.
-    pub fn to(self, user: &User, brand: &Brand) -> Result<Mail, MailError> {
+    pub fn to(self, user: &User, brand: &Brand, idempotency_key: String) -> Result<Mail, MailError> {
         let username = user.username.as_str();
         let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.url);
         let (kind, subject, html, text) = match self {
@@ -82,27 +82,27 @@ impl Letter<'_> {
                 let valid_for = &*hours(TokenPurpose::VerifyEmail);
                 let html = VerifyEmailHtml { brand, username, link, valid_for }.render();
                 let text = VerifyEmailText { brand, username, link, valid_for }.render();
-                ("verify_email", "Confirm your email address".to_owned(), html, text)
+                (MailKind::VerifyEmail, "Confirm your email address".to_owned(), html, text)
             }
             Self::ResetPassword { token } => {
                 let link = &*link("reset-password", token);
                 let valid_for = &*hours(TokenPurpose::ResetPassword);
                 let html = ResetPasswordHtml { brand, username, link, valid_for }.render();
                 let text = ResetPasswordText { brand, username, link, valid_for }.render();
-                ("reset_password", "Reset your password".to_owned(), html, text)
+                (MailKind::ResetPassword, "Reset your password".to_owned(), html, text)
             }
             Self::Welcome => {
                 let html = WelcomeHtml { brand, username }.render();
                 let text = WelcomeText { brand, username }.render();
-                ("welcome", format!("Welcome to {}", brand.name), html, text)
+                (MailKind::Welcome, format!("Welcome to {}", brand.name), html, text)
             }
             Self::PasswordChanged => {
                 let html = PasswordChangedHtml { brand, username }.render();
                 let text = PasswordChangedText { brand, username }.render();
-                ("password_changed", "Your password was changed".to_owned(), html, text)
+                (MailKind::PasswordChanged, "Your password was changed".to_owned(), html, text)
             }
         };
-        Ok(Mail { kind, to: user.email.clone(), subject, html: html?, text: text? })
+        Ok(Mail { kind, idempotency_key, to: user.email.clone(), subject, html: html?, text: text? })
     }
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{StoreResult, TokenHash};
+use super::{Outbox, StoreResult, TokenHash};
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
 
 /// A user and the hash of their password.
@@ -54,8 +54,18 @@ pub trait Accounts: Send + Sync {
     /// The account `id`.
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>>;
 
-    /// Replaces the password's hash, if it is still `old`, and makes any link to reset it useless; whether it was.
-    async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool>;
+    /// Replaces the password's hash, if it is still `old`, makes any link to reset it useless, and queues a notice;
+    /// whether it was.
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &SecretString,
+        new: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<bool>;
+
+    /// Replaces the password's hash by another of the same password, if it is still `old`.
+    async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()>;
 
     /// Whether the store answers at all.
     async fn ping(&self) -> StoreResult<()>;
@@ -109,7 +119,8 @@ pub trait MailTokens: Send + Sync {
     /// Uses `token` to verify its user's address; the user, or `None` if it does not work.
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>>;
 
-    /// Uses `token` to replace its user's password; the user, or `None` if it does not work.
+    /// Uses `token` to replace its user's password; the user, or `None` if it does not work. Whoever can read mail at the
+    /// address has also shown that it is theirs: it is verified, and no other link works any more.
     async fn reset_password(
         &self,
         token: &TokenHash,
@@ -133,7 +144,7 @@ pub trait Deletions: Send + Sync {
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()>;
 }
 
-/// Whatever expires by itself and only takes up room afterwards: sessions, refresh tokens, mail tokens.
+/// Whatever expires by itself and only takes up room afterwards: sessions, refresh tokens, mail tokens, settled mails.
 #[async_trait]
 pub trait Expiry: Send + Sync {
     /// Removes at most `batch` rows of each kind that expired before `now`, and says how many.
@@ -141,5 +152,5 @@ pub trait Expiry: Send + Sync {
 }
 
 /// Everything about accounts.
-pub trait AccountStore: Accounts + MailTokens + Deletions + Expiry {}
-impl<T: Accounts + MailTokens + Deletions + Expiry> AccountStore for T {}
+pub trait AccountStore: Accounts + MailTokens + Outbox + Deletions + Expiry {}
+impl<T: Accounts + MailTokens + Outbox + Deletions + Expiry> AccountStore for T {}

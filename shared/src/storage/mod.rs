@@ -1,7 +1,7 @@
 //! What is kept where: small traits, each with the law it obeys, and their implementations.
 //!
 //! Sync data lives behind [`SyncStore`], [`Feed`], [`ConflictBook`] and [`Retention`] (libSQL); users and the tokens in
-//! their mails behind [`Accounts`], [`MailTokens`] and [`Deletions`]; sessions and token buckets behind [`Sessions`] and
+//! their mails behind [`Accounts`], [`MailTokens`] and [`Deletions`], mails that wait behind [`Outbox`]; sessions and token buckets behind [`Sessions`] and
 //! [`Buckets`] (Redis). Where no server is named, `embedded` keeps all of it in a file. One behaviour suite in `tests/stores`
 //! runs against every implementation of each; [`connect`] chooses one by its URL.
 //!
@@ -9,6 +9,7 @@
 
 mod accounts;
 mod error;
+mod outbox;
 mod sessions;
 mod sync;
 
@@ -25,6 +26,7 @@ pub mod redis;
 
 pub use accounts::{Account, AccountStore, Accounts, Deletions, Expiry, MailTokens, NewAccount, SignUp, TokenPurpose};
 pub use error::{StoreError, StoreResult};
+pub use outbox::{LINK_PAUSE, MailKind, Outbox, QueuedMail};
 pub use sessions::{
     Admission, BucketState, Buckets, GRACE_SECONDS, LAST_SEEN_SECONDS, MICROS_PER_MINUTE, NewSession, Policy, Rotation,
     SessionStore, Sessions, TokenHash, Toll,

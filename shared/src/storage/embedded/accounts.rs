@@ -4,12 +4,15 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Embedded;
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
 use crate::storage::libsql::{Columns, Row, Statement};
-use crate::storage::{Account, Accounts, MailTokens, NewAccount, SignUp, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{Account, Accounts, NewAccount, SignUp, StoreResult};
 
 /// Inserts nothing where name or address is taken; the two questions after it tell which, in the same transaction.
 const CREATE: &str = "
 INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+/// Only if an account was made just before.
+const ASK_TO_VERIFY: &str = "
+INSERT INTO outbox (user_id, kind, queued_at, due_at) SELECT ?1, 'verify_email', ?2, ?2 WHERE changes() > 0";
 const OWNER_OF_USERNAME: &str = "SELECT id FROM users WHERE username_key = ?1";
 const OWNER_OF_EMAIL: &str = "SELECT id FROM users WHERE email_key = ?1";
 
@@ -26,31 +29,21 @@ macro_rules! account_where {
 const BY_USERNAME: &str = account_where!("username_key = ?1");
 const BY_EMAIL: &str = account_where!("email_key = ?1");
 const BY_ID: &str = account_where!("id = ?1");
-const BY_TOKEN: &str =
+pub(super) const BY_TOKEN: &str =
     account_where!("id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)");
 
-const SET_PASSWORD: &str =
+const REPLACE_PASSWORD: &str =
     "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2 AND deleted_at IS NULL";
+
+/// Only if the password was replaced just before.
+const NOTICE: &str = "
+INSERT INTO outbox (user_id, kind, queued_at, due_at) SELECT ?1, 'password_changed', ?2, ?2 WHERE changes() > 0
+ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?2, due_at = ?2, attempts = 0";
 
 /// Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
 const FORGET_RESET: &str = "
 DELETE FROM mail_tokens WHERE user_id = ?1 AND purpose = 'reset_password'
     AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2)";
-
-const ISSUE: &str = "
-INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (user_id, purpose) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
-
-const VERIFY: &str = "
-UPDATE users SET email_verified_at = coalesce(email_verified_at, ?3)
-WHERE deleted_at IS NULL
-    AND id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
-/// Whoever can read mail at the address has also shown that it is theirs.
-const RESET: &str = "
-UPDATE users SET password_hash = ?4, email_verified_at = coalesce(email_verified_at, ?3)
-WHERE deleted_at IS NULL
-    AND id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
-const SPEND: &str = "DELETE FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2";
 
 #[async_trait]
 impl Accounts for Embedded {
@@ -67,6 +60,7 @@ impl Accounts for Embedded {
         ];
         let statements = vec![
             Statement::new(CREATE, create),
+            Statement::new(ASK_TO_VERIFY, [account.id.into(), account.created_at.into()]),
             Statement::new(OWNER_OF_USERNAME, [username_key.into()]),
             Statement::new(OWNER_OF_EMAIL, [email_key.into()]),
         ];
@@ -77,7 +71,7 @@ impl Accounts for Embedded {
                 .is_some_and(|row| row.first() == Some(&account.id.into()))
         };
         let is_taken = |place: usize| done.get(place).is_some_and(|done| !done.rows.is_empty()) && !is_ours(place);
-        Ok(match (is_taken(1), is_taken(2)) {
+        Ok(match (is_taken(2), is_taken(3)) {
             (true, _) => SignUp::UsernameTaken,
             (false, true) => SignUp::EmailTaken,
             (false, false) => SignUp::Created,
@@ -96,12 +90,22 @@ impl Accounts for Embedded {
         self.one_account(Statement::new(BY_ID, [id.into()])).await
     }
 
-    async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool> {
-        let parameters = [id.into(), old.expose_secret().into(), new.expose_secret().into()];
-        let set = Statement::new(SET_PASSWORD, parameters);
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &SecretString,
+        new: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
+        let notice = Statement::new(NOTICE, [id.into(), now.into()]);
         let forget = Statement::new(FORGET_RESET, [id.into(), new.expose_secret().into()]);
-        let done = self.file.write(vec![set, forget]).await?;
+        let done = self.file.write(vec![replace_password(id, old, new), notice, forget]).await?;
         Ok(done.first().is_some_and(|done| done.written > 0))
+    }
+
+    async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
+        self.file.write(vec![replace_password(id, old, new)]).await?;
+        Ok(())
     }
 
     async fn ping(&self) -> StoreResult<()> {
@@ -110,68 +114,18 @@ impl Accounts for Embedded {
     }
 }
 
-#[async_trait]
-impl MailTokens for Embedded {
-    async fn issue(
-        &self,
-        user: UserId,
-        purpose: TokenPurpose,
-        token: &TokenHash,
-        expires_at: Timestamp,
-    ) -> StoreResult<()> {
-        let parameters = [user.into(), purpose.name().into(), token.as_str().into(), expires_at.into()];
-        self.file.write(vec![Statement::new(ISSUE, parameters)]).await?;
-        Ok(())
-    }
-
-    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
-        let parameters = [token.as_str().into(), purpose.name().into(), now.into()];
-        Ok(self.one_account(Statement::new(BY_TOKEN, parameters)).await?.map(|account| account.user.id))
-    }
-
-    async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
-        let purpose = TokenPurpose::VerifyEmail;
-        let parameters = [token.as_str().into(), purpose.name().into(), now.into()];
-        self.spend(purpose, token, now, Statement::new(VERIFY, parameters)).await
-    }
-
-    async fn reset_password(
-        &self,
-        token: &TokenHash,
-        password_hash: &SecretString,
-        now: Timestamp,
-    ) -> StoreResult<Option<User>> {
-        let purpose = TokenPurpose::ResetPassword;
-        let parameters =
-            [token.as_str().into(), purpose.name().into(), now.into(), password_hash.expose_secret().into()];
-        self.spend(purpose, token, now, Statement::new(RESET, parameters)).await
-    }
+fn replace_password(id: UserId, old: &SecretString, new: &SecretString) -> Statement {
+    Statement::new(REPLACE_PASSWORD, [id.into(), old.expose_secret().into(), new.expose_secret().into()])
 }
 
 impl Embedded {
-    async fn one_account(&self, statement: Statement) -> StoreResult<Option<Account>> {
+    pub(super) async fn one_account(&self, statement: Statement) -> StoreResult<Option<Account>> {
         let done = self.file.read(vec![statement]).await?;
         done.into_iter().flat_map(|done| done.rows).next().map(read_account).transpose()
     }
-
-    /// Does `effect` for the user whose `token` works, and spends it.
-    async fn spend(
-        &self,
-        purpose: TokenPurpose,
-        token: &TokenHash,
-        now: Timestamp,
-        effect: Statement,
-    ) -> StoreResult<Option<User>> {
-        let key = [token.as_str().into(), purpose.name().into()];
-        let who = [token.as_str().into(), purpose.name().into(), now.into()];
-        let statements = vec![effect, Statement::new(BY_TOKEN, who), Statement::new(SPEND, key)];
-        let done = self.file.write(statements).await?;
-        let row = done.into_iter().flat_map(|done| done.rows).next();
-        Ok(row.map(read_account).transpose()?.map(|account| account.user))
-    }
 }
 
-fn read_account(row: Row) -> StoreResult<Account> {
+pub(super) fn read_account(row: Row) -> StoreResult<Account> {
     let mut row = Columns::of("users", row);
     let id = row.uuid("id")?;
     let username = Username::trusted(row.text("username")?);

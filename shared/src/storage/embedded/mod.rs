@@ -2,6 +2,8 @@
 
 mod accounts;
 mod deletions;
+mod mail_tokens;
+mod outbox;
 mod sessions;
 
 use std::path::Path;

@@ -23,7 +23,7 @@ macro_rules! migrations {
 /// The tables of the sync data.
 pub const SYNC: &[Migration] = migrations!("libsql": "0001_sync");
 /// The tables of accounts and sessions, where these are embedded.
-pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts");
+pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts", "0002_outbox");
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     name       TEXT    NOT NULL PRIMARY KEY,

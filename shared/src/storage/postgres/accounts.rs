@@ -6,16 +6,16 @@ use uuid::Uuid;
 use super::PostgresAccounts;
 use super::time::Time;
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
-use crate::storage::{Account, Accounts, MailTokens, NewAccount, SignUp, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{Account, Accounts, NewAccount, SignUp, StoreResult};
 
 /// A row of `users`.
-struct UserRow {
-    id: Uuid,
-    username: String,
-    email: String,
-    password_hash: String,
-    email_verified_at: Option<Time>,
-    created_at: Time,
+pub(super) struct UserRow {
+    pub(super) id: Uuid,
+    pub(super) username: String,
+    pub(super) email: String,
+    pub(super) password_hash: String,
+    pub(super) email_verified_at: Option<Time>,
+    pub(super) created_at: Time,
 }
 
 impl From<UserRow> for Account {
@@ -42,8 +42,11 @@ impl Accounts for PostgresAccounts {
         self.within(async {
             let mut lease = self.lease().await?;
             let inserted = sqlx::query!(
-                "INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+                "WITH created AS (
+                     INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING id)
+                 INSERT INTO outbox (user_id, kind, queued_at, due_at)
+                 SELECT id, 'verify_email', $7, $7 FROM created",
                 account.id,
                 account.username.as_str(),
                 account.username.key(),
@@ -107,7 +110,13 @@ impl Accounts for PostgresAccounts {
         .await
     }
 
-    async fn set_password(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<bool> {
+    async fn change_password(
+        &self,
+        id: UserId,
+        old: &SecretString,
+        new: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<bool> {
         self.within(async {
             let mut lease = self.lease().await?;
             // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
@@ -117,15 +126,36 @@ impl Accounts for PostgresAccounts {
                        WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL RETURNING id),
                    forgotten AS (
                        DELETE FROM mail_tokens USING changed
-                       WHERE mail_tokens.user_id = changed.id AND purpose = 'reset_password')
+                       WHERE mail_tokens.user_id = changed.id AND purpose = 'reset_password'),
+                   noticed AS (
+                       INSERT INTO outbox (user_id, kind, queued_at, due_at)
+                       SELECT id, 'password_changed', $4, $4 FROM changed
+                       ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = $4, due_at = $4, attempts = 0)
                    SELECT EXISTS (SELECT FROM changed) AS "changed!""#,
                 id,
                 old.expose_secret(),
                 new.expose_secret(),
+                Time(now) as _,
             )
             .fetch_one(lease.connection())
             .await?;
             Ok((lease, changed))
+        })
+        .await
+    }
+
+    async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!(
+                "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL",
+                id,
+                old.expose_secret(),
+                new.expose_secret(),
+            )
+            .execute(lease.connection())
+            .await?;
+            Ok((lease, ()))
         })
         .await
     }
@@ -135,112 +165,6 @@ impl Accounts for PostgresAccounts {
             let mut lease = self.lease().await?;
             sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(lease.connection()).await?;
             Ok((lease, ()))
-        })
-        .await
-    }
-}
-
-#[async_trait]
-impl MailTokens for PostgresAccounts {
-    async fn issue(
-        &self,
-        user: UserId,
-        purpose: TokenPurpose,
-        token: &TokenHash,
-        expires_at: Timestamp,
-    ) -> StoreResult<()> {
-        self.within(async {
-            let mut lease = self.lease().await?;
-            // For an account that is gone there is nothing to issue.
-            sqlx::query!(
-                "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
-                 SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE
-                 ON CONFLICT (user_id, purpose)
-                 DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at",
-                user,
-                purpose.name(),
-                token.as_str(),
-                Time(expires_at) as _,
-            )
-            .execute(lease.connection())
-            .await?;
-            Ok((lease, ()))
-        })
-        .await
-    }
-
-    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
-        self.within(async {
-            let mut lease = self.lease().await?;
-            let owner = sqlx::query_scalar!(
-                "SELECT id FROM users JOIN mail_tokens ON user_id = id
-                 WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND deleted_at IS NULL",
-                token.as_str(),
-                purpose.name(),
-                Time(now) as _,
-            )
-            .fetch_optional(lease.connection())
-            .await?;
-            Ok((lease, owner))
-        })
-        .await
-    }
-
-    async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
-        self.within(async {
-            let mut lease = self.lease().await?;
-            let verified = query_as!(
-                UserRow,
-                r#"WITH owner AS (
-                       SELECT id FROM users JOIN mail_tokens ON user_id = id
-                       WHERE token_hash = $1 AND purpose = 'verify_email' AND expires_at > $2 AND deleted_at IS NULL
-                       FOR NO KEY UPDATE OF users),
-                   spent AS (
-                       DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
-                       RETURNING user_id)
-                   UPDATE users SET email_verified_at = coalesce(email_verified_at, $2)
-                   FROM spent WHERE id = spent.user_id
-                   RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
-                       created_at AS "created_at: Time""#,
-                token.as_str(),
-                Time(now) as _,
-            )
-            .fetch_optional(lease.connection())
-            .await?;
-            Ok((lease, verified.map(|row| Account::from(row).user)))
-        })
-        .await
-    }
-
-    async fn reset_password(
-        &self,
-        token: &TokenHash,
-        password_hash: &SecretString,
-        now: Timestamp,
-    ) -> StoreResult<Option<User>> {
-        self.within(async {
-            let mut lease = self.lease().await?;
-            // Whoever can read mail at the address has also shown that it is theirs.
-            let reset = query_as!(
-                UserRow,
-                r#"WITH owner AS (
-                       SELECT id FROM users JOIN mail_tokens ON user_id = id
-                       WHERE token_hash = $1 AND purpose = 'reset_password' AND expires_at > $2 AND deleted_at IS NULL
-                       FOR NO KEY UPDATE OF users),
-                   spent AS (
-                       DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
-                       RETURNING user_id)
-                   UPDATE users SET password_hash = $3, email_verified_at = coalesce(email_verified_at, $2)
-                   FROM spent WHERE id = spent.user_id
-                   RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
-                       created_at AS "created_at: Time""#,
-                token.as_str(),
-                Time(now) as _,
-                password_hash.expose_secret(),
-            )
-            .fetch_optional(lease.connection())
-            .await?;
-            Ok((lease, reset.map(|row| Account::from(row).user)))
         })
         .await
     }

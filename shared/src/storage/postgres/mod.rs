@@ -1,12 +1,14 @@
 //! Accounts in PostgreSQL.
 //!
 //! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
-//! how to renew it. Every method is one statement, and so one transaction (behind a pooler an explicit one); whatever locks a user and their tokens locks the
-//! user first. There is no session state.
+//! how to renew it. Every method is one statement, and so one transaction (behind a pooler an explicit one); whatever locks a
+//! user, their tokens and their mails locks them in this order. There is no session state.
 
 mod accounts;
 mod deletions;
 mod lease;
+mod mail_tokens;
+mod outbox;
 mod time;
 
 use std::time::Duration;

@@ -1,0 +1,14 @@
+-- The mails that wait to be sent, one of each kind for a user: neither address, nor link, nor words. A row whose due_at is
+-- NULL is settled; it stays for the minute within which no further link is sent. For an address that nobody has, a row
+-- of a user that is none is written and settled at once, hence no reference to users.
+CREATE TABLE outbox (
+    user_id   uuid        NOT NULL,
+    kind      text        NOT NULL,
+    queued_at timestamptz NOT NULL,
+    due_at    timestamptz,
+    attempts  integer     NOT NULL DEFAULT 0,
+    PRIMARY KEY (user_id, kind)
+);
+
+CREATE INDEX outbox_due     ON outbox (due_at)    WHERE due_at IS NOT NULL;
+CREATE INDEX outbox_settled ON outbox (queued_at) WHERE due_at IS NULL;

@@ -1,0 +1,203 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::counter;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use super::{Brand, Letter, MailError, Mailer};
+use crate::auth::OpaqueToken;
+use crate::clock::{Clock, Random};
+use crate::models::User;
+use crate::storage::{AccountStore, MailKind, QueuedMail, StoreResult, TokenPurpose};
+
+/// For how many seconds a mail is left to whoever sends it. A mailer takes 10 s at most, and each of three calls of a store 7.
+const LEASE: i64 = 60;
+
+/// How often a mail is tried, over some four hours.
+const ATTEMPTS: u32 = 10;
+
+/// How often what is due is looked for, though nobody said that there is anything.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Sends the mails that wait. Any number of couriers may work at the same time.
+///
+/// A link is made when its mail is sent, and none is kept: the store knows only the hash of its token. So each mail is sent
+/// at least once, and once where whoever delivers it answers.
+#[derive(Clone)]
+pub struct Courier {
+    accounts: Arc<dyn AccountStore>,
+    mailer: Arc<dyn Mailer>,
+    brand: Arc<Brand>,
+    random: Arc<dyn Random>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What became of the mails that were due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// Handed over.
+    pub sent: u64,
+    /// To be tried again later.
+    pub postponed: u64,
+    /// Not to be tried any more.
+    pub given_up: u64,
+    /// Not wanted any more: the account is gone, or its address is verified.
+    pub dropped: u64,
+}
+
+enum Fate {
+    Sent,
+    Postponed,
+    GivenUp,
+    Dropped,
+}
+
+impl Courier {
+    /// Takes mails from `accounts` to `mailer`.
+    pub fn new(
+        accounts: Arc<dyn AccountStore>,
+        mailer: Arc<dyn Mailer>,
+        brand: Brand,
+        random: Arc<dyn Random>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { accounts, mailer, brand: Arc::new(brand), random, clock }
+    }
+
+    /// Delivers for as long as it is polled: at once when `queued` says so, and each minute what is due by then.
+    pub async fn run(&self, queued: &Notify) {
+        loop {
+            self.attempt(usize::MAX, ROUND).await;
+            timeout(ROUND, queued.notified()).await.ok();
+        }
+    }
+
+    /// As [`deliver`](Self::deliver), if `queued` says that there may be something, and without a result.
+    pub async fn deliver_if(&self, queued: &Notify, most: usize, time: Duration) {
+        if timeout(Duration::ZERO, queued.notified()).await.is_ok() {
+            self.attempt(most, time).await;
+        }
+    }
+
+    async fn attempt(&self, most: usize, time: Duration) {
+        if let Err(error) = self.deliver(most, time).await {
+            tracing::warn!(%error, "mails cannot be delivered");
+        }
+    }
+
+    /// Delivers at most `most` of the mails that are due, and begins none after `time` is over. Ends with the first that
+    /// cannot be handed over: the others would fare no better.
+    ///
+    /// # Errors
+    /// When the store fails. What was taken on is due again in a minute.
+    pub async fn deliver(&self, most: usize, time: Duration) -> StoreResult<Delivery> {
+        let end = Instant::now() + time;
+        let mut delivery = Delivery::default();
+        for _ in 0..most {
+            if Instant::now() >= end {
+                break;
+            }
+            let now = self.clock.now();
+            let Some(queued) = self.accounts.claim(now, now.plus_seconds(LEASE)).await? else { break };
+            match self.settle(&queued).await? {
+                Fate::Sent => delivery.sent += 1,
+                Fate::Dropped => delivery.dropped += 1,
+                Fate::GivenUp => delivery.given_up += 1,
+                Fate::Postponed => {
+                    delivery.postponed += 1;
+                    break;
+                }
+            }
+        }
+        Ok(delivery)
+    }
+
+    async fn settle(&self, queued: &QueuedMail) -> StoreResult<Fate> {
+        let kind = queued.kind.name();
+        let Some(user) = self.recipient(queued).await? else {
+            self.accounts.settle(queued, None).await?;
+            return Ok(Fate::Dropped);
+        };
+        let Err(error) = self.send(queued, &user).await? else {
+            self.accounts.settle(queued, None).await?;
+            counter!("mails_sent", "kind" => kind).increment(1);
+            return Ok(Fate::Sent);
+        };
+        let (user, attempt) = (queued.user, queued.attempt);
+        if matches!(error, MailError::Unavailable(_)) && attempt < ATTEMPTS {
+            let pause = pause_after(attempt);
+            self.accounts.settle(queued, Some(self.clock.now().plus_seconds(pause))).await?;
+            counter!("mails_postponed", "kind" => kind).increment(1);
+            tracing::warn!(kind, %user, attempt, pause, %error, "a mail is tried again later");
+            return Ok(Fate::Postponed);
+        }
+        self.accounts.settle(queued, None).await?;
+        counter!("mails_given_up", "kind" => kind).increment(1);
+        tracing::error!(event = "mail_given_up", kind, %user, attempt, %error, "a mail was given up");
+        Ok(Fate::GivenUp)
+    }
+
+    /// Who the mail goes to, if it is still wanted.
+    async fn recipient(&self, queued: &QueuedMail) -> StoreResult<Option<User>> {
+        let account = self.accounts.get(queued.user).await?;
+        let is_wanted = |user: &User| queued.kind != MailKind::VerifyEmail || user.email_verified_at.is_none();
+        Ok(account.map(|account| account.user).filter(is_wanted))
+    }
+
+    async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Result<(), MailError>> {
+        Ok(match queued.kind {
+            MailKind::VerifyEmail => {
+                let token = self.issue(user, TokenPurpose::VerifyEmail).await?;
+                self.hand_over(queued, user, Letter::VerifyEmail { token: token.expose() }).await
+            }
+            MailKind::ResetPassword => {
+                let token = self.issue(user, TokenPurpose::ResetPassword).await?;
+                self.hand_over(queued, user, Letter::ResetPassword { token: token.expose() }).await
+            }
+            MailKind::Welcome => self.hand_over(queued, user, Letter::Welcome).await,
+            MailKind::PasswordChanged => self.hand_over(queued, user, Letter::PasswordChanged).await,
+        })
+    }
+
+    async fn hand_over(&self, queued: &QueuedMail, user: &User, letter: Letter<'_>) -> Result<(), MailError> {
+        let mail = letter.to(user, &self.brand, idempotency_key(queued))?;
+        self.mailer.send(&mail).await
+    }
+
+    /// Makes a link's token; any earlier one of the kind stops working.
+    async fn issue(&self, user: &User, purpose: TokenPurpose) -> StoreResult<OpaqueToken> {
+        let token = OpaqueToken::generate(&*self.random);
+        let expires_at = self.clock.now().plus_seconds(purpose.lifetime());
+        self.accounts.issue(user.id, purpose, &token.hash(), expires_at).await?;
+        Ok(token)
+    }
+}
+
+/// The same for each attempt, unless each has a link of its own and is another mail.
+fn idempotency_key(queued: &QueuedMail) -> String {
+    let attempt = match queued.kind {
+        MailKind::VerifyEmail | MailKind::ResetPassword => queued.attempt,
+        MailKind::Welcome | MailKind::PasswordChanged => 0,
+    };
+    format!("{}/{}/{}/{attempt}", queued.user, queued.kind.name(), queued.queued_at.micros())
+}
+
+/// How many seconds after the failed `attempt` the next one is made: 1, 2, 4 … minutes, and never more than an hour.
+fn pause_after(attempt: u32) -> i64 {
+    (60 << attempt.saturating_sub(1).min(6)).min(3_600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_tried_for_four_hours() {
+        assert_eq!((1..=8).map(pause_after).collect::<Vec<_>>(), [60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
+        let hours = (1..ATTEMPTS).map(pause_after).sum::<i64>() / 3_600;
+        assert_eq!(hours, 4);
+        assert_eq!(pause_after(u32::MAX), 3_600);
+    }
+}

@@ -1,0 +1,107 @@
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Embedded;
+use super::accounts::{BY_TOKEN, read_account};
+use crate::models::{Timestamp, User, UserId};
+use crate::storage::libsql::{Statement, Value};
+use crate::storage::{MailTokens, StoreResult, TokenHash, TokenPurpose};
+
+const ISSUE: &str = "
+INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (user_id, purpose) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
+
+/// Before the address is verified.
+const WELCOME: &str = "
+INSERT INTO outbox (user_id, kind, queued_at, due_at)
+SELECT id, 'welcome', ?3, ?3 FROM users
+WHERE email_verified_at IS NULL AND deleted_at IS NULL
+    AND id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)
+ON CONFLICT DO NOTHING";
+
+const VERIFY: &str = "
+UPDATE users SET email_verified_at = coalesce(email_verified_at, ?3)
+WHERE deleted_at IS NULL
+    AND id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
+const RESET: &str = "
+UPDATE users SET password_hash = ?4, email_verified_at = coalesce(email_verified_at, ?3)
+WHERE deleted_at IS NULL
+    AND id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
+const SPEND: &str = "DELETE FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2";
+
+/// Before the token is spent.
+const NOTICE: &str = "
+INSERT INTO outbox (user_id, kind, queued_at, due_at)
+SELECT user_id, 'password_changed', ?3, ?3 FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3
+ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?3, due_at = ?3, attempts = 0";
+const END_VERIFICATION: &str = "
+DELETE FROM mail_tokens WHERE purpose = 'verify_email'
+    AND user_id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
+
+#[async_trait]
+impl MailTokens for Embedded {
+    async fn issue(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        token: &TokenHash,
+        expires_at: Timestamp,
+    ) -> StoreResult<()> {
+        let parameters = [user.into(), purpose.name().into(), token.as_str().into(), expires_at.into()];
+        self.file.write(vec![Statement::new(ISSUE, parameters)]).await?;
+        Ok(())
+    }
+
+    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
+        let who = Presented { token, purpose, now };
+        Ok(self.one_account(who.does(BY_TOKEN)).await?.map(|account| account.user.id))
+    }
+
+    async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
+        let who = Presented { token, purpose: TokenPurpose::VerifyEmail, now };
+        self.spend(who, vec![who.does(WELCOME), who.does(VERIFY)]).await
+    }
+
+    async fn reset_password(
+        &self,
+        token: &TokenHash,
+        password_hash: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<Option<User>> {
+        let who = Presented { token, purpose: TokenPurpose::ResetPassword, now };
+        let [token, purpose, now] = who.parameters();
+        let reset = Statement::new(RESET, [token, purpose, now, password_hash.expose_secret().into()]);
+        self.spend(who, vec![who.does(WELCOME), reset, who.does(NOTICE), who.does(END_VERIFICATION)]).await
+    }
+}
+
+/// A token that somebody presents.
+#[derive(Clone, Copy)]
+struct Presented<'a> {
+    token: &'a TokenHash,
+    purpose: TokenPurpose,
+    now: Timestamp,
+}
+
+impl Presented<'_> {
+    fn parameters(self) -> [Value; 3] {
+        [self.token.as_str().into(), self.purpose.name().into(), self.now.into()]
+    }
+
+    /// What `sql` does for whoever's token it is.
+    fn does(self, sql: &'static str) -> Statement {
+        Statement::new(sql, self.parameters())
+    }
+}
+
+impl Embedded {
+    /// Does `effects` for the user whose token works, and spends it.
+    async fn spend(&self, who: Presented<'_>, effects: Vec<Statement>) -> StoreResult<Option<User>> {
+        let mut statements = effects;
+        let spend = Statement::new(SPEND, [who.token.as_str().into(), who.purpose.name().into()]);
+        statements.extend([who.does(BY_TOKEN), spend]);
+        let done = self.file.write(statements).await?;
+        let row = done.into_iter().flat_map(|done| done.rows).next();
+        Ok(row.map(read_account).transpose()?.map(|account| account.user))
+    }
+}

@@ -1,0 +1,69 @@
+use async_trait::async_trait;
+
+use super::Embedded;
+use crate::models::{EmailAddress, Timestamp, UserId};
+use crate::storage::libsql::{Columns, Row, Statement, Value};
+use crate::storage::outbox::nobody_with;
+use crate::storage::{LINK_PAUSE, MailKind, Outbox, QueuedMail, StoreResult};
+
+const REQUEST_VERIFICATION: &str = "
+INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES (?1, 'verify_email', ?2, ?2)
+ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?2, due_at = ?2, attempts = 0 WHERE queued_at <= ?3";
+
+const REQUEST_RESET: &str = "
+INSERT INTO outbox (user_id, kind, queued_at, due_at)
+SELECT coalesce(id, ?2), 'reset_password', ?3, iif(id IS NOT NULL, ?3, NULL)
+FROM (SELECT 1) LEFT JOIN users ON email_key = ?1 AND deleted_at IS NULL
+WHERE true
+ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = excluded.queued_at, due_at = excluded.due_at, attempts = 0
+WHERE queued_at <= ?4";
+
+const CLAIM: &str = "
+UPDATE outbox SET due_at = ?2, attempts = attempts + 1
+WHERE rowid = (SELECT rowid FROM outbox WHERE due_at <= ?1 ORDER BY due_at LIMIT 1)
+RETURNING user_id, kind, queued_at, attempts";
+
+const SETTLE: &str =
+    "UPDATE outbox SET due_at = ?5 WHERE user_id = ?1 AND kind = ?2 AND queued_at = ?3 AND attempts = ?4";
+
+#[async_trait]
+impl Outbox for Embedded {
+    async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
+        let parameters = [user.into(), now.into(), now.plus_seconds(-LINK_PAUSE).into()];
+        self.file.write(vec![Statement::new(REQUEST_VERIFICATION, parameters)]).await?;
+        Ok(())
+    }
+
+    async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
+        let last = now.plus_seconds(-LINK_PAUSE);
+        let parameters = [address.key().into(), nobody_with(address).into(), now.into(), last.into()];
+        self.file.write(vec![Statement::new(REQUEST_RESET, parameters)]).await?;
+        Ok(())
+    }
+
+    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
+        let done = self.file.write(vec![Statement::new(CLAIM, [now.into(), until.into()])]).await?;
+        done.into_iter().flat_map(|done| done.rows).next().map(read_mail).transpose()
+    }
+
+    async fn settle(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
+        let parameters = [
+            mail.user.into(),
+            mail.kind.name().into(),
+            mail.queued_at.into(),
+            Value::Integer(mail.attempt.into()),
+            again_at.map_or(Value::Null, Value::from),
+        ];
+        self.file.write(vec![Statement::new(SETTLE, parameters)]).await?;
+        Ok(())
+    }
+}
+
+fn read_mail(row: Row) -> StoreResult<QueuedMail> {
+    let mut row = Columns::of("outbox", row);
+    let user = row.uuid("user_id")?;
+    let kind = row.named("kind", MailKind::named)?;
+    let queued_at = row.time("queued_at")?;
+    let attempt = u32::try_from(row.integer("attempts")?).unwrap_or(u32::MAX);
+    Ok(QueuedMail { user, kind, queued_at, attempt })
+}

@@ -1,0 +1,126 @@
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::query_as;
+
+use super::PostgresAccounts;
+use super::accounts::UserRow;
+use super::time::Time;
+use crate::models::{Timestamp, User, UserId};
+use crate::storage::{Account, MailTokens, StoreResult, TokenHash, TokenPurpose};
+
+#[async_trait]
+impl MailTokens for PostgresAccounts {
+    async fn issue(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        token: &TokenHash,
+        expires_at: Timestamp,
+    ) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // For an account that is gone there is nothing to issue.
+            sqlx::query!(
+                "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
+                 SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE
+                 ON CONFLICT (user_id, purpose)
+                 DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at",
+                user,
+                purpose.name(),
+                token.as_str(),
+                Time(expires_at) as _,
+            )
+            .execute(lease.connection())
+            .await?;
+            Ok((lease, ()))
+        })
+        .await
+    }
+
+    async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let owner = sqlx::query_scalar!(
+                "SELECT id FROM users JOIN mail_tokens ON user_id = id
+                 WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND deleted_at IS NULL",
+                token.as_str(),
+                purpose.name(),
+                Time(now) as _,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            Ok((lease, owner))
+        })
+        .await
+    }
+
+    async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let verified = query_as!(
+                UserRow,
+                r#"WITH owner AS (
+                       SELECT id, email_verified_at IS NULL AS is_first FROM users JOIN mail_tokens ON user_id = id
+                       WHERE token_hash = $1 AND purpose = 'verify_email' AND expires_at > $2 AND deleted_at IS NULL
+                       FOR NO KEY UPDATE OF users),
+                   spent AS (
+                       DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
+                       RETURNING user_id, is_first),
+                   welcomed AS (
+                       INSERT INTO outbox (user_id, kind, queued_at, due_at)
+                       SELECT user_id, 'welcome', $2, $2 FROM spent WHERE is_first ON CONFLICT DO NOTHING)
+                   UPDATE users SET email_verified_at = coalesce(email_verified_at, $2)
+                   FROM spent WHERE id = spent.user_id
+                   RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
+                       created_at AS "created_at: Time""#,
+                token.as_str(),
+                Time(now) as _,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            Ok((lease, verified.map(|row| Account::from(row).user)))
+        })
+        .await
+    }
+
+    async fn reset_password(
+        &self,
+        token: &TokenHash,
+        password_hash: &SecretString,
+        now: Timestamp,
+    ) -> StoreResult<Option<User>> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let reset = query_as!(
+                UserRow,
+                r#"WITH owner AS (
+                       SELECT id, email_verified_at IS NULL AS is_first FROM users JOIN mail_tokens ON user_id = id
+                       WHERE token_hash = $1 AND purpose = 'reset_password' AND expires_at > $2 AND deleted_at IS NULL
+                       FOR NO KEY UPDATE OF users),
+                   spent AS (
+                       DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
+                       RETURNING user_id, is_first),
+                   ended AS (
+                       DELETE FROM mail_tokens USING spent
+                       WHERE mail_tokens.user_id = spent.user_id AND purpose = 'verify_email'),
+                   queued AS (
+                       INSERT INTO outbox (user_id, kind, queued_at, due_at)
+                       SELECT user_id, kind, $2, $2 FROM spent CROSS JOIN LATERAL
+                           (VALUES ('password_changed'), (CASE WHEN is_first THEN 'welcome' END)) AS mails (kind)
+                       WHERE kind IS NOT NULL
+                       ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = $2, due_at = $2, attempts = 0)
+                   UPDATE users SET password_hash = $3, email_verified_at = coalesce(email_verified_at, $2)
+                   FROM spent WHERE id = spent.user_id
+                   RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
+                       created_at AS "created_at: Time""#,
+                token.as_str(),
+                Time(now) as _,
+                password_hash.expose_secret(),
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            Ok((lease, reset.map(|row| Account::from(row).user)))
+        })
+        .await
+    }
+}

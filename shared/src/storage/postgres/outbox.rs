@@ -1,0 +1,98 @@
+use async_trait::async_trait;
+
+use super::PostgresAccounts;
+use super::time::Time;
+use crate::models::{EmailAddress, Timestamp, UserId};
+use crate::storage::outbox::nobody_with;
+use crate::storage::{LINK_PAUSE, MailKind, Outbox, QueuedMail, StoreError, StoreResult};
+
+#[async_trait]
+impl Outbox for PostgresAccounts {
+    async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!(
+                "INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES ($1, 'verify_email', $2, $2)
+                 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = $2, due_at = $2, attempts = 0
+                 WHERE outbox.queued_at <= $3",
+                user,
+                Time(now) as _,
+                Time(now.plus_seconds(-LINK_PAUSE)) as _,
+            )
+            .execute(lease.connection())
+            .await?;
+            Ok((lease, ()))
+        })
+        .await
+    }
+
+    async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!(
+                "INSERT INTO outbox (user_id, kind, queued_at, due_at)
+                 SELECT coalesce(id, $2), 'reset_password', $3::timestamptz, CASE WHEN id IS NOT NULL THEN $3 END
+                 FROM (VALUES ($1::text)) AS asked (email_key)
+                     LEFT JOIN users ON users.email_key = asked.email_key AND deleted_at IS NULL
+                 ON CONFLICT (user_id, kind)
+                     DO UPDATE SET queued_at = excluded.queued_at, due_at = excluded.due_at, attempts = 0
+                 WHERE outbox.queued_at <= $4",
+                address.key(),
+                nobody_with(address),
+                Time(now) as _,
+                Time(now.plus_seconds(-LINK_PAUSE)) as _,
+            )
+            .execute(lease.connection())
+            .await?;
+            Ok((lease, ()))
+        })
+        .await
+    }
+
+    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
+        let claimed = self.within(async {
+            let mut lease = self.lease().await?;
+            // Whoever claims at the same time takes the next one.
+            let claimed = sqlx::query!(
+                r#"UPDATE outbox SET due_at = $2, attempts = attempts + 1
+                   WHERE (user_id, kind) = (
+                       SELECT user_id, kind FROM outbox WHERE due_at <= $1
+                       ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+                   RETURNING user_id, kind, queued_at AS "queued_at: Time", attempts"#,
+                Time(now) as _,
+                Time(until) as _,
+            )
+            .fetch_optional(lease.connection())
+            .await?;
+            Ok((lease, claimed))
+        });
+        let Some(row) = claimed.await? else { return Ok(None) };
+        let kind = MailKind::named(&row.kind).ok_or_else(|| StoreError::Corrupt {
+            table: "outbox",
+            column: "kind",
+            key: row.user_id.to_string(),
+            reason: format!("{} is no kind of mail", row.kind),
+        })?;
+        let attempt = u32::try_from(row.attempts).unwrap_or(u32::MAX);
+        Ok(Some(QueuedMail { user: row.user_id, kind, queued_at: row.queued_at.0, attempt }))
+    }
+
+    async fn settle(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            sqlx::query!(
+                "UPDATE outbox SET due_at = $5
+                 WHERE user_id = $1 AND kind = $2 AND queued_at = $3 AND attempts = $4",
+                mail.user,
+                mail.kind.name(),
+                Time(mail.queued_at) as _,
+                i32::try_from(mail.attempt).unwrap_or(i32::MAX),
+                again_at.map(Time) as _,
+            )
+            .execute(lease.connection())
+            .await?;
+            Ok((lease, ()))
+        })
+        .await
+    }
+}
