@@ -27,6 +27,7 @@ macro_rules! suite {
             of_racing_uses_of_a_token_one_works,
             a_token_of_nobody_does_nothing,
             asking_whose_a_token_is_spends_nothing,
+            whether_a_token_has_expired_is_known_of_the_newest,
             whatever_comes_at_once_nothing_fails,
             a_token_issued_while_old_ones_are_purged_stays,
         }
@@ -199,6 +200,25 @@ pub(crate) async fn asking_whose_a_token_is_spends_nothing(place: AccountPlace<'
     }
     assert!(reset(&*store, "token", "second hash", second(4)).await.is_some());
     assert_eq!(store.owner(&token, ResetPassword, second(5)).await.expect("the store answers"), None);
+}
+
+pub(crate) async fn whether_a_token_has_expired_is_known_of_the_newest(place: AccountPlace<'_>) {
+    let store = place.open().await;
+    let ada = sign_up(&*store, "ada").await;
+    let has_expired = async |token: &str, purpose, now| {
+        let token = TokenHash::of(token.as_bytes());
+        store.has_expired(&token, purpose, second(now)).await.expect("the store answers")
+    };
+    issue(&*store, ada, VerifyEmail, "token").await;
+    assert!(!has_expired("token", VerifyEmail, EXPIRES - 1).await);
+    assert_eq!(verify(&*store, "token", second(EXPIRES)).await, None);
+    assert!(has_expired("token", VerifyEmail, EXPIRES).await);
+    assert!(!has_expired("token", ResetPassword, EXPIRES).await);
+    assert!(!has_expired("a guess", VerifyEmail, EXPIRES).await);
+    issue(&*store, ada, VerifyEmail, "newer").await;
+    assert!(!has_expired("token", VerifyEmail, EXPIRES).await, "it was replaced");
+    assert!(verify(&*store, "newer", second(2)).await.is_some());
+    assert!(!has_expired("newer", VerifyEmail, EXPIRES).await, "it was used");
 }
 
 pub(crate) async fn whatever_comes_at_once_nothing_fails(place: AccountPlace<'_>) {

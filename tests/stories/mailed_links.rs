@@ -126,8 +126,10 @@ async fn a_link_to_confirm_lasts_a_day() {
     asks_for_another_link(&ada).await;
     let expired = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(DAY);
-    confirms(&service, &late).await.refused(410, "TOKEN_SPENT");
-    confirms(&service, &expired).await.refused(410, "TOKEN_SPENT");
+    let error = confirms(&service, &late).await.refused(410, "TOKEN_SPENT");
+    assert_eq!(error["details"], json!([{ "field": "token", "message": "was used or replaced" }]));
+    let error = confirms(&service, &expired).await.refused(410, "TOKEN_SPENT");
+    assert_eq!(error["details"], json!([{ "field": "token", "message": "has expired" }]));
 
     let ada = ada.logs_in().await;
     asks_for_another_link(&ada).await;
@@ -151,7 +153,8 @@ async fn a_forgotten_password_is_replaced_and_every_session_ends() {
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
     assert!(service.newest_mail(PasswordChanged, ADDRESS).await.is_some());
-    resets(&service, &token, "Millet88").await.refused(410, "TOKEN_SPENT");
+    let error = resets(&service, &token, "Millet88").await.refused(410, "TOKEN_SPENT");
+    assert_eq!(error["details"], json!([{ "field": "token", "message": "was used or replaced" }]));
     try_login(&service.api, "ada", "Barley77").await.expect(200);
 }
 
@@ -162,7 +165,8 @@ async fn a_link_to_a_new_password_lasts_an_hour() {
     forgets_password(&service, ADDRESS).await.expect(200);
     let token = service.newest_token(ResetPassword, ADDRESS).await;
     service.clock.advance(3_600);
-    resets(&service, &token, "Barley77").await.refused(410, "TOKEN_SPENT");
+    let error = resets(&service, &token, "Barley77").await.refused(410, "TOKEN_SPENT");
+    assert_eq!(error["details"], json!([{ "field": "token", "message": "has expired" }]));
     forgets_password(&service, ADDRESS).await.expect(200);
     let token = service.newest_token(ResetPassword, ADDRESS).await;
     service.clock.advance(3_599);

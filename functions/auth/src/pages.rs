@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use shared::clock::random_bytes;
 use shared::http::{ApiError, Failures};
-use shared::mail::Brand;
+use shared::mail::{Brand, lifetime};
+use shared::storage::TokenPurpose;
 
 use crate::Auth;
 
@@ -18,6 +19,7 @@ use crate::Auth;
 struct VerifyEmailPage<'a> {
     brand: &'a Brand,
     nonce: &'a str,
+    valid_for: &'a str,
 }
 
 #[derive(Template)]
@@ -25,6 +27,7 @@ struct VerifyEmailPage<'a> {
 struct ResetPasswordPage<'a> {
     brand: &'a Brand,
     nonce: &'a str,
+    valid_for: &'a str,
 }
 
 /// The page on which an address is confirmed.
@@ -36,7 +39,8 @@ struct ResetPasswordPage<'a> {
     responses((status = 200, content_type = "text/html", body = String), Failures)
 )]
 pub(crate) async fn verify_email(State(auth): State<Auth>) -> Result<Response, ApiError> {
-    page(&auth, |brand, nonce| VerifyEmailPage { brand, nonce }.render())
+    let valid_for = &*lifetime(TokenPurpose::VerifyEmail);
+    page(&auth, |brand, nonce| VerifyEmailPage { brand, nonce, valid_for }.render())
 }
 
 /// The page on which a new password is chosen.
@@ -48,7 +52,8 @@ pub(crate) async fn verify_email(State(auth): State<Auth>) -> Result<Response, A
     responses((status = 200, content_type = "text/html", body = String), Failures)
 )]
 pub(crate) async fn reset_password(State(auth): State<Auth>) -> Result<Response, ApiError> {
-    page(&auth, |brand, nonce| ResetPasswordPage { brand, nonce }.render())
+    let valid_for = &*lifetime(TokenPurpose::ResetPassword);
+    page(&auth, |brand, nonce| ResetPasswordPage { brand, nonce, valid_for }.render())
 }
 
 fn page(auth: &Auth, render: impl FnOnce(&Brand, &str) -> askama::Result<String>) -> Result<Response, ApiError> {

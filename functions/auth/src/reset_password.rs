@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::Auth;
 use crate::service::Done;
-use crate::verify_email::{parse_token, spent};
+use crate::verify_email::parse_token;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ResetPasswordRequest {
@@ -29,7 +29,8 @@ pub(crate) struct ResetPasswordRequest {
     request_body = ResetPasswordRequest,
     responses(
         (status = 200, body = Done),
-        (status = 410, description = "The link was used before or has expired", body = ErrorBody),
+        (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
+            body = ErrorBody),
         BodyFailures,
         Failures
     )
@@ -46,11 +47,14 @@ pub(crate) async fn reset_password(
     // Before as well as after: if the sessions cannot be ended, the link stays good. Those who log in meanwhile are ended
     // after.
     let now = auth.clock.now();
-    let owner = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await?.ok_or_else(spent)?;
+    let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await? else {
+        return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
+    };
     auth.gate.sessions.end_others(owner, None).await?;
-    let reset = auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?;
-    let user = reset.ok_or_else(spent)?;
+    if auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?.is_none() {
+        return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
+    }
     auth.mail_queued.notify_one();
-    auth.gate.sessions.end_others(user.id, None).await?;
+    auth.gate.sessions.end_others(owner, None).await?;
     Ok(Done::because("Your password is changed; log in with the new one."))
 }

@@ -4,6 +4,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
 use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::models::{FieldError, Timestamp};
+use shared::storage::{StoreResult, TokenPurpose};
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -24,7 +26,8 @@ pub(crate) struct VerifyEmailRequest {
     request_body = VerifyEmailRequest,
     responses(
         (status = 200, body = Done),
-        (status = 410, description = "The link was used before or has expired", body = ErrorBody),
+        (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
+            body = ErrorBody),
         BodyFailures,
         Failures
     )
@@ -35,8 +38,10 @@ pub(crate) async fn verify_email(
     JsonBody(request): JsonBody<VerifyEmailRequest>,
 ) -> Result<Json<Done>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
-    let verified = auth.mail_tokens.verify_email(&token.hash(), auth.clock.now()).await?;
-    verified.ok_or_else(spent)?;
+    let now = auth.clock.now();
+    if auth.mail_tokens.verify_email(&token.hash(), now).await?.is_none() {
+        return Err(auth.spent(&token, TokenPurpose::VerifyEmail, now).await?);
+    }
     auth.mail_queued.notify_one();
     Ok(Done::because("Your e-mail address is confirmed."))
 }
@@ -46,7 +51,20 @@ pub(crate) fn parse_token(text: &str) -> Result<OpaqueToken, ApiError> {
     OpaqueToken::parse(text).ok_or_else(|| invalid_field("token", "is not the token of a link; copy the link whole"))
 }
 
-/// The answer to a link that leads nowhere any more.
-pub(crate) fn spent() -> ApiError {
-    ApiError::new(Code::TokenSpent, "this link was used before or has expired; ask for a new one")
+impl Auth {
+    /// The answer to a link that leads nowhere any more.
+    pub(crate) async fn spent(
+        &self,
+        token: &OpaqueToken,
+        purpose: TokenPurpose,
+        now: Timestamp,
+    ) -> StoreResult<ApiError> {
+        let (message, detail) = if self.mail_tokens.has_expired(&token.hash(), purpose, now).await? {
+            ("this link has expired; ask for a new one", "has expired")
+        } else {
+            ("this link was used before, or there is a newer one", "was used or replaced")
+        };
+        let details = vec![FieldError::new("token", detail)];
+        Ok(ApiError { details, ..ApiError::new(Code::TokenSpent, message) })
+    }
 }

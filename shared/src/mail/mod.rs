@@ -17,7 +17,7 @@ pub use courier::{Courier, Delivery};
 pub use memory::MemoryMailer;
 pub use outbox::OutboxFolder;
 pub use resend::Resend;
-pub use templates::{Brand, Letter};
+pub use templates::{Brand, Letter, lifetime};
 
 use crate::clock::{Clock, Random};
 use crate::config::Settings;

@@ -79,14 +79,14 @@ impl Letter<'_> {
         let (kind, subject, html, text) = match self {
             Self::VerifyEmail { token } => {
                 let link = &*link("verify-email", token);
-                let valid_for = &*hours(TokenPurpose::VerifyEmail);
+                let valid_for = &*lifetime(TokenPurpose::VerifyEmail);
                 let html = VerifyEmailHtml { brand, username, link, valid_for }.render();
                 let text = VerifyEmailText { brand, username, link, valid_for }.render();
                 (MailKind::VerifyEmail, "Confirm your email address".to_owned(), html, text)
             }
             Self::ResetPassword { token } => {
                 let link = &*link("reset-password", token);
-                let valid_for = &*hours(TokenPurpose::ResetPassword);
+                let valid_for = &*lifetime(TokenPurpose::ResetPassword);
                 let html = ResetPasswordHtml { brand, username, link, valid_for }.render();
                 let text = ResetPasswordText { brand, username, link, valid_for }.render();
                 (MailKind::ResetPassword, "Reset your password".to_owned(), html, text)
@@ -107,7 +107,7 @@ impl Letter<'_> {
 }
 
 /// For how long a link works, in words.
-fn hours(purpose: TokenPurpose) -> String {
+pub fn lifetime(purpose: TokenPurpose) -> String {
     match purpose.lifetime() / 3_600 {
         1 => "1 hour".to_owned(),
         hours => format!("{hours} hours"),

@@ -116,6 +116,9 @@ pub trait MailTokens: Send + Sync {
     /// Whose `token` it is, if it works for `purpose`. Asking spends nothing.
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>>;
 
+    /// Whether `token` would work for `purpose`, had it not expired. Long after that nobody knows any more.
+    async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool>;
+
     /// Uses `token` to verify its user's address; the user, or `None` if it does not work.
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>>;
 

@@ -11,6 +11,8 @@ const ISSUE: &str = "
 INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (user_id, purpose) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
 
+const EXPIRED: &str = "SELECT 1 FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at <= ?3";
+
 /// Before the address is verified.
 const WELCOME: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at)
@@ -27,7 +29,7 @@ const RESET: &str = "
 UPDATE users SET password_hash = ?4, email_verified_at = coalesce(email_verified_at, ?3)
 WHERE deleted_at IS NULL
     AND id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
-const SPEND: &str = "DELETE FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2";
+const SPEND: &str = "DELETE FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3";
 
 /// Before the token is spent.
 const NOTICE: &str = "
@@ -55,6 +57,11 @@ impl MailTokens for Embedded {
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
         let who = Presented { token, purpose, now };
         Ok(self.one_account(who.does(BY_TOKEN)).await?.map(|account| account.user.id))
+    }
+
+    async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool> {
+        let done = self.file.read(vec![Presented { token, purpose, now }.does(EXPIRED)]).await?;
+        Ok(done.iter().any(|done| !done.rows.is_empty()))
     }
 
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
@@ -98,8 +105,7 @@ impl Embedded {
     /// Does `effects` for the user whose token works, and spends it.
     async fn spend(&self, who: Presented<'_>, effects: Vec<Statement>) -> StoreResult<Option<User>> {
         let mut statements = effects;
-        let spend = Statement::new(SPEND, [who.token.as_str().into(), who.purpose.name().into()]);
-        statements.extend([who.does(BY_TOKEN), spend]);
+        statements.extend([who.does(BY_TOKEN), who.does(SPEND)]);
         let done = self.file.write(statements).await?;
         let row = done.into_iter().flat_map(|done| done.rows).next();
         Ok(row.map(read_account).transpose()?.map(|account| account.user))

@@ -54,6 +54,24 @@ impl MailTokens for PostgresAccounts {
         .await
     }
 
+    async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            let expired = sqlx::query_scalar!(
+                r#"SELECT EXISTS (
+                       SELECT FROM mail_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at <= $3
+                   ) AS "expired!""#,
+                token.as_str(),
+                purpose.name(),
+                Time(now) as _,
+            )
+            .fetch_one(lease.connection())
+            .await?;
+            Ok((lease, expired))
+        })
+        .await
+    }
+
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
         self.within(async {
             let mut lease = self.lease().await?;
