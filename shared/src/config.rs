@@ -24,6 +24,8 @@ pub struct Settings {
     /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end. Only what sends
     /// mails needs it.
     pub public_url: Option<String>,
+    /// `PRODUCT_URL`: where mails say that SQL Studio lives. Default `https://sqlstudio.app`.
+    pub product_url: String,
     /// `JWT_SECRET`: what access tokens are signed with; at least 32 bytes.
     pub jwt_secret: Option<SecretString>,
     /// `JWT_SECRET_PREVIOUS`: what they were signed with until lately.
@@ -64,10 +66,12 @@ impl Settings {
     /// Names the variable that is wrong.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let or = |name: &str, default: &str| lookup(name).unwrap_or_else(|| default.to_owned());
-        let public_url = lookup("PUBLIC_URL");
-        if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err("PUBLIC_URL must start with http:// or https://".to_owned());
-        }
+        let page = |name: &str| match lookup(name) {
+            Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
+                Err(format!("{name} must start with http:// or https://"))
+            }
+            url => Ok(url.map(|url| url.trim_end_matches('/').to_owned())),
+        };
         let strategy = or("CONFLICT_STRATEGY", Strategy::LastWriteWins.name());
         let one = |name: &str, schemes: &[&str]| lookup(name).map(|url| checked_url(name, &url, schemes)).transpose();
         let several = |name: &str, schemes: &[&str]| {
@@ -86,7 +90,8 @@ impl Settings {
             turso_token: lookup("TURSO_AUTH_TOKEN").map(SecretString::from),
             redis_url: one("REDIS_URL", &["redis", "rediss"])?,
             data: or("DATA_DIR", "./data").into(),
-            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: page("PUBLIC_URL")?,
+            product_url: page("PRODUCT_URL")?.unwrap_or_else(|| "https://sqlstudio.app".to_owned()),
             jwt_secret: lookup("JWT_SECRET").map(SecretString::from),
             jwt_secret_previous: lookup("JWT_SECRET_PREVIOUS").map(SecretString::from),
             rate_limits: match or("RATE_LIMITS", "on").as_str() {
@@ -108,7 +113,7 @@ impl Settings {
     #[cfg(feature = "mail")]
     pub fn brand(&self) -> Result<crate::mail::Brand, String> {
         let url = self.public_url.as_ref().ok_or("PUBLIC_URL is not set: the links in mails need it")?;
-        Ok(crate::mail::Brand::sql_studio(url))
+        Ok(crate::mail::Brand::sql_studio(&self.product_url, url))
     }
 
     /// The keys of access tokens.
@@ -146,6 +151,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (name, pairs) in [
             ("PUBLIC_URL", &[("PUBLIC_URL", "studio.example")] as &'static [_]),
+            ("PRODUCT_URL", &[("PRODUCT_URL", "javascript:alert(1)")]),
             ("RATE_LIMITS", &[("RATE_LIMITS", "none")]),
             ("CONFLICT_STRATEGY", &[("CONFLICT_STRATEGY", "mine")]),
             ("CORS_ORIGINS", &[("CORS_ORIGINS", "a\nb")]),

@@ -22,7 +22,7 @@ const ENOUGH: usize = 40;
 /// Somebody who takes the mails of `service` to `provider`.
 fn courier(service: &Service, provider: &Provider) -> Courier {
     let (accounts, mailer) = (service.studio.stores.accounts(), Arc::new(provider.mailer()));
-    let brand = Brand::sql_studio("https://studio.example");
+    let brand = Brand::sql_studio("https://studio.example", "https://sync.studio.example");
     Courier::new(accounts, mailer, brand, Arc::new(SystemRandom), service.clock.clone())
 }
 

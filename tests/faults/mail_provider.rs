@@ -81,7 +81,7 @@ fn mail() -> Mail {
         created_at: Timestamp::EPOCH,
     };
     let letter = Letter::VerifyEmail { token: "secret" };
-    let brand = Brand::sql_studio("https://studio.example");
+    let brand = Brand::sql_studio("https://studio.example", "https://sync.studio.example");
     letter.to(&user, &brand, "the key of this mail".to_owned()).expect("the mail is written")
 }
 
@@ -94,7 +94,7 @@ async fn a_mail_is_sent_whole() {
     assert_eq!(body["subject"], "Confirm your email address");
     for part in ["html", "text"] {
         let text = body[part].as_str().expect("a text");
-        assert!(text.contains("https://studio.example/verify-email?token=secret"), "{text}");
+        assert!(text.contains("https://sync.studio.example/verify-email?token=secret"), "{text}");
     }
     assert!(!body["html"].as_str().expect("a text").contains("<b>Ada</b>"));
 }

@@ -17,7 +17,7 @@ pub use device::{Device, Key, Known, PendingChange};
 pub use items::{connection, history, saved_query};
 pub use process::ServerProcess;
 pub use proxy::{Fault, Proxy};
-pub use servers::{PgBouncer, PostgresServer, RedisServer, Sqld};
+pub use servers::{ChromeDriver, PgBouncer, PostgresServer, RedisServer, Sqld};
 pub use service::Service;
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.

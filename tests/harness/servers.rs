@@ -307,6 +307,29 @@ impl PgBouncer {
     }
 }
 
+/// What drives Chromium, by the `WebDriver` protocol. It ends its browsers when it is asked to end.
+pub struct ChromeDriver(Server);
+
+impl ChromeDriver {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When the program is missing or does not come up.
+    pub async fn start() -> Self {
+        let driver = program("chromedriver", &[]);
+        let mut server =
+            Server::start_ended_by("TERM", |_, port| words(&format!("{driver} --port={port} --silent"))).await;
+        let is_up = |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
+        server.until("chromedriver", is_up).await;
+        Self(server)
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.0.port)
+    }
+}
+
 /// Where Debian keeps PostgreSQL's programs, the newest version first.
 fn postgres_folders() -> Vec<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -332,7 +355,7 @@ async fn says(port: u16, text: &str) -> String {
     let mut answer = String::new();
     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await {
         stream.write_all(text.as_bytes()).await.ok();
-        stream.read_to_string(&mut answer).await.ok();
+        tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await.ok();
     }
     answer
 }

@@ -11,6 +11,8 @@ pub struct Brand {
     pub name: String,
     /// Where the product lives.
     pub url: String,
+    /// Where links lead that this service answers itself, without a `/` at the end.
+    pub service_url: String,
     /// The colour of buttons, as `#rrggbb`.
     pub accent: String,
     /// The colour of text on it, as `#rrggbb`.
@@ -20,11 +22,12 @@ pub struct Brand {
 }
 
 impl Brand {
-    /// SQL Studio, whose links lead to `url`.
-    pub fn sql_studio(url: &str) -> Self {
+    /// SQL Studio, which lives at `url` and is served at `service_url`.
+    pub fn sql_studio(url: &str, service_url: &str) -> Self {
         Self {
             name: "SQL Studio".to_owned(),
             url: url.to_owned(),
+            service_url: service_url.to_owned(),
             accent: "#2f5fd0".to_owned(),
             accent_text: "#ffffff".to_owned(),
             support_email: "support@sqlstudio.app".to_owned(),
@@ -75,7 +78,7 @@ impl Letter<'_> {
     /// When a template cannot be rendered.
     pub fn to(self, user: &User, brand: &Brand, idempotency_key: String) -> Result<Mail, MailError> {
         let username = user.username.as_str();
-        let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.url);
+        let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.service_url);
         let (kind, subject, html, text) = match self {
             Self::VerifyEmail { token } => {
                 let link = &*link("verify-email", token);
