@@ -1,26 +1,36 @@
 //! Running a router as a Lambda function behind an API Gateway REST API.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use lambda_extension::{Extension, LambdaEvent, service_fn};
+use lambda_extension::{Extension, LambdaEvent, NextEvent, service_fn};
+use lambda_http::lambda_runtime::Runtime;
+use lambda_http::lambda_runtime::layers::TracingLayer;
 use lambda_http::request::RequestContext;
+use lambda_http::tower::util::MapFutureLayer;
+use lambda_http::{Adapter, Error};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
+use crate::clock::{Clock, SystemClock};
 use crate::http::ClientAddress;
+
+/// How long before the function's timeout it is left alone, to ask for the next event.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// Serves `router` until the instance is taken away.
 ///
 /// # Errors
 /// When the runtime cannot be reached.
-pub async fn serve(router: Router) -> Result<(), lambda_http::Error> {
+pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_http::run(router.layer(from_fn(note_address))).await
 }
 
-/// As [`serve`], and does `after` after each answer, before the instance is frozen. The answer does not wait for it.
+/// As [`serve`], and does `after` after each answer, before the instance is frozen. The answer does not wait for it; it has
+/// until shortly before the function's own timeout.
 ///
 /// It takes an extension within the process for that: an instance is frozen when both its function and its extensions ask
 /// for the next event
@@ -28,24 +38,17 @@ pub async fn serve(router: Router) -> Result<(), lambda_http::Error> {
 ///
 /// # Errors
 /// When the runtime cannot be reached.
-pub async fn serve_then<F: Future<Output = ()>>(
-    router: Router,
-    after: impl Fn() -> F,
-) -> Result<(), lambda_http::Error> {
-    let answered = Arc::new(Notify::new());
-    let bell = answered.clone();
-    let router = router.layer(from_fn(move |request: Request, next: Next| {
-        let bell = bell.clone();
-        async move {
-            let response = next.run(request).await;
-            bell.notify_one();
-            response
+pub async fn serve_then<F: Future<Output = ()>>(router: Router, after: impl Fn() -> F) -> Result<(), Error> {
+    let answered = Notify::new();
+    let after_answer = service_fn(async |event: LambdaEvent| {
+        let all = async {
+            answered.notified().await;
+            after().await;
+        };
+        if timeout(time_left(&event.next), all).await.is_err() {
+            tracing::warn!("what follows an answer was not done in time");
         }
-    }));
-    let after_answer = service_fn(async |_: LambdaEvent| {
-        answered.notified().await;
-        after().await;
-        Ok::<(), lambda_extension::Error>(())
+        Ok::<(), Error>(())
     });
     // The name tells extensions apart; this one is alone.
     let extension = Extension::new()
@@ -53,8 +56,23 @@ pub async fn serve_then<F: Future<Output = ()>>(
         .with_events(&["INVOKE"])
         .with_events_processor(after_answer);
     let extension = extension.register().await?;
-    tokio::try_join!(serve(router), extension.run())?;
+    // Around the runtime rather than the router: an event that is no request, too, is answered.
+    let ring = MapFutureLayer::new(|answer| async {
+        let posted = answer.await;
+        answered.notify_one();
+        posted
+    });
+    let router = router.layer(from_fn(note_address));
+    let runtime = Runtime::new(Adapter::from(router)).layer(TracingLayer::new()).layer(ring);
+    tokio::try_join!(runtime.run(), extension.run())?;
     Ok(())
+}
+
+/// How long there is until shortly before the function times out.
+fn time_left(event: &NextEvent) -> Duration {
+    let NextEvent::Invoke(event) = event else { return Duration::ZERO };
+    let now = u64::try_from(SystemClock.now().micros() / 1_000).unwrap_or_default();
+    Duration::from_millis(event.deadline_ms.saturating_sub(now)).saturating_sub(MARGIN)
 }
 
 /// The client's address is the one that API Gateway saw.

@@ -111,6 +111,20 @@ async fn one_courier_stands_in_for_another_who_died() {
 }
 
 #[tokio::test]
+async fn a_mail_that_every_courier_dies_of_is_given_up() {
+    let service = Service::start().await;
+    service.api.sign_up("ada").await;
+    let silent = Provider::answering(vec![ResponseTemplate::new(200).set_delay(TIME)]).await;
+    let dying = courier(&service, &silent);
+    for _ in 0..10 {
+        timeout(Duration::from_millis(200), deliver(&dying)).await.expect_err("the mail is on its way");
+        service.clock.advance(60);
+    }
+    assert_eq!(deliver(&dying).await, Delivery { given_up: 1, ..Delivery::default() });
+    assert_eq!(silent.asked().await.len(), 10);
+}
+
+#[tokio::test]
 async fn several_couriers_send_each_mail_once() {
     let service = Service::start().await;
     for place in 0..12 {

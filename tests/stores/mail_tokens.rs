@@ -226,7 +226,7 @@ pub(crate) async fn whatever_comes_at_once_nothing_fails(place: AccountPlace<'_>
     let ada = sign_up(&*store, "ada").await;
     let mut everything = JoinSet::new();
     for round in 0..20 {
-        for what in 0..5 {
+        for what in 0..7 {
             let store = store.clone();
             everything.spawn(async move {
                 let [to_verify, to_reset] = ["verify", "reset"].map(|purpose| format!("{purpose} {}", round % 3));
@@ -240,7 +240,18 @@ pub(crate) async fn whatever_comes_at_once_nothing_fails(place: AccountPlace<'_>
                         let (old, new) = (account.password_hash, SecretString::from("first hash"));
                         store.change_password(ada, &old, &new, second(2)).await.expect("a refusal is no fault");
                     }
-                    _ => drop(store.purge_expired(second(2), 10).await.expect("the store writes")),
+                    4 => drop(store.purge_expired(second(EXPIRES), 10).await.expect("the store writes")),
+                    5 => {
+                        let now = second(100 * round);
+                        store.request_verification(ada, now).await.expect("the store writes");
+                        store.forget_settled(now, 10).await.expect("the store writes");
+                    }
+                    _ => {
+                        let claimed = store.claim(second(2_000), second(2_060)).await.expect("the store writes");
+                        if let Some(mail) = claimed {
+                            store.settle(&mail, None).await.expect("the store writes");
+                        }
+                    }
                 }
             });
         }

@@ -118,12 +118,11 @@ async fn what_has_expired_is_removed_and_what_lives_is_left() {
     service.deliver().await;
     service.clock.advance(DAY / 2);
     let bob = Person::joins(&service, "bob").await;
-    assert_eq!(service.purge().await.expired, 1, "the mail to Ada, which was sent");
     assert_eq!(service.purge().await, Report::default());
 
     service.deliver().await;
     service.clock.advance(DAY / 2);
-    assert_eq!(service.purge().await.expired, 2, "the link in Ada's mail, and the mail to Bob");
+    assert_eq!(service.purge().await.expired, 1, "the link in Ada's mail");
     service.clock.advance(6 * DAY);
     // What Redis keeps is forgotten by itself.
     let of_sessions = if service.on_servers() { 0 } else { 2 };

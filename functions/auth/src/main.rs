@@ -23,6 +23,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (router, _) =
         router(Auth::new(gate, accounts, data, queued.clone(), settings.brand()?, random, clock)).split_for_parts();
     // What is not delivered here is left to the `mail` function.
-    let deliver = || courier.deliver_if(&queued, 3, Duration::from_secs(5));
+    let deliver = || courier.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1));
     lambda::serve_then(framed(router, Frame::of(&settings)), deliver).await
 }

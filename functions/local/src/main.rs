@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use local::{Stores, Studio, document, ensure_signing_key, serve};
@@ -12,6 +13,8 @@ use shared::mail::mailer;
 use shared::models::Timestamp;
 use shared::telemetry;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// The sync backend of SQL Studio, on this machine.
 #[derive(Parser)]
@@ -60,6 +63,9 @@ struct PurgeArgs {
     now: Option<Timestamp>,
 }
 
+/// How long a mail that is on its way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
@@ -99,7 +105,8 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
     let studio = open(args.folder, Some(address)).await?;
     let router = studio.router()?;
     let (courier, queued) = (studio.courier()?, studio.mail_queued.clone());
-    tokio::spawn(async move { courier.run(&queued).await });
+    let (stop, stopped) = oneshot::channel::<()>();
+    let courier = tokio::spawn(async move { courier.run(&queued, stopped).await });
     let stores = studio.stores.clone();
     tokio::spawn(async move {
         for (store, error) in stores.out().await {
@@ -107,7 +114,11 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
         }
     });
     greet(address, &studio.settings);
-    Ok(serve(listener, router).await?)
+    serve(listener, router).await?;
+    drop(stop);
+    // A mail that is on its way would otherwise be sent once more.
+    timeout(GRACE, courier).await.ok();
+    Ok(())
 }
 
 /// Opens the stores that the settings name, and brings the file in `folder` up to date. `address`, where there is one, is

@@ -21,5 +21,5 @@ async fn main() -> Result<(), Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
     let courier = Courier::new(connect::accounts(&settings, 1)?, mailer, settings.brand()?, random, clock);
-    run(service_fn(|_: LambdaEvent<Value>| async { courier.deliver(MOST, TIME).await.map_err(Error::from) })).await
+    run(service_fn(|_: LambdaEvent<Value>| async { courier.round(MOST, TIME).await.map_err(Error::from) })).await
 }

@@ -34,7 +34,7 @@ pub struct Report {
     pub tombstones: u64,
     /// Settled conflicts.
     pub conflicts: u64,
-    /// Expired sessions, refresh tokens and mail tokens, and mails that are settled.
+    /// Expired sessions, refresh tokens and mail tokens.
     pub expired: u64,
     /// Accounts whose deletion had been interrupted.
     pub accounts: u64,

@@ -1,16 +1,18 @@
+use std::fmt::Display;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::counter;
 use serde::Serialize;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Brand, Letter, MailError, Mailer};
 use crate::auth::OpaqueToken;
 use crate::clock::{Clock, Random};
 use crate::models::User;
-use crate::storage::{AccountStore, MailKind, QueuedMail, StoreResult, TokenPurpose};
+use crate::storage::{AccountStore, MailKind, QueuedMail, StoreError, StoreResult, TokenPurpose};
 
 /// For how many seconds a mail is left to whoever sends it. A mailer takes 10 s at most, and each of three calls of a store 7.
 const LEASE: i64 = 60;
@@ -21,10 +23,13 @@ const ATTEMPTS: u32 = 10;
 /// How often what is due is looked for, though nobody said that there is anything.
 const ROUND: Duration = Duration::from_secs(60);
 
+/// Most settled mails that one round forgets.
+const FORGOTTEN: usize = 5_000;
+
 /// Sends the mails that wait. Any number of couriers may work at the same time.
 ///
 /// A link is made when its mail is sent, and none is kept: the store knows only the hash of its token. So each mail is sent
-/// at least once, and once where whoever delivers it answers.
+/// at least once, and once where whoever delivers it answers; of two with links the newer one's works.
 #[derive(Clone)]
 pub struct Courier {
     accounts: Arc<dyn AccountStore>,
@@ -43,7 +48,7 @@ pub struct Delivery {
     pub postponed: u64,
     /// Not to be tried any more.
     pub given_up: u64,
-    /// Not wanted any more: the account is gone, or its address is verified.
+    /// Not wanted (any more): the account is gone or never was, or its address is verified.
     pub dropped: u64,
 }
 
@@ -66,32 +71,51 @@ impl Courier {
         Self { accounts, mailer, brand: Arc::new(brand), random, clock }
     }
 
-    /// Delivers for as long as it is polled: at once when `queued` says so, and each minute what is due by then.
-    pub async fn run(&self, queued: &Notify) {
+    /// Delivers until `stop`: at once when `queued` says so, and each minute what is due by then.
+    pub async fn run(self, queued: &Notify, stop: impl Future) {
+        let mut stop = pin!(stop);
         loop {
-            self.attempt(usize::MAX, ROUND).await;
-            timeout(ROUND, queued.notified()).await.ok();
+            let courier = self.clone();
+            // In a task of its own: whatever is wrong with one mail, the next round comes.
+            match tokio::spawn(async move { courier.round(usize::MAX, ROUND).await }).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "mails cannot be delivered"),
+                Err(error) => tracing::error!(%error, "the courier fell over a mail"),
+            }
+            tokio::select! {
+                _ = &mut stop => return,
+                _ = timeout(ROUND, queued.notified()) => {}
+            }
         }
     }
 
-    /// As [`deliver`](Self::deliver), if `queued` says that there may be something, and without a result.
-    pub async fn deliver_if(&self, queued: &Notify, most: usize, time: Duration) {
-        if timeout(Duration::ZERO, queued.notified()).await.is_ok() {
-            self.attempt(most, time).await;
+    /// As [`deliver`](Self::deliver) for at most `time` in all, if `queued` says that there may be something. It takes
+    /// `at_least` so long: that there was nothing is not to be seen from outside.
+    pub async fn deliver_if(&self, queued: &Notify, most: usize, time: Duration, at_least: Duration) {
+        if timeout(Duration::ZERO, queued.notified()).await.is_err() {
+            return;
         }
-    }
-
-    async fn attempt(&self, most: usize, time: Duration) {
-        if let Err(error) = self.deliver(most, time).await {
+        let (delivered, ()) = tokio::join!(timeout(time, self.deliver(most, time)), sleep(at_least));
+        if let Ok(Err(error)) = delivered {
             tracing::warn!(%error, "mails cannot be delivered");
         }
+    }
+
+    /// As [`deliver`](Self::deliver), and forgets what is long settled.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn round(&self, most: usize, time: Duration) -> StoreResult<Delivery> {
+        let delivery = self.deliver(most, time).await?;
+        self.accounts.forget_settled(self.clock.now(), FORGOTTEN).await?;
+        Ok(delivery)
     }
 
     /// Delivers at most `most` of the mails that are due, and begins none after `time` is over. Ends with the first that
     /// cannot be handed over: the others would fare no better.
     ///
     /// # Errors
-    /// When the store fails. What was taken on is due again in a minute.
+    /// When the store is out. What was taken on is due again in a minute.
     pub async fn deliver(&self, most: usize, time: Duration) -> StoreResult<Delivery> {
         let end = Instant::now() + time;
         let mut delivery = Delivery::default();
@@ -101,20 +125,30 @@ impl Courier {
             }
             let now = self.clock.now();
             let Some(queued) = self.accounts.claim(now, now.plus_seconds(LEASE)).await? else { break };
-            match self.settle(&queued).await? {
-                Fate::Sent => delivery.sent += 1,
-                Fate::Dropped => delivery.dropped += 1,
-                Fate::GivenUp => delivery.given_up += 1,
-                Fate::Postponed => {
+            match self.settle(&queued).await {
+                Ok(Fate::Sent) => delivery.sent += 1,
+                Ok(Fate::Dropped) => delivery.dropped += 1,
+                Ok(Fate::GivenUp) => delivery.given_up += 1,
+                Ok(Fate::Postponed) => {
                     delivery.postponed += 1;
                     break;
                 }
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                // It is due again, as often as any mail, and no other has to wait for it.
+                Err(error) => tracing::error!(user = %queued.user, %error, "a mail cannot be sent"),
             }
+        }
+        if delivery != Delivery::default() {
+            tracing::info!(event = "mails_delivered", ?delivery, "mails delivered");
         }
         Ok(delivery)
     }
 
     async fn settle(&self, queued: &QueuedMail) -> StoreResult<Fate> {
+        // Somebody took it on for the last time, and never came back.
+        if queued.attempt > ATTEMPTS {
+            return self.give_up(queued, "whoever sent it failed each time").await;
+        }
         let kind = queued.kind.name();
         let Some(user) = self.recipient(queued).await? else {
             self.accounts.settle(queued, None).await?;
@@ -125,17 +159,22 @@ impl Courier {
             counter!("mails_sent", "kind" => kind).increment(1);
             return Ok(Fate::Sent);
         };
-        let (user, attempt) = (queued.user, queued.attempt);
-        if matches!(error, MailError::Unavailable(_)) && attempt < ATTEMPTS {
-            let pause = pause_after(attempt);
+        if matches!(error, MailError::Unavailable(_)) && queued.attempt < ATTEMPTS {
+            let pause = pause_after(queued.attempt);
             self.accounts.settle(queued, Some(self.clock.now().plus_seconds(pause))).await?;
             counter!("mails_postponed", "kind" => kind).increment(1);
-            tracing::warn!(kind, %user, attempt, pause, %error, "a mail is tried again later");
+            tracing::warn!(kind, user = %user.id, attempt = queued.attempt, pause, %error, "a mail is tried again later");
             return Ok(Fate::Postponed);
         }
+        self.give_up(queued, error).await
+    }
+
+    async fn give_up(&self, queued: &QueuedMail, reason: impl Display) -> StoreResult<Fate> {
         self.accounts.settle(queued, None).await?;
+        let QueuedMail { user, attempt, .. } = queued;
+        let kind = queued.kind.name();
         counter!("mails_given_up", "kind" => kind).increment(1);
-        tracing::error!(event = "mail_given_up", kind, %user, attempt, %error, "a mail was given up");
+        tracing::error!(event = "mail_given_up", kind, %user, attempt, %reason, "a mail was given up");
         Ok(Fate::GivenUp)
     }
 

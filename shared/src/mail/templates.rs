@@ -58,7 +58,7 @@ macro_rules! part {
     ($name:ident, $path:literal $(, $field:ident)*) => {
         #[derive(Template)]
         #[template(path = $path)]
-        struct $name<'a> { brand: &'a Brand, username: &'a str, $($field: &'a str),* }
+        struct $name<'a> { brand: &'a Brand, name: Option<&'a str>, $($field: &'a str),* }
     };
 }
 
@@ -77,31 +77,32 @@ impl Letter<'_> {
     /// # Errors
     /// When a template cannot be rendered.
     pub fn to(self, user: &User, brand: &Brand, idempotency_key: String) -> Result<Mail, MailError> {
-        let username = user.username.as_str();
+        // Whoever signs up may have chosen both the name and somebody else's address: it is nothing to be read there.
+        let name = user.email_verified_at.map(|_| user.username.as_str());
         let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.service_url);
         let (kind, subject, html, text) = match self {
             Self::VerifyEmail { token } => {
                 let link = &*link("verify-email", token);
                 let valid_for = &*lifetime(TokenPurpose::VerifyEmail);
-                let html = VerifyEmailHtml { brand, username, link, valid_for }.render();
-                let text = VerifyEmailText { brand, username, link, valid_for }.render();
+                let html = VerifyEmailHtml { brand, name, link, valid_for }.render();
+                let text = VerifyEmailText { brand, name, link, valid_for }.render();
                 (MailKind::VerifyEmail, "Confirm your email address".to_owned(), html, text)
             }
             Self::ResetPassword { token } => {
                 let link = &*link("reset-password", token);
                 let valid_for = &*lifetime(TokenPurpose::ResetPassword);
-                let html = ResetPasswordHtml { brand, username, link, valid_for }.render();
-                let text = ResetPasswordText { brand, username, link, valid_for }.render();
+                let html = ResetPasswordHtml { brand, name, link, valid_for }.render();
+                let text = ResetPasswordText { brand, name, link, valid_for }.render();
                 (MailKind::ResetPassword, "Reset your password".to_owned(), html, text)
             }
             Self::Welcome => {
-                let html = WelcomeHtml { brand, username }.render();
-                let text = WelcomeText { brand, username }.render();
+                let html = WelcomeHtml { brand, name }.render();
+                let text = WelcomeText { brand, name }.render();
                 (MailKind::Welcome, format!("Welcome to {}", brand.name), html, text)
             }
             Self::PasswordChanged => {
-                let html = PasswordChangedHtml { brand, username }.render();
-                let text = PasswordChangedText { brand, username }.render();
+                let html = PasswordChangedHtml { brand, name }.render();
+                let text = PasswordChangedText { brand, name }.render();
                 (MailKind::PasswordChanged, "Your password was changed".to_owned(), html, text)
             }
         };

@@ -147,7 +147,7 @@ pub trait Deletions: Send + Sync {
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()>;
 }
 
-/// Whatever expires by itself and only takes up room afterwards: sessions, refresh tokens, mail tokens, settled mails.
+/// Whatever expires by itself and only takes up room afterwards: sessions, refresh tokens, mail tokens.
 #[async_trait]
 pub trait Expiry: Send + Sync {
     /// Removes at most `batch` rows of each kind that expired before `now`, and says how many.

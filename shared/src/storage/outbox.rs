@@ -4,7 +4,7 @@ use uuid::{Uuid, uuid};
 use super::StoreResult;
 use crate::models::{EmailAddress, Timestamp, UserId};
 
-/// For how many seconds after one link no other of its kind is sent to the same account.
+/// For how many seconds after one link was asked for no other of its kind can be, for the same account.
 pub const LINK_PAUSE: i64 = 60;
 
 /// What a mail is about.
@@ -57,14 +57,14 @@ pub struct QueuedMail {
 ///
 /// **Law.** Whatever calls for a mail queues it in the same transaction: signing up ([`MailKind::VerifyEmail`]), verifying
 /// the address for the first time ([`MailKind::Welcome`]), changing or resetting the password
-/// ([`MailKind::PasswordChanged`]). Each is claimed by one at a time, until it is settled. It holds no address and no token.
+/// ([`MailKind::PasswordChanged`]); the latter settles a link to reset it, too. Each is claimed by one at a time, until it is settled. It holds no address and no token.
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Queues a link to verify the address of `user`, unless one was queued within [`LINK_PAUSE`].
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()>;
 
     /// Queues a link to reset the password of whoever has `address`, unless one was queued within [`LINK_PAUSE`]. For an
-    /// address that nobody has as much is written, so that the time that it takes does not tell.
+    /// address that nobody has one to a user that is none, so that the time that it takes does not tell.
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()>;
 
     /// Takes on the mail that has been due for longest at `now`. Should nobody settle it, it is due again at `until`.
@@ -73,6 +73,9 @@ pub trait Outbox: Send + Sync {
     /// Ends what [`claim`](Self::claim) began: the mail is done with, or due again at `again_at`. If it was called for
     /// anew, or claimed by somebody else meanwhile, it stays as it is.
     async fn settle(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()>;
+
+    /// Removes at most `batch` settled mails that keep nobody from asking for another any more, and says how many.
+    async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 }
 
 /// The user that stands for whoever would have `address`, where nobody has it.

@@ -41,9 +41,12 @@ INSERT INTO outbox (user_id, kind, queued_at, due_at) SELECT ?1, 'password_chang
 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?2, due_at = ?2, attempts = 0";
 
 /// Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
-const FORGET_RESET: &str = "
-DELETE FROM mail_tokens WHERE user_id = ?1 AND purpose = 'reset_password'
-    AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2)";
+const FORGET_RESET: [&str; 2] = [
+    "DELETE FROM mail_tokens WHERE user_id = ?1 AND purpose = 'reset_password'
+         AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2)",
+    "UPDATE outbox SET due_at = NULL WHERE user_id = ?1 AND kind = 'reset_password'
+         AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2)",
+];
 
 #[async_trait]
 impl Accounts for Embedded {
@@ -98,8 +101,9 @@ impl Accounts for Embedded {
         now: Timestamp,
     ) -> StoreResult<bool> {
         let notice = Statement::new(NOTICE, [id.into(), now.into()]);
-        let forget = Statement::new(FORGET_RESET, [id.into(), new.expose_secret().into()]);
-        let done = self.file.write(vec![replace_password(id, old, new), notice, forget]).await?;
+        let forget = FORGET_RESET.map(|sql| Statement::new(sql, [id.into(), new.expose_secret().into()]));
+        let statements = [replace_password(id, old, new), notice].into_iter().chain(forget);
+        let done = self.file.write(statements.collect()).await?;
         Ok(done.first().is_some_and(|done| done.written > 0))
     }
 

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::Embedded;
 use crate::models::{Timestamp, UserId};
 use crate::storage::libsql::{Columns, Statement, Value};
-use crate::storage::{Deletions, Expiry, LINK_PAUSE, StoreResult};
+use crate::storage::{Deletions, Expiry, StoreResult};
 
 const BEGIN: &str = "
 UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL, password_hash = '', deleted_at = ?2
@@ -12,10 +12,6 @@ const FORGET_TOKENS: &str = "DELETE FROM mail_tokens WHERE user_id = ?1";
 const FORGET_MAILS: &str = "DELETE FROM outbox WHERE user_id = ?1";
 const PENDING: &str = "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT ?1";
 const FINISH: &str = "DELETE FROM users WHERE id = ?1 AND deleted_at IS NOT NULL";
-
-/// Settled mails that no longer keep anybody from asking for another: `?1` when that was called for, `?2` the size of a batch.
-const SETTLED: &str = "
-DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM outbox WHERE due_at IS NULL AND queued_at <= ?1 LIMIT ?2)";
 
 /// `?1` now, `?2` the size of a batch.
 const EXPIRED: [&str; 3] = [
@@ -49,9 +45,8 @@ impl Deletions for Embedded {
 impl Expiry for Embedded {
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
-        let settled = Statement::new(SETTLED, [now.plus_seconds(-LINK_PAUSE).into(), batch.clone()]);
-        let expired = EXPIRED.map(|sql| Statement::new(sql, [now.into(), batch.clone()]));
-        let done = self.file.write([settled].into_iter().chain(expired).collect()).await?;
+        let statements = EXPIRED.map(|sql| Statement::new(sql, [now.into(), batch.clone()]));
+        let done = self.file.write(statements.into()).await?;
         Ok(done.iter().map(|done| done.written).sum())
     }
 }

@@ -36,6 +36,9 @@ const NOTICE: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at)
 SELECT user_id, 'password_changed', ?3, ?3 FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3
 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?3, due_at = ?3, attempts = 0";
+const SETTLE_RESET: &str = "
+UPDATE outbox SET due_at = NULL WHERE kind = 'reset_password'
+    AND user_id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
 const END_VERIFICATION: &str = "
 DELETE FROM mail_tokens WHERE purpose = 'verify_email'
     AND user_id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
@@ -78,7 +81,8 @@ impl MailTokens for Embedded {
         let who = Presented { token, purpose: TokenPurpose::ResetPassword, now };
         let [token, purpose, now] = who.parameters();
         let reset = Statement::new(RESET, [token, purpose, now, password_hash.expose_secret().into()]);
-        self.spend(who, vec![who.does(WELCOME), reset, who.does(NOTICE), who.does(END_VERIFICATION)]).await
+        let others = [NOTICE, SETTLE_RESET, END_VERIFICATION].map(|sql| who.does(sql));
+        self.spend(who, [who.does(WELCOME), reset].into_iter().chain(others).collect()).await
     }
 }
 

@@ -12,19 +12,26 @@ ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?2, due_at = ?2, attempts 
 
 const REQUEST_RESET: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at)
-SELECT coalesce(id, ?2), 'reset_password', ?3, iif(id IS NOT NULL, ?3, NULL)
+SELECT coalesce(id, ?2), 'reset_password', ?3, ?3
 FROM (SELECT 1) LEFT JOIN users ON email_key = ?1 AND deleted_at IS NULL
 WHERE true
-ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = excluded.queued_at, due_at = excluded.due_at, attempts = 0
+ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?3, due_at = ?3, attempts = 0
 WHERE queued_at <= ?4";
 
+/// A kind that only a newer version knows waits for it.
 const CLAIM: &str = "
 UPDATE outbox SET due_at = ?2, attempts = attempts + 1
-WHERE rowid = (SELECT rowid FROM outbox WHERE due_at <= ?1 ORDER BY due_at LIMIT 1)
+WHERE rowid = (
+    SELECT rowid FROM outbox
+    WHERE due_at <= ?1 AND kind IN ('verify_email', 'reset_password', 'welcome', 'password_changed')
+    ORDER BY due_at LIMIT 1)
 RETURNING user_id, kind, queued_at, attempts";
 
 const SETTLE: &str =
     "UPDATE outbox SET due_at = ?5 WHERE user_id = ?1 AND kind = ?2 AND queued_at = ?3 AND attempts = ?4";
+
+const FORGET_SETTLED: &str = "
+DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM outbox WHERE due_at IS NULL AND queued_at <= ?1 LIMIT ?2)";
 
 #[async_trait]
 impl Outbox for Embedded {
@@ -56,6 +63,12 @@ impl Outbox for Embedded {
         ];
         self.file.write(vec![Statement::new(SETTLE, parameters)]).await?;
         Ok(())
+    }
+
+    async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
+        let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
+        let forget = Statement::new(FORGET_SETTLED, [now.plus_seconds(-LINK_PAUSE).into(), batch]);
+        Ok(self.file.write(vec![forget]).await?.iter().map(|done| done.written).sum())
     }
 }
 

@@ -127,6 +127,9 @@ impl Accounts for PostgresAccounts {
                    forgotten AS (
                        DELETE FROM mail_tokens USING changed
                        WHERE mail_tokens.user_id = changed.id AND purpose = 'reset_password'),
+                   settled AS (
+                       UPDATE outbox SET due_at = NULL FROM changed
+                       WHERE outbox.user_id = changed.id AND kind = 'reset_password'),
                    noticed AS (
                        INSERT INTO outbox (user_id, kind, queued_at, due_at)
                        SELECT id, 'password_changed', $4, $4 FROM changed

@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::PostgresAccounts;
 use super::time::Time;
 use crate::models::{Timestamp, UserId};
-use crate::storage::{Deletions, Expiry, LINK_PAUSE, StoreResult};
+use crate::storage::{Deletions, Expiry, StoreResult};
 
 #[async_trait]
 impl Deletions for PostgresAccounts {
@@ -57,28 +57,21 @@ impl Expiry for PostgresAccounts {
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         self.within(async {
             let mut lease = self.lease().await?;
-            // The times twice: a token may have been issued, or a mail queued, anew since the list was made.
-            let purged = sqlx::query_scalar!(
-                r#"WITH tokens AS (
-                       DELETE FROM mail_tokens WHERE expires_at <= $1 AND (user_id, purpose) IN
-                           (SELECT user_id, purpose FROM mail_tokens WHERE expires_at <= $1 LIMIT $3) RETURNING 1),
-                   mails AS (
-                       DELETE FROM outbox WHERE due_at IS NULL AND queued_at <= $2 AND (user_id, kind) IN
-                           (SELECT user_id, kind FROM outbox WHERE due_at IS NULL AND queued_at <= $2 LIMIT $3)
-                       RETURNING 1)
-                   SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM mails) AS "purged!""#,
+            // A token that somebody is using or renewing is left to the next run.
+            let purged = sqlx::query!(
+                "DELETE FROM mail_tokens WHERE (user_id, purpose) IN
+                     (SELECT user_id, purpose FROM mail_tokens WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
                 Time(now) as _,
-                Time(now.plus_seconds(-LINK_PAUSE)) as _,
                 rows(batch),
             )
-            .fetch_one(lease.connection())
+            .execute(lease.connection())
             .await?;
-            Ok((lease, u64::try_from(purged).unwrap_or(0)))
+            Ok((lease, purged.rows_affected()))
         })
         .await
     }
 }
 
-fn rows(count: usize) -> i64 {
+pub(super) fn rows(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -121,6 +121,9 @@ impl MailTokens for PostgresAccounts {
                    ended AS (
                        DELETE FROM mail_tokens USING spent
                        WHERE mail_tokens.user_id = spent.user_id AND purpose = 'verify_email'),
+                   settled AS (
+                       UPDATE outbox SET due_at = NULL FROM spent
+                       WHERE outbox.user_id = spent.user_id AND kind = 'reset_password'),
                    queued AS (
                        INSERT INTO outbox (user_id, kind, queued_at, due_at)
                        SELECT user_id, kind, $2, $2 FROM spent CROSS JOIN LATERAL

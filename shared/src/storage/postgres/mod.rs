@@ -1,8 +1,9 @@
 //! Accounts in PostgreSQL.
 //!
 //! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
-//! how to renew it. Every method is one statement, and so one transaction (behind a pooler an explicit one); whatever locks a
-//! user, their tokens and their mails locks them in this order. There is no session state.
+//! how to renew it. Every method is one statement, and so one transaction (behind a pooler an explicit one). Whatever touches a
+//! user's tokens or mails for more than to add one locks the user first, or waits for nobody (`SKIP LOCKED`). There is no
+//! session state.
 
 mod accounts;
 mod deletions;

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::PostgresAccounts;
+use super::deletions::rows;
 use super::time::Time;
 use crate::models::{EmailAddress, Timestamp, UserId};
 use crate::storage::outbox::nobody_with;
@@ -31,11 +32,11 @@ impl Outbox for PostgresAccounts {
             let mut lease = self.lease().await?;
             sqlx::query!(
                 "INSERT INTO outbox (user_id, kind, queued_at, due_at)
-                 SELECT coalesce(id, $2), 'reset_password', $3::timestamptz, CASE WHEN id IS NOT NULL THEN $3 END
+                 SELECT coalesce(id, $2), 'reset_password', $3, $3
                  FROM (VALUES ($1::text)) AS asked (email_key)
                      LEFT JOIN users ON users.email_key = asked.email_key AND deleted_at IS NULL
                  ON CONFLICT (user_id, kind)
-                     DO UPDATE SET queued_at = excluded.queued_at, due_at = excluded.due_at, attempts = 0
+                     DO UPDATE SET queued_at = $3, due_at = $3, attempts = 0
                  WHERE outbox.queued_at <= $4",
                 address.key(),
                 nobody_with(address),
@@ -52,11 +53,12 @@ impl Outbox for PostgresAccounts {
     async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
         let claimed = self.within(async {
             let mut lease = self.lease().await?;
-            // Whoever claims at the same time takes the next one.
+            // Whoever claims at the same time takes the next one. A kind that only a newer version knows waits for it.
             let claimed = sqlx::query!(
                 r#"UPDATE outbox SET due_at = $2, attempts = attempts + 1
                    WHERE (user_id, kind) = (
-                       SELECT user_id, kind FROM outbox WHERE due_at <= $1
+                       SELECT user_id, kind FROM outbox
+                       WHERE due_at <= $1 AND kind IN ('verify_email', 'reset_password', 'welcome', 'password_changed')
                        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
                    RETURNING user_id, kind, queued_at AS "queued_at: Time", attempts"#,
                 Time(now) as _,
@@ -92,6 +94,24 @@ impl Outbox for PostgresAccounts {
             .execute(lease.connection())
             .await?;
             Ok((lease, ()))
+        })
+        .await
+    }
+
+    async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
+        self.within(async {
+            let mut lease = self.lease().await?;
+            // One that somebody queues anew is left where it is.
+            let forgotten = sqlx::query!(
+                "DELETE FROM outbox WHERE (user_id, kind) IN (
+                     SELECT user_id, kind FROM outbox WHERE due_at IS NULL AND queued_at <= $1
+                     LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                Time(now.plus_seconds(-LINK_PAUSE)) as _,
+                rows(batch),
+            )
+            .execute(lease.connection())
+            .await?;
+            Ok((lease, forgotten.rows_affected()))
         })
         .await
     }
