@@ -1,26 +1,28 @@
-//! Settings, from the environment, checked when the process starts. No setting has a dangerous default.
+//! Settings, from the environment and from a secret, checked when the process starts. No setting has a dangerous default.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::auth::{AccessTokens, SigningKey};
+use crate::auth::{AccessTokens, Keys};
 use crate::http::Origins;
 use crate::models::Strategy;
+use crate::secret::{Secret, SecretSource};
 
 /// What a process is told when it starts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// `DATA_DIR`: the folder of the embedded stores. Default `./data`.
     pub data: PathBuf,
     /// `DATABASE_URL`: the accounts, `postgres://…`.
-    pub database_url: Option<SecretString>,
+    pub database_url: Option<Secret>,
     /// `TURSO_DATABASE_URL`: the sync data, `libsql://…`, `https://…` or `http://…`; several are separated by commas.
     pub turso_urls: Vec<SecretString>,
     /// `TURSO_AUTH_TOKEN`: what opens them.
-    pub turso_token: Option<SecretString>,
+    pub turso_token: Option<Secret>,
     /// `REDIS_URL`: sessions and token buckets, `redis://…` or `rediss://…`.
-    pub redis_url: Option<SecretString>,
+    pub redis_url: Option<Secret>,
     /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end. Only what sends
     /// mails needs it.
     pub public_url: Option<String>,
@@ -30,6 +32,8 @@ pub struct Settings {
     pub jwt_secret: Option<SecretString>,
     /// `JWT_SECRET_PREVIOUS`: what they were signed with until lately.
     pub jwt_secret_previous: Option<SecretString>,
+    /// Where secrets may change while the process runs, if they come from there.
+    pub secrets: Option<Arc<dyn SecretSource>>,
     /// What delivers mails, where `RESEND_API_KEY` is set; a folder otherwise.
     pub resend: Option<ResendSettings>,
     /// `RATE_LIMITS`: `on` (default), or `off` for load tests.
@@ -44,7 +48,7 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct ResendSettings {
     /// `RESEND_API_KEY`.
-    pub key: SecretString,
+    pub key: Secret,
     /// `MAIL_FROM`: who the mails come from, as `SQL Studio <studio@example.com>`; Resend must know the domain.
     pub from: String,
     /// `RESEND_URL`: where Resend is. Default `https://api.resend.com`.
@@ -60,11 +64,45 @@ impl Settings {
         Self::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
+    /// Reads the environment, and what it lacks from the secret in Secrets Manager that `SECRETS_ARN` names, if it names
+    /// one.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    #[cfg(feature = "secrets")]
+    pub async fn load() -> Result<Self, String> {
+        let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let Some(arn) = environment("SECRETS_ARN") else { return Self::from_env() };
+        let manager = crate::secrets_manager::SecretsManager::open(&arn).await;
+        Self::with_secrets(environment, manager.map_err(|error| format!("SECRETS_ARN: {error}"))?).await
+    }
+
+    /// Reads settings from `lookup`, and what that lacks from `manager`.
+    ///
+    /// # Errors
+    /// Names the variable that is wrong.
+    #[cfg(feature = "secrets")]
+    pub async fn with_secrets(
+        lookup: impl Fn(&str) -> Option<String>,
+        manager: crate::secrets_manager::SecretsManager,
+    ) -> Result<Self, String> {
+        let values = manager.values().await;
+        let secret = |name: &str| values.get(name).map(|value| secrecy::ExposeSecret::expose_secret(value).to_owned());
+        Self::read_from(|name| lookup(name).or_else(|| secret(name)), Some(Arc::new(manager)))
+    }
+
     /// Reads settings from `lookup`.
     ///
     /// # Errors
     /// Names the variable that is wrong.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        Self::read_from(lookup, None)
+    }
+
+    fn read_from(
+        lookup: impl Fn(&str) -> Option<String>,
+        secrets: Option<Arc<dyn SecretSource>>,
+    ) -> Result<Self, String> {
         let or = |name: &str, default: &str| lookup(name).unwrap_or_else(|| default.to_owned());
         let page = |name: &str| match lookup(name) {
             Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
@@ -73,7 +111,14 @@ impl Settings {
             url => Ok(url.map(|url| url.trim_end_matches('/').to_owned())),
         };
         let strategy = or("CONFLICT_STRATEGY", Strategy::LastWriteWins.name());
-        let one = |name: &str, schemes: &[&str]| lookup(name).map(|url| checked_url(name, &url, schemes)).transpose();
+        let secret = |name: &'static str, value: SecretString| match &secrets {
+            Some(source) => Secret::from_source(value, source.clone(), name),
+            None => Secret::from(value),
+        };
+        let one = |name: &'static str, schemes: &[&str]| {
+            let url = lookup(name).map(|url| checked_url(name, &url, schemes)).transpose()?;
+            Ok::<_, String>(url.map(|url| secret(name, url)))
+        };
         let several = |name: &str, schemes: &[&str]| {
             let urls = or(name, "");
             let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
@@ -81,17 +126,22 @@ impl Settings {
         };
         let resend = lookup("RESEND_API_KEY").map(|key| -> Result<_, String> {
             let from = lookup("MAIL_FROM").ok_or("MAIL_FROM is not set: mails by Resend need it")?;
-            Ok(ResendSettings { key: key.into(), from, url: or("RESEND_URL", "https://api.resend.com") })
+            Ok(ResendSettings {
+                key: secret("RESEND_API_KEY", key.into()),
+                from,
+                url: or("RESEND_URL", "https://api.resend.com"),
+            })
         });
         Ok(Self {
             resend: resend.transpose()?,
             database_url: one("DATABASE_URL", &["postgres", "postgresql"])?,
             turso_urls: several("TURSO_DATABASE_URL", &["libsql", "https", "http"])?,
-            turso_token: lookup("TURSO_AUTH_TOKEN").map(SecretString::from),
+            turso_token: lookup("TURSO_AUTH_TOKEN").map(|token| secret("TURSO_AUTH_TOKEN", token.into())),
             redis_url: one("REDIS_URL", &["redis", "rediss"])?,
             data: or("DATA_DIR", "./data").into(),
             public_url: page("PUBLIC_URL")?,
             product_url: page("PRODUCT_URL")?.unwrap_or_else(|| "https://sqlstudio.app".to_owned()),
+            secrets: secrets.clone(),
             jwt_secret: lookup("JWT_SECRET").map(SecretString::from),
             jwt_secret_previous: lookup("JWT_SECRET_PREVIOUS").map(SecretString::from),
             rate_limits: match or("RATE_LIMITS", "on").as_str() {
@@ -121,12 +171,9 @@ impl Settings {
     /// # Errors
     /// When there is no key, or one is too short.
     pub fn access_tokens(&self) -> Result<AccessTokens, String> {
-        let key =
-            |secret: &SecretString, name: &str| SigningKey::new(secret).map_err(|error| format!("{name}: {error}"));
         let current = self.jwt_secret.as_ref().ok_or("JWT_SECRET is not set")?;
-        let previous = self.jwt_secret_previous.as_ref();
-        let previous = previous.map(|secret| key(secret, "JWT_SECRET_PREVIOUS")).transpose()?;
-        Ok(AccessTokens::new(key(current, "JWT_SECRET")?, previous))
+        let keys = Keys::new(current, self.jwt_secret_previous.as_ref())?;
+        Ok(AccessTokens::new(keys, self.secrets.clone()))
     }
 }
 
@@ -160,7 +207,7 @@ mod tests {
             ("REDIS_URL", &[("REDIS_URL", "sesame")]),
             ("MAIL_FROM", &[("RESEND_API_KEY", "sesame")]),
         ] {
-            let message = with(pairs).unwrap_err();
+            let message = with(pairs).err().unwrap();
             assert!(message.contains(name) && !message.contains("sesame"), "{message}");
         }
     }

@@ -17,6 +17,9 @@ pub mod mail;
 pub mod models;
 #[cfg(any(feature = "mail", feature = "turso"))]
 pub mod outbound;
+pub mod secret;
+#[cfg(feature = "secrets")]
+pub mod secrets_manager;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;

@@ -34,7 +34,8 @@ impl Provider {
 
     pub(crate) fn mailer(&self) -> Resend {
         let random = Arc::new(SystemRandom);
-        Resend::new(&self.0.uri(), SecretString::from(KEY), FROM.to_owned(), random).expect("there can be a client")
+        Resend::new(&self.0.uri(), SecretString::from(KEY).into(), FROM.to_owned(), random)
+            .expect("there can be a client")
     }
 
     pub(crate) async fn asked(&self) -> Vec<Request> {

@@ -12,4 +12,5 @@ mod outages;
 mod passwords;
 mod pooler;
 mod round_trips;
+mod secrets;
 mod stale;

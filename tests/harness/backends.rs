@@ -27,9 +27,14 @@ impl Backends {
     pub async fn chosen() -> Self {
         match std::env::var(STORES).as_deref() {
             Ok("servers") => Self::servers().await,
-            Err(_) | Ok("embedded") => Self { settings: Vec::new(), _own: None },
+            Err(_) | Ok("embedded") => Self::elsewhere(),
             Ok(other) => panic!("{STORES} is {other}, which is neither servers nor embedded"),
         }
+    }
+
+    /// None of one's own: the settings lead elsewhere.
+    pub fn elsewhere() -> Self {
+        Self { settings: Vec::new(), _own: None }
     }
 
     /// The same for every process that keeps its data in `folder`.

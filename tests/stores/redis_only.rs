@@ -15,7 +15,7 @@ use crate::sessions::{LIFE, admit, open};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_refuses_no_call_and_no_key_stays_for_ever() {
     let server = RedisServer::start_cluster().await;
-    let store = Arc::new(RedisSessions::new(&SecretString::from(server.url())).expect("the URL is right"));
+    let store = Arc::new(RedisSessions::new(SecretString::from(server.url()).into()).expect("the URL is right"));
     store.ping().await.expect("the store answers");
     for _ in 0..20 {
         let user = somebody();
@@ -39,7 +39,7 @@ async fn a_cluster_refuses_no_call_and_no_key_stays_for_ever() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_at_once_waits_a_turn_longer_than_the_one_before() {
     let server = RedisServer::start().await;
-    let store = RedisSessions::new(&SecretString::from(server.url())).expect("the URL is right");
+    let store = RedisSessions::new(SecretString::from(server.url()).into()).expect("the URL is right");
     let (ada, bob) = (somebody(), somebody());
     let [session, other] = [open(&store, ada, "ada", 1).await, open(&store, bob, "bob", 1).await];
     let pace = Duration::from_millis(30);

@@ -71,7 +71,7 @@ pub(crate) struct Postgres(OnceCell<String>);
 impl Postgres {
     async fn postgres(&self) -> Arc<PostgresAccounts> {
         let url = self.0.get_or_init(|| async { PostgresServer::shared().await.database().await }).await;
-        let postgres = PostgresAccounts::new(&SecretString::from(url.as_str()), 4).expect("the URL is right");
+        let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), 4).expect("the URL is right");
         postgres.migrate().await.expect("the database is brought up to date");
         Arc::new(postgres)
     }
@@ -91,7 +91,7 @@ pub(crate) struct Redis(OnceCell<RedisServer>);
 impl Redis {
     async fn redis(&self) -> Arc<RedisSessions> {
         let url = self.0.get_or_init(RedisServer::start).await.url();
-        Arc::new(RedisSessions::new(&SecretString::from(url)).expect("the URL is right"))
+        Arc::new(RedisSessions::new(SecretString::from(url).into()).expect("the URL is right"))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
-    let settings = Settings::from_env()?;
+    let settings = Settings::load().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);

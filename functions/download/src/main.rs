@@ -10,7 +10,7 @@ use shared::{config::Settings, lambda, storage::connect, telemetry};
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
-    let settings = Settings::from_env()?;
+    let settings = Settings::load().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, Arc::new(SystemClock))?;
     let data = connect::sync_data(&settings, &random)?;

@@ -4,9 +4,11 @@ mod alive;
 mod openapi;
 mod ready;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use shared::storage::{Accounts, Feed, Sessions};
+use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,8 +23,37 @@ pub struct Stores {
     pub sessions: Arc<dyn Sessions>,
 }
 
+/// Finds out where the stores are.
+type Find = dyn Fn() -> Pin<Box<dyn Future<Output = Result<Stores, String>> + Send>> + Send + Sync;
+
+/// The stores, once they are asked for: to say that the process is alive takes no secret.
+#[derive(Clone)]
+pub struct LazyStores {
+    found: Arc<OnceCell<Stores>>,
+    find: Arc<Find>,
+}
+
+impl LazyStores {
+    /// Those that `find` finds; it is asked until it does.
+    pub fn new<F: Future<Output = Result<Stores, String>> + Send + 'static>(
+        find: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self { found: Arc::default(), find: Arc::new(move || Box::pin(find())) }
+    }
+
+    async fn get(&self) -> Result<&Stores, String> {
+        self.found.get_or_try_init(|| (self.find)()).await
+    }
+}
+
+impl From<Stores> for LazyStores {
+    fn from(stores: Stores) -> Self {
+        Self::new(move || std::future::ready(Ok(stores.clone())))
+    }
+}
+
 /// The routes of this function, which asks `stores` whether the service is ready.
-pub fn router(stores: Stores) -> OpenApiRouter {
+pub fn router(stores: LazyStores) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(alive::health))
         .routes(routes!(ready::ready))

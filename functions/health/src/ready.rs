@@ -8,7 +8,7 @@ use shared::storage::StoreResult;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::Stores;
+use crate::LazyStores;
 
 /// How long a store may take to answer.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -27,7 +27,8 @@ pub(crate) struct Ready {
     tag = "health",
     responses((status = 200, body = Ready), (status = 503, description = "A store does not answer", body = ErrorBody))
 )]
-pub(crate) async fn ready(State(stores): State<Stores>) -> Result<Json<Ready>, ApiError> {
+pub(crate) async fn ready(State(stores): State<LazyStores>) -> Result<Json<Ready>, ApiError> {
+    let stores = stores.get().await.map_err(ApiError::unavailable)?;
     let (accounts, data, sessions) = tokio::join!(
         answers("accounts", stores.accounts.ping()),
         answers("sync data", stores.data.ping()),

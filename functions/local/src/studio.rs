@@ -82,7 +82,7 @@ impl Studio {
             .merge(upload::router(uploads))
             .merge(download::router(downloads))
             .merge(conflicts::router(conflicts))
-            .merge(health::router(health))
+            .merge(health::router(health.into()))
             .split_for_parts())
     }
 

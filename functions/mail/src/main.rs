@@ -17,7 +17,7 @@ const TIME: Duration = Duration::from_secs(50);
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::start();
-    let settings = Settings::from_env()?;
+    let settings = Settings::load().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
     let courier = Courier::new(connect::accounts(&settings, 1)?, mailer, settings.brand()?, random, clock);

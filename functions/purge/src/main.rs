@@ -11,7 +11,7 @@ use shared::{config::Settings, storage::connect, telemetry};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     telemetry::start();
-    let settings = Settings::from_env()?;
+    let settings = Settings::load().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let accounts = connect::accounts(&settings, 1)?;
     let (data, sessions) = (connect::sync_data(&settings, &random)?, connect::sessions(&settings)?);

@@ -1,3 +1,5 @@
+use std::sync::{Arc, PoisonError, RwLock};
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -6,12 +8,16 @@ use uuid::Uuid;
 
 use super::hs256;
 use crate::models::{Role, Session, SessionId, Timestamp, UserId};
+use crate::secret::SecretSource;
 
 /// For how many seconds an access token works.
 const LIFETIME: i64 = 24 * 3_600;
 /// Who issues access tokens, and for whom.
 const ISSUER: &str = "sql-studio-sync";
 const AUDIENCE: &str = "sql-studio";
+/// The settings that hold the keys.
+const CURRENT: &str = "JWT_SECRET";
+const PREVIOUS: &str = "JWT_SECRET_PREVIOUS";
 
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +50,7 @@ pub enum InvalidToken {
 }
 
 /// A secret that tokens are signed with, and the id under which tokens name it.
-pub struct SigningKey {
+struct SigningKey {
     id: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -52,13 +58,13 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// Fewest bytes: as many as the hash has (RFC 7518 §3.2).
-    pub const LEAST_BYTES: usize = 32;
+    const LEAST_BYTES: usize = 32;
 
     /// The key `secret`; its id is derived from it.
     ///
     /// # Errors
     /// When the secret is too short.
-    pub fn new(secret: &SecretString) -> Result<Self, String> {
+    fn new(secret: &SecretString) -> Result<Self, String> {
         let secret = secret.expose_secret().as_bytes();
         if secret.len() < Self::LEAST_BYTES {
             return Err(format!("a signing key needs at least {} bytes", Self::LEAST_BYTES));
@@ -72,17 +78,62 @@ impl SigningKey {
     }
 }
 
-/// Issues and checks access tokens.
-pub struct AccessTokens {
+/// What tokens are signed with, and what they were signed with until lately.
+pub struct Keys {
     current: SigningKey,
     previous: Option<SigningKey>,
 }
 
-impl AccessTokens {
+impl Keys {
     /// Signs with `current` and accepts `previous` beside it while that is being rotated out.
-    pub fn new(current: SigningKey, previous: Option<SigningKey>) -> Self {
+    ///
+    /// # Errors
+    /// When one is too short; the message names its setting.
+    pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, String> {
+        let key = |secret, name| SigningKey::new(secret).map_err(|error| format!("{name}: {error}"));
+        let previous = previous.map(|secret| key(secret, PREVIOUS)).transpose()?;
+        Ok(Self { current: key(current, CURRENT)?, previous })
+    }
+
+    fn named(&self, id: &str) -> Option<&SigningKey> {
+        std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == id)
+    }
+}
+
+/// Issues and checks access tokens.
+pub struct AccessTokens {
+    keys: RwLock<Arc<Keys>>,
+    source: Option<Arc<dyn SecretSource>>,
+}
+
+impl AccessTokens {
+    /// Works with `keys`, and looks into `source` for others when it meets a token that none of them signed.
+    pub fn new(keys: Keys, source: Option<Arc<dyn SecretSource>>) -> Self {
         hs256::install();
-        Self { current, previous }
+        Self { keys: RwLock::new(Arc::new(keys)), source }
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The keys with which to check what the key `id` signed; `None` if nobody knows it.
+    async fn keys_with(&self, id: &str) -> Option<Arc<Keys>> {
+        let known = self.keys();
+        if known.named(id).is_some() {
+            return Some(known);
+        }
+        // Somebody else may sign with a newer key by now.
+        let source = self.source.as_ref()?;
+        let (current, previous) = (source.current(CURRENT).await?, source.current(PREVIOUS).await);
+        let keys = Keys::new(&current, previous.as_ref()).inspect_err(|error| tracing::error!(%error, "a bad key"));
+        let keys = Arc::new(keys.ok()?);
+        let is_newer = keys.current.id != known.current.id;
+        if is_newer {
+            tracing::info!(event = "signing_key_rotated", "tokens are signed with a newer key from now on");
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.clone();
+        }
+        keys.named(id).is_some().then_some(keys)
     }
 
     /// A token of `session`, and until when it works.
@@ -106,8 +157,9 @@ impl AccessTokens {
             iat,
             exp: iat + LIFETIME,
         };
-        let header = Header { kid: Some(self.current.id.clone()), ..Header::new(Algorithm::HS256) };
-        let token = encode(&header, &claims, &self.current.encoding)?;
+        let keys = self.keys();
+        let header = Header { kid: Some(keys.current.id.clone()), ..Header::new(Algorithm::HS256) };
+        let token = encode(&header, &claims, &keys.current.encoding)?;
         Ok((SecretString::from(token), Timestamp::from_micros(claims.exp * 1_000_000)))
     }
 
@@ -115,11 +167,11 @@ impl AccessTokens {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn check(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
+    pub async fn check(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
         let header = decode_header(token).map_err(|_| InvalidToken::Forged)?;
         let kid = header.kid.ok_or(InvalidToken::Forged)?;
-        let keys = std::iter::once(&self.current).chain(&self.previous);
-        let key = keys.into_iter().find(|key| key.id == kid).ok_or(InvalidToken::Forged)?;
+        let keys = self.keys_with(&kid).await.ok_or(InvalidToken::Forged)?;
+        let key = keys.named(&kid).ok_or(InvalidToken::Forged)?;
 
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
@@ -137,8 +189,11 @@ impl AccessTokens {
 mod tests {
     use super::*;
 
-    fn key(letter: char) -> SigningKey {
-        SigningKey::new(&SecretString::from(letter.to_string().repeat(32))).unwrap()
+    /// Signs with the key of letters `current`.
+    fn tokens(current: char, previous: Option<char>) -> AccessTokens {
+        let secret = |letter: char| SecretString::from(letter.to_string().repeat(32));
+        let keys = Keys::new(&secret(current), previous.map(secret).as_ref());
+        AccessTokens::new(keys.unwrap(), None)
     }
 
     fn session() -> Session {
@@ -154,42 +209,42 @@ mod tests {
         }
     }
 
-    #[test]
-    fn works_for_a_day() {
-        let tokens = AccessTokens::new(key('a'), None);
+    #[tokio::test]
+    async fn works_for_a_day() {
+        let tokens = tokens('a', None);
         let now = session().created_at;
         let (token, expires_at) = tokens.issue(&session(), Uuid::nil(), now).unwrap();
         assert_eq!(expires_at, now.plus_seconds(86_400));
-        let claims = tokens.check(token.expose_secret(), now).unwrap();
+        let claims = tokens.check(token.expose_secret(), now).await.unwrap();
         assert_eq!((claims.sub, claims.sid), (session().user, session().id));
-        assert!(tokens.check(token.expose_secret(), now.plus_seconds(86_399)).is_ok());
-        assert_eq!(tokens.check(token.expose_secret(), expires_at), Err(InvalidToken::Expired));
+        assert!(tokens.check(token.expose_secret(), now.plus_seconds(86_399)).await.is_ok());
+        assert_eq!(tokens.check(token.expose_secret(), expires_at).await, Err(InvalidToken::Expired));
     }
 
-    #[test]
-    fn the_previous_key_is_accepted_and_no_third() {
+    #[tokio::test]
+    async fn the_previous_key_is_accepted_and_no_third() {
         let now = session().created_at;
-        let old = AccessTokens::new(key('a'), None).issue(&session(), Uuid::nil(), now).unwrap().0;
-        let rotating = AccessTokens::new(key('b'), Some(key('a')));
-        assert!(rotating.check(old.expose_secret(), now).is_ok());
-        let rotated = AccessTokens::new(key('b'), None);
-        assert_eq!(rotated.check(old.expose_secret(), now), Err(InvalidToken::Forged));
+        let old = tokens('a', None).issue(&session(), Uuid::nil(), now).unwrap().0;
+        let rotating = tokens('b', Some('a'));
+        assert!(rotating.check(old.expose_secret(), now).await.is_ok());
+        let rotated = tokens('b', None);
+        assert_eq!(rotated.check(old.expose_secret(), now).await, Err(InvalidToken::Forged));
     }
 
-    #[test]
-    fn no_other_algorithm_is_accepted() {
+    #[tokio::test]
+    async fn no_other_algorithm_is_accepted() {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        let tokens = AccessTokens::new(key('a'), None);
+        let tokens = tokens('a', None);
         let now = session().created_at;
         let token = tokens.issue(&session(), Uuid::nil(), now).unwrap().0;
         let (_, rest) = token.expose_secret().split_once('.').unwrap();
         let (body, signature) = rest.split_once('.').unwrap();
         for alg in ["none", "HS384", "RS256"] {
-            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, tokens.current.id));
+            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, tokens.keys().current.id));
             for signature in [signature, ""] {
                 let forged = format!("{header}.{body}.{signature}");
-                assert_eq!(tokens.check(&forged, now), Err(InvalidToken::Forged), "{alg}");
+                assert_eq!(tokens.check(&forged, now).await, Err(InvalidToken::Forged), "{alg}");
             }
         }
     }

@@ -5,6 +5,6 @@ mod hs256;
 mod opaque_token;
 mod password;
 
-pub use access_token::{AccessTokens, Claims, InvalidToken, SigningKey};
+pub use access_token::{AccessTokens, Claims, InvalidToken, Keys};
 pub use opaque_token::OpaqueToken;
 pub use password::{HashingFailed, Password, Passwords, Verdict};

@@ -129,7 +129,7 @@ where
             frame::note(&frame::Notes::of(parts), gate.buckets.take(toll, now).await?)?;
         }
         let token = bearer(parts).ok_or_else(ApiError::unauthorized)?;
-        let claims = gate.tokens.check(token, now).map_err(|error| match error {
+        let claims = gate.tokens.check(token, now).await.map_err(|error| match error {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })?;

@@ -16,6 +16,7 @@ use super::{Mail, MailError, Mailer};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
 use crate::outbound;
+use crate::secret::Secret;
 
 const ATTEMPTS: u32 = 3;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -27,7 +28,7 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(400), longest: D
 pub struct Resend {
     client: Client,
     emails: String,
-    key: SecretString,
+    key: Secret,
     from: String,
     random: Arc<dyn Random>,
 }
@@ -50,6 +51,8 @@ struct Failure {
     error: MailError,
     /// How long to wait before the next attempt, at least; `None` where another would fare no better for now.
     wait: Option<Duration>,
+    /// Whether the key was refused.
+    unauthorized: bool,
 }
 
 impl Resend {
@@ -57,13 +60,13 @@ impl Resend {
     ///
     /// # Errors
     /// When there can be no client.
-    pub fn new(url: &str, key: SecretString, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
+    pub fn new(url: &str, key: Secret, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
         let emails = format!("{}/emails", url.trim_end_matches('/'));
         Ok(Self { client: outbound::client()?, emails, key, from, random })
     }
 
-    async fn attempt(&self, body: Bytes, idempotency_key: &str) -> Result<String, Failure> {
-        let request = self.client.post(&self.emails).bearer_auth(self.key.expose_secret()).body(body);
+    async fn attempt(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, Failure> {
+        let request = self.client.post(&self.emails).bearer_auth(key.expose_secret()).body(body);
         let request = request.header(CONTENT_TYPE, "application/json").header("Idempotency-Key", idempotency_key);
         let response = request.send().await.map_err(|error| passing(outbound::describe(error)))?;
         if !response.status().is_success() {
@@ -76,7 +79,7 @@ impl Resend {
 }
 
 fn passing(reason: impl Into<String>) -> Failure {
-    Failure { error: MailError::Unavailable(reason.into()), wait: Some(Duration::ZERO) }
+    Failure { error: MailError::Unavailable(reason.into()), wait: Some(Duration::ZERO), unauthorized: false }
 }
 
 /// 429, 5xx, and a repeat that came while the first was still being taken, pass. A key or a sender that Resend does not know
@@ -93,8 +96,9 @@ async fn refused(response: Response) -> Failure {
     if passes {
         return Failure { wait: Some(Duration::from_secs(wait.unwrap_or(0))), ..passing(reason) };
     }
-    let waits = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    Failure { error: if waits { MailError::Unavailable(reason) } else { MailError::Refused(reason) }, wait: None }
+    let unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let error = if unauthorized { MailError::Unavailable(reason) } else { MailError::Refused(reason) };
+    Failure { error, wait: None, unauthorized }
 }
 
 #[async_trait]
@@ -109,16 +113,21 @@ impl Mailer for Resend {
         });
         let body = Bytes::from(body.to_string());
         let mut attempts = Attempts::new(ATTEMPTS, TOTAL_TIMEOUT, BACKOFF, &*self.random);
+        let mut key = self.key.get();
         loop {
-            let attempt = self.attempt(body.clone(), &mail.idempotency_key);
+            let attempt = self.attempt(&key, body.clone(), &mail.idempotency_key);
             let attempt = timeout(attempts.time(ATTEMPT_TIMEOUT), attempt).await;
-            let Failure { error, wait } = match attempt.unwrap_or_else(|_| Err(passing("no answer in time"))) {
-                Ok(id) => {
-                    tracing::info!(kind = mail.kind.name(), provider_id = id, "mail sent");
-                    return Ok(());
-                }
-                Err(failure) => failure,
-            };
+            let Failure { error, wait, unauthorized } =
+                match attempt.unwrap_or_else(|_| Err(passing("no answer in time"))) {
+                    Ok(id) => {
+                        tracing::info!(kind = mail.kind.name(), provider_id = id, "mail sent");
+                        return Ok(());
+                    }
+                    Err(failure) => failure,
+                };
+            let newer = if unauthorized { self.key.instead_of(&key).await } else { None };
+            let wait = wait.or(newer.as_ref().map(|_| Duration::ZERO));
+            key = newer.unwrap_or(key);
             let Some(wait) = wait else { return Err(error) };
             if !attempts.again(wait).await {
                 return Err(error);

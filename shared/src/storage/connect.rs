@@ -13,7 +13,7 @@ use crate::config::Settings;
 #[cfg(feature = "postgres")]
 pub fn accounts(settings: &Settings, connections: u32) -> Result<Arc<super::postgres::PostgresAccounts>, String> {
     let url = settings.database_url.as_ref().ok_or("DATABASE_URL is not set")?;
-    let postgres = super::postgres::PostgresAccounts::new(url, connections);
+    let postgres = super::postgres::PostgresAccounts::new(url.clone(), connections);
     postgres.map(Arc::new).map_err(|error| format!("DATABASE_URL: {error}"))
 }
 
@@ -42,5 +42,5 @@ pub fn sync_data(
 #[cfg(feature = "redis")]
 pub fn sessions(settings: &Settings) -> Result<Arc<super::redis::RedisSessions>, String> {
     let url = settings.redis_url.as_ref().ok_or("REDIS_URL is not set")?;
-    super::redis::RedisSessions::new(url).map(Arc::new).map_err(|error| format!("REDIS_URL: {error}"))
+    super::redis::RedisSessions::new(url.clone()).map(Arc::new).map_err(|error| format!("REDIS_URL: {error}"))
 }

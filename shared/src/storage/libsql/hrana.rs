@@ -19,6 +19,7 @@ use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport, Value};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
 use crate::outbound;
+use crate::secret::Secret;
 
 /// How long one attempt may take. The largest upload takes about half a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -39,7 +40,7 @@ const MOST_BODY_BYTES: usize = 2 * MOST_ANSWER_BYTES;
 pub struct Hrana {
     client: Mutex<Numbered>,
     pipeline: Url,
-    token: Option<SecretString>,
+    token: Option<Secret>,
     random: Arc<dyn Random>,
 }
 
@@ -55,7 +56,7 @@ impl Hrana {
     ///
     /// # Errors
     /// When the URL is none, or its scheme is another.
-    pub fn new(url: &SecretString, token: Option<SecretString>, random: Arc<dyn Random>) -> Result<Self, String> {
+    pub fn new(url: &SecretString, token: Option<Secret>, random: Arc<dyn Random>) -> Result<Self, String> {
         let client = Mutex::new(Numbered { number: 0, client: outbound::client()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
@@ -66,9 +67,11 @@ impl Hrana {
     /// asks for statements that bear it.
     async fn run(&self, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
         let mut attempts = Attempts::new(ATTEMPTS, longest.max(CALL_TIMEOUT), BACKOFF, &*self.random);
+        let mut token = self.token.as_ref().map(Secret::get);
         loop {
             let (client, number) = self.client();
-            let attempt = timeout(attempts.time(longest), self.attempt(&client, body.clone())).await;
+            let attempt = self.attempt(&client, token.as_ref(), body.clone());
+            let attempt = timeout(attempts.time(longest), attempt).await;
             let failure = match attempt {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
@@ -77,11 +80,19 @@ impl Hrana {
                     Failure::passing("no answer in time")
                 }
             };
-            if !failure.passes || !attempts.again(Duration::ZERO).await {
+            let newer = if failure.unauthorized { self.token_instead_of(token.as_ref()).await } else { None };
+            let is_renewed = newer.is_some();
+            token = newer.or(token);
+            if !(failure.passes || is_renewed) || !attempts.again(Duration::ZERO).await {
                 return Err(failure.error);
             }
             tracing::warn!(error = %failure.error, "a request to the database is repeated");
         }
+    }
+
+    /// What took the place of the token `refused`, if anything did.
+    async fn token_instead_of(&self, refused: Option<&SecretString>) -> Option<SecretString> {
+        self.token.as_ref()?.instead_of(refused?).await
     }
 
     fn client(&self) -> (Client, u64) {
@@ -97,9 +108,9 @@ impl Hrana {
         }
     }
 
-    async fn attempt(&self, client: &Client, body: Bytes) -> Result<Answer, Failure> {
+    async fn attempt(&self, client: &Client, token: Option<&SecretString>, body: Bytes) -> Result<Answer, Failure> {
         let mut request = client.post(self.pipeline.clone()).header(CONTENT_TYPE, "application/json").body(body);
-        if let Some(token) = &self.token {
+        if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }
         let mut response = request.send().await.map_err(lost)?;
@@ -107,14 +118,17 @@ impl Hrana {
         let mut body = Vec::with_capacity(response.content_length().map_or(0, |length| length as usize).min(1 << 20));
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if body.len() + chunk.len() > MOST_BODY_BYTES {
-                return Err(Failure { passes: false, error: BatchError::TooLarge });
+                return Err(Failure::of(BatchError::TooLarge));
             }
             body.extend_from_slice(&chunk);
         }
         if !status.is_success() {
             return Err(refused(status, &body));
         }
-        pipeline::read(&body).map_err(|error| Failure { passes: matches!(error, BatchError::Unavailable(_)), error })
+        pipeline::read(&body).map_err(|error| {
+            let passes = matches!(error, BatchError::Unavailable(_));
+            Failure { passes, ..Failure::of(error) }
+        })
     }
 }
 
@@ -141,12 +155,19 @@ fn pipeline_url(url: &str) -> Result<Url, String> {
 struct Failure {
     /// Whether the next attempt may succeed.
     passes: bool,
+    /// Whether the token was refused.
+    unauthorized: bool,
     error: BatchError,
 }
 
 impl Failure {
     fn passing(reason: impl ToString) -> Self {
-        Self { passes: true, error: BatchError::Unavailable(reason.to_string()) }
+        Self { passes: true, ..Self::of(BatchError::Unavailable(reason.to_string())) }
+    }
+
+    /// One that does not pass.
+    fn of(error: BatchError) -> Self {
+        Self { passes: false, unauthorized: false, error }
     }
 }
 
@@ -167,7 +188,8 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
         _ if passes => BatchError::Unavailable(reason),
         _ => BatchError::Refused(reason),
     };
-    Failure { passes, error }
+    let unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    Failure { passes, unauthorized, error }
 }
 
 #[async_trait]

@@ -1,8 +1,9 @@
 use sqlx::PgConnection;
+use sqlx::error::DatabaseError;
 use sqlx::pool::PoolConnection;
 use tokio::time::timeout;
 
-use super::{PING_TIMEOUT, PostgresAccounts};
+use super::{PING_TIMEOUT, PostgresAccounts, options};
 
 /// A connection on loan.
 ///
@@ -17,13 +18,33 @@ pub(super) struct Lease {
 impl PostgresAccounts {
     /// Lends a connection.
     pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
-        let connection = Some(self.pool.acquire().await?);
+        let connection = Some(self.connect().await?);
         let mut lease = Lease { connection, in_transaction: self.behind_pooler, undone: false };
         if self.behind_pooler {
             sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(lease.connection()).await?;
         }
         Ok(lease)
     }
+
+    /// A connection of the pool; by the password that took the place of one that is refused, if there is one.
+    async fn connect(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
+        let url = self.url.get();
+        match self.pool.acquire().await {
+            Err(error) if is_unauthorized(&error) => {
+                let Some(Ok(options)) = self.url.instead_of(&url).await.map(|url| options(&url)) else {
+                    return Err(error);
+                };
+                self.pool.set_connect_options(options);
+                self.pool.acquire().await
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether the user or the password is refused (class 28 of PostgreSQL's errors).
+fn is_unauthorized(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code.starts_with("28"))
 }
 
 impl Lease {

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use self::lease::Lease;
 use super::{StoreError, StoreResult};
+use crate::secret::Secret;
 
 /// How long opening a connection may take, or waiting for one that is in use.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,6 +43,7 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 pub struct PostgresAccounts {
     pool: PgPool,
     behind_pooler: bool,
+    url: Secret,
 }
 
 impl PostgresAccounts {
@@ -53,11 +55,8 @@ impl PostgresAccounts {
     ///
     /// # Errors
     /// When the URL is none.
-    pub fn new(url: &SecretString, connections: u32) -> Result<Self, String> {
-        let url = url.expose_secret();
-        let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| error.to_string())?;
-        // No floating-point number is ever read, and poolers refuse start-up parameters that they do not know.
-        let options = options.extra_float_digits(None).application_name("sql-studio-sync");
+    pub fn new(url: Secret, connections: u32) -> Result<Self, String> {
+        let options = options(&url.get())?;
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -72,10 +71,10 @@ impl PostgresAccounts {
                 })
             })
             .connect_lazy_with(options);
-        let parsed = url::Url::parse(url).map_err(|error| error.to_string())?;
+        let parsed = url::Url::parse(url.get().expose_secret()).map_err(|error| error.to_string())?;
         let behind_pooler =
             parsed.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0");
-        Ok(Self { pool, behind_pooler })
+        Ok(Self { pool, behind_pooler, url })
     }
 
     /// Brings the database up to date and returns the names of the steps that took. Safe to run twice, and at once.
@@ -108,6 +107,13 @@ impl PostgresAccounts {
             Err(_) => Err(unavailable("no answer in time")),
         }
     }
+}
+
+/// How to connect to `url`.
+fn options(url: &SecretString) -> Result<PgConnectOptions, String> {
+    let options: PgConnectOptions = url.expose_secret().parse().map_err(|error: sqlx::Error| error.to_string())?;
+    // No floating-point number is ever read, and poolers refuse start-up parameters that they do not know.
+    Ok(options.extra_float_digits(None).application_name("sql-studio-sync"))
 }
 
 fn unavailable(reason: impl ToString) -> StoreError {

@@ -6,8 +6,10 @@ use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
     ServerErrorKind,
 };
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
+use crate::secret::Secret;
 use crate::storage::{StoreError, StoreResult};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,7 +23,7 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 /// The crate's own `ConnectionManager` keeps a connection that no longer answers, such as one that died while the function
 /// was frozen, and lets the request fail that finds out.
 pub(super) struct Link {
-    client: Client,
+    url: Secret,
     current: Mutex<Option<Opened>>,
     /// How many attempts to connect have failed.
     failures: AtomicU64,
@@ -49,8 +51,10 @@ impl Ask<'_> {
 }
 
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, current: Mutex::default(), failures: AtomicU64::new(0) }
+    /// A connection to `url`, which is not opened yet.
+    pub(super) fn to(url: Secret) -> Result<Self, String> {
+        client(&url.get()).map_err(|error| error.to_string())?;
+        Ok(Self { url, current: Mutex::default(), failures: AtomicU64::new(0) })
     }
 
     /// Asks for what may be asked twice: if the connection breaks, once more on a new one.
@@ -89,17 +93,41 @@ impl Link {
         if self.failures.load(Ordering::SeqCst) != failures {
             return Err((ErrorKind::Io, "the connection that was waited for could not be opened").into());
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
-        let opened = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        let connection = opened.inspect_err(|_| {
+        let connection = self.open().await.inspect_err(|_| {
             self.failures.fetch_add(1, Ordering::SeqCst);
         })?;
         let number = CONNECTIONS.fetch_add(1, Ordering::SeqCst);
         *current = Some(Opened { connection: connection.clone(), number });
         Ok((connection, number))
     }
+
+    /// Opens a connection; by the password that took the place of one that is refused, if there is one.
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        let url = self.url.get();
+        match connect(&url).await {
+            Err(error) if is_unauthorized(&error) => match self.url.instead_of(&url).await {
+                Some(newer) => connect(&newer).await,
+                None => Err(error),
+            },
+            other => other,
+        }
+    }
+}
+
+fn client(url: &SecretString) -> RedisResult<Client> {
+    Client::open(url.expose_secret())
+}
+
+async fn connect(url: &SecretString) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(ANSWER_TIMEOUT));
+    client(url)?.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// Whether the password is refused, or one is missing.
+fn is_unauthorized(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some_and(|code| UNAUTHORIZED.contains(&code))
 }
 
 /// Whether the connection is of no more use: it is gone or silent, or leads to a server that writes no longer, as one that
@@ -111,14 +139,15 @@ fn is_broken(error: &RedisError) -> bool {
 }
 
 /// What the server says when it cannot serve now: starting, out of memory or disk, cut off from its replicas, busy with a
-/// script, or waiting for another password, which whoever runs the service can mend.
-const OUTAGES: [&str; 9] =
-    ["LOADING", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "NOAUTH", "WRONGPASS", "TRYAGAIN", "CLUSTERDOWN"];
+/// script.
+const OUTAGES: [&str; 7] = ["LOADING", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN", "CLUSTERDOWN"];
+
+/// What it says when it waits for another password, which whoever runs the service can mend.
+const UNAUTHORIZED: [&str; 2] = ["NOAUTH", "WRONGPASS"];
 
 fn fault(error: &RedisError) -> StoreError {
     let reason = error.to_string();
-    let is_passing =
-        error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some_and(|code| OUTAGES.contains(&code));
+    let is_passing = is_unauthorized(error) || error.code().is_some_and(|code| OUTAGES.contains(&code));
     if is_passing || is_broken(error) {
         StoreError::Unavailable { store: "sessions", reason }
     } else {

@@ -8,10 +8,10 @@ mod keys;
 mod link;
 mod sessions;
 
-use ::redis::{Client, Script};
-use secrecy::{ExposeSecret, SecretString};
+use ::redis::Script;
 
 use self::link::Link;
+use crate::secret::Secret;
 
 /// Sessions and token buckets in Redis.
 pub struct RedisSessions {
@@ -39,9 +39,8 @@ impl RedisSessions {
     ///
     /// # Errors
     /// When the URL is none.
-    pub fn new(url: &SecretString) -> Result<Self, String> {
+    pub fn new(url: Secret) -> Result<Self, String> {
         crate::tls::provide();
-        let client = Client::open(url.expose_secret()).map_err(|error| error.to_string())?;
         let scripts = Scripts {
             take: script!("bucket", "take"),
             admit: script!("bucket", "sessions", "admit"),
@@ -49,6 +48,6 @@ impl RedisSessions {
             rotate: script!("sessions", "rotate"),
             end_others: script!("sessions", "end_others"),
         };
-        Ok(Self { link: Link::new(client), scripts })
+        Ok(Self { link: Link::to(url)?, scripts })
     }
 }
