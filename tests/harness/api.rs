@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::Gateway;
 
 /// A way to the service.
 #[derive(Clone)]
@@ -12,6 +16,8 @@ pub enum Api {
     Router(Router),
     /// Over HTTP, at this base URL.
     Http(reqwest::Client, String),
+    /// By the functions' binaries, each under AWS's emulator.
+    Lambda(Arc<Gateway>),
 }
 
 /// A request.
@@ -133,6 +139,7 @@ impl Api {
         match self {
             Self::Router(router) => Some(send_in_process(router.clone(), call).await),
             Self::Http(client, base) => send_over_http(client, base, call).await.ok(),
+            Self::Lambda(gateway) => Some(gateway.send(call).await),
         }
     }
 

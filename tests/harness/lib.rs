@@ -3,7 +3,9 @@
 mod api;
 mod backends;
 mod certificates;
+mod chrome_driver;
 mod device;
+mod gateway;
 mod items;
 mod moto;
 mod process;
@@ -14,12 +16,14 @@ mod service;
 pub use api::{Answer, Api, Call};
 pub use backends::Backends;
 pub use certificates::Certificates;
+pub use chrome_driver::ChromeDriver;
 pub use device::{Device, Key, Known, PendingChange};
+pub use gateway::{Emulator, Gateway};
 pub use items::{connection, history, saved_query};
 pub use moto::Moto;
 pub use process::ServerProcess;
 pub use proxy::{Fault, Proxy};
-pub use servers::{ChromeDriver, PgBouncer, PostgresServer, RedisServer, Sqld};
+pub use servers::{PgBouncer, PostgresServer, RedisServer, Sqld};
 pub use service::Service;
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use shared::clock::{SystemRandom, random_bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, Command};
@@ -30,9 +31,13 @@ impl Server {
     }
 
     /// The same for a server that is ended by another signal.
-    async fn start_ended_by(signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+    pub(crate) async fn start_ended_by(signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+        Self::start_at(free_port(), signal, command).await
+    }
+
+    /// The same at a port that is given.
+    pub(crate) async fn start_at(port: u16, signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
         let folder = super::scratch().keep();
-        let port = free_port();
         let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("leash"))
             .arg(&folder)
             .arg(signal)
@@ -50,12 +55,24 @@ impl Server {
         while !is_up(self.port).await {
             let ended = self.child.try_wait().expect("a child can be asked").is_some();
             if ended || Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-                panic!("{what} does not come up: {log}");
+                panic!("{what} does not come up: {}", self.log());
             }
             sleep(Duration::from_millis(10)).await;
         }
     }
+
+    /// What it has written so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+/// A port that no connection is given by itself.
+pub(crate) fn low_port() -> u16 {
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| 20_000 + u16::from_le_bytes(random_bytes(&SystemRandom)) % 12_000)
+        .find(is_free)
+        .expect("a port is free")
 }
 
 fn free_port() -> u16 {
@@ -327,29 +344,6 @@ impl PgBouncer {
     pub fn url(&self) -> String {
         let (_, database) = self.target.rsplit_once('/').expect("a URL with a path");
         format!("postgres://postgres@127.0.0.1:{}/{database}&statement-cache-capacity=0", self.server.port)
-    }
-}
-
-/// What drives Chromium, by the `WebDriver` protocol. It ends its browsers when it is asked to end.
-pub struct ChromeDriver(Server);
-
-impl ChromeDriver {
-    /// Starts one.
-    ///
-    /// # Panics
-    /// When the program is missing or does not come up.
-    pub async fn start() -> Self {
-        let driver = program("chromedriver", &[]);
-        let mut server =
-            Server::start_ended_by("TERM", |_, port| words(&format!("{driver} --port={port} --silent"))).await;
-        let is_up = |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
-        server.until("chromedriver", is_up).await;
-        Self(server)
-    }
-
-    /// Its URL.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.0.port)
     }
 }
 

@@ -1,0 +1,84 @@
+//! What API Gateway makes of requests, and what is no request.
+
+use std::io::Write;
+
+use axum::http::Method;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use tests::{Call, Emulator, saved_query};
+use tokio::time::Instant;
+
+use crate::cloud::Cloud;
+
+/// An upload of `count` saved queries of about 1 kB each.
+fn many(count: usize) -> Value {
+    let change = |place: usize| {
+        json!({ "id": format!("c{place}"), "item_type": "saved_query", "item_id": format!("q{place}"), "action": "create",
+            "updated_at": "2026-01-01T10:00:00Z", "sync_version": 0,
+            "data": saved_query("Orders", &format!("select {place} -- {}", "lorem ipsum ".repeat(80))) })
+    };
+    json!({ "device_id": "laptop", "changes": (0..count).map(change).collect::<Vec<_>>() })
+}
+
+fn compressed(body: &Value) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body.to_string().as_bytes()).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_arrive_as_they_were_sent() {
+    let cloud = Cloud::start().await;
+    let session = cloud.api.sign_up("ada").await;
+    let token = session["token"].as_str().expect("a token");
+    let send = |call: Call| cloud.api.send(call.bearer(token));
+
+    // Compressed, and so in base64.
+    let upload = Call::new(Method::POST, "/api/sync/upload").body("application/gzip", compressed(&many(900)));
+    assert_eq!(send(upload).await.expect(200)["applied"].as_array().map(Vec::len), Some(900));
+    // A query whose values have to be encoded: once, and no more.
+    let delta = "/api/sync/download?device_id=my%20phone&since=1970-01-01T01%3A00%3A00%2B01%3A00&limit=7";
+    let page = send(Call::get(delta)).await.expect(200);
+    assert_eq!((page["saved_queries"].as_array().map(Vec::len), &page["reset"]), (Some(7), &json!(false)));
+    // The address that API Gateway saw, not one that a client claims.
+    let sessions = send(Call::get("/api/auth/sessions").header("x-forwarded-for", "198.51.100.1")).await.expect(200);
+    assert_eq!(sessions["sessions"][0]["ip"], "203.0.113.7");
+
+    let preflight = Call::new(Method::OPTIONS, "/api/sync/upload")
+        .header("origin", "http://localhost:3000")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type");
+    let answer = cloud.api.send(preflight).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("http://localhost:3000")));
+    let page = cloud.api.send(Call::get("/reset-password?token=abc")).await;
+    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+    cloud.api.send(Call::get("/api/sync/nowhere").bearer(token)).await.refused(404, "NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_request_is_refused_at_once_and_the_next_is_answered() {
+    let cloud = Cloud::start().await;
+    for name in ["auth", "upload"] {
+        let started = Instant::now();
+        let refused = cloud.gateway.function(name).invoke(&json!({})).await;
+        assert!(refused["errorType"].as_str().is_some_and(|kind| kind.contains("Deserialize")), "{refused}");
+        assert!(started.elapsed().as_secs() < 10, "the function was held: {}", cloud.gateway.function(name).log());
+    }
+    let session = cloud.api.sign_up("ada").await;
+    let upload = Call::post("/api/sync/upload", &many(1)).bearer(session["token"].as_str().expect("a token"));
+    cloud.api.send(upload).await.expect(200);
+}
+
+#[tokio::test]
+async fn health_is_alive_without_a_secret() {
+    let health = Emulator::start("health", &[("SECRETS_ARN", "nowhere"), ("AWS_REGION", "eu-central-1")]).await;
+    let request = |path: &str| {
+        json!({ "httpMethod": "GET", "path": path, "resource": path, "headers": {}, "multiValueHeaders": {}, "body": null,
+            "isBase64Encoded": false, "requestContext": { "identity": { "sourceIp": "203.0.113.7" }, "stage": "prod",
+                "httpMethod": "GET", "path": format!("/prod{path}"), "resourcePath": path } })
+    };
+    assert_eq!(health.invoke(&request("/health")).await["statusCode"], 200);
+    assert_eq!(health.invoke(&request("/ready")).await["statusCode"], 503);
+    assert_eq!(health.invoke(&request("/health")).await["statusCode"], 200);
+}
