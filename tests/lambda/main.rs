@@ -3,5 +3,6 @@
 
 mod cloud;
 mod events;
+mod migrations;
 mod schedules;
 mod story;

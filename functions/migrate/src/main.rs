@@ -1,0 +1,16 @@
+//! The `migrate` function as a Lambda binary: brings PostgreSQL and Turso up to date.
+//!
+//! A deployment starts it as a custom resource, before any function runs new code, and fails if it fails; a person may
+//! start it with any event, and is answered with the steps that took. Running twice, or twice at once, is safe.
+
+mod deployment;
+mod migration;
+
+use lambda_runtime::{Error, run, service_fn};
+use shared::telemetry;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    telemetry::start();
+    run(service_fn(migration::handle)).await
+}
