@@ -36,7 +36,7 @@ pub fn scratch() -> tempfile::TempDir {
     made.expect("a temporary folder can be made")
 }
 
-/// What `look` finds at last, when it looks for at most 15 seconds.
+/// What `look` finds at last, when it looks for at most 30 seconds.
 ///
 /// # Panics
 /// When it never finds it.
@@ -49,6 +49,6 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    let found = tokio::time::timeout(std::time::Duration::from_secs(15), found).await;
+    let found = tokio::time::timeout(std::time::Duration::from_secs(30), found).await;
     found.unwrap_or_else(|_| panic!("{what} never came"))
 }
