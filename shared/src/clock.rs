@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use crate::models::Timestamp;
 
@@ -18,6 +19,14 @@ pub trait Clock: Send + Sync {
 /// The operating system's clock.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
+
+impl SystemClock {
+    /// How long it is until `deadline`, in milliseconds since 1970: as Lambda tells its deadlines.
+    pub fn until_ms(&self, deadline: u64) -> Duration {
+        let now = u64::try_from(self.now().micros() / 1_000).unwrap_or_default();
+        Duration::from_millis(deadline.saturating_sub(now))
+    }
+}
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]

@@ -15,7 +15,7 @@ use lambda_http::{Adapter, Error};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::http::ClientAddress;
 
 /// How long before the function's timeout it is left alone, to ask for the next event.
@@ -71,8 +71,7 @@ pub async fn serve_then<F: Future<Output = ()>>(router: Router, after: impl Fn()
 /// How long there is until shortly before the function times out.
 fn time_left(event: &NextEvent) -> Duration {
     let NextEvent::Invoke(event) = event else { return Duration::ZERO };
-    let now = u64::try_from(SystemClock.now().micros() / 1_000).unwrap_or_default();
-    Duration::from_millis(event.deadline_ms.saturating_sub(now)).saturating_sub(MARGIN)
+    SystemClock.until_ms(event.deadline_ms).saturating_sub(MARGIN)
 }
 
 /// The client's address is the one that API Gateway saw.

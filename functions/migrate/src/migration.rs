@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Random, SystemClock, SystemRandom};
+use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::{config::Settings, storage::connect};
 use tokio::time::timeout;
 
@@ -26,8 +26,7 @@ pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
 
 /// The names of the steps that took.
 async fn migrate(context: &Context) -> Result<Vec<String>, String> {
-    let now = u64::try_from(SystemClock.now().micros() / 1_000).unwrap_or_default();
-    let left = Duration::from_millis(context.deadline.saturating_sub(now)).saturating_sub(MARGIN);
+    let left = SystemClock.until_ms(context.deadline).saturating_sub(MARGIN);
     let applied = timeout(left, Box::pin(all())).await.unwrap_or_else(|_| Err("not done in time".to_owned()));
     match &applied {
         Ok(steps) => tracing::info!(event = "migrated", ?steps, "the databases are up to date"),
