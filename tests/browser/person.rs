@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tests::{Answer, Call, ServerProcess, eventually};
+use tests::{Answer, Call, ServerProcess, written_mail};
 
 use crate::browser::Browser;
 
@@ -25,22 +25,14 @@ impl Person {
         Self { browser: Browser::start().await, server, session, folder }
     }
 
-    /// Waits for the newest mail of the kind `kind` that is not among `known`, and returns its HTML part.
-    pub(crate) async fn mail(&self, kind: &str, known: &[PathBuf]) -> PathBuf {
-        let outbox = self.folder.path().join("outbox");
-        let look = async || {
-            let files = std::fs::read_dir(&outbox).ok()?.map(|file| file.expect("readable").path());
-            let name = |file: &PathBuf| file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            let is_it = |file: &PathBuf| name(file).contains(&format!("-{kind}-")) && name(file).ends_with(".html");
-            // The text part is written last: now the HTML is whole.
-            files.filter(is_it).filter(|file| file.with_extension("txt").exists() && !known.contains(file)).max()
-        };
-        eventually(kind, look).await
+    /// The HTML part of the newest mail of the kind `kind`, once there is one.
+    pub(crate) async fn mail(&self, kind: &str) -> PathBuf {
+        written_mail(self.folder.path(), kind).await.with_extension("html")
     }
 
     /// Opens the mail of the kind `kind` and reads where its button leads.
     pub(crate) async fn link(&self, kind: &str) -> String {
-        self.browser.opens_file(&self.mail(kind, &[]).await).await;
+        self.browser.opens_file(&self.mail(kind).await).await;
         let button = self.browser.find("a[href*='?token=']").await;
         button.attr("href").await.expect("readable").expect("the button leads somewhere")
     }

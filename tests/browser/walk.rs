@@ -25,7 +25,7 @@ async fn whoever_signs_up_confirms_the_address_and_is_welcomed() {
     ada.browser.presses(".submit").await;
     ada.browser.sees("Email address confirmed").await;
     assert!(is_verified().await);
-    let welcome = ada.mail("welcome", &[]).await;
+    let welcome = ada.mail("welcome").await;
     ada.browser.opens_file(&welcome).await;
     ada.browser.sees("Welcome to SQL Studio").await;
     assert!(ada.browser.text().await.contains("Hello ada,"));
@@ -68,7 +68,7 @@ async fn whoever_forgot_the_password_sets_a_new_one_and_old_sessions_are_out() {
     }
     ada.logs_in(PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     ada.logs_in(NEW_PASSWORD).await.expect(200);
-    ada.mail("password_changed", &[]).await;
-    ada.mail("welcome", &[]).await;
+    ada.mail("password_changed").await;
+    ada.mail("welcome").await;
     assert_eq!(ada.browser.complaints().await, Vec::<String>::new());
 }

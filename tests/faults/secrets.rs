@@ -173,13 +173,15 @@ async fn forged_tokens_do_not_have_the_secret_read_each_time() {
     let (_, rest) = token(&session).split_once('.').expect("a token has parts");
     sleep(FRESH).await;
     proxy.trips();
+    let started = tokio::time::Instant::now();
     for attempt in 0..50 {
         let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "HS256", "kid": attempt.to_string() }).to_string());
         assert_eq!(status(&service, download(), &format!("{header}.{rest}")).await, 401);
     }
     // Once for as long as what was read is fresh, however long this takes.
-    let trips = proxy.trips();
-    assert!((1..=3).contains(&trips), "{trips}");
+    let most = 1 + started.elapsed().as_secs() / 10;
+    let trips = proxy.trips() as u64;
+    assert!((1..=most).contains(&trips), "{trips} of {most}");
     assert_eq!(status(&service, download(), token(&session)).await, 200);
 }
 

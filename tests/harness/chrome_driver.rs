@@ -1,5 +1,3 @@
-use tokio::net::TcpStream;
-
 use crate::servers::{Server, program, words};
 
 /// What drives Chromium, by the `WebDriver` protocol. It ends its browsers when it is asked to end.
@@ -14,8 +12,7 @@ impl ChromeDriver {
         let driver = program("chromedriver", &[]);
         let mut server =
             Server::start_ended_by("TERM", |_, port| words(&format!("{driver} --port={port} --silent"))).await;
-        let is_up = |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
-        server.until("chromedriver", is_up).await;
+        server.until_it_listens("chromedriver").await;
         Self(server)
     }
 

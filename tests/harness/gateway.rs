@@ -69,6 +69,14 @@ impl Emulator {
             .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&answer)))
     }
 
+    /// What the function answers to `call`, as API Gateway hands that on.
+    ///
+    /// # Panics
+    /// As [`invoke`](Self::invoke), and when it is no answer to a request.
+    pub async fn send(&self, call: &Call) -> Answer {
+        answer(&self.invoke(&event(call)).await)
+    }
+
     /// What the emulator and the function have logged.
     pub fn log(&self) -> String {
         self.server.log()
@@ -108,8 +116,7 @@ impl Gateway {
     }
 
     pub(crate) async fn send(&self, call: Call) -> Answer {
-        let function = self.function(owner(&call.path));
-        answer(&function.invoke(&event(&call)).await)
+        self.function(owner(&call.path)).send(&call).await
     }
 }
 

@@ -36,6 +36,17 @@ pub fn scratch() -> tempfile::TempDir {
     made.expect("a temporary folder can be made")
 }
 
+/// Waits for a mail of the kind `kind` in the outbox in `data`; the file with the text part of the newest, beside which
+/// lies the HTML, which was written before.
+pub async fn written_mail(data: &std::path::Path, kind: &str) -> std::path::PathBuf {
+    let look = async || {
+        let files = std::fs::read_dir(data.join("outbox")).ok()?.map(|file| file.expect("readable").path());
+        let texts = files.filter(|file| file.extension().is_some_and(|extension| extension == "txt"));
+        texts.filter(|file| file.to_string_lossy().contains(&format!("-{kind}-"))).max()
+    };
+    eventually(kind, look).await
+}
+
 /// What `look` finds at last, when it looks for at most 30 seconds.
 ///
 /// # Panics

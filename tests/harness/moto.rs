@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use crate::servers::{Server, program, words};
 
@@ -20,8 +19,7 @@ impl Moto {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/python/bin");
         let moto = program("moto_server", &[tools]);
         let mut server = Server::start(|_, port| words(&format!("{moto} -H 127.0.0.1 -p {port}"))).await;
-        let is_up = |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
-        server.until("moto", is_up).await;
+        server.until_it_listens("moto").await;
         Self { server, client: shared::outbound::client().expect("there can be a client") }
     }
 

@@ -61,6 +61,11 @@ impl Server {
         }
     }
 
+    /// Waits until somebody listens on its port.
+    pub(crate) async fn until_it_listens(&mut self, what: &str) {
+        self.until(what, |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() }).await;
+    }
+
     /// What it has written so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -335,8 +340,7 @@ impl PgBouncer {
             command
         })
         .await;
-        let is_up = |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
-        server.until("pgbouncer", is_up).await;
+        server.until_it_listens("pgbouncer").await;
         Self { server, target: url.to_owned() }
     }
 

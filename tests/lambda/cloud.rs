@@ -1,7 +1,6 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use tests::{Api, Backends, Emulator, Gateway, eventually};
+use tests::{Api, Backends, Emulator, Gateway, written_mail};
 
 /// The functions that answer requests, and the stores that all functions share.
 pub(crate) struct Cloud {
@@ -34,14 +33,7 @@ impl Cloud {
 
     /// The text part of the newest mail of the kind `kind`.
     pub(crate) async fn mail(&self, kind: &str) -> String {
-        let outbox = self.folder.path().join("outbox");
-        let look = async || {
-            let files = std::fs::read_dir(&outbox).ok()?.map(|file| file.expect("readable").path());
-            let is_it = |file: &PathBuf| file.to_string_lossy().contains(&format!("-{kind}-"));
-            let newest = files.filter(|file| file.extension().is_some_and(|kind| kind == "txt")).filter(is_it).max()?;
-            std::fs::read_to_string(newest).ok()
-        };
-        eventually(kind, look).await
+        std::fs::read_to_string(written_mail(self.folder.path(), kind).await).expect("the mail is whole")
     }
 }
 
