@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::Gateway;
+use crate::gateway::API_KEY;
 
 /// A way to the service.
 #[derive(Clone)]
@@ -139,7 +140,7 @@ impl Api {
         match self {
             Self::Router(router) => Some(send_in_process(router.clone(), call).await),
             Self::Http(client, base) => send_over_http(client, base, call).await.ok(),
-            Self::Lambda(gateway) => Some(gateway.send(call).await),
+            Self::Lambda(gateway) => Some(gateway.send(with_key(call)).await),
         }
     }
 
@@ -179,4 +180,9 @@ async fn send_over_http(client: &reqwest::Client, base: &str, call: Call) -> req
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
+}
+
+/// `call` as a client application sends it, which has a key, unless it comes with one.
+fn with_key(call: Call) -> Call {
+    if call.headers.iter().any(|(name, _)| name == "x-api-key") { call } else { call.header("x-api-key", API_KEY) }
 }

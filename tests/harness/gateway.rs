@@ -1,97 +1,26 @@
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 
-use crate::servers::{Server, low_port, program};
-use crate::{Answer, Call, ServerProcess};
+use crate::template::Route;
+use crate::{Answer, Call, Emulator, Template};
 
-/// The media types that a REST API hands over in base64, as the template lists them.
-const BINARY: [&str; 2] = ["application/gzip", "application/zstd"];
+/// Most bytes of an event
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const EVENT_BYTES: usize = 6 << 20;
 
-/// A function's binary under AWS's runtime interface emulator, which takes one event at a time.
-pub struct Emulator {
-    server: Server,
-    client: reqwest::Client,
-    turn: Mutex<()>,
-}
+/// The key of a client application.
+pub(crate) const API_KEY: &str = "the key of the desktop application";
 
-impl Emulator {
-    /// Starts the function `name` with these variables and no other.
-    ///
-    /// # Panics
-    /// When the emulator or the binary is missing, or does not come up.
-    pub async fn start(name: &str, environment: &[(&str, &str)]) -> Self {
-        let binary = ServerProcess::binary().with_file_name(name);
-        assert!(binary.is_file(), "{} is missing: build it with `cargo build --workspace --bins`", binary.display());
-        let emulator = program("aws-lambda-rie-x86_64", &emulator_folders());
-        let path = std::env::var("PATH").unwrap_or_default();
-        let fixed = [
-            ("PATH", path.as_str()),
-            ("AWS_LAMBDA_FUNCTION_NAME", name),
-            ("AWS_LAMBDA_FUNCTION_TIMEOUT", "60"),
-            // Without it the stage would stand before every path.
-            ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true"),
-        ];
-        let (port, internal) = (low_port(), low_port());
-        let mut server = Server::start_at(port, "TERM", |_, port| {
-            let variables = fixed.iter().chain(environment).map(|(name, value)| format!("{name}={value}"));
-            let addresses = [("--runtime-interface-emulator-address", port), ("--runtime-api-address", internal)];
-            let addresses = addresses.iter().flat_map(|(flag, port)| [(*flag).to_owned(), format!("127.0.0.1:{port}")]);
-            let command = ["env".to_owned(), "-i".to_owned()].into_iter().chain(variables).chain([emulator]);
-            command.chain(addresses).chain([binary.display().to_string()]).collect()
-        })
-        .await;
-        for port in [port, internal] {
-            let is_up = |_| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
-            server.until("the emulator", is_up).await;
-        }
-        let client = shared::outbound::client().expect("there can be a client");
-        Self { server, client, turn: Mutex::new(()) }
-    }
+const REQUEST_ID: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
 
-    /// What the function answers to `event`.
-    ///
-    /// # Panics
-    /// When it does not answer in JSON within two minutes.
-    pub async fn invoke(&self, event: &Value) -> Value {
-        let _turn = self.turn.lock().await;
-        let url = format!("http://127.0.0.1:{}/2015-03-31/functions/function/invocations", self.server.port);
-        let request = self.client.post(url).body(event.to_string()).timeout(Duration::from_secs(120));
-        let answer = request.send().await.expect("the emulator answers").bytes().await.expect("whole");
-        serde_json::from_slice(&answer)
-            .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&answer)))
-    }
-
-    /// What the function answers to `call`, as API Gateway hands that on.
-    ///
-    /// # Panics
-    /// As [`invoke`](Self::invoke), and when it is no answer to a request.
-    pub async fn send(&self, call: &Call) -> Answer {
-        answer(&self.invoke(&event(call)).await)
-    }
-
-    /// What the emulator and the function have logged.
-    pub fn log(&self) -> String {
-        self.server.log()
-    }
-}
-
-fn emulator_folders() -> Vec<PathBuf> {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/python/lib");
-    let versions = std::fs::read_dir(python).into_iter().flatten().flatten();
-    versions.map(|version| version.path().join("site-packages/samcli/local/rapid")).collect()
-}
-
-/// A REST API of API Gateway: hands each request to the function whose path it is, as an event of the payload's version 1.
+/// The REST API of the template: hands each request to the function that the template leads it to, as an event of the
+/// payload's version 1.
 pub struct Gateway {
-    functions: BTreeMap<&'static str, Emulator>,
+    functions: BTreeMap<String, Emulator>,
 }
 
 impl Gateway {
@@ -100,11 +29,20 @@ impl Gateway {
     /// # Panics
     /// As [`Emulator::start`].
     pub async fn start(environment: &[(&str, &str)]) -> Self {
+        let names: BTreeSet<_> = Template::project().routes().into_iter().map(|route| route.function).collect();
         let mut functions = BTreeMap::new();
-        for name in ["auth", "upload", "download", "conflicts", "health"] {
-            functions.insert(name, Emulator::start(name, environment).await);
+        for name in names {
+            let emulator = Emulator::start(&name, environment).await;
+            functions.insert(name, emulator);
         }
         Self { functions }
+    }
+
+    /// The same with another emulator of the function `name`.
+    #[must_use]
+    pub fn with(mut self, name: &str, emulator: Emulator) -> Self {
+        self.functions.insert(name.to_owned(), emulator);
+        self
     }
 
     /// The function `name`.
@@ -116,23 +54,41 @@ impl Gateway {
     }
 
     pub(crate) async fn send(&self, call: Call) -> Answer {
-        self.function(owner(&call.path)).send(&call).await
+        let refused = |kind| Template::project().gateway_response(kind, REQUEST_ID);
+        let Some(route) = route(&call) else { return refused("MISSING_AUTHENTICATION_TOKEN") };
+        let key = call.headers.iter().find(|(name, _)| name == "x-api-key");
+        if route.needs_key && key.is_none_or(|(_, key)| key != API_KEY) {
+            return refused("INVALID_API_KEY");
+        }
+        if route.needs_object && !serde_json::from_slice::<Value>(&call.body).is_ok_and(|body| body.is_object()) {
+            return refused("BAD_REQUEST_BODY");
+        }
+        let event = event(&call, &route.path);
+        if event.to_string().len() > EVENT_BYTES {
+            return refused("REQUEST_TOO_LARGE");
+        }
+        answer(&self.function(&route.function).invoke(&event).await).unwrap_or_else(|| refused("DEFAULT_5XX"))
     }
 }
 
-/// The function that the template leads `path` to.
-fn owner(path: &str) -> &'static str {
-    match path.split('?').next().unwrap_or_default() {
-        "/api/sync/upload" => "upload",
-        path if path.starts_with("/api/sync/conflicts") => "conflicts",
-        path if path.starts_with("/api/sync/") => "download",
-        "/health" | "/ready" | "/openapi.json" => "health",
-        _ => "auth",
-    }
+/// Where the template leads `call`.
+fn route(call: &Call) -> Option<Route> {
+    let path = call.path.split('?').next().unwrap_or_default();
+    let method = call.method.as_str().to_lowercase();
+    let mut routes: Vec<_> = Template::project().routes().into_iter().filter(|route| fits(&route.path, path)).collect();
+    // A path without parameters before one with, a method before any.
+    routes.sort_by_key(|route| (route.path.contains('{'), route.method == "any"));
+    routes.into_iter().find(|route| route.method == method || route.method == "any")
+}
+
+/// Whether `path` is one of those that `pattern` stands for.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    pattern.len() == path.len() && pattern.iter().zip(path).all(|(part, given)| part.starts_with('{') || *part == given)
 }
 
 /// `call` as API Gateway hands it on.
-fn event(call: &Call) -> Value {
+fn event(call: &Call, resource: &str) -> Value {
     let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in &call.headers {
@@ -143,14 +99,14 @@ fn event(call: &Call) -> Value {
         parameters.entry(name.into_owned()).or_default().push(value.into_owned());
     }
     let kind = headers.get("content-type").and_then(|values| values.first()).map_or("", String::as_str);
-    let is_binary = BINARY.contains(&kind);
+    let is_binary = Template::project().binary_media_types().contains(&kind);
     let body = if is_binary { STANDARD.encode(&call.body) } else { String::from_utf8_lossy(&call.body).into_owned() };
     let last = |values: &BTreeMap<String, Vec<String>>| -> Map<String, Value> {
         values.iter().map(|(name, values)| (name.clone(), json!(values.last()))).collect()
     };
     let or_null = |value: Value| if value.as_object().is_some_and(Map::is_empty) { Value::Null } else { value };
     json!({
-        "resource": path,
+        "resource": resource,
         "path": path,
         "httpMethod": call.method.as_str(),
         "headers": last(&headers),
@@ -169,11 +125,11 @@ fn event(call: &Call) -> Value {
             "identity": { "sourceIp": "203.0.113.7", "userAgent": "tests" },
             "path": format!("/prod{path}"),
             "protocol": "HTTP/1.1",
-            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "requestId": REQUEST_ID,
             "requestTime": "01/Jan/2026:00:00:00 +0000",
             "requestTimeEpoch": 1_767_225_600_000_i64,
             "resourceId": "resource",
-            "resourcePath": path,
+            "resourcePath": resource,
             "stage": "prod",
         },
         "body": if call.body.is_empty() { Value::Null } else { body.into() },
@@ -181,8 +137,9 @@ fn event(call: &Call) -> Value {
     })
 }
 
-/// What API Gateway would make of the function's `output`.
-fn answer(output: &Value) -> Answer {
+/// What API Gateway makes of the function's `output`, if that is an answer.
+fn answer(output: &Value) -> Option<Answer> {
+    let status = output["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok())?;
     let mut headers = HeaderMap::new();
     for (name, values) in output["multiValueHeaders"].as_object().into_iter().flatten() {
         for value in values.as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -195,6 +152,5 @@ fn answer(output: &Value) -> Answer {
         Some(true) => STANDARD.decode(text).expect("base64"),
         _ => text.as_bytes().to_vec(),
     };
-    let status = output["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-    Answer { status: status.unwrap_or_else(|| panic!("no answer to a request: {output}")), headers, body }
+    Some(Answer { status, headers, body })
 }

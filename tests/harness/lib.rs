@@ -5,26 +5,32 @@ mod backends;
 mod certificates;
 mod chrome_driver;
 mod device;
+mod emulator;
 mod gateway;
 mod items;
 mod moto;
 mod process;
 mod proxy;
+mod routes;
 mod servers;
 mod service;
+mod template;
 
 pub use api::{Answer, Api, Call};
 pub use backends::Backends;
 pub use certificates::Certificates;
 pub use chrome_driver::ChromeDriver;
 pub use device::{Device, Key, Known, PendingChange};
-pub use gateway::{Emulator, Gateway};
+pub use emulator::Emulator;
+pub use gateway::Gateway;
 pub use items::{connection, history, saved_query};
 pub use moto::Moto;
 pub use process::ServerProcess;
 pub use proxy::{Fault, Proxy};
+pub use routes::{Auth, ROUTES};
 pub use servers::{PgBouncer, PostgresServer, RedisServer, Sqld};
 pub use service::Service;
+pub use template::{Route, Template, python_tool};
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.
 ///

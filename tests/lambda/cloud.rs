@@ -1,29 +1,42 @@
 use std::sync::Arc;
 
-use tests::{Api, Backends, Emulator, Gateway, written_mail};
+use serde_json::Value;
+use tests::{Api, Backends, Emulator, Gateway, Moto, written_mail};
 
-/// The functions that answer requests, and the stores that all functions share.
+/// The functions that answer requests, and what all functions share: the stores, and the secret that opens them.
 pub(crate) struct Cloud {
     pub(crate) api: Api,
     pub(crate) gateway: Arc<Gateway>,
     environment: Vec<(&'static str, String)>,
     _backends: Backends,
+    _moto: Moto,
     folder: tempfile::TempDir,
 }
 
 impl Cloud {
     pub(crate) async fn start() -> Self {
+        Self::start_where(async |gateway, _| gateway).await
+    }
+
+    /// The same with other functions, as `change` has them, which is told the variables of all.
+    pub(crate) async fn start_where(change: impl AsyncFnOnce(Gateway, &[(&str, &str)]) -> Gateway) -> Self {
         let folder = tests::scratch();
-        let backends = Backends::servers().await;
-        let mut environment = backends.settings.clone();
-        environment.extend([
-            ("JWT_SECRET", "a signing key for tests, 32 bytes".to_owned()),
+        let (backends, moto) = (Backends::servers().await, Moto::start().await);
+        let mut secret: serde_json::Map<String, Value> =
+            backends.settings.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        secret.insert("JWT_SECRET".to_owned(), "a signing key for tests, 32 bytes".into());
+        let environment = vec![
+            ("SECRETS_ARN", moto.create("studio", &secret.into()).await),
             ("PUBLIC_URL", "https://sync.studio.example".to_owned()),
             ("DATA_DIR", folder.path().display().to_string()),
             ("RATE_LIMITS", "off".to_owned()),
-        ]);
-        let gateway = Arc::new(Gateway::start(&borrowed(&environment)).await);
-        Self { api: Api::Lambda(gateway.clone()), gateway, environment, _backends: backends, folder }
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", moto.port())),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ];
+        let variables = borrowed(&environment);
+        let gateway = Arc::new(change(Gateway::start(&variables).await, &variables).await);
+        Self { api: Api::Lambda(gateway.clone()), gateway, environment, _backends: backends, _moto: moto, folder }
     }
 
     /// A function that a schedule starts.
@@ -39,4 +52,10 @@ impl Cloud {
 
 fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// The event `name` of those that people invoke functions with.
+pub(crate) fn kept(name: &str) -> Value {
+    let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(file).expect("it is there")).expect("it is JSON")
 }

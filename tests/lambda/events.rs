@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tests::{Call, Emulator, saved_query};
 use tokio::time::Instant;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, kept};
 
 /// An upload of `count` saved queries of about 1 kB each.
 fn many(count: usize) -> Value {
@@ -53,7 +53,6 @@ async fn requests_arrive_as_they_were_sent() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("http://localhost:3000")));
     let page = cloud.api.send(Call::get("/reset-password?token=abc")).await;
     assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
-    cloud.api.send(Call::get("/api/sync/nowhere").bearer(token)).await.refused(404, "NOT_FOUND");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,7 +72,60 @@ async fn what_is_no_request_is_refused_at_once_and_the_next_is_answered() {
 #[tokio::test]
 async fn health_is_alive_without_a_secret() {
     let health = Emulator::start("health", &[("SECRETS_ARN", "nowhere"), ("AWS_REGION", "eu-central-1")]).await;
-    for (path, status) in [("/health", 200), ("/ready", 503), ("/health", 200)] {
-        assert_eq!(health.send(&Call::get(path)).await.status, status, "{path}");
+    for (name, status) in [("health", 200), ("health-ready", 503), ("health", 200)] {
+        assert_eq!(health.invoke(&kept(name)).await["statusCode"], status, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_people_invoke_functions_with_are_answered() {
+    let cloud = Cloud::start().await;
+    let mut token = String::new();
+    for (name, function, status) in [
+        ("auth-signup", "auth", 201),
+        ("auth-login", "auth", 200),
+        ("auth-reset-page", "auth", 200),
+        ("auth-session", "auth", 404),
+        ("upload-preflight", "upload", 200),
+        ("upload", "upload", 200),
+        ("upload-gzip", "upload", 200),
+        ("download", "download", 200),
+        ("download-limits", "download", 200),
+        ("conflicts", "conflicts", 200),
+        ("conflicts-wrong-method", "conflicts", 405),
+        ("health", "health", 200),
+        ("health-ready", "health", 200),
+    ] {
+        let mut event = kept(name);
+        event["multiValueHeaders"]["Authorization"] = json!([format!("Bearer {token}")]);
+        event["headers"]["Authorization"] = json!(format!("Bearer {token}"));
+        let answer = cloud.gateway.function(function).invoke(&event).await;
+        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        token = body["token"].as_str().map_or(token, str::to_owned);
+        if name == "download" {
+            assert_eq!(body["saved_queries"].as_array().map(Vec::len), Some(2), "{body}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_refuses_in_the_shape_of_the_functions() {
+    let cloud = Cloud::start().await;
+    let send = |call: Call| cloud.api.send(call);
+    let login = json!({ "username": "ada", "password": "Sesame42" });
+    send(Call::post("/api/auth/login", &login).header("x-api-key", "another")).await.refused(403, "FORBIDDEN");
+    send(Call::post("/api/auth/login", &json!("ada"))).await.refused(400, "INVALID_REQUEST");
+    send(Call::get("/api/nowhere")).await.refused(404, "NOT_FOUND");
+    let plain = Call::post("/api/sync/upload", &many(6_000));
+    assert!(plain.body.len() < 10_000_000);
+    let refused = send(plain).await;
+    refused.refused(413, "PAYLOAD_TOO_LARGE");
+    assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
+    // Neither a page nor what is no method of a path has a key.
+    for (call, status) in [(Call::get("/reset-password?token=abc"), 200), (Call::get("/api/sync/upload"), 405)] {
+        let answer = send(call.header("x-api-key", "")).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("allow"), (status == 405).then_some("POST"));
     }
 }

@@ -6,3 +6,4 @@ mod events;
 mod migrations;
 mod schedules;
 mod story;
+mod trouble;

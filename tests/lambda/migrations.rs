@@ -9,6 +9,8 @@ use tests::{Emulator, PostgresServer, Sqld};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::cloud::kept;
+
 fn applied(answer: &Value) -> Vec<String> {
     let steps = answer["applied"].as_array().unwrap_or_else(|| panic!("{answer}"));
     steps.iter().map(|step| step.as_str().expect("a name").to_owned()).collect()
@@ -39,16 +41,9 @@ impl Deployment {
 
     /// Has `function` do `what`, and returns what the deployment is told.
     async fn asks(&self, function: &Emulator, what: &str) -> Value {
-        let event = json!({
-            "RequestType": what,
-            "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:migrate",
-            "ResponseURL": format!("{}/answer?signature=abc", self.0.uri()),
-            "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/studio/guid",
-            "RequestId": "request",
-            "LogicalResourceId": "Migrations",
-            "ResourceType": "Custom::Migrations",
-            "ResourceProperties": { "Version": "7" },
-        });
+        let mut event = kept("deployment");
+        event["RequestType"] = what.into();
+        event["ResponseURL"] = format!("{}/answer?signature=abc", self.0.uri()).into();
         function.invoke(&event).await;
         let told = self.0.received_requests().await.expect("requests are recorded");
         let answer = told.last().unwrap_or_else(|| panic!("nothing was told: {}", function.log()));

@@ -1,6 +1,6 @@
 //! Request bodies: their kind, their size, their compression, their JSON.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -123,13 +123,18 @@ fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Ap
     let broken = |error: &dyn std::fmt::Display| {
         ApiError::new(Code::InvalidRequest, format!("the compressed body is damaged: {error}"))
     };
+    let unread = |error: io::Error| match error.kind() {
+        // Ours, not the client's, which would take its body for a bad one.
+        io::ErrorKind::OutOfMemory => ApiError::unavailable(error),
+        _ => broken(&error),
+    };
     let mut inflated = Vec::new();
     let allowed = limit as u64 + 1;
     match encoding {
         Encoding::Identity => inflated.extend_from_slice(bytes),
         Encoding::Gzip => {
             let decoder = flate2::read::MultiGzDecoder::new(bytes);
-            decoder.take(allowed).read_to_end(&mut inflated).map_err(|error| broken(&error))?;
+            decoder.take(allowed).read_to_end(&mut inflated).map_err(unread)?;
         }
         Encoding::Zstd => {
             let mut rest = bytes;
@@ -137,7 +142,7 @@ fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Ap
             while !rest.is_empty() && inflated.len() <= limit {
                 let decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|error| broken(&error))?;
                 let room = allowed - inflated.len() as u64;
-                decoder.take(room).read_to_end(&mut inflated).map_err(|error| broken(&error))?;
+                decoder.take(room).read_to_end(&mut inflated).map_err(unread)?;
             }
         }
     }
