@@ -73,6 +73,9 @@ impl Settings {
     pub async fn load() -> Result<Self, String> {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(arn) = environment("SECRETS_ARN") else { return Self::from_env() };
+        // While the answer is awaited.
+        #[cfg(any(feature = "mail", feature = "turso"))]
+        crate::trust::warm_up();
         let manager = crate::secrets_manager::SecretsManager::open(&arn).await;
         Self::with_secrets(environment, manager.map_err(|error| format!("SECRETS_ARN: {error}"))?).await
     }

@@ -25,3 +25,5 @@ pub mod sync;
 pub mod telemetry;
 #[cfg(any(feature = "mail", feature = "postgres", feature = "redis", feature = "turso"))]
 pub mod tls;
+#[cfg(any(feature = "mail", feature = "turso"))]
+pub mod trust;

@@ -17,10 +17,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A client with connections of its own. How long a whole request may take is up to who makes it.
 ///
 /// # Errors
-/// When the certificates of this machine cannot be read.
+/// When the settings contradict each other.
 pub fn client() -> Result<Client, String> {
-    crate::tls::provide();
-    let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).no_proxy();
+    let client = Client::builder().tls_backend_preconfigured(crate::trust::client_config());
+    let client = client.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).no_proxy();
     #[cfg(target_os = "linux")]
     let client = client.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
     client.build().map_err(|error| error.to_string())

@@ -10,7 +10,8 @@ use shared::mail::{Courier, mailer};
 use shared::{config::Settings, lambda, storage::connect, telemetry};
 use tokio::sync::Notify;
 
-#[tokio::main]
+// An instance has one request at a time, and rarely more than one processor.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let settings = Settings::load().await?;

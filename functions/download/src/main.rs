@@ -7,7 +7,8 @@ use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
 use shared::{config::Settings, lambda, storage::connect, telemetry};
 
-#[tokio::main]
+// An instance has one request at a time, and rarely more than one processor.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let settings = Settings::load().await?;

@@ -14,7 +14,8 @@ const MOST: usize = 500;
 /// After which a run begins no further mail: the next run is near.
 const TIME: Duration = Duration::from_secs(50);
 
-#[tokio::main]
+// An instance has one request at a time, and rarely more than one processor.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let settings = Settings::load().await?;

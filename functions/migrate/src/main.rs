@@ -9,7 +9,8 @@ mod migration;
 use lambda_runtime::{Error, run, service_fn};
 use shared::telemetry;
 
-#[tokio::main]
+// An instance has one request at a time, and rarely more than one processor.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
     run(service_fn(migration::handle)).await

@@ -8,7 +8,8 @@ use serde_json::Value;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::{config::Settings, storage::connect, telemetry};
 
-#[tokio::main]
+// An instance has one request at a time, and rarely more than one processor.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let settings = Settings::load().await?;

@@ -1,5 +1,4 @@
 use async_trait::async_trait;
-use uuid::{Uuid, uuid};
 
 use super::StoreResult;
 use crate::models::{EmailAddress, Timestamp, UserId};
@@ -79,7 +78,8 @@ pub trait Outbox: Send + Sync {
 }
 
 /// The user that stands for whoever would have `address`, where nobody has it.
+#[cfg(any(feature = "embedded", feature = "postgres"))]
 pub(super) fn nobody_with(address: &EmailAddress) -> UserId {
-    const NAMESPACE: Uuid = uuid!("3f0c9f0e-6c1e-4b39-9d2e-2f6a4f0d8a51");
-    Uuid::new_v5(&NAMESPACE, address.key().as_bytes())
+    const NAMESPACE: uuid::Uuid = uuid::uuid!("3f0c9f0e-6c1e-4b39-9d2e-2f6a4f0d8a51");
+    uuid::Uuid::new_v5(&NAMESPACE, address.key().as_bytes())
 }

@@ -1,0 +1,8 @@
+//! A function that does nothing: what Lambda, its runtime and `lambda_http` cost by themselves.
+
+use lambda_http::{Error, Request, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    run(service_fn(async |_: Request| Ok::<_, Error>("nothing"))).await
+}
