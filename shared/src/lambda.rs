@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header::CONTENT_ENCODING;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use lambda_extension::{Extension, LambdaEvent, NextEvent, service_fn};
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::clock::SystemClock;
-use crate::http::ClientAddress;
+use crate::http::{ClientAddress, RequestId};
 
 /// How long before the function's timeout it is left alone, to ask for the next event.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -26,7 +27,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the runtime cannot be reached.
 pub async fn serve(router: Router) -> Result<(), Error> {
-    lambda_http::run(router.layer(from_fn(note_address))).await
+    lambda_http::run(router.layer(from_fn(note_gateway))).await
 }
 
 /// As [`serve`], and does `after` after each answer, before the instance is frozen. The answer does not wait for it; it has
@@ -62,7 +63,7 @@ pub async fn serve_then<F: Future<Output = ()>>(router: Router, after: impl Fn()
         answered.notify_one();
         posted
     });
-    let router = router.layer(from_fn(note_address));
+    let router = router.layer(from_fn(note_gateway));
     let runtime = Runtime::new(Adapter::from(router)).layer(TracingLayer::new()).layer(ring);
     tokio::try_join!(runtime.run(), extension.run())?;
     Ok(())
@@ -74,14 +75,15 @@ fn time_left(event: &NextEvent) -> Duration {
     SystemClock.until_ms(event.deadline_ms).saturating_sub(MARGIN)
 }
 
-/// The client's address is the one that API Gateway saw.
-async fn note_address(mut request: Request, next: Next) -> Response {
-    let address = match request.extensions().get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.clone(),
-        _ => None,
-    };
-    if let Some(address) = address {
-        request.extensions_mut().insert(ClientAddress(address));
+/// The client's address, and the request's id, are those that API Gateway knows. What it hands over it has inflated, though
+/// the header may still tell how it came.
+async fn note_gateway(mut request: Request, next: Next) -> Response {
+    request.headers_mut().remove(CONTENT_ENCODING);
+    let context = request.extensions().get::<RequestContext>();
+    if let Some(RequestContext::ApiGatewayV1(context)) = context.cloned() {
+        let noted = request.extensions_mut();
+        context.identity.source_ip.map(|address| noted.insert(ClientAddress(address)));
+        context.request_id.map(|id| noted.insert(RequestId(id)));
     }
     next.run(request).await
 }

@@ -15,7 +15,8 @@ const EVENT_BYTES: usize = 6 << 20;
 /// The key of a client application.
 pub(crate) const API_KEY: &str = "the key of the desktop application";
 
-const REQUEST_ID: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
+/// The id that the gateway gives to every request.
+pub const REQUEST_ID: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
 
 /// The REST API of the template: hands each request to the function that the template leads it to, as an event of the
 /// payload's version 1.
@@ -76,13 +77,16 @@ fn route(call: &Call) -> Option<Route> {
     let path = call.path.split('?').next().unwrap_or_default();
     let method = call.method.as_str().to_lowercase();
     let mut routes: Vec<_> = Template::project().routes().into_iter().filter(|route| fits(&route.path, path)).collect();
-    // A path without parameters before one with, a method before any.
-    routes.sort_by_key(|route| (route.path.contains('{'), route.method == "any"));
+    // A path without parameters before one with, and that before one that takes all; a method before any.
+    routes.sort_by_key(|route| (route.path.ends_with("+}"), route.path.contains('{'), route.method == "any"));
     routes.into_iter().find(|route| route.method == method || route.method == "any")
 }
 
 /// Whether `path` is one of those that `pattern` stands for.
 fn fits(pattern: &str, path: &str) -> bool {
+    if let Some(folder) = pattern.strip_suffix("{proxy+}") {
+        return path.strip_prefix(folder).is_some_and(|rest| !rest.is_empty());
+    }
     let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
     pattern.len() == path.len() && pattern.iter().zip(path).all(|(part, given)| part.starts_with('{') || *part == given)
 }

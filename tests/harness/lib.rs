@@ -22,7 +22,7 @@ pub use certificates::Certificates;
 pub use chrome_driver::ChromeDriver;
 pub use device::{Device, Key, Known, PendingChange};
 pub use emulator::Emulator;
-pub use gateway::Gateway;
+pub use gateway::{Gateway, REQUEST_ID as GATEWAY_REQUEST_ID};
 pub use items::{connection, history, saved_query};
 pub use moto::Moto;
 pub use process::ServerProcess;

@@ -37,6 +37,11 @@ async fn requests_arrive_as_they_were_sent() {
     // Compressed, and so in base64.
     let upload = Call::new(Method::POST, "/api/sync/upload").body("application/gzip", compressed(&many(900)));
     assert_eq!(send(upload).await.expect(200)["applied"].as_array().map(Vec::len), Some(900));
+    // In an encoding that the gateway has undone, which only the header still tells.
+    let upload = Call::post("/api/sync/upload", &many(1)).header("content-encoding", "gzip");
+    let answer = send(upload).await;
+    assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "both logs know it by that");
+    assert_eq!(answer.expect(200)["applied"].as_array().map(Vec::len), Some(1));
     // A query whose values have to be encoded: once, and no more.
     let delta = "/api/sync/download?device_id=my%20phone&since=1970-01-01T01%3A00%3A00%2B01%3A00&limit=7";
     let page = send(Call::get(delta)).await.expect(200);
@@ -123,6 +128,7 @@ async fn the_gateway_refuses_in_the_shape_of_the_functions() {
     refused.refused(413, "PAYLOAD_TOO_LARGE");
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
     // Neither a page nor what is no method of a path has a key.
+    send(Call::new(Method::HEAD, "/api/sync/download").header("x-api-key", "")).await.refused(403, "FORBIDDEN");
     for (call, status) in [(Call::get("/reset-password?token=abc"), 200), (Call::get("/api/sync/upload"), 405)] {
         let answer = send(call.header("x-api-key", "")).await;
         assert_eq!(answer.status, status);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use shared::storage::libsql::SYNC;
 use shared::storage::postgres::MIGRATIONS;
+use sqlx::{Connection, PgConnection};
 use tests::{Emulator, PostgresServer, Sqld};
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -41,7 +42,13 @@ impl Deployment {
 
     /// Has `function` do `what`, and returns what the deployment is told.
     async fn asks(&self, function: &Emulator, what: &str) -> Value {
+        self.asks_by(function, what, |_| {}).await
+    }
+
+    /// The same by a changed event.
+    async fn asks_by(&self, function: &Emulator, what: &str, change: impl FnOnce(&mut Value)) -> Value {
         let mut event = kept("deployment");
+        change(&mut event);
         event["RequestType"] = what.into();
         event["ResponseURL"] = format!("{}/answer?signature=abc", self.0.uri()).into();
         function.invoke(&event).await;
@@ -71,5 +78,23 @@ async fn a_deployment_is_told_how_it_went() {
     let reason = told["Reason"].as_str().expect("a reason");
     assert_eq!(told["Status"], "FAILED");
     assert!(reason.contains("DATABASE_URL") && !reason.contains("sesame"), "{reason}");
-    assert_eq!(deployment.asks(&failing, "Delete").await["Status"], "SUCCESS", "what failed can be rolled back");
+    assert_eq!(deployment.asks(&failing, "Delete").await["Status"], "SUCCESS", "what failed can be taken away");
+    let back = deployment.asks_by(&failing, "Update", |event| {
+        event["OldResourceProperties"]["Version"] =
+            "arn:aws:lambda:eu-central-1:123456789012:function:migrate:8".into();
+    });
+    assert_eq!(back.await["Status"], "SUCCESS", "what failed can be rolled back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_works_with_databases_that_are_a_step_ahead() {
+    let (postgres, sqld) = (PostgresServer::shared().await.database().await, Sqld::start().await);
+    let url = sqld.url();
+    let function = Emulator::start("migrate", &[("DATABASE_URL", &postgres), ("TURSO_DATABASE_URL", &url)]).await;
+    function.invoke(&json!({})).await;
+    let mut connection = PgConnection::connect(&postgres).await.expect("a connection");
+    let ahead = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'of the next release', true, '', 0)";
+    sqlx::query(ahead).execute(&mut connection).await.expect("it takes");
+    assert_eq!(applied(&function.invoke(&json!({})).await), Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 use crate::CHECKS;
 
 /// What stands in the template, what is written instead, and a piece of what is said of that.
-const BREAKS: [(&str, &str, &str); 16] = [
+const BREAKS: [(&str, &str, &str); 17] = [
     // A word that is none, found by `sam validate`.
     ("Type: AWS::Serverless::Api\n", "Type: AWS::Serverless::Gateway\n", "Gateway"),
     // A reference to nothing, a runtime, and a size that do not exist, found in what CloudFormation gets.
@@ -30,6 +30,11 @@ const BREAKS: [(&str, &str, &str); 16] = [
     ("            OmitName: true\n", "", "two stacks of an account"),
     ("\"code\":\"SERVICE_UNAVAILABLE\"", "\"code\":\"OUT\"", "DEFAULT_5XX has another shape"),
     ("{ Binary: purge }", "{ Binary: purger }", "a function is missing: \"purge\""),
+    (
+        "!Ref CorsOrigins, !Ref ConflictStrategy, ",
+        "!Ref ConflictStrategy, ",
+        "a parameter in the version of upload is missing",
+    ),
     ("Properties: { RetentionInDays: !Ref LogRetentionDays }", "Properties: {}", "is kept for ever"),
 ];
 

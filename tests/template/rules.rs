@@ -38,12 +38,18 @@ fn differences<T: Ord + std::fmt::Debug>(what: &str, asked: &BTreeSet<T>, given:
 fn routes(template: &Template) -> Vec<String> {
     let given = template.routes().into_iter();
     let given = given.map(|route| (route.function, route.method, route.path, route.needs_key, route.needs_object));
-    let mut asked = BTreeSet::new();
+    // What is no path of the API.
+    let unknown = ("health".to_owned(), "any".to_owned(), "/{proxy+}".to_owned(), false, false);
+    let mut asked = BTreeSet::from([unknown]);
     for (function, method, path, auth) in ROUTES {
         let needs_key = !KEYLESS.contains(&(method, path));
         // Who shows a token is told first whether it is good, and only then what is wrong with the body.
         let needs_object = method == "post" && auth == Auth::None;
         asked.insert((function.to_owned(), method.to_owned(), path.to_owned(), needs_key, needs_object));
+        // It is answered like GET, and so must not be freer.
+        if method == "get" && (needs_key || path == "/ready") {
+            asked.insert((function.to_owned(), "head".to_owned(), path.to_owned(), needs_key, false));
+        }
         // Preflights, and what is no method of the path.
         asked.insert((function.to_owned(), "any".to_owned(), path.to_owned(), false, false));
     }
@@ -61,11 +67,53 @@ fn functions(template: &Template) -> Vec<String> {
         if (function["DependsOn"] == "Migrations") == (name == "migrate") {
             faults.push(format!("the function {name} and the migrations come in the wrong order"));
         }
+        faults.extend(unpublished(template, name, function));
         if function["Properties"]["Architectures"] != json!(["arm64"]) {
             faults.push(format!("the function {name} is built for another processor"));
         }
     }
     faults
+}
+
+/// The parameters that change a function, but make no new version of it, by which alone a change takes effect.
+fn unpublished(template: &Template, name: &str, function: &Value) -> Vec<String> {
+    let resource = template.functions()[name].0;
+    let version = template
+        .resources("AWS::Lambda::Version")
+        .find(|(_, version)| version["Properties"]["FunctionName"]["Ref"] == resource);
+    let described = version.map(|(_, version)| references(&version["Properties"]["Description"])).unwrap_or_default();
+    let properties = &function["Properties"];
+    let mut used = references(&properties["Environment"]);
+    used.extend(references(&properties["VpcConfig"]));
+    let conditions = &template.json()["Conditions"];
+    let of_condition = |used: &String| references(&conditions[used.as_str()]);
+    let indirect: Vec<_> = used.iter().flat_map(of_condition).collect();
+    used.extend(indirect);
+    used.retain(|used| !template.json()["Parameters"][used.as_str()].is_null());
+    differences(&format!("a parameter in the version of {name}"), &used, &described)
+}
+
+/// Whatever a part of the template refers to.
+fn references(part: &Value) -> BTreeSet<String> {
+    match part {
+        Value::Array(parts) => parts.iter().flat_map(references).collect(),
+        Value::Object(parts) => parts
+            .iter()
+            .flat_map(|(key, value)| match (key.as_str(), value) {
+                ("Ref", Value::String(name)) => BTreeSet::from([name.clone()]),
+                ("Fn::Sub", Value::String(text)) => {
+                    let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+                    names.map(str::to_owned).collect()
+                }
+                ("Fn::If", Value::Array(parts)) => {
+                    let condition = parts.first().and_then(Value::as_str).map(str::to_owned);
+                    parts.iter().flat_map(references).chain(condition).collect()
+                }
+                _ => references(value),
+            })
+            .collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 fn variables(template: &Template) -> Vec<String> {

@@ -21,6 +21,23 @@ pub(crate) struct Deployment {
     stack_id: String,
     request_id: String,
     logical_resource_id: String,
+    resource_properties: Properties,
+    #[serde(default)]
+    old_resource_properties: Properties,
+}
+
+/// What the template says of the resource.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties {
+    /// The ARN of this function's version, which ends in a number that rises.
+    version: Option<String>,
+}
+
+impl Properties {
+    fn number(&self) -> Option<u64> {
+        self.version.as_ref()?.rsplit(':').next()?.parse().ok()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -36,9 +53,11 @@ impl Deployment {
         Self::deserialize(event).ok()
     }
 
-    /// Whether the stack is being deleted.
-    pub(crate) fn ends(&self) -> bool {
-        self.request_type == RequestType::Delete
+    /// Whether there is nothing to bring up to date: the stack is being deleted, or a deployment rolled back, which would get
+    /// stuck if its databases were what failed.
+    pub(crate) fn goes_back(&self) -> bool {
+        let (now, before) = (self.resource_properties.number(), self.old_resource_properties.number());
+        self.request_type == RequestType::Delete || now.zip(before).is_some_and(|(now, before)| now < before)
     }
 
     /// Tells it how things went. Until then it waits.

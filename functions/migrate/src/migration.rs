@@ -17,8 +17,8 @@ pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let Some(deployment) = Deployment::of(&event.payload) else {
         return Ok(json!({ "applied": migrate(&event.context).await? }));
     };
-    // A stack that is deleted leaves the databases alone: they are not its own.
-    let outcome = if deployment.ends() { Ok(Vec::new()) } else { migrate(&event.context).await };
+    // A stack that is deleted leaves the databases alone: they are not its own. So does an older release that comes back.
+    let outcome = if deployment.goes_back() { Ok(Vec::new()) } else { migrate(&event.context).await };
     deployment.tell(&outcome).await?;
     // An error would have the whole event sent again, though the deployment has its answer.
     Ok(json!({ "applied": outcome.unwrap_or_default() }))

@@ -40,6 +40,10 @@ impl Frame {
     }
 }
 
+/// The id that a request has already, from whoever handed it over: API Gateway, whose own log knows it by that.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
 /// Puts the frame around `router`.
 pub fn framed(router: Router, frame: Frame) -> Router {
     let cors = cors(&frame.origins);
@@ -111,7 +115,8 @@ fn over_limit(bucket: BucketState) -> Result<(), ApiError> {
 
 async fn serve(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
     let started = frame.clock.now();
-    let request_id = random_uuid(&*frame.random).to_string();
+    let given = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());
+    let request_id = given.unwrap_or_else(|| random_uuid(&*frame.random).to_string());
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let is_route = request.extensions().get::<MatchedPath>().is_some();

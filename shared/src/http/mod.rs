@@ -12,7 +12,7 @@ mod visitor;
 pub use body::{JsonBody, RawBody, from_json};
 pub use cors::{Origins, cors};
 pub use error::{ApiError, BodyFailures, Code, ErrorBody, Failures, invalid_field};
-pub use frame::{Frame, framed};
+pub use frame::{Frame, RequestId, framed};
 pub use gate::{AuthCalls, Caller, ConflictCalls, DownloadCalls, Gate, RateClass, UploadCalls};
 pub use path_id::PathId;
 pub use query::Query;
