@@ -16,25 +16,23 @@ mod tokens;
 mod verify_email;
 
 pub use service::Auth;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-/// The routes of this function.
-pub fn router(auth: Auth) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(signup::signup))
-        .routes(routes!(login::login))
-        .routes(routes!(refresh::refresh))
-        .routes(routes!(logout::logout))
-        .routes(routes!(verify_email::verify_email))
-        .routes(routes!(resend_verification::resend_verification))
-        .routes(routes!(request_password_reset::request_password_reset))
-        .routes(routes!(reset_password::reset_password))
-        .routes(routes!(change_password::change_password))
-        .routes(routes!(profile::show, profile::delete))
-        .routes(routes!(sessions::list, sessions::end_others))
-        .routes(routes!(sessions::end))
-        .routes(routes!(pages::verify_email))
-        .routes(routes!(pages::reset_password))
-        .with_state(auth)
-}
+shared::endpoints!(
+    Auth:
+    signup::signup,
+    login::login,
+    refresh::refresh,
+    logout::logout,
+    verify_email::verify_email,
+    resend_verification::resend_verification,
+    request_password_reset::request_password_reset,
+    reset_password::reset_password,
+    change_password::change_password,
+    profile::show,
+    profile::delete,
+    sessions::list,
+    sessions::end_others,
+    sessions::end,
+    pages::verify_email,
+    pages::reset_password,
+);

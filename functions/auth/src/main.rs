@@ -21,8 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
     let courier = Courier::new(accounts.clone(), mailer, settings.brand()?, random.clone(), clock.clone());
     let queued = Arc::new(Notify::new());
-    let (router, _) =
-        router(Auth::new(gate, accounts, data, queued.clone(), settings.brand()?, random, clock)).split_for_parts();
+    let router = router(Auth::new(gate, accounts, data, queued.clone(), settings.brand()?, random, clock));
     // What is not delivered here is left to the `mail` function.
     let deliver = || courier.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1));
     lambda::serve_then(framed(router, Frame::of(&settings)), deliver).await

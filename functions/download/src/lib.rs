@@ -6,14 +6,10 @@ mod service;
 mod status;
 
 pub use service::Downloads;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-/// The routes of this function.
-pub fn router(downloads: Downloads) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(download::download))
-        .routes(routes!(status::status))
-        .routes(routes!(limits::limits))
-        .with_state(downloads)
-}
+shared::endpoints!(
+    Downloads:
+    download::download,
+    status::status,
+    limits::limits,
+);

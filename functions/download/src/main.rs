@@ -15,6 +15,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, Arc::new(SystemClock))?;
     let data = connect::sync_data(&settings, &random)?;
-    let (router, _) = router(Downloads::new(gate, data, settings.default_strategy)).split_for_parts();
+    let router = router(Downloads::new(gate, data, settings.default_strategy));
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

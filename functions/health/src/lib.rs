@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 use shared::storage::{Accounts, Feed, Sessions};
 use tokio::sync::OnceCell;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// The stores that the service needs to be ready.
 #[derive(Clone)]
@@ -52,11 +50,9 @@ impl From<Stores> for LazyStores {
     }
 }
 
-/// The routes of this function, which asks `stores` whether the service is ready.
-pub fn router(stores: LazyStores) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(alive::health))
-        .routes(routes!(ready::ready))
-        .routes(routes!(openapi::openapi))
-        .with_state(stores)
-}
+shared::endpoints!(
+    LazyStores:
+    alive::health,
+    ready::ready,
+    openapi::openapi,
+);

@@ -11,7 +11,7 @@ use shared::{config::Settings, lambda, storage::connect, telemetry};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
-    let (router, _) = router(LazyStores::new(stores)).split_for_parts();
+    let router = router(LazyStores::new(stores));
     lambda::serve(framed(router, Frame::of(&Settings::from_env()?))).await
 }
 

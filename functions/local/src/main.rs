@@ -89,11 +89,7 @@ async fn main() -> Result<(), Fault> {
             Ok(())
         }
         Command::Openapi => {
-            let folder = std::env::temp_dir().join(format!("sql-studio-openapi-{}", std::process::id()));
-            let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-            let document = document(&open(Folder { data: folder.clone() }, Some(nowhere)).await?);
-            std::fs::remove_dir_all(folder)?;
-            say(document?.trim_end());
+            say(document()?.trim_end());
             Ok(())
         }
     }

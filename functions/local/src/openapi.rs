@@ -1,10 +1,8 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 
-use crate::Studio;
-
 /// What the OpenAPI document says besides its routes.
-pub(crate) fn description() -> OpenApi {
+fn description() -> OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
@@ -24,11 +22,15 @@ pub(crate) fn description() -> OpenApi {
     OpenApiBuilder::new().info(info).components(Some(components)).build()
 }
 
-/// The OpenAPI document of `studio`, as it is kept in `functions/health/openapi.json`.
+/// The OpenAPI document, as it is kept in `functions/health/openapi.json`.
 ///
 /// # Errors
-/// When the settings lack what the routes need.
-pub fn document(studio: &Studio) -> Result<String, String> {
-    let (_, document) = studio.routes()?;
+/// When it cannot be written as JSON.
+pub fn document() -> Result<String, String> {
+    let mut document = description();
+    let functions = [auth::document, upload::document, download::document, conflicts::document, health::document];
+    for function in functions {
+        document.merge(function());
+    }
     document.to_pretty_json().map(|json| json + "\n").map_err(|error| error.to_string())
 }

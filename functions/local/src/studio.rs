@@ -11,10 +11,8 @@ use shared::http::{Frame, Gate, framed};
 use shared::mail::{Courier, Mailer};
 use tokio::sync::Notify;
 use upload::Uploads;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Stores, openapi};
+use crate::Stores;
 
 /// The whole service in one process.
 #[derive(Clone)]
@@ -41,7 +39,7 @@ impl Studio {
     pub fn router(&self) -> Result<Router, String> {
         let frame =
             Frame { clock: self.clock.clone(), random: self.random.clone(), origins: self.settings.origins.clone() };
-        Ok(framed(self.routes()?.0, frame))
+        Ok(framed(self.routes()?, frame))
     }
 
     /// The purge of its stores.
@@ -59,8 +57,8 @@ impl Studio {
         Ok(Courier::new(self.stores.accounts(), self.mailer.clone(), self.settings.brand()?, random, clock))
     }
 
-    /// The routes without a frame, and their description.
-    pub(crate) fn routes(&self) -> Result<(Router, OpenApi), String> {
+    /// The routes without a frame.
+    fn routes(&self) -> Result<Router, String> {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());
         let strategy = self.settings.default_strategy;
@@ -77,13 +75,14 @@ impl Studio {
         let downloads = Downloads::new(self.gate()?, data.clone(), strategy);
         let conflicts = Conflicts::new(self.gate()?, data.clone(), clock);
         let health = health::Stores { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
-        Ok(OpenApiRouter::with_openapi(openapi::description())
-            .merge(auth::router(auth))
-            .merge(upload::router(uploads))
-            .merge(download::router(downloads))
-            .merge(conflicts::router(conflicts))
-            .merge(health::router(health.into()))
-            .split_for_parts())
+        let routers = [
+            auth::router(auth),
+            upload::router(uploads),
+            download::router(downloads),
+            conflicts::router(conflicts),
+            health::router(health.into()),
+        ];
+        Ok(routers.into_iter().fold(Router::new(), Router::merge))
     }
 
     fn gate(&self) -> Result<Gate, String> {

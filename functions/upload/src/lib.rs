@@ -6,10 +6,5 @@ mod service;
 mod upload;
 
 pub use service::Uploads;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-/// The routes of this function.
-pub fn router(uploads: Uploads) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(upload::upload)).with_state(uploads)
-}
+shared::endpoints!(Uploads: upload::upload);

@@ -2,6 +2,7 @@
 
 mod body;
 mod cors;
+mod endpoints;
 mod error;
 mod frame;
 mod gate;
