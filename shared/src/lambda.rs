@@ -1,5 +1,6 @@
 //! Running a router as a Lambda function behind an API Gateway REST API.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use axum::Router;
@@ -30,21 +31,24 @@ pub async fn serve(router: Router) -> Result<(), Error> {
     lambda_http::run(router.layer(from_fn(note_gateway))).await
 }
 
-/// As [`serve`], and does `after` after each answer, before the instance is frozen. The answer does not wait for it; it has
-/// until shortly before the function's own timeout.
+/// As [`serve`] what `start` makes: a router, and what is done after each answer, before the instance is frozen. The answer
+/// does not wait for that; it has until shortly before the function's own timeout.
 ///
-/// It takes an extension within the process for that: an instance is frozen when both its function and its extensions ask
+/// It takes an extension within the process: an instance is frozen when both its function and its extensions ask
 /// for the next event
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-invoke>).
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-invoke>). It is
+/// registered while `start` is under way.
 ///
 /// # Errors
-/// When the runtime cannot be reached.
-pub async fn serve_then<F: Future<Output = ()>>(router: Router, after: impl Fn() -> F) -> Result<(), Error> {
-    let answered = Notify::new();
+/// When the runtime cannot be reached, or `start` fails.
+pub async fn serve_then<A: AsyncFn()>(start: impl Future<Output = Result<(Router, A), Error>>) -> Result<(), Error> {
+    let (answered, started) = (Notify::new(), OnceCell::<A>::new());
     let after_answer = service_fn(async |event: LambdaEvent| {
         let all = async {
             answered.notified().await;
-            after().await;
+            if let Some(after) = started.get() {
+                after().await;
+            }
         };
         if timeout(time_left(&event.next), all).await.is_err() {
             tracing::warn!("what follows an answer was not done in time");
@@ -56,7 +60,8 @@ pub async fn serve_then<F: Future<Output = ()>>(router: Router, after: impl Fn()
         .with_extension_name("after-answer")
         .with_events(&["INVOKE"])
         .with_events_processor(after_answer);
-    let extension = extension.register().await?;
+    let (extension, (router, after)) = tokio::try_join!(extension.register(), start)?;
+    started.set(after).ok();
     // Around the runtime rather than the router: an event that is no request, too, is answered.
     let ring = MapFutureLayer::new(|answer| async {
         let posted = answer.await;

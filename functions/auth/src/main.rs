@@ -1,28 +1,12 @@
 //! The `auth` function as a Lambda binary.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod start;
 
-use auth::{Auth, router};
-use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::http::{Frame, Gate, framed};
-use shared::mail::{Courier, mailer};
-use shared::{config::Settings, lambda, storage::connect, telemetry};
-use tokio::sync::Notify;
+use shared::{lambda, telemetry};
 
 // An instance has one request at a time, and rarely more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
-    let settings = Settings::load().await?;
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
-    let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
-    let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    let courier = Courier::new(accounts.clone(), mailer, settings.brand()?, random.clone(), clock.clone());
-    let queued = Arc::new(Notify::new());
-    let router = router(Auth::new(gate, accounts, data, queued.clone(), settings.brand()?, random, clock));
-    // What is not delivered here is left to the `mail` function.
-    let deliver = || courier.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1));
-    lambda::serve_then(framed(router, Frame::of(&settings)), deliver).await
+    lambda::serve_then(start::start()).await
 }
