@@ -23,6 +23,9 @@ use crate::http::{ClientAddress, RequestId};
 /// How long before the function's timeout it is left alone, to ask for the next event.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// How often others have their turn before a request that was begun has left.
+const SENDING_TURNS: usize = 4;
+
 /// Serves `router` until the instance is taken away.
 ///
 /// # Errors
@@ -60,6 +63,13 @@ pub async fn serve_then<A: AsyncFn()>(start: impl Future<Output = Result<(Router
         .with_extension_name("after-answer")
         .with_events(&["INVOKE"])
         .with_events_processor(after_answer);
+    let start = async {
+        // So that the request to register is on its way first: connecting and sending take a turn each.
+        for _ in 0..SENDING_TURNS {
+            tokio::task::yield_now().await;
+        }
+        start.await
+    };
     let (extension, (router, after)) = tokio::try_join!(extension.register(), start)?;
     started.set(after).ok();
     // Around the runtime rather than the router: an event that is no request, too, is answered.

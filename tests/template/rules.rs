@@ -263,3 +263,22 @@ fn no_secret_is_in_the_template() {
         assert!(SECRET.iter().all(|secret| variables[secret] == Some("")), "{name}");
     }
 }
+
+/// `cargo lambda watch` leads each path where the template does.
+#[test]
+fn people_find_the_same_functions() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("a file");
+    let (_, rest) = manifest.split_once("[workspace.metadata.lambda.watch.router]").expect("a section");
+    let lines = rest.lines().skip(1).take_while(|line| !line.starts_with('['));
+    let led: Vec<(&str, &str)> = lines
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(path, function)| (path.trim_matches('"'), function.trim_matches('"')))
+        .collect();
+    for (function, _, path, _) in ROUTES {
+        let leads = |&&(pattern, _): &&(&str, &str)| match pattern.strip_suffix("{*rest}") {
+            Some(folder) => path.starts_with(folder),
+            None => path == pattern,
+        };
+        assert_eq!(led.iter().find(leads).map(|(_, function)| *function), Some(function), "{path}");
+    }
+}

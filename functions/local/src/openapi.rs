@@ -15,7 +15,9 @@ fn description() -> OpenApi {
         .description(Some(
             "Keeps connections, saved queries and query history the same on all devices of a user.\n\n\
              All bodies are JSON, all times RFC 3339 in UTC. Every answer carries an `X-Request-Id`; every answer to a \
-             limited route `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds).",
+             limited route `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds).\n\n\
+             Behind API Gateway the applications of users also send their key as `X-Api-Key`; without a good one the \
+             answer is 403 `FORBIDDEN`.",
         ))
         .build();
     let components = ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(bearer)).build();
