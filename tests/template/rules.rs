@@ -81,16 +81,21 @@ fn unpublished(template: &Template, name: &str, function: &Value) -> Vec<String>
     let version = template
         .resources("AWS::Lambda::Version")
         .find(|(_, version)| version["Properties"]["FunctionName"]["Ref"] == resource);
-    let described = version.map(|(_, version)| references(&version["Properties"]["Description"])).unwrap_or_default();
-    let properties = &function["Properties"];
-    let mut used = references(&properties["Environment"]);
-    used.extend(references(&properties["VpcConfig"]));
+    let described = version.map(|(_, version)| parameters_in(template, &version["Properties"]["Description"]));
+    let mut used = parameters_in(template, &function["Properties"]["Environment"]);
+    used.extend(parameters_in(template, &function["Properties"]["VpcConfig"]));
+    let described = described.unwrap_or_default();
+    differences(&format!("a parameter in the version of {name}"), &used, &described)
+}
+
+/// The parameters that a part of the template depends on, by itself or by conditions.
+fn parameters_in(template: &Template, part: &Value) -> BTreeSet<String> {
+    let mut used = references(part);
     let conditions = &template.json()["Conditions"];
-    let of_condition = |used: &String| references(&conditions[used.as_str()]);
-    let indirect: Vec<_> = used.iter().flat_map(of_condition).collect();
+    let indirect: Vec<_> = used.iter().flat_map(|used| references(&conditions[used.as_str()])).collect();
     used.extend(indirect);
     used.retain(|used| !template.json()["Parameters"][used.as_str()].is_null());
-    differences(&format!("a parameter in the version of {name}"), &used, &described)
+    used
 }
 
 /// Whatever a part of the template refers to.
