@@ -32,6 +32,8 @@ pub struct Settings {
     pub jwt_secret: Option<SecretString>,
     /// `JWT_SECRET_PREVIOUS`: what they were signed with until lately.
     pub jwt_secret_previous: Option<SecretString>,
+    /// `SENTRY_DSN`: the project in Sentry that errors are reported to; to none by default.
+    pub sentry_dsn: Option<SecretString>,
     /// Where secrets may change while the process runs, if they come from there.
     pub secrets: Option<Arc<dyn SecretSource>>,
     /// What delivers mails, where `RESEND_API_KEY` is set; a folder otherwise.
@@ -74,7 +76,6 @@ impl Settings {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(arn) = environment("SECRETS_ARN") else { return Self::from_env() };
         // While the answer is awaited.
-        #[cfg(any(feature = "mail", feature = "turso"))]
         crate::trust::warm_up();
         let manager = crate::secrets_manager::SecretsManager::open(&arn).await;
         Self::with_secrets(environment, manager.map_err(|error| format!("SECRETS_ARN: {error}"))?).await
@@ -145,6 +146,7 @@ impl Settings {
             public_url: page("PUBLIC_URL")?,
             product_url: page("PRODUCT_URL")?.unwrap_or_else(|| "https://sqlstudio.app".to_owned()),
             secrets: secrets.clone(),
+            sentry_dsn: lookup("SENTRY_DSN").map(SecretString::from),
             jwt_secret: lookup("JWT_SECRET").map(SecretString::from),
             jwt_secret_previous: lookup("JWT_SECRET_PREVIOUS").map(SecretString::from),
             rate_limits: match or("RATE_LIMITS", "on").as_str() {

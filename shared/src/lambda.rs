@@ -1,6 +1,9 @@
-//! Running a router as a Lambda function behind an API Gateway REST API.
+//! Running as a Lambda function: a router behind an API Gateway REST API, or a service for events.
 
-use std::cell::OnceCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -8,86 +11,143 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_ENCODING;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use lambda_extension::{Extension, LambdaEvent, NextEvent, service_fn};
-use lambda_http::lambda_runtime::Runtime;
-use lambda_http::lambda_runtime::layers::TracingLayer;
+use lambda_http::lambda_runtime::{LambdaInvocation, Runtime};
 use lambda_http::request::RequestContext;
-use lambda_http::tower::util::MapFutureLayer;
-use lambda_http::{Adapter, Error};
-use tokio::sync::Notify;
+use lambda_http::tower::{Service, layer::layer_fn};
+use lambda_http::{Adapter, Error, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::time::timeout;
+use tracing::{Instrument, Span, error_span, field};
 
 use crate::clock::SystemClock;
+use crate::config::Settings;
 use crate::http::{ClientAddress, RequestId};
+use crate::telemetry::{self, SPANS};
 
 /// How long before the function's timeout it is left alone, to ask for the next event.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How often others have their turn before a request that was begun has left.
-const SENDING_TURNS: usize = 4;
+/// Whether the process has had no event yet.
+static COLD: AtomicBool = AtomicBool::new(true);
+
+/// Starts to tell what the function `name` does.
+pub fn start(name: &'static str) {
+    telemetry::start(name);
+    telemetry::emf::start(name);
+}
+
+/// [`Settings::load`], and what telemetry has to know of them.
+///
+/// # Errors
+/// Names the variable that is wrong.
+#[cfg(feature = "secrets")]
+pub async fn settings() -> Result<Settings, String> {
+    let settings = Settings::load().await?;
+    telemetry::learn(&settings);
+    Ok(settings)
+}
 
 /// Serves `router` until the instance is taken away.
 ///
 /// # Errors
 /// When the runtime cannot be reached.
 pub async fn serve(router: Router) -> Result<(), Error> {
-    lambda_http::run(router.layer(from_fn(note_gateway))).await
+    serve_then(router, async || {}).await
 }
 
-/// As [`serve`] what `start` makes: a router, and what is done after each answer, before the instance is frozen. The answer
-/// does not wait for that; it has until shortly before the function's own timeout.
-///
-/// It takes an extension within the process: an instance is frozen when both its function and its extensions ask
-/// for the next event
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-invoke>). It is
-/// registered while `start` is under way.
+/// As [`serve`], and does `after` each time that an answer was sent. The client does not wait for that: Lambda sends a response
+/// on when it is posted (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-response>), and freezes
+/// the instance when it asks for the next event. It has until shortly before the function's own timeout.
 ///
 /// # Errors
-/// When the runtime cannot be reached, or `start` fails.
-pub async fn serve_then<A: AsyncFn()>(start: impl Future<Output = Result<(Router, A), Error>>) -> Result<(), Error> {
-    let (answered, started) = (Notify::new(), OnceCell::<A>::new());
-    let after_answer = service_fn(async |event: LambdaEvent| {
-        let all = async {
-            answered.notified().await;
-            if let Some(after) = started.get() {
-                after().await;
-            }
-        };
-        if timeout(time_left(&event.next), all).await.is_err() {
-            tracing::warn!("what follows an answer was not done in time");
-        }
-        Ok::<(), Error>(())
-    });
-    // The name tells extensions apart; this one is alone.
-    let extension = Extension::new()
-        .with_extension_name("after-answer")
-        .with_events(&["INVOKE"])
-        .with_events_processor(after_answer);
-    let start = async {
-        // So that the request to register is on its way first: connecting and sending take a turn each.
-        for _ in 0..SENDING_TURNS {
-            tokio::task::yield_now().await;
-        }
-        start.await
-    };
-    let (extension, (router, after)) = tokio::try_join!(extension.register(), start)?;
-    started.set(after).ok();
-    // Around the runtime rather than the router: an event that is no request, too, is answered.
-    let ring = MapFutureLayer::new(|answer| async {
-        let posted = answer.await;
-        answered.notify_one();
-        posted
-    });
-    let router = router.layer(from_fn(note_gateway));
-    let runtime = Runtime::new(Adapter::from(router)).layer(TracingLayer::new()).layer(ring);
-    tokio::try_join!(runtime.run(), extension.run())?;
-    Ok(())
+/// When the runtime cannot be reached.
+pub async fn serve_then(router: Router, after: impl AsyncFn() + 'static) -> Result<(), Error> {
+    observe(Runtime::new(Adapter::from(router.layer(from_fn(note_gateway)))), after).await
 }
 
-/// How long there is until shortly before the function times out.
-fn time_left(event: &NextEvent) -> Duration {
-    let NextEvent::Invoke(event) = event else { return Duration::ZERO };
-    SystemClock.until_ms(event.deadline_ms).saturating_sub(MARGIN)
+/// Handles events by `handle` until the instance is taken away.
+///
+/// # Errors
+/// When the runtime cannot be reached.
+pub async fn handle<T: Serialize + 'static>(
+    handle: impl AsyncFn(LambdaEvent<Value>) -> Result<T, Error> + 'static,
+) -> Result<(), Error> {
+    let handle = Rc::new(handle);
+    let service = service_fn(move |event| {
+        let handle = Rc::clone(&handle);
+        async move { handle(event).await }
+    });
+    observe(Runtime::new(service), async || {}).await
+}
+
+async fn observe<S>(runtime: Runtime<S>, after: impl AsyncFn() + 'static) -> Result<(), Error>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+    S::Future: 'static,
+{
+    let after = Rc::new(after);
+    runtime.layer(layer_fn(|inner| Observed { inner, after: Rc::clone(&after) })).run().await
+}
+
+/// A runtime's service, whose call ends when its answer was posted, and what follows that: what the function does then, and
+/// handing over what was observed. The instance is frozen after that, perhaps for ever.
+struct Observed<S, A> {
+    inner: S,
+    after: Rc<A>,
+}
+
+impl<S, A> Service<LambdaInvocation> for Observed<S, A>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+    S::Future: 'static,
+    A: AsyncFn() + 'static,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let (span, deadline) = (span(&invocation), invocation.context.deadline);
+        let answer = span.in_scope(|| self.inner.call(invocation));
+        let after = Rc::clone(&self.after);
+        Box::pin(async move {
+            let answered = async {
+                let answered = answer.await;
+                let left = SystemClock.until_ms(deadline).saturating_sub(MARGIN);
+                if timeout(left, after()).await.is_err() {
+                    tracing::warn!("what follows an answer was not done in time");
+                }
+                answered
+            };
+            let answered = answered.instrument(span).await;
+            telemetry::flush().await;
+            answered
+        })
+    }
+}
+
+/// What every log line of an invocation tells of it, by the names of Powertools.
+fn span(invocation: &LambdaInvocation) -> Span {
+    let context = &invocation.context;
+    let cold_start = COLD.swap(false, Ordering::Relaxed);
+    if cold_start {
+        telemetry::count("cold_starts", 1);
+    }
+    let span = error_span!(
+        target: SPANS, "invocation", function_request_id = context.request_id, cold_start,
+        xray_trace_id = field::Empty, trace_id = field::Empty,
+    );
+    if let Some(header) = &context.xray_trace_id {
+        let root = header.split(';').find_map(|part| part.strip_prefix("Root="));
+        span.record("xray_trace_id", root);
+        span.record("trace_id", telemetry::continue_xray(&span, header));
+    }
+    span
 }
 
 /// The client's address, and the request's id, are those that API Gateway knows. What it hands over it has inflated, though

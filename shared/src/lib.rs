@@ -15,7 +15,6 @@ pub mod lambda;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod models;
-#[cfg(any(feature = "mail", feature = "turso"))]
 pub mod outbound;
 pub mod secret;
 #[cfg(feature = "secrets")]
@@ -23,7 +22,5 @@ pub mod secrets_manager;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
-#[cfg(any(feature = "mail", feature = "postgres", feature = "redis", feature = "turso"))]
 pub mod tls;
-#[cfg(any(feature = "mail", feature = "turso"))]
 pub mod trust;

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use shared::clock::{SystemRandom, random_uuid};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
@@ -76,6 +77,7 @@ impl Emulator {
         let _turn = self.turn.lock().await;
         let url = format!("http://127.0.0.1:{}/2015-03-31/functions/function/invocations", self.server.port);
         let request = self.client.post(url).body(event.to_string()).timeout(Duration::from_secs(120));
+        let request = request.header("x-amzn-trace-id", trace());
         let answer = request.send().await.expect("the emulator answers").bytes().await.expect("whole");
         // Of a function that is out of time it tells in plain words.
         serde_json::from_slice(&answer).unwrap_or_else(|_| String::from_utf8_lossy(&answer).into())
@@ -85,6 +87,12 @@ impl Emulator {
     pub fn log(&self) -> String {
         self.server.log()
     }
+}
+
+/// A trace such as Lambda gives each invocation, of which X-Ray takes no sample.
+fn trace() -> String {
+    let [root, parent] = [random_uuid(&SystemRandom), random_uuid(&SystemRandom)].map(|id| id.simple().to_string());
+    format!("Root=1-{}-{};Parent={};Sampled=0", &root[..8], &root[8..], &parent[..16])
 }
 
 fn emulator_folders() -> Vec<PathBuf> {

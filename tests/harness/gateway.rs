@@ -54,6 +54,11 @@ impl Gateway {
         self.functions.get(name).unwrap_or_else(|| panic!("there is no function {name}"))
     }
 
+    /// What all functions have logged.
+    pub fn log(&self) -> String {
+        self.functions.values().map(Emulator::log).collect()
+    }
+
     pub(crate) async fn send(&self, call: Call) -> Answer {
         let refused = |kind| Template::project().gateway_response(kind, REQUEST_ID);
         let Some(route) = route(&call) else { return refused("MISSING_AUTHENTICATION_TOKEN") };

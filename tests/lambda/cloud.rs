@@ -3,12 +3,14 @@ use std::sync::Arc;
 use serde_json::Value;
 use tests::{Api, Backends, Emulator, Gateway, Moto, written_mail};
 
+const SIGNING_KEY: &str = "a signing key for tests, 32 bytes";
+
 /// The functions that answer requests, and what all functions share: the stores, and the secret that opens them.
 pub(crate) struct Cloud {
     pub(crate) api: Api,
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) backends: Backends,
     environment: Vec<(&'static str, String)>,
-    _backends: Backends,
     _moto: Moto,
     folder: tempfile::TempDir,
 }
@@ -20,11 +22,20 @@ impl Cloud {
 
     /// The same with other functions, as `change` has them, which is told the variables of all.
     pub(crate) async fn start_where(change: impl AsyncFnOnce(Gateway, &[(&str, &str)]) -> Gateway) -> Self {
+        Self::with(&[], change).await
+    }
+
+    /// The same with more in the secret.
+    pub(crate) async fn with(
+        more: &[(&str, String)],
+        change: impl AsyncFnOnce(Gateway, &[(&str, &str)]) -> Gateway,
+    ) -> Self {
         let folder = tests::scratch();
         let (backends, moto) = (Backends::servers().await, Moto::start().await);
         let mut secret: serde_json::Map<String, Value> =
             backends.settings.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
-        secret.insert("JWT_SECRET".to_owned(), "a signing key for tests, 32 bytes".into());
+        secret.insert("JWT_SECRET".to_owned(), SIGNING_KEY.into());
+        secret.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
         let environment = vec![
             ("SECRETS_ARN", moto.create("studio", &secret.into()).await),
             ("PUBLIC_URL", "https://sync.studio.example".to_owned()),
@@ -36,12 +47,18 @@ impl Cloud {
         ];
         let variables = borrowed(&environment);
         let gateway = Arc::new(change(Gateway::start(&variables).await, &variables).await);
-        Self { api: Api::Lambda(gateway.clone()), gateway, environment, _backends: backends, _moto: moto, folder }
+        Self { api: Api::Lambda(gateway.clone()), gateway, backends, environment, _moto: moto, folder }
     }
 
     /// A function that a schedule starts.
     pub(crate) async fn scheduled(&self, name: &str) -> Emulator {
         Emulator::start(name, &borrowed(&self.environment)).await
+    }
+
+    /// What the secret holds that is one.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
+        let urls = self.backends.settings.iter().map(|(_, url)| url.clone());
+        urls.chain([SIGNING_KEY.to_owned()])
     }
 
     /// The text part of the newest mail of the kind `kind`.

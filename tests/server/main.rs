@@ -14,4 +14,5 @@ mod routes;
 mod stop;
 mod verdict;
 mod volume;
+mod watching;
 mod wire;

@@ -65,24 +65,24 @@ impl Watched {
 
 #[async_trait]
 impl Transport for Watched {
-    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.measure(&statements);
-        self.file.read(statements).await
+        self.file.read(name, statements).await
     }
 
-    async fn write(&self, mut statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    async fn write(&self, name: &'static str, mut statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.measure(&statements);
         self.statements.store(statements.len(), Ordering::SeqCst);
         if let Some(place) = *self.fails_at.lock().expect("no panic") {
             statements.insert(place.min(statements.len()), Statement::new("SELECT * FROM no_such_table", []));
         }
-        self.file.write(statements).await
+        self.file.write(name, statements).await
     }
 
-    async fn script(&self, script: String) -> Result<(), BatchError> {
-        self.file.script(script).await
+    async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
+        self.file.script(name, script).await
     }
 }
 
@@ -207,7 +207,7 @@ async fn a_row_that_is_no_item_is_told_with_its_key() {
     let way = Watched::new(&folder).await;
     let line = way.line();
     line.write(|draft| draft.put(&query("bad one"), content(&query("bad one"), "text"))).await;
-    way.script("UPDATE saved_queries SET tags = 'no list'".to_owned()).await.expect("the row is spoilt");
+    way.script("spoil", "UPDATE saved_queries SET tags = 'no list'".to_owned()).await.expect("the row is spoilt");
     let touched = [&query("bad one")];
     let error = line.load(&touched).await.expect_err("the row is bad").to_string();
     for part in ["saved_queries", "tags", "bad one"] {

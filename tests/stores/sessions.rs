@@ -7,7 +7,7 @@ use shared::models::{Session, SessionId, Timestamp, UserId, limits};
 use shared::storage::{Admission, NewSession, Policy, Rotation, Sessions, TokenHash, Toll};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{second, somebody};
+use crate::fixtures::{day, second, somebody};
 use crate::place::Place;
 
 type SessionPlace<'a> = &'a dyn Place<dyn Sessions>;
@@ -31,6 +31,8 @@ macro_rules! suite {
             of_too_many_sessions_the_longest_unused_ends,
             logins_at_once_stay_within_the_cap,
             the_cap_is_each_users_own,
+            a_user_is_new_once_a_day,
+            of_many_at_once_one_is_the_first_of_the_day,
         }
     };
 }
@@ -288,4 +290,35 @@ pub(crate) async fn the_cap_is_each_users_own(place: SessionPlace<'_>) {
         open(&*store, user, &from.to_string(), from).await;
     }
     assert!(admit(&*store, &theirs, second(500)).await.is_some());
+}
+
+async fn is_first(store: &dyn Sessions, session: &Session, now: Timestamp) -> bool {
+    store.admit(session.user, session.id, None, now).await.expect("the store answers").first_today
+}
+
+pub(crate) async fn a_user_is_new_once_a_day(place: SessionPlace<'_>) {
+    let store = place.open().await;
+    let user = somebody();
+    let [laptop, phone] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 1).await];
+    let other = open(&*store, somebody(), "c", 1).await;
+    let refused = Session { id: somebody(), ..laptop.clone() };
+    assert!(!is_first(&*store, &refused, second(2)).await, "nobody was let in");
+    assert!(is_first(&*store, &laptop, second(2)).await);
+    assert!(!is_first(&*store, &laptop, second(2)).await && !is_first(&*store, &phone, day(1).plus_seconds(-1)).await);
+    assert!(is_first(&*store, &other, second(3)).await, "each user counts");
+    assert!(is_first(&*store, &phone, day(1)).await, "the next day begins");
+    assert!(!is_first(&*store, &laptop, day(1).plus_seconds(1)).await);
+    assert!(!is_first(&*store, &laptop, day(1).plus_seconds(-1)).await, "a clock that is behind counts nobody");
+    assert!(is_first(&*store, &laptop, day(3)).await);
+}
+
+pub(crate) async fn of_many_at_once_one_is_the_first_of_the_day(place: SessionPlace<'_>) {
+    let store = place.open().await;
+    let session = open(&*store, somebody(), "token", 1).await;
+    let mut callers = JoinSet::new();
+    for _ in 0..20 {
+        let (store, session) = (store.clone(), session.clone());
+        callers.spawn(async move { is_first(&*store, &session, second(2)).await });
+    }
+    assert_eq!(callers.join_all().await.into_iter().filter(|first| *first).count(), 1);
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use shared::auth::{Password, Verdict};
 use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, Code, ErrorBody, Failures, JsonBody, invalid_field};
 use shared::storage::Account;
+use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -53,6 +54,7 @@ pub(crate) async fn change_password(
     }
     auth.mail_queued.notify_one();
     auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+    SecurityEvent::SessionRevoked.log();
     Ok(Done::because("Your password is changed; your other sessions are ended."))
 }
 

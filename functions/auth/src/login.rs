@@ -46,6 +46,9 @@ pub(crate) async fn login(
 ) -> Result<Json<Authenticated>, ApiError> {
     let Ok(login) = request.username.parse::<Login>();
     let account = auth.accounts.find(&login).await?;
+    if let Some(account) = &account {
+        visitor.note_user(account.user.id);
+    }
     auth.count_login(&visitor, &login, account.as_ref()).await?;
     let password = Password::presented(request.password.expose_secret());
     let hash = account.as_ref().map(|account| &account.password_hash);

@@ -1,6 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
+use shared::telemetry::SecurityEvent;
 
 use crate::Auth;
 use crate::service::Done;
@@ -15,5 +16,6 @@ use crate::service::Done;
 )]
 pub(crate) async fn logout(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
     auth.gate.sessions.end(caller.user, caller.session.id).await?;
+    SecurityEvent::SessionRevoked.log();
     Ok(Done::because("You are logged out."))
 }

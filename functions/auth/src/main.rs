@@ -2,11 +2,12 @@
 
 mod start;
 
-use shared::{lambda, telemetry};
+use shared::lambda;
 
 // An instance has one request at a time, and rarely more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::start();
-    lambda::serve_then(start::start()).await
+    lambda::start("auth");
+    let (router, deliver) = start::start().await?;
+    lambda::serve_then(router, deliver).await
 }

@@ -32,7 +32,7 @@ pub(crate) struct RefreshRequest {
 )]
 pub(crate) async fn refresh(
     State(auth): State<Auth>,
-    _visitor: Visitor,
+    visitor: Visitor,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
@@ -44,11 +44,12 @@ pub(crate) async fn refresh(
     auth.accounts.ping().await?;
     match auth.gate.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
         Rotation::Rotated(session) => {
+            visitor.note_user(session.user);
             let account = auth.accounts.get(session.user).await?.ok_or_else(unknown)?;
             Ok(Json(auth.authenticate(&account.user, &session, &next)?))
         }
         Rotation::Reused(session) => {
-            tracing::warn!(event = "refresh_token_reused", session = %session.id, "a session was ended");
+            visitor.note_user(session.user);
             let message = "this refresh token was used before, so the session was ended; log in again";
             Err(ApiError::new(Code::RefreshTokenReused, message))
         }

@@ -3,6 +3,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use shared::http::{ApiError, BodyFailures, Failures, JsonBody, Visitor, invalid_field};
 use shared::models::EmailAddress;
+use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -35,5 +36,6 @@ pub(crate) async fn request_password_reset(
     let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;
     auth.outbox.request_reset(&email, auth.clock.now()).await?;
     auth.mail_queued.notify_one();
+    SecurityEvent::PasswordResetRequested.log();
     Ok(Done::because("If there is an account with this address, a link is on its way to it."))
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use shared::auth::Password;
 use shared::http::{ApiError, BodyFailures, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
 use shared::storage::TokenPurpose;
+use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -37,7 +38,7 @@ pub(crate) struct ResetPasswordRequest {
 )]
 pub(crate) async fn reset_password(
     State(auth): State<Auth>,
-    _visitor: Visitor,
+    visitor: Visitor,
     JsonBody(request): JsonBody<ResetPasswordRequest>,
 ) -> Result<Json<Done>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
@@ -50,11 +51,13 @@ pub(crate) async fn reset_password(
     let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await? else {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     };
+    visitor.note_user(owner);
     auth.gate.sessions.end_others(owner, None).await?;
     if auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     }
     auth.mail_queued.notify_one();
     auth.gate.sessions.end_others(owner, None).await?;
+    SecurityEvent::SessionRevoked.log();
     Ok(Done::because("Your password is changed; log in with the new one."))
 }

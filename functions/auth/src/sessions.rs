@@ -3,6 +3,7 @@ use axum::extract::State;
 use serde::Serialize;
 use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, PathId};
 use shared::models::{SessionId, Timestamp};
+use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -63,6 +64,7 @@ pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthCalls>) ->
 )]
 pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
     auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+    SecurityEvent::SessionRevoked.log();
     Ok(Done::because("Your other sessions are ended."))
 }
 
@@ -87,6 +89,7 @@ pub(crate) async fn end(
 ) -> Result<Json<Done>, ApiError> {
     let id = id.parse::<SessionId>().map_err(|_| ApiError::not_found("session"))?;
     if auth.gate.sessions.end(caller.user, id).await? {
+        SecurityEvent::SessionRevoked.log();
         Ok(Done::because("The session is ended."))
     } else {
         Err(ApiError::not_found("session"))

@@ -7,12 +7,12 @@ use lambda_http::Error;
 use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
 use shared::mail::{Courier, mailer};
-use shared::{config::Settings, storage::connect};
+use shared::{lambda, storage::connect};
 use tokio::sync::Notify;
 
 /// The routes, and what delivers the mails that they queued.
 pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
-    let settings = Settings::load().await?;
+    let settings = lambda::settings().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);

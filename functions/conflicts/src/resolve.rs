@@ -8,7 +8,8 @@ use shared::http::{
 use shared::models::{
     ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Strategy, Timestamp, Winner,
 };
-use shared::sync::{Choice, Request, Resolution, canonical_hash, intake_data};
+use shared::sync::{Choice, Refusal, RejectionCode, Request, Resolution, canonical_hash, intake_data};
+use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Conflicts;
@@ -128,12 +129,19 @@ impl ResolveRequest {
             (Some(Strategy::KeepBoth), ..) => Choice::KeepBoth,
             (_, Some(ChosenVersion::Local), _) => Choice::Local,
             (_, _, Some(data)) => {
-                let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(ApiError::invalid)?;
+                let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(refused)?;
                 Choice::Merged(Box::new(merged))
             }
             (_, _, None) => Choice::Remote,
         })
     }
+}
+
+fn refused((code, errors): Refusal) -> ApiError {
+    if code == RejectionCode::CredentialsPresent {
+        SecurityEvent::CredentialRefused.log();
+    }
+    ApiError::invalid(errors)
 }
 
 fn settled_otherwise() -> ApiError {

@@ -6,6 +6,7 @@ use shared::http::{ApiError, Gate};
 use shared::models::{ConflictId, UserId};
 use shared::storage::{Commit, ConflictBook, Feed, SyncData, SyncStore};
 use shared::sync::{Plan, Request, Resolution, resolve};
+use shared::telemetry::deciding;
 
 /// How often a conflict is settled anew because an upload came first.
 const ROUNDS: usize = 10;
@@ -45,7 +46,8 @@ impl Conflicts {
             let found = self.store.load_conflict(user, id, request_id).await?;
             let (conflict, snapshot) = found.ok_or_else(|| ApiError::not_found("conflict"))?;
             let request = request(&conflict)?;
-            let resolution = resolve(conflict, &snapshot, &request, self.clock.now());
+            let now = self.clock.now();
+            let resolution = deciding(1, || resolve(conflict, &snapshot, &request, now));
             let written = match &resolution {
                 Resolution::Settled(plan, ..) | Resolution::MovedOn(plan, _) => self.commit(user, plan).await?,
                 Resolution::Already(..) | Resolution::SettledOtherwise => Commit::Applied,

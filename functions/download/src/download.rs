@@ -64,6 +64,7 @@ pub(crate) async fn download(
     RawQuery(query): RawQuery,
 ) -> Result<Json<DownloadAnswer>, ApiError> {
     let wanted = Wanted::parse(query.as_deref())?;
+    caller.note_device(&wanted.device);
     downloads.answer(caller.user, wanted).await.map(Json)
 }
 

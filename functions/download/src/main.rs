@@ -5,13 +5,13 @@ use std::sync::Arc;
 use download::{Downloads, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, storage::connect, telemetry};
+use shared::{lambda, storage::connect};
 
 // An instance has one request at a time, and rarely more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::start();
-    let settings = Settings::load().await?;
+    lambda::start("download");
+    let settings = lambda::settings().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, Arc::new(SystemClock))?;
     let data = connect::sync_data(&settings, &random)?;

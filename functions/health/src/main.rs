@@ -5,18 +5,18 @@ use std::sync::Arc;
 use health::{LazyStores, Stores, router};
 use shared::clock::{Random, SystemRandom};
 use shared::http::{Frame, framed};
-use shared::{config::Settings, lambda, storage::connect, telemetry};
+use shared::{config::Settings, lambda, storage::connect};
 
 // An instance has one request at a time, and rarely more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::start();
+    lambda::start("health");
     let router = router(LazyStores::new(stores));
     lambda::serve(framed(router, Frame::of(&Settings::from_env()?))).await
 }
 
 async fn stores() -> Result<Stores, String> {
-    let settings = Settings::load().await?;
+    let settings = lambda::settings().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     Ok(Stores {
         accounts: connect::accounts(&settings, 1)?,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use local::{Stores, Studio, document, ensure_signing_key, serve};
+use local::{Metrics, Stores, Studio, document, ensure_signing_key, serve};
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::Settings;
 use shared::mail::mailer;
-use shared::models::Timestamp;
+use shared::models::{Timestamp, UserId};
 use shared::telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -36,6 +36,8 @@ enum Command {
     Purge(PurgeArgs),
     /// Print the OpenAPI document
     Openapi,
+    /// Print the name under which a user stands in the log
+    Pseudonym(PseudonymArgs),
 }
 
 #[derive(Args)]
@@ -43,6 +45,9 @@ struct Serve {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:8500")]
     listen: SocketAddr,
+    /// Where Prometheus finds the metrics, at /metrics; 127.0.0.1:9100 unless another program is there
+    #[arg(long, env = "METRICS_LISTEN")]
+    metrics: Option<SocketAddr>,
     #[command(flatten)]
     folder: Folder,
 }
@@ -63,6 +68,14 @@ struct PurgeArgs {
     now: Option<Timestamp>,
 }
 
+#[derive(Args)]
+struct PseudonymArgs {
+    #[command(flatten)]
+    folder: Folder,
+    /// The user's id
+    user: UserId,
+}
+
 /// How long a mail that is on its way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -70,7 +83,7 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Fault> {
-    telemetry::start();
+    telemetry::start("local");
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => run_server(args).await,
@@ -88,6 +101,11 @@ async fn main() -> Result<(), Fault> {
             say(&format!("{report:?}"));
             Ok(())
         }
+        Command::Pseudonym(args) => {
+            open(args.folder, None).await?;
+            say(&telemetry::pseudonym(args.user));
+            Ok(())
+        }
         Command::Openapi => {
             say(document()?.trim_end());
             Ok(())
@@ -101,6 +119,7 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
     let studio = open(args.folder, Some(address)).await?;
     let router = studio.router()?;
     let (courier, queued) = (studio.courier()?, studio.mail_queued.clone());
+    let metrics = Metrics::start(args.metrics).await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let courier = tokio::spawn(async move { courier.run(&queued, stopped).await });
     let stores = studio.stores.clone();
@@ -110,10 +129,12 @@ async fn run_server(args: Serve) -> Result<(), Fault> {
         }
     });
     greet(address, &studio.settings);
+    tokio::spawn(metrics.serve());
     serve(listener, router).await?;
     drop(stop);
     // A mail that is on its way would otherwise be sent once more.
     timeout(GRACE, courier).await.ok();
+    telemetry::flush().await;
     Ok(())
 }
 
@@ -128,10 +149,11 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
     if settings.jwt_secret.is_none() {
         settings.jwt_secret = Some(ensure_signing_key(&settings.data, &SystemRandom)?);
     }
+    telemetry::learn(&settings);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let stores = Stores::open(&settings, &random).await?;
     for name in stores.migrate_file().await? {
-        tracing::info!(name, "migration applied");
+        tracing::info!(step = name, "migration applied");
     }
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
     Ok(Studio { settings, stores, mailer, mail_queued: Arc::default(), clock, random })

@@ -37,8 +37,7 @@ impl Studio {
     /// # Errors
     /// When the settings lack a signing key or the public URL.
     pub fn router(&self) -> Result<Router, String> {
-        let frame =
-            Frame { clock: self.clock.clone(), random: self.random.clone(), origins: self.settings.origins.clone() };
+        let frame = Frame { random: self.random.clone(), origins: self.settings.origins.clone() };
         Ok(framed(self.routes()?, frame))
     }
 

@@ -6,12 +6,12 @@
 mod deployment;
 mod migration;
 
-use lambda_runtime::{Error, run, service_fn};
-use shared::telemetry;
+use lambda_runtime::Error;
+use shared::lambda;
 
 // An instance has one request at a time, and rarely more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::start();
-    run(service_fn(migration::handle)).await
+    lambda::start("migrate");
+    lambda::handle(migration::handle).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::{config::Settings, storage::connect};
+use shared::{lambda, storage::connect};
 use tokio::time::timeout;
 
 use crate::deployment::Deployment;
@@ -36,7 +36,7 @@ async fn migrate(context: &Context) -> Result<Vec<String>, String> {
 }
 
 async fn all() -> Result<Vec<String>, String> {
-    let settings = Settings::load().await?;
+    let settings = lambda::settings().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
     let mut applied = accounts.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use shared::deletion::Remains;
 use shared::models::{Timestamp, limits};
 use shared::storage::{Deletions, Expiry, Retention, Sessions, StoreResult};
+use shared::telemetry;
 
 /// Rows of each kind in a batch.
 const BATCH: usize = 500;
@@ -63,6 +64,7 @@ impl Purge {
         self.finish_deletions(now, &mut report).await?;
         self.forget_data(now, &mut report).await?;
         self.forget_expired(now, &mut report).await?;
+        telemetry::purge(report.tombstones, report.conflicts, report.expired, report.accounts);
         tracing::info!(event = "purged", ?report, "purge done");
         Ok(report)
     }
@@ -110,7 +112,7 @@ impl Purge {
                 Ok(false) => report.unfinished = true,
                 Err(error) => {
                     // One account must not keep all others from being purged.
-                    tracing::error!(%user, %error, "a deletion was not finished");
+                    tracing::error!(user = telemetry::pseudonym(user), %error, "a deletion was not finished");
                     report.unfinished = true;
                 }
             }

@@ -91,6 +91,11 @@ impl UploadAnswer {
         answer.conclude()
     }
 
+    /// Why changes were rejected, an entry for each.
+    pub(crate) fn rejected(&self) -> Vec<RejectionCode> {
+        self.rejected.iter().map(|rejected| rejected.code).collect()
+    }
+
     /// Leaves out the data of those conflicts that do not fit any more: Lambda hands back no larger answer, and what it
     /// refuses to hand back it would refuse again.
     fn fit(&mut self) {

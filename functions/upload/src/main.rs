@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::http::{Frame, Gate, framed};
-use shared::{config::Settings, lambda, storage::connect, telemetry};
+use shared::{lambda, storage::connect};
 use upload::{Uploads, router};
 
 // An instance has one request at a time, and rarely more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::start();
-    let settings = Settings::load().await?;
+    lambda::start("upload");
+    let settings = lambda::settings().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let data = connect::sync_data(&settings, &random)?;

@@ -9,6 +9,7 @@ use shared::http::{ApiError, Caller, Gate, UploadCalls};
 use shared::models::{Strategy, UserId};
 use shared::storage::{Commit, SyncStore};
 use shared::sync::{Append, Decision, Touched, Upload, decide};
+use shared::telemetry::deciding;
 use tokio::sync::Mutex;
 
 /// How often an upload is decided anew because another one of the same user came first. Eight devices that write at
@@ -71,7 +72,7 @@ impl Uploads {
         for round in 0..ROUNDS {
             let snapshot = self.store.load(user, &touched).await?;
             let now = self.clock.now();
-            let decision = decide(snapshot, upload, now);
+            let decision = deciding(upload.changes.len(), || decide(snapshot, upload, now));
             let plan = &decision.plan;
             if plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied {
                 return Ok(decision);

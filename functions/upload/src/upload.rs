@@ -1,6 +1,8 @@
 use axum::Json;
 use axum::extract::State;
 use shared::http::{ApiError, BodyFailures, Caller, ErrorBody, Failures, RawBody, UploadCalls, UserAgent};
+use shared::sync::RejectionCode;
+use shared::telemetry::{self, SecurityEvent, UploadFigures};
 
 use crate::Uploads;
 use crate::answer::UploadAnswer;
@@ -34,10 +36,18 @@ pub(crate) async fn upload(
     agent: UserAgent,
     RawBody(body): RawBody,
 ) -> Result<Json<UploadAnswer>, ApiError> {
-    let strategy = uploads.default_strategy();
+    let (strategy, bytes) = (uploads.default_strategy(), body.len());
     // A large body takes a while to read: not on a thread that others wait for.
-    let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await.map_err(ApiError::internal)??;
-    let Parsed { upload, refused } = parsed;
+    let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await;
+    let Parsed { upload, refused } = parsed.map_err(|_| ApiError::panicked())??;
+    caller.note_device(&upload.device);
     let decision = uploads.apply(&caller, &upload, &agent.0).await?;
-    Ok(Json(UploadAnswer::new(upload.changes, refused, decision)))
+    let (changes, conflicts, strategy) = (refused.len(), decision.plan.conflicts.len(), upload.strategy.name());
+    let answer = UploadAnswer::new(upload.changes, refused, decision);
+    let rejected = answer.rejected();
+    if rejected.contains(&RejectionCode::CredentialsPresent) {
+        SecurityEvent::CredentialRefused.log();
+    }
+    telemetry::upload(&UploadFigures { bytes, changes, conflicts, strategy, rejected: &rejected });
+    Ok(Json(answer))
 }

@@ -75,7 +75,7 @@ async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
         return Ok(bytes);
     }
     let inflated = tokio::task::spawn_blocking(move || inflate(encoding, &bytes, limit)).await;
-    inflated.map_err(ApiError::internal)?
+    inflated.map_err(|_| ApiError::panicked())?
 }
 
 /// How the body is compressed. API Gateway inflates a `Content-Encoding` itself and then hands on at most 6 MB, so the

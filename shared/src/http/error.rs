@@ -1,4 +1,7 @@
+use std::backtrace::Backtrace;
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -9,6 +12,7 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::auth::HashingFailed;
 use crate::models::{ConflictRecord, FieldError};
 use crate::storage::StoreError;
+use crate::telemetry::{chain, scrubbed};
 
 /// What went wrong, for a program to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,6 +49,13 @@ pub enum Code {
     InternalError,
     /// An outage.
     ServiceUnavailable,
+}
+
+impl fmt::Display for Code {
+    /// As on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl Code {
@@ -87,7 +98,22 @@ pub struct ApiError {
     /// The conflict as it stands now, where one has moved on.
     pub conflict: Option<Box<ConflictRecord>>,
     /// What the log keeps besides.
-    pub cause: Option<String>,
+    pub cause: Option<Arc<Cause>>,
+}
+
+/// What is behind an error, for the log.
+#[derive(Debug)]
+pub struct Cause {
+    /// What went wrong, and why.
+    pub text: String,
+    /// Where, if it is a defect.
+    pub backtrace: Option<Backtrace>,
+}
+
+impl Cause {
+    fn of(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { text: scrubbed(&chain(&*cause.into())), backtrace: None }
+    }
 }
 
 impl ApiError {
@@ -105,18 +131,24 @@ impl ApiError {
         Self { details, ..Self::new(Code::InvalidRequest, message) }
     }
 
-    /// A defect; `cause` is for the log.
-    pub fn internal(cause: impl ToString) -> Self {
+    /// A defect; `cause` is for the log, together with the way to here.
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let cause = Cause { backtrace: Some(Backtrace::force_capture()), ..Cause::of(cause) };
+        Self { cause: Some(Arc::new(cause)), ..Self::panicked() }
+    }
+
+    /// A panic, which is in the log already.
+    pub fn panicked() -> Self {
         let message = "something went wrong on our side; it has been logged under this request_id";
-        Self { cause: Some(cause.to_string()), ..Self::new(Code::InternalError, message) }
+        Self::new(Code::InternalError, message)
     }
 
     /// An outage; `cause` is for the log.
-    pub fn unavailable(cause: impl ToString) -> Self {
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let message = "the service is briefly unavailable; nothing was lost, try again soon";
         Self {
             retry_after: Some(RETRY_AFTER_OUTAGE),
-            cause: Some(cause.to_string()),
+            cause: Some(Arc::new(Cause::of(cause))),
             ..Self::new(Code::ServiceUnavailable, message)
         }
     }

@@ -2,31 +2,40 @@
 //! limits told, panics caught, a deadline.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument, Span, error_span, field};
 
 use super::{ApiError, Code, Origins, cors};
-use crate::clock::{Clock, Random, SystemClock, SystemRandom, random_uuid};
+use crate::clock::{Random, SystemRandom, random_uuid};
 use crate::config::Settings;
+use crate::models::UserId;
 use crate::storage::{BucketState, Policy};
+use crate::telemetry::{self, SPANS, SecurityEvent};
 
 /// How long a request may take: well under the 29 s after which API Gateway gives up on a function.
 const DEADLINE: Duration = Duration::from_secs(25);
 
+/// What is said of a path that is no route's.
+const UNMATCHED: &str = "unmatched";
+
+/// The bytes of a request and of its answer, where they are known.
+type Sizes = (Option<u64>, Option<u64>);
+
 /// What the frame needs.
 #[derive(Clone)]
 pub struct Frame {
-    /// Measures how long requests take.
-    pub clock: Arc<dyn Clock>,
     /// Makes request ids.
     pub random: Arc<dyn Random>,
     /// Which web pages may call.
@@ -34,9 +43,9 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame of `settings`, with the system's clock and randomness.
+    /// The frame of `settings`, with the system's randomness.
     pub fn of(settings: &Settings) -> Self {
-        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), origins: settings.origins.clone() }
+        Self { random: Arc::new(SystemRandom), origins: settings.origins.clone() }
     }
 }
 
@@ -54,18 +63,21 @@ pub fn framed(router: Router, frame: Frame) -> Router {
         .layer(from_fn_with_state(frame, serve))
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    ApiError::internal(format!("panic: {}", what.unwrap_or("of unknown kind"))).into_response()
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::panicked().into_response()
 }
 
-/// What extractors tell the frame about the request at hand.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Notes(Arc<Mutex<Noted>>);
+/// What extractors and endpoints tell the frame about the request at hand.
+#[derive(Debug, Clone)]
+pub(super) struct Notes {
+    span: Span,
+    bucket: Arc<Mutex<Option<BucketState>>>,
+}
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Noted {
-    bucket: Option<BucketState>,
+impl Default for Notes {
+    fn default() -> Self {
+        Self { span: Span::none(), bucket: Arc::default() }
+    }
 }
 
 impl Notes {
@@ -74,12 +86,18 @@ impl Notes {
         parts.extensions.get().cloned().unwrap_or_default()
     }
 
-    fn update(&self, change: impl FnOnce(&mut Noted)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Says who asks.
+    pub(super) fn user(&self, user: UserId) {
+        self.span.record("user", telemetry::pseudonym(user));
     }
 
-    fn read(&self) -> Noted {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Says by which device.
+    pub(super) fn device(&self, id: &str) {
+        self.span.record("device", telemetry::device(id));
+    }
+
+    fn bucket(&self) -> MutexGuard<'_, Option<BucketState>> {
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,7 +105,7 @@ impl Notes {
 pub(super) fn announce(parts: &Parts, policy: Policy) {
     let limit = policy.per_minute;
     let full = BucketState { taken: true, limit, remaining: limit, full_in: 0, next_in: 0 };
-    Notes::of(parts).update(|noted| noted.bucket = Some(full));
+    *Notes::of(parts).bucket() = Some(full);
 }
 
 /// Says how the caller's bucket stands; of several, the emptiest is told.
@@ -95,12 +113,10 @@ pub(super) fn announce(parts: &Parts, policy: Policy) {
 /// # Errors
 /// When it is empty.
 pub(super) fn note(notes: &Notes, bucket: BucketState) -> Result<(), ApiError> {
-    notes.update(|noted| {
-        let emptier = noted.bucket.is_none_or(|noted| bucket.remaining < noted.remaining || !bucket.taken);
-        if emptier {
-            noted.bucket = Some(bucket);
-        }
-    });
+    let mut noted = notes.bucket();
+    if noted.is_none_or(|noted| bucket.remaining < noted.remaining || !bucket.taken) {
+        *noted = Some(bucket);
+    }
     over_limit(bucket)
 }
 
@@ -114,38 +130,78 @@ fn over_limit(bucket: BucketState) -> Result<(), ApiError> {
 }
 
 async fn serve(State(frame): State<Frame>, mut request: Request, next: Next) -> Response {
-    let started = frame.clock.now();
+    let started = Instant::now();
     let given = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());
     let request_id = given.unwrap_or_else(|| random_uuid(&*frame.random).to_string());
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    let is_route = request.extensions().get::<MatchedPath>().is_some();
-    let notes = Notes::default();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let (method, request_bytes) = (request.method().clone(), size(request.body()).or_else(|| announced(&request)));
+    let span = span(&request, &request_id, route.as_deref());
+    let notes = Notes { span: span.clone(), bucket: Arc::default() };
     request.extensions_mut().insert(notes.clone());
 
-    let mut response = if method == Method::OPTIONS && !is_route {
+    let mut response = if method == Method::OPTIONS && route.is_none() {
         // CORS would answer a preflight of anything.
         ApiError::not_found("route").into_response()
     } else {
-        let answered = tokio::time::timeout(DEADLINE, next.run(request)).await;
+        let answered = tokio::time::timeout(DEADLINE, next.run(request)).instrument(span.clone()).await;
         answered.unwrap_or_else(|_| ApiError::unavailable("the request took too long").into_response())
     };
-    let noted = notes.read();
     let error = error_of(&response);
     if let Some(error) = &error {
         response = render(response, error, &request_id);
     }
-    add_headers(&mut response, &request_id, noted.bucket);
+    let bucket = *notes.bucket();
+    add_headers(&mut response, &request_id, bucket);
 
-    let duration_ms = (frame.clock.now().micros() - started.micros()) / 1_000;
-    let status = response.status().as_u16();
-    let cause = error.as_ref().and_then(|error| error.cause.as_deref());
-    if status >= 500 {
-        tracing::error!(%method, route, status, duration_ms, request_id, cause, "request failed");
-    } else {
-        tracing::info!(%method, route, status, duration_ms, request_id, "request");
-    }
+    let took = started.elapsed();
+    let sizes = (request_bytes, size(response.body()));
+    span.in_scope(|| log(response.status(), took, sizes, error.as_deref()));
+    telemetry::finish(&span, response.status().as_u16());
+    telemetry::request(route.as_deref().unwrap_or(UNMATCHED), response.status().as_u16(), took);
     response
+}
+
+/// How many bytes a body has, if that is known before it is read.
+fn size(body: &Body) -> Option<u64> {
+    body.size_hint().exact()
+}
+
+/// How many bytes a client says that it sends.
+fn announced(request: &Request) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// What every log line within a request tells of it.
+fn span(request: &Request, request_id: &str, route: Option<&str>) -> Span {
+    let (method, route) = (request.method().as_str(), route.unwrap_or(UNMATCHED));
+    let span = error_span!(
+        target: SPANS, "request", request_id, method, route,
+        trace_id = field::Empty, user = field::Empty, device = field::Empty,
+    );
+    if let Some(trace_id) = telemetry::continue_trace(&span, request.headers()) {
+        span.record("trace_id", trace_id);
+    }
+    span
+}
+
+/// The one line about a request.
+fn log(status: StatusCode, took: Duration, (request_bytes, response_bytes): Sizes, error: Option<&ApiError>) {
+    let (status, duration_ms) = (status.as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let cause = error.and_then(|error| error.cause.as_deref());
+    let code = error.map(|error| field::display(error.code));
+    match error.map(|error| error.code) {
+        Some(Code::InvalidCredentials) => SecurityEvent::LoginFailed.log(),
+        Some(Code::RefreshTokenReused) => SecurityEvent::RefreshTokenReused.log(),
+        Some(Code::RateLimitExceeded) => SecurityEvent::RateLimited.log(),
+        _ => {}
+    }
+    if status >= 500 {
+        let backtrace = cause.and_then(|cause| cause.backtrace.as_ref()).map(field::display);
+        let cause = cause.map(|cause| cause.text.as_str());
+        tracing::error!(status, duration_ms, request_bytes, response_bytes, code, cause, backtrace, "request failed");
+    } else {
+        tracing::info!(status, duration_ms, request_bytes, response_bytes, code, "request");
+    }
 }
 
 /// The error that a response is, whether a handler made it or the router itself.

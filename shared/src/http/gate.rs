@@ -6,13 +6,15 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::frame::Notes;
 use super::visitor::ClientAddress;
 use super::{ApiError, Code, frame};
 use crate::auth::{AccessTokens, InvalidToken};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::models::{Session, UserId, limits};
+use crate::models::{DeviceId, Session, UserId, limits};
 use crate::storage::{Buckets, Policy, SessionStore, Sessions, Toll};
+use crate::telemetry::{self, SecurityEvent};
 
 /// What decides who comes in.
 pub struct Gate {
@@ -109,7 +111,15 @@ pub struct Caller<C> {
     pub session: Session,
     /// How long to wait before going on, so as to be in nobody's way.
     pub wait: Duration,
+    notes: Notes,
     class: PhantomData<C>,
+}
+
+impl<C> Caller<C> {
+    /// Says, for the log, by which device the user asks.
+    pub fn note_device(&self, device: &DeviceId) {
+        self.notes.device(device.as_str());
+    }
 }
 
 impl<S: Send + Sync, C: RateClass> FromRequestParts<S> for Caller<C>
@@ -121,27 +131,34 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let gate = Arc::<Gate>::from_ref(state);
         frame::announce(parts, C::policy());
+        let notes = Notes::of(parts);
         let now = gate.clock.now();
         let address = ClientAddress::of(parts);
         // Guesses at tokens count, too, where calls are counted by address.
         let at_the_door = C::key(None, &address).and_then(|key| gate.toll(key, C::policy()));
         if let Some(toll) = &at_the_door {
-            frame::note(&frame::Notes::of(parts), gate.buckets.take(toll, now).await?)?;
+            frame::note(&notes, gate.buckets.take(toll, now).await?)?;
         }
         let token = bearer(parts).ok_or_else(ApiError::unauthorized)?;
         let claims = gate.tokens.check(token, now).await.map_err(|error| match error {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })?;
+        notes.user(claims.sub);
         let key = C::key(Some(claims.sub), &address).filter(|_| at_the_door.is_none());
         let toll = key.and_then(|key| gate.toll(key, C::policy())).map(|toll| Toll { pace: C::PACE, ..toll });
         let admission = gate.sessions.admit(claims.sub, claims.sid, toll.as_ref(), now).await?;
-        let ended = || ApiError::new(Code::Unauthorized, "the session has ended; log in again");
-        let session = admission.session.ok_or_else(ended)?;
-        if let Some(bucket) = admission.bucket {
-            frame::note(&frame::Notes::of(parts), bucket)?;
+        let Some(session) = admission.session else {
+            SecurityEvent::RevokedSessionUsed.log();
+            return Err(ApiError::new(Code::Unauthorized, "the session has ended; log in again"));
+        };
+        if admission.first_today {
+            telemetry::active_user();
         }
-        Ok(Self { user: session.user, session, wait: admission.wait, class: PhantomData })
+        if let Some(bucket) = admission.bucket {
+            frame::note(&notes, bucket)?;
+        }
+        Ok(Self { user: session.user, session, wait: admission.wait, notes, class: PhantomData })
     }
 }
 

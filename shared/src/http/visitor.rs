@@ -8,7 +8,7 @@ use http::request::Parts;
 use super::frame::Notes;
 use super::gate::{AuthCalls, Gate, RateClass};
 use super::{ApiError, frame};
-use crate::models::limits;
+use crate::models::{UserId, limits};
 use crate::storage::BucketState;
 
 /// Where a request comes from, as the one who accepted the connection knows it: the socket's peer, or what API Gateway
@@ -37,6 +37,11 @@ impl Visitor {
     /// When it is empty.
     pub fn count(&self, bucket: BucketState) -> Result<(), ApiError> {
         frame::note(&self.notes, bucket)
+    }
+
+    /// Says, for the log, who it turned out to be.
+    pub fn note_user(&self, user: UserId) {
+        self.notes.user(user);
     }
 }
 

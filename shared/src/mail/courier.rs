@@ -3,16 +3,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::counter;
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{Instrument, error_span};
 
 use super::{Brand, Letter, MailError, Mailer};
 use crate::auth::OpaqueToken;
 use crate::clock::{Clock, Random};
 use crate::models::User;
 use crate::storage::{AccountStore, MailKind, QueuedMail, StoreError, StoreResult, TokenPurpose};
+use crate::telemetry::{Called, SPANS, count, observed, pseudonym};
 
 /// For how many seconds a mail is left to whoever sends it. A mailer takes 10 s at most, and each of three calls of a store 7.
 const LEASE: i64 = 60;
@@ -80,7 +81,7 @@ impl Courier {
             match tokio::spawn(async move { courier.round(usize::MAX, ROUND).await }).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "mails cannot be delivered"),
-                Err(error) => tracing::error!(%error, "the courier fell over a mail"),
+                Err(_) => tracing::error!("the courier fell over a mail"),
             }
             tokio::select! {
                 _ = &mut stop => return,
@@ -125,7 +126,8 @@ impl Courier {
             }
             let now = self.clock.now();
             let Some(queued) = self.accounts.claim(now, now.plus_seconds(LEASE)).await? else { break };
-            match self.settle(&queued).await {
+            let span = error_span!(target: SPANS, "mail", kind = queued.kind.name());
+            match self.settle(&queued).instrument(span).await {
                 Ok(Fate::Sent) => delivery.sent += 1,
                 Ok(Fate::Dropped) => delivery.dropped += 1,
                 Ok(Fate::GivenUp) => delivery.given_up += 1,
@@ -135,7 +137,7 @@ impl Courier {
                 }
                 Err(error @ StoreError::Unavailable { .. }) => return Err(error),
                 // It is due again, as often as any mail, and no other has to wait for it.
-                Err(error) => tracing::error!(user = %queued.user, %error, "a mail cannot be sent"),
+                Err(error) => tracing::error!(user = pseudonym(queued.user), %error, "a mail cannot be sent"),
             }
         }
         if delivery != Delivery::default() {
@@ -149,21 +151,21 @@ impl Courier {
         if queued.attempt > ATTEMPTS {
             return self.give_up(queued, "whoever sent it failed each time").await;
         }
-        let kind = queued.kind.name();
         let Some(user) = self.recipient(queued).await? else {
             self.accounts.settle(queued, None).await?;
+            count("mails_dropped", 1);
             return Ok(Fate::Dropped);
         };
         let Err(error) = self.send(queued, &user).await? else {
             self.accounts.settle(queued, None).await?;
-            counter!("mails_sent", "kind" => kind).increment(1);
+            count("mails_sent", 1);
             return Ok(Fate::Sent);
         };
         if matches!(error, MailError::Unavailable(_)) && queued.attempt < ATTEMPTS {
             let pause = pause_after(queued.attempt);
             self.accounts.settle(queued, Some(self.clock.now().plus_seconds(pause))).await?;
-            counter!("mails_postponed", "kind" => kind).increment(1);
-            tracing::warn!(kind, user = %user.id, attempt = queued.attempt, pause, %error, "a mail is tried again later");
+            count("mails_postponed", 1);
+            tracing::warn!(user = pseudonym(user.id), attempt = queued.attempt, pause, %error, "a mail is tried again later");
             return Ok(Fate::Postponed);
         }
         self.give_up(queued, error).await
@@ -172,9 +174,8 @@ impl Courier {
     async fn give_up(&self, queued: &QueuedMail, reason: impl Display) -> StoreResult<Fate> {
         self.accounts.settle(queued, None).await?;
         let QueuedMail { user, attempt, .. } = queued;
-        let kind = queued.kind.name();
-        counter!("mails_given_up", "kind" => kind).increment(1);
-        tracing::error!(event = "mail_given_up", kind, %user, attempt, %reason, "a mail was given up");
+        count("mails_given_up", 1);
+        tracing::error!(event = "mail_given_up", user = pseudonym(*user), attempt, %reason, "a mail was given up");
         Ok(Fate::GivenUp)
     }
 
@@ -202,7 +203,7 @@ impl Courier {
 
     async fn hand_over(&self, queued: &QueuedMail, user: &User, letter: Letter<'_>) -> Result<(), MailError> {
         let mail = letter.to(user, &self.brand, idempotency_key(queued))?;
-        self.mailer.send(&mail).await
+        observed(Called::Mailer, queued.kind.name(), self.mailer.send(&mail)).await
     }
 
     /// Makes a link's token; any earlier one of the kind stops working.

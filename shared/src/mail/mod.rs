@@ -23,6 +23,7 @@ use crate::clock::{Clock, Random};
 use crate::config::Settings;
 use crate::models::EmailAddress;
 use crate::storage::MailKind;
+use crate::telemetry::Failure;
 
 /// A rendered mail. Its link is a secret, so it cannot be printed.
 #[derive(Clone)]
@@ -53,6 +54,12 @@ pub enum MailError {
     /// A defect of ours.
     #[error("the mail could not be written: {0}")]
     Template(#[from] askama::Error),
+}
+
+impl Failure for MailError {
+    fn is_failure(&self) -> bool {
+        true
+    }
 }
 
 /// Delivers mails.

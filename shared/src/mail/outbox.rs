@@ -32,7 +32,7 @@ impl Mailer for OutboxFolder {
         tokio::fs::create_dir_all(&self.folder).await.map_err(fault)?;
         tokio::fs::write(&html, &mail.html).await.map_err(fault)?;
         tokio::fs::write(&file, text).await.map_err(fault)?;
-        tracing::info!(kind = mail.kind.name(), file = %file.display(), "mail written");
+        tracing::info!(file = %file.display(), "mail written");
         Ok(())
     }
 }

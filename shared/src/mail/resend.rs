@@ -120,7 +120,7 @@ impl Mailer for Resend {
             let Failure { error, wait, unauthorized } =
                 match attempt.unwrap_or_else(|_| Err(passing("no answer in time"))) {
                     Ok(id) => {
-                        tracing::info!(kind = mail.kind.name(), provider_id = id, "mail sent");
+                        tracing::info!(provider_id = id, "mail sent");
                         return Ok(());
                     }
                     Err(failure) => failure,
@@ -132,7 +132,7 @@ impl Mailer for Resend {
             if !attempts.again(wait).await {
                 return Err(error);
             }
-            tracing::warn!(kind = mail.kind.name(), %error, "a mail is tried again");
+            tracing::warn!(%error, "a mail is tried again");
         }
     }
 }

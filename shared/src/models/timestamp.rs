@@ -49,6 +49,11 @@ impl Timestamp {
         Self::from_micros((self.0.div_euclid(1_000) + 1) * 1_000)
     }
 
+    /// The day in UTC, by its number since 1970.
+    pub const fn day(self) -> i64 {
+        self.0.div_euclid(24 * 3_600 * 1_000_000)
+    }
+
     /// The day in UTC, as `2026-01-31`.
     pub fn date(self) -> String {
         self.to_string().chars().take(10).collect()

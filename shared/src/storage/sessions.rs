@@ -113,6 +113,16 @@ pub struct Admission {
     /// How long to wait for those who were let in just before, as [`Toll::pace`] asks. Whoever does not wait loses no more
     /// than time; a store that is alone has no reason to let anybody wait.
     pub wait: Duration,
+    /// Whether the session lives and its user was let in for the first time of the day (UTC) that it is: the users of a day
+    /// are counted by it. It is noted in passing: a store that forgets it, as one does that starts anew, counts a user twice.
+    pub first_today: bool,
+}
+
+impl Admission {
+    /// Nobody's.
+    pub const fn refused() -> Self {
+        Self { session: None, bucket: None, wait: Duration::ZERO, first_today: false }
+    }
 }
 
 /// How stale a session's time of last use may get: a write for each request would cost more than the request.

@@ -27,24 +27,26 @@ pub fn intake(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
 /// Reads the data of the item `key`, as a change would bring it; `field` is what the request calls it.
 ///
 /// # Errors
-/// What is wrong with it, by field.
-pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, Vec<FieldError>> {
+/// What is wrong with it, and where.
+pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, Refusal> {
     if let Some(path) = find_nul(&data) {
-        return Err(vec![FieldError::new(join(field, &path), "must not hold a NUL character")]);
+        return Err(invalid(&join(field, &path), "must not hold a NUL character"));
     }
     if let Some(found) = credentials::find(&data) {
-        return Err(vec![FieldError::new(join(field, &found.path), found.kind.to_string())]);
+        let error = FieldError::new(join(field, &found.path), found.kind.to_string());
+        return Err((RejectionCode::CredentialsPresent, vec![error]));
     }
-    let read = content(key, data).map_err(|(_, errors)| errors);
-    read.map_err(|errors| {
-        errors.into_iter().map(|error| FieldError::new(join(field, &error.field), error.message)).collect()
+    content(key, data).map_err(|(code, errors)| {
+        let located = errors.into_iter().map(|error| FieldError::new(join(field, &error.field), error.message));
+        (code, located.collect())
     })
 }
 
 /// Most bytes of a change that is looked at: the largest item with every character written as `\u0000`, and some more.
 const MOST_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
 
-type Refusal = (RejectionCode, Vec<FieldError>);
+/// Why something is refused, and what is wrong with it, by field.
+pub type Refusal = (RejectionCode, Vec<FieldError>);
 
 fn invalid(field: &str, message: impl Into<String>) -> Refusal {
     (RejectionCode::InvalidChange, vec![FieldError::new(field, message)])

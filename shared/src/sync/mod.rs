@@ -26,7 +26,7 @@ mod snapshot;
 pub use append::Append;
 pub use checksum::{canonical_hash, matches_checksum};
 pub use decide::decide;
-pub use intake::{intake, intake_data};
+pub use intake::{Refusal, intake, intake_data};
 pub use page::{Answer, Walk, next_walk, verdict};
 pub use plan::{Decision, Outcome, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
 pub use resolve::{Choice, Request, Resolution, resolve};

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -115,6 +116,13 @@ pub enum RejectionCode {
     TooManyConflicts,
     /// The item was deleted so long ago that nothing is left of it: download afresh, then upload again.
     ResyncRequired,
+}
+
+impl fmt::Display for RejectionCode {
+    /// As on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A change that was refused before the store was asked.

@@ -67,7 +67,7 @@ impl Accounts for Embedded {
             Statement::new(OWNER_OF_USERNAME, [username_key.into()]),
             Statement::new(OWNER_OF_EMAIL, [email_key.into()]),
         ];
-        let done = self.file.write(statements).await?;
+        let done = self.file.write("create", statements).await?;
         let is_ours = |place: usize| {
             done.get(place)
                 .and_then(|done| done.rows.first())
@@ -103,17 +103,17 @@ impl Accounts for Embedded {
         let notice = Statement::new(NOTICE, [id.into(), now.into()]);
         let forget = FORGET_RESET.map(|sql| Statement::new(sql, [id.into(), new.expose_secret().into()]));
         let statements = [replace_password(id, old, new), notice].into_iter().chain(forget);
-        let done = self.file.write(statements.collect()).await?;
+        let done = self.file.write("change_password", statements.collect()).await?;
         Ok(done.first().is_some_and(|done| done.written > 0))
     }
 
     async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
-        self.file.write(vec![replace_password(id, old, new)]).await?;
+        self.file.write("rehash", vec![replace_password(id, old, new)]).await?;
         Ok(())
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.file.read(vec![Statement::new("SELECT 1 FROM users LIMIT 1", [])]).await?;
+        self.file.read("ping", vec![Statement::new("SELECT 1 FROM users LIMIT 1", [])]).await?;
         Ok(())
     }
 }
@@ -124,7 +124,7 @@ fn replace_password(id: UserId, old: &SecretString, new: &SecretString) -> State
 
 impl Embedded {
     pub(super) async fn one_account(&self, statement: Statement) -> StoreResult<Option<Account>> {
-        let done = self.file.read(vec![statement]).await?;
+        let done = self.file.read("one_account", vec![statement]).await?;
         done.into_iter().flat_map(|done| done.rows).next().map(read_account).transpose()
     }
 }

@@ -25,18 +25,18 @@ impl Deletions for Embedded {
     async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
         let begin = Statement::new(BEGIN, [user.into(), now.into()]);
         let forget = [FORGET_TOKENS, FORGET_MAILS].map(|sql| Statement::new(sql, [user.into()]));
-        self.file.write([begin].into_iter().chain(forget).collect()).await?;
+        self.file.write("begin_deletion", [begin].into_iter().chain(forget).collect()).await?;
         Ok(())
     }
 
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
         let limit = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
-        let done = self.file.read(vec![Statement::new(PENDING, [limit])]).await?;
+        let done = self.file.read("pending_deletions", vec![Statement::new(PENDING, [limit])]).await?;
         done.into_iter().flat_map(|done| done.rows).map(|row| Columns::of("users", row).uuid("id")).collect()
     }
 
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
-        self.file.write(vec![Statement::new(FINISH, [user.into()])]).await?;
+        self.file.write("finish_deletion", vec![Statement::new(FINISH, [user.into()])]).await?;
         Ok(())
     }
 }
@@ -46,7 +46,7 @@ impl Expiry for Embedded {
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
         let statements = EXPIRED.map(|sql| Statement::new(sql, [now.into(), batch.clone()]));
-        let done = self.file.write(statements.into()).await?;
+        let done = self.file.write("purge_expired", statements.into()).await?;
         Ok(done.iter().map(|done| done.written).sum())
     }
 }

@@ -53,7 +53,7 @@ impl MailTokens for Embedded {
         expires_at: Timestamp,
     ) -> StoreResult<()> {
         let parameters = [user.into(), purpose.name().into(), token.as_str().into(), expires_at.into()];
-        self.file.write(vec![Statement::new(ISSUE, parameters)]).await?;
+        self.file.write("issue", vec![Statement::new(ISSUE, parameters)]).await?;
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl MailTokens for Embedded {
     }
 
     async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool> {
-        let done = self.file.read(vec![Presented { token, purpose, now }.does(EXPIRED)]).await?;
+        let done = self.file.read("has_expired", vec![Presented { token, purpose, now }.does(EXPIRED)]).await?;
         Ok(done.iter().any(|done| !done.rows.is_empty()))
     }
 
@@ -110,7 +110,7 @@ impl Embedded {
     async fn spend(&self, who: Presented<'_>, effects: Vec<Statement>) -> StoreResult<Option<User>> {
         let mut statements = effects;
         statements.extend([who.does(BY_TOKEN), who.does(SPEND)]);
-        let done = self.file.write(statements).await?;
+        let done = self.file.write("spend", statements).await?;
         let row = done.into_iter().flat_map(|done| done.rows).next();
         Ok(row.map(read_account).transpose()?.map(|account| account.user))
     }

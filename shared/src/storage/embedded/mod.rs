@@ -5,10 +5,12 @@ mod deletions;
 mod mail_tokens;
 mod outbox;
 mod sessions;
+mod today;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use self::today::Today;
 use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, SYNC, Transport, migrate};
 use super::memory::MemoryBuckets;
 
@@ -17,6 +19,7 @@ use super::memory::MemoryBuckets;
 pub struct Embedded {
     file: Arc<dyn Transport>,
     buckets: Arc<MemoryBuckets>,
+    today: Arc<Today>,
 }
 
 impl Embedded {
@@ -31,7 +34,7 @@ impl Embedded {
         let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(fault)?;
         let file = FileDatabase::open(&folder.join(Self::FILE)).await?;
-        Ok(Self { file: Arc::new(file), buckets: Arc::default() })
+        Ok(Self { file: Arc::new(file), buckets: Arc::default(), today: Arc::default() })
     }
 
     /// Brings the file up to date and returns the names of the steps that took.

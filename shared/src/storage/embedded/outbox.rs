@@ -37,19 +37,19 @@ DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM outbox WHERE due_at IS NULL
 impl Outbox for Embedded {
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
         let parameters = [user.into(), now.into(), now.plus_seconds(-LINK_PAUSE).into()];
-        self.file.write(vec![Statement::new(REQUEST_VERIFICATION, parameters)]).await?;
+        self.file.write("request_verification", vec![Statement::new(REQUEST_VERIFICATION, parameters)]).await?;
         Ok(())
     }
 
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
         let last = now.plus_seconds(-LINK_PAUSE);
         let parameters = [address.key().into(), nobody_with(address).into(), now.into(), last.into()];
-        self.file.write(vec![Statement::new(REQUEST_RESET, parameters)]).await?;
+        self.file.write("request_reset", vec![Statement::new(REQUEST_RESET, parameters)]).await?;
         Ok(())
     }
 
     async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
-        let done = self.file.write(vec![Statement::new(CLAIM, [now.into(), until.into()])]).await?;
+        let done = self.file.write("claim", vec![Statement::new(CLAIM, [now.into(), until.into()])]).await?;
         done.into_iter().flat_map(|done| done.rows).next().map(read_mail).transpose()
     }
 
@@ -61,14 +61,14 @@ impl Outbox for Embedded {
             Value::Integer(mail.attempt.into()),
             again_at.map_or(Value::Null, Value::from),
         ];
-        self.file.write(vec![Statement::new(SETTLE, parameters)]).await?;
+        self.file.write("settle", vec![Statement::new(SETTLE, parameters)]).await?;
         Ok(())
     }
 
     async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
         let forget = Statement::new(FORGET_SETTLED, [now.plus_seconds(-LINK_PAUSE).into(), batch]);
-        Ok(self.file.write(vec![forget]).await?.iter().map(|done| done.written).sum())
+        Ok(self.file.write("forget_settled", vec![forget]).await?.iter().map(|done| done.written).sum())
     }
 }
 

@@ -84,14 +84,14 @@ impl Sessions for Embedded {
             Statement::new(ADD_TOKEN, token),
             Statement::new(END_SURPLUS, [session.user.into(), most]),
         ];
-        self.file.write(statements).await?;
+        self.file.write("open", statements).await?;
         Ok(())
     }
 
     async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
-        let done = self.file.read(vec![Statement::new(LIVING, [id.into(), user.into(), now.into()])]).await?;
+        let done = self.file.read("admit", vec![Statement::new(LIVING, [id.into(), user.into(), now.into()])]).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else {
-            return Ok(Admission { session: None, bucket: None, wait: Duration::ZERO });
+            return Ok(Admission::refused());
         };
         let session = read_session(row)?.0;
         let bucket = match toll {
@@ -99,9 +99,14 @@ impl Sessions for Embedded {
             None => None,
         };
         if session.last_seen_at.plus_seconds(LAST_SEEN_SECONDS) <= now {
-            self.file.write(vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
+            self.file.write("admit", vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
         }
-        Ok(Admission { session: Some(session), bucket, wait: Duration::ZERO })
+        Ok(Admission {
+            session: Some(session),
+            bucket,
+            wait: Duration::ZERO,
+            first_today: self.today.is_first(user, now),
+        })
     }
 
     async fn rotate(
@@ -117,7 +122,7 @@ impl Sessions for Embedded {
         let with = |sql, count: usize| Statement::new(sql, all.iter().take(count).cloned());
         let statements =
             vec![with(PRESENTED, 2), with(NEXT_TOKEN, 5), with(PROLONG, 5), with(END_REUSED, 3), with(ROTATE_OUT, 2)];
-        let done = self.file.write(statements).await?;
+        let done = self.file.write("rotate", statements).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else { return Ok(Rotation::Unknown) };
         let (session, mut rest) = read_session(row)?;
         Ok(match rest.optional_time("rotated_at")? {
@@ -127,24 +132,24 @@ impl Sessions for Embedded {
     }
 
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
-        let done = self.file.read(vec![Statement::new(LIST, [user.into(), now.into()])]).await?;
+        let done = self.file.read("list", vec![Statement::new(LIST, [user.into(), now.into()])]).await?;
         done.into_iter().flat_map(|done| done.rows).map(|row| Ok(read_session(row)?.0)).collect()
     }
 
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
         let statements = vec![Statement::new(END, [user.into(), id.into()]), Statement::new(ORPHANS, [id.into()])];
-        let done = self.file.write(statements).await?;
+        let done = self.file.write("end", statements).await?;
         Ok(done.first().is_some_and(|done| done.written > 0))
     }
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
         // Their refresh tokens lead nowhere from now on, and go when they expire.
-        self.file.write(vec![Statement::new(END_OTHERS, [user.into(), except.into()])]).await?;
+        self.file.write("end_others", vec![Statement::new(END_OTHERS, [user.into(), except.into()])]).await?;
         Ok(())
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.file.read(vec![Statement::new("SELECT 1 FROM sessions LIMIT 1", [])]).await?;
+        self.file.read("ping", vec![Statement::new("SELECT 1 FROM sessions LIMIT 1", [])]).await?;
         Ok(())
     }
 }

@@ -41,7 +41,7 @@ impl LibsqlSync {
         now: Timestamp,
     ) -> StoreResult<Timestamp> {
         let statements = statements(user, append, version, now);
-        let done = match self.of(user).write(statements).await {
+        let done = match self.of(user).write("append", statements).await {
             Err(BatchError::Constraint { statement: GUARD_PLACE, .. }) => return Err(StoreError::Closed),
             other => other?,
         };

@@ -50,7 +50,7 @@ impl SyncStore for LibsqlSync {
         // Two reads, for what a conflict touches stands in its row; whatever happens in between, the commit finds the
         // head moved.
         let statement = Statement::new(CONFLICT, [user.into(), id.as_str().into()]);
-        let done = self.of(user).read(vec![statement]).await?;
+        let done = self.of(user).read("load_conflict", vec![statement]).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else { return Ok(None) };
         let conflict = conflicts::read(row)?;
         let snapshot = self.load_touched(user, &Touched::by_settling(&conflict, request)).await?;
@@ -62,7 +62,7 @@ impl SyncStore for LibsqlSync {
     }
 
     async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit> {
-        match self.of(user).write(statements(user, plan, version, now)).await {
+        match self.of(user).write("commit", statements(user, plan, version, now)).await {
             Ok(_) => Ok(Commit::Applied),
             Err(BatchError::Constraint { statement: MOVE_HEAD_PLACE, .. }) => Ok(Commit::HeadMoved),
             Err(error) => Err(error.into()),

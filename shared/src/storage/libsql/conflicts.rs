@@ -157,7 +157,7 @@ impl ConflictBook for LibsqlSync {
             Statement::new(LIST, page),
             Statement::new(COUNT, [user.into(), filter.into()]),
         ];
-        let done = self.of(user).read(statements).await.map_err(BatchError::of_small_answer)?;
+        let done = self.of(user).read("list_conflicts", statements).await.map_err(BatchError::of_small_answer)?;
         let mut done = done.into_iter();
         read_head(done.next().unwrap_or_default())?;
         read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())

@@ -101,7 +101,7 @@ impl Feed for LibsqlSync {
         for sql in [OPEN_CONFLICTS, CONNECTIONS, SAVED_QUERIES, QUERY_HISTORY] {
             statements.push(Statement::new(sql, parameters.clone()));
         }
-        let done = self.of(user).read(statements).await.map_err(BatchError::of_small_answer)?;
+        let done = self.of(user).read("page", statements).await.map_err(BatchError::of_small_answer)?;
         let mut done = done.into_iter();
         let mut next = || done.next().unwrap_or_default();
         let head = read_head(next())?;
@@ -118,13 +118,13 @@ impl Feed for LibsqlSync {
     async fn remember(&self, user: UserId, device: &DeviceId, walk: Walk) -> StoreResult<()> {
         let parameters =
             [user.into(), device.as_str().into(), walk.head.into(), walk.cursor.into(), walk.previous.into()];
-        self.of(user).write(vec![Statement::new(REMEMBER, parameters)]).await?;
+        self.of(user).write("remember", vec![Statement::new(REMEMBER, parameters)]).await?;
         Ok(())
     }
 
     async fn status(&self, user: UserId) -> StoreResult<Status> {
         let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
-        let mut done = self.of(user).read(statements.into()).await?.into_iter();
+        let mut done = self.of(user).read("status", statements.into()).await?.into_iter();
         let mut next = || done.next().unwrap_or_default();
         let head = read_head(next())?;
         let devices = next().rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
@@ -141,14 +141,14 @@ impl Feed for LibsqlSync {
             ItemType::SavedQuery => ONE_SAVED_QUERY,
             ItemType::QueryHistory => ONE_HISTORY_ENTRY,
         };
-        let done = self.of(user).read(vec![Statement::new(sql, [user.into(), key.id.as_str().into()])]).await?;
+        let done = self.of(user).read("item", vec![Statement::new(sql, [user.into(), key.id.as_str().into()])]).await?;
         let row = done.into_iter().flat_map(|done| done.rows).next();
         row.map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
     }
 
     async fn ping(&self) -> StoreResult<()> {
         for database in &*self.databases {
-            database.read(vec![Statement::new("SELECT 1 FROM sync_heads LIMIT 1", [])]).await?;
+            database.read("ping", vec![Statement::new("SELECT 1 FROM sync_heads LIMIT 1", [])]).await?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport, Value};
+use crate::telemetry::{Called, observed};
 
 /// Readers at once: more would only wait for the two or so cores of a machine that runs this.
 const READERS: usize = 4;
@@ -91,7 +92,7 @@ impl Pool {
             drop(permit);
             result
         });
-        task.await.map_err(|error| BatchError::Refused(error.to_string()))?
+        task.await.map_err(|_| BatchError::Refused("a statement panicked".to_owned()))?
     }
 }
 
@@ -101,21 +102,22 @@ fn lock(free: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connecti
 
 #[async_trait]
 impl Transport for FileDatabase {
-    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        self.readers.run(async move |connection| transact(connection, "BEGIN DEFERRED", statements).await).await
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+        let read = async move |connection: &Connection| transact(connection, "BEGIN DEFERRED", statements).await;
+        observed(Called::Libsql, name, self.readers.run(read)).await
     }
 
-    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        self.writer.run(async move |connection| transact(connection, "BEGIN IMMEDIATE", statements).await).await
+    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+        let write = async move |connection: &Connection| transact(connection, "BEGIN IMMEDIATE", statements).await;
+        observed(Called::Libsql, name, self.writer.run(write)).await
     }
 
-    async fn script(&self, script: String) -> Result<(), BatchError> {
-        self.writer
-            .run(async move |connection| {
-                let rows = connection.execute_transactional_batch(&script).await;
-                rows.map(drop).map_err(|error| fault(&error))
-            })
-            .await
+    async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
+        let run = async move |connection: &Connection| {
+            let rows = connection.execute_transactional_batch(&script).await;
+            rows.map(drop).map_err(|error| fault(&error))
+        };
+        observed(Called::Libsql, name, self.writer.run(run)).await
     }
 }
 

@@ -20,6 +20,7 @@ use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
 use crate::outbound;
 use crate::secret::Secret;
+use crate::telemetry::{Called, observed};
 
 /// How long one attempt may take. The largest upload takes about half a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -61,11 +62,15 @@ impl Hrana {
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
-    /// Sends `body` until it is answered, or there is no use in going on. An attempt may take as long as `longest`.
-    ///
+    /// Sends `body`, which the log and traces call `name`, until it is answered, or there is no use in going on. An attempt
+    /// may take as long as `longest`.
+    async fn run(&self, name: &'static str, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
+        observed(Called::Libsql, name, self.insist(body, longest)).await
+    }
+
     /// An attempt whose answer was lost may have been carried out, and is repeated all the same: the law of [`Transport`]
     /// asks for statements that bear it.
-    async fn run(&self, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
+    async fn insist(&self, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
         let mut attempts = Attempts::new(ATTEMPTS, longest.max(CALL_TIMEOUT), BACKOFF, &*self.random);
         let mut token = self.token.as_ref().map(Secret::get);
         loop {
@@ -194,23 +199,23 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
 
 #[async_trait]
 impl Transport for Hrana {
-    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         let (count, body) = (statements.len(), pipeline::reading(&statements)?);
         drop(statements);
-        let done = self.run(body, ATTEMPT_TIMEOUT).await?.of_reading(count)?;
+        let done = self.run(name, body, ATTEMPT_TIMEOUT).await?.of_reading(count)?;
         let bytes: usize = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
         if bytes > MOST_ANSWER_BYTES { Err(BatchError::TooLarge) } else { Ok(done) }
     }
 
-    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
         let (count, body) = (statements.len(), pipeline::writing(&statements)?);
         // A large upload is not held twice while it is sent.
         drop(statements);
-        self.run(body, ATTEMPT_TIMEOUT).await?.of_writing(count)
+        self.run(name, body, ATTEMPT_TIMEOUT).await?.of_writing(count)
     }
 
-    async fn script(&self, script: String) -> Result<(), BatchError> {
-        self.run(pipeline::script(&script)?, SCRIPT_TIMEOUT).await?.of_script()
+    async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
+        self.run(name, pipeline::script(&script)?, SCRIPT_TIMEOUT).await?.of_script()
     }
 }
 

@@ -115,7 +115,7 @@ impl LibsqlSync {
     /// What is touched, and how many bytes it took up.
     async fn load_at_once(&self, user: UserId, touched: &Touched) -> StoreResult<(Snapshot, usize)> {
         let (parts, statements) = statements(user, touched);
-        let done = self.of(user).read(statements).await?;
+        let done = self.of(user).read("load", statements).await?;
         let bytes = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
         let mut done = done.into_iter();
         let head = read_head(done.next().unwrap_or_default())?;

@@ -38,14 +38,14 @@ const IS_APPLIED: &str = "SELECT 1 FROM schema_migrations WHERE name = ?1";
 /// # Errors
 /// When the database cannot be reached or a step fails; the steps before it stay applied.
 pub async fn migrate(transport: &dyn Transport, migrations: &[Migration]) -> Result<Vec<&'static str>, BatchError> {
-    transport.write(vec![Statement::new(TABLE, [])]).await?;
+    transport.write("migrate", vec![Statement::new(TABLE, [])]).await?;
     let mut applied = Vec::new();
     for migration in migrations {
         if is_applied(transport, migration).await? {
             continue;
         }
         let script = format!("INSERT INTO schema_migrations (name) VALUES ('{}');\n{}", migration.name, migration.sql);
-        match transport.script(script).await {
+        match transport.script("migrate", script).await {
             Ok(()) => applied.push(migration.name),
             Err(_) if is_applied(transport, migration).await? => {}
             Err(error) => return Err(error),
@@ -55,6 +55,6 @@ pub async fn migrate(transport: &dyn Transport, migrations: &[Migration]) -> Res
 }
 
 async fn is_applied(transport: &dyn Transport, migration: &Migration) -> Result<bool, BatchError> {
-    let done = transport.read(vec![Statement::new(IS_APPLIED, [Value::from(migration.name)])]).await?;
+    let done = transport.read("is_applied", vec![Statement::new(IS_APPLIED, [Value::from(migration.name)])]).await?;
     Ok(done.iter().any(|done| !done.rows.is_empty()))
 }

@@ -84,7 +84,7 @@ impl Retention for LibsqlSync {
         let statements: Vec<_> = of_all.map(|sql| Statement::new(sql, parameters.clone())).collect();
         let mut purged = Purged::default();
         for database in &*self.databases {
-            let done = database.write(statements.clone()).await?;
+            let done = database.write("purge", statements.clone()).await?;
             let written = |place: usize| done.get(place).map_or(0, |done: &Done| done.written);
             purged.tombstones += written(1) + written(3) + written(5);
             purged.conflicts += written(6);
@@ -96,7 +96,7 @@ impl Retention for LibsqlSync {
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {
         let mut statements = vec![Statement::new(CLOSE, [user.into(), now.into()])];
         statements.extend(ERASE.iter().map(|sql| Statement::new(sql, [user.into(), rows(batch)])));
-        let done = self.of(user).write(statements).await?;
+        let done = self.of(user).write("erase", statements).await?;
         Ok(done.iter().skip(1).all(|done| done.written == 0))
     }
 }

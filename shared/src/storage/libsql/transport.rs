@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use crate::storage::StoreError;
+use crate::telemetry::Failure;
 
 /// A value of a parameter or a column. No table here holds blobs or floating-point numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +132,12 @@ impl BatchError {
     }
 }
 
+impl Failure for BatchError {
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Refused(_))
+    }
+}
+
 impl From<BatchError> for StoreError {
     fn from(error: BatchError) -> Self {
         match error {
@@ -153,12 +160,12 @@ impl From<BatchError> for StoreError {
 /// that: because it changes nothing the second time, or because it is refused then, as whoever finds the head moved is.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Runs statements that write nothing.
-    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
+    /// Runs statements that write nothing. `name` is what the log and traces call them, here and below.
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
 
     /// Runs statements that write.
-    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
+    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
 
     /// Runs a script of several statements without parameters: a migration.
-    async fn script(&self, script: String) -> Result<(), BatchError>;
+    async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError>;
 }

@@ -39,7 +39,7 @@ fn holds_nul(key: &str) -> bool {
 #[async_trait]
 impl Accounts for PostgresAccounts {
     async fn create(&self, account: &NewAccount) -> StoreResult<SignUp> {
-        self.within(async {
+        self.within("create", async {
             let mut lease = self.lease().await?;
             let inserted = sqlx::query!(
                 "WITH created AS (
@@ -76,7 +76,7 @@ impl Accounts for PostgresAccounts {
             Login::Username(key) => (Some(key.as_str()), None),
             Login::Email(key) => (None, Some(key.as_str())),
         };
-        self.within(async {
+        self.within("find", async {
             let mut lease = self.lease().await?;
             let found = query_as!(
                 UserRow,
@@ -94,7 +94,7 @@ impl Accounts for PostgresAccounts {
     }
 
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>> {
-        self.within(async {
+        self.within("get", async {
             let mut lease = self.lease().await?;
             let found = query_as!(
                 UserRow,
@@ -117,7 +117,7 @@ impl Accounts for PostgresAccounts {
         new: &SecretString,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        self.within(async {
+        self.within("change_password", async {
             let mut lease = self.lease().await?;
             // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
             let changed = sqlx::query_scalar!(
@@ -148,7 +148,7 @@ impl Accounts for PostgresAccounts {
     }
 
     async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
-        self.within(async {
+        self.within("rehash", async {
             let mut lease = self.lease().await?;
             sqlx::query!(
                 "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL",
@@ -164,7 +164,7 @@ impl Accounts for PostgresAccounts {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.within(async {
+        self.within("ping", async {
             let mut lease = self.lease().await?;
             sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(lease.connection()).await?;
             Ok((lease, ()))

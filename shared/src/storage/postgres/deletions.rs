@@ -8,7 +8,7 @@ use crate::storage::{Deletions, Expiry, StoreResult};
 #[async_trait]
 impl Deletions for PostgresAccounts {
     async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
-        self.within(async {
+        self.within("begin_deletion", async {
             let mut lease = self.lease().await?;
             sqlx::query!(
                 "WITH forgotten AS (DELETE FROM mail_tokens WHERE user_id = $1),
@@ -27,7 +27,7 @@ impl Deletions for PostgresAccounts {
     }
 
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
-        self.within(async {
+        self.within("pending_deletions", async {
             let mut lease = self.lease().await?;
             let pending = sqlx::query_scalar!(
                 "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1",
@@ -41,7 +41,7 @@ impl Deletions for PostgresAccounts {
     }
 
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
-        self.within(async {
+        self.within("finish_deletion", async {
             let mut lease = self.lease().await?;
             sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user)
                 .execute(lease.connection())
@@ -55,7 +55,7 @@ impl Deletions for PostgresAccounts {
 #[async_trait]
 impl Expiry for PostgresAccounts {
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
-        self.within(async {
+        self.within("purge_expired", async {
             let mut lease = self.lease().await?;
             // A token that somebody is using or renewing is left to the next run.
             let purged = sqlx::query!(

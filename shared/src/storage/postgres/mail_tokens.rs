@@ -17,7 +17,7 @@ impl MailTokens for PostgresAccounts {
         token: &TokenHash,
         expires_at: Timestamp,
     ) -> StoreResult<()> {
-        self.within(async {
+        self.within("issue", async {
             let mut lease = self.lease().await?;
             // For an account that is gone there is nothing to issue.
             sqlx::query!(
@@ -38,7 +38,7 @@ impl MailTokens for PostgresAccounts {
     }
 
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
-        self.within(async {
+        self.within("owner", async {
             let mut lease = self.lease().await?;
             let owner = sqlx::query_scalar!(
                 "SELECT id FROM users JOIN mail_tokens ON user_id = id
@@ -55,7 +55,7 @@ impl MailTokens for PostgresAccounts {
     }
 
     async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool> {
-        self.within(async {
+        self.within("has_expired", async {
             let mut lease = self.lease().await?;
             let expired = sqlx::query_scalar!(
                 r#"SELECT EXISTS (
@@ -73,7 +73,7 @@ impl MailTokens for PostgresAccounts {
     }
 
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
-        self.within(async {
+        self.within("verify_email", async {
             let mut lease = self.lease().await?;
             let verified = query_as!(
                 UserRow,
@@ -107,7 +107,7 @@ impl MailTokens for PostgresAccounts {
         password_hash: &SecretString,
         now: Timestamp,
     ) -> StoreResult<Option<User>> {
-        self.within(async {
+        self.within("reset_password", async {
             let mut lease = self.lease().await?;
             let reset = query_as!(
                 UserRow,

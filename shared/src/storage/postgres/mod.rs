@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use self::lease::Lease;
 use super::{StoreError, StoreResult};
 use crate::secret::Secret;
+use crate::telemetry::{Called, observed};
 
 /// How long opening a connection may take, or waiting for one that is in use.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -98,17 +99,24 @@ impl PostgresAccounts {
         Ok(new.map(|step| format!("postgres/{:04}_{}", step.version, step.description)).collect())
     }
 
-    /// Does `work` within [`CALL_TIMEOUT`], and ends the lease that it did it with.
-    async fn within<T>(&self, work: impl Future<Output = Result<(Lease, T), sqlx::Error>>) -> StoreResult<T> {
+    /// Does `work`, which the log and traces call `name`, within [`CALL_TIMEOUT`], and ends the lease that it did it with.
+    async fn within<T>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<(Lease, T), sqlx::Error>>,
+    ) -> StoreResult<T> {
         let whole = async {
             let (lease, result) = work.await?;
             lease.end().await?;
             Ok(result)
         };
-        match timeout(CALL_TIMEOUT, whole).await {
-            Ok(result) => result.map_err(|error| fault(&error)),
-            Err(_) => Err(unavailable("no answer in time")),
-        }
+        let answer = async {
+            match timeout(CALL_TIMEOUT, whole).await {
+                Ok(result) => result.map_err(|error| fault(&error)),
+                Err(_) => Err(unavailable("no answer in time")),
+            }
+        };
+        observed(Called::Postgres, name, answer).await
     }
 }
 

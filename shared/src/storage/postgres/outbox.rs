@@ -10,7 +10,7 @@ use crate::storage::{LINK_PAUSE, MailKind, Outbox, QueuedMail, StoreError, Store
 #[async_trait]
 impl Outbox for PostgresAccounts {
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
-        self.within(async {
+        self.within("request_verification", async {
             let mut lease = self.lease().await?;
             sqlx::query!(
                 "INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES ($1, 'verify_email', $2, $2)
@@ -28,7 +28,7 @@ impl Outbox for PostgresAccounts {
     }
 
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
-        self.within(async {
+        self.within("request_reset", async {
             let mut lease = self.lease().await?;
             sqlx::query!(
                 "INSERT INTO outbox (user_id, kind, queued_at, due_at)
@@ -51,7 +51,7 @@ impl Outbox for PostgresAccounts {
     }
 
     async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
-        let claimed = self.within(async {
+        let claimed = self.within("claim", async {
             let mut lease = self.lease().await?;
             // Whoever claims at the same time takes the next one. A kind that only a newer version knows waits for it.
             let claimed = sqlx::query!(
@@ -80,7 +80,7 @@ impl Outbox for PostgresAccounts {
     }
 
     async fn settle(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
-        self.within(async {
+        self.within("settle", async {
             let mut lease = self.lease().await?;
             sqlx::query!(
                 "UPDATE outbox SET due_at = $5
@@ -99,7 +99,7 @@ impl Outbox for PostgresAccounts {
     }
 
     async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
-        self.within(async {
+        self.within("forget_settled", async {
             let mut lease = self.lease().await?;
             // One that somebody queues anew is left where it is.
             let forgotten = sqlx::query!(

@@ -11,7 +11,7 @@ impl Buckets for RedisSessions {
     async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState> {
         let mut script = self.scripts.take.key(keys::bucket(toll));
         script.arg(now.micros()).arg(toll.policy.micros_per_token()).arg(toll.policy.per_minute);
-        let (taken, missing): (bool, i64) = self.link.ask(Ask::Script(&script)).await?;
+        let (taken, missing): (bool, i64) = self.link.ask("take", Ask::Script(&script)).await?;
         Ok(toll.policy.state(taken, missing))
     }
 }

@@ -23,6 +23,11 @@ pub(super) fn owner(token: &TokenHash) -> String {
     format!("owner:{{{}}}", token.as_str())
 }
 
+/// The last day on which a user was here, by its number since 1970. It is gone after a day.
+pub(super) fn day(user: UserId) -> String {
+    format!("day:{{{user}}}")
+}
+
 /// A bucket of the user's own.
 pub(super) fn bucket_of(user: UserId, toll: &Toll) -> String {
     format!("bucket:{{{user}}}:{}", toll.key)

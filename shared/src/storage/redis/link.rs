@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::secret::Secret;
 use crate::storage::{StoreError, StoreResult};
+use crate::telemetry::{Called, observed};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,13 +58,22 @@ impl Link {
         Ok(Self { url, current: Mutex::default(), failures: AtomicU64::new(0) })
     }
 
-    /// Asks for what may be asked twice: if the connection breaks, once more on a new one.
-    pub(super) async fn ask<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<T> {
-        Ok(self.ask_and_tell(ask).await?.0)
+    /// Asks for what may be asked twice, and what the log and traces call `name`: if the connection breaks, once more on a
+    /// new one.
+    pub(super) async fn ask<T: FromRedisValue>(&self, name: &'static str, ask: Ask<'_>) -> StoreResult<T> {
+        Ok(self.ask_and_tell(name, ask).await?.0)
     }
 
     /// The same, and whether it was asked twice: the first may have been carried out, and only its answer lost.
-    pub(super) async fn ask_and_tell<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<(T, bool)> {
+    pub(super) async fn ask_and_tell<T: FromRedisValue>(
+        &self,
+        name: &'static str,
+        ask: Ask<'_>,
+    ) -> StoreResult<(T, bool)> {
+        observed(Called::Redis, name, self.insist(ask)).await
+    }
+
+    async fn insist<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<(T, bool)> {
         match self.attempt(&ask).await {
             Err(error) if is_broken(&error) => {
                 let again = self.attempt(&ask).await;

@@ -13,6 +13,9 @@ use crate::storage::{
     Toll,
 };
 
+/// What `admit` returns.
+type Admitted = (Option<String>, Option<bool>, Option<bool>, Option<i64>, Option<u64>);
+
 /// What of a session no script needs to know.
 #[derive(Serialize, Deserialize)]
 struct Details {
@@ -53,7 +56,7 @@ impl RedisSessions {
     async fn note_owner(&self, token: &TokenHash, user: UserId, millis: i64) -> StoreResult<()> {
         let mut note = cmd("SET");
         note.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
-        self.link.ask(Ask::Command(&note)).await
+        self.link.ask("note_owner", Ask::Command(&note)).await
     }
 }
 
@@ -72,22 +75,23 @@ impl Sessions for RedisSessions {
             .arg(session.created_at.micros())
             .arg(millis)
             .arg(limits::SESSIONS);
-        self.link.ask(Ask::Script(&script)).await
+        self.link.ask("open", Ask::Script(&script)).await
     }
 
     async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
         let mut script = self.scripts.admit.key(keys::sessions(user));
-        script.arg(id.to_string()).arg(now.micros()).arg(now.plus_seconds(-LAST_SEEN_SECONDS).micros());
+        script.key(keys::day(user)).arg(id.to_string()).arg(now.micros());
+        script.arg(now.plus_seconds(-LAST_SEEN_SECONDS).micros()).arg(now.day());
         if let Some(toll) = toll {
             script.key(keys::bucket_of(user, toll)).key(keys::turn_of(user, toll));
             script.arg(toll.policy.micros_per_token()).arg(toll.policy.per_minute);
             script.arg(u64::try_from(toll.pace.as_micros()).unwrap_or(0));
         }
-        let (session, taken, missing, wait): (Option<String>, Option<bool>, Option<i64>, Option<u64>) =
-            self.link.ask(Ask::Script(&script)).await?;
+        let (session, first, taken, missing, wait): Admitted = self.link.ask("admit", Ask::Script(&script)).await?;
         let session = session.map(|text| from_text(user, id, &text)).transpose()?;
         let bucket = toll.and_then(|toll| Some(toll.policy.state(taken?, missing?)));
-        Ok(Admission { session, bucket, wait: Duration::from_micros(wait.unwrap_or(0)) })
+        let wait = Duration::from_micros(wait.unwrap_or(0));
+        Ok(Admission { session, bucket, wait, first_today: first.unwrap_or(false) })
     }
 
     async fn rotate(
@@ -99,7 +103,7 @@ impl Sessions for RedisSessions {
     ) -> StoreResult<Rotation> {
         let mut whose = cmd("GET");
         whose.arg(keys::owner(presented));
-        let Some(owner) = self.link.ask::<Option<String>>(Ask::Command(&whose)).await? else {
+        let Some(owner) = self.link.ask::<Option<String>>("owner", Ask::Command(&whose)).await? else {
             return Ok(Rotation::Unknown);
         };
         let user: UserId = owner.parse().map_err(|_| bad("owner", "of a token"))?;
@@ -114,7 +118,7 @@ impl Sessions for RedisSessions {
             .arg(expires_at.micros())
             .arg(millis);
         let (outcome, id, text): (Option<String>, Option<String>, Option<String>) =
-            self.link.ask(Ask::Script(&script)).await?;
+            self.link.ask("rotate", Ask::Script(&script)).await?;
         let (Some(outcome), Some(id), Some(text)) = (outcome, id, text) else { return Ok(Rotation::Unknown) };
         let session = from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text)?;
         match outcome.as_str() {
@@ -127,7 +131,7 @@ impl Sessions for RedisSessions {
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
         let mut all = cmd("HGETALL");
         all.arg(keys::sessions(user));
-        let all: HashMap<String, String> = self.link.ask(Ask::Command(&all)).await?;
+        let all: HashMap<String, String> = self.link.ask("list", Ask::Command(&all)).await?;
         let read = |(id, text): (String, String)| from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text);
         let mut sessions = all.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
         sessions.retain(|session| session.expires_at > now);
@@ -138,20 +142,20 @@ impl Sessions for RedisSessions {
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
         let mut end = cmd("HDEL");
         end.arg(keys::sessions(user)).arg(id.to_string());
-        let (was_there, asked_twice): (bool, bool) = self.link.ask_and_tell(Ask::Command(&end)).await?;
+        let (was_there, asked_twice): (bool, bool) = self.link.ask_and_tell("end", Ask::Command(&end)).await?;
         Ok(was_there || asked_twice)
     }
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
         let mut script = self.scripts.end_others.key(keys::sessions(user));
         script.arg(except.map(|id| id.to_string()).unwrap_or_default());
-        self.link.ask(Ask::Script(&script)).await
+        self.link.ask("end_others", Ask::Script(&script)).await
     }
 
     async fn ping(&self) -> StoreResult<()> {
         // A write, for a server that was the primary until lately answers all else.
         let mut write = cmd("SET");
         write.arg(keys::PING).arg(1).arg("EX").arg(60);
-        self.link.ask(Ask::Command(&write)).await
+        self.link.ask("ping", Ask::Command(&write)).await
     }
 }

@@ -1,0 +1,79 @@
+//! What the service tells of itself: log lines, metrics, traces, and errors to Sentry.
+//!
+//! All of it is handed over by [`flush`], which a Lambda function calls after each answer, before it is frozen, and the local
+//! server every few seconds. None of it holds a secret, a mail address, the text of a query or where a database is; users
+//! are named by [`pseudonym`].
+
+mod call;
+#[cfg(feature = "lambda")]
+pub(crate) mod emf;
+mod log;
+mod meters;
+mod pseudonym;
+mod scrub;
+mod security;
+mod sentry;
+mod traces;
+
+use std::time::Duration;
+
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::Settings;
+
+pub use call::deciding;
+pub(crate) use call::{Called, Failure, observed};
+pub use log::Lines;
+pub use meters::{Kind, METERS, Meter, UploadFigures, describe, purge, upload};
+pub(crate) use meters::{active_user, count, request};
+use pseudonym::know_users_by;
+pub use pseudonym::{device, pseudonym};
+pub use scrub::{chain, scrubbed};
+pub use security::SecurityEvent;
+use sentry::report_to;
+#[cfg(feature = "lambda")]
+pub(crate) use traces::continue_xray;
+pub(crate) use traces::{continue_trace, finish};
+
+/// The target of the spans that make traces, and whose fields stand on every log line within them.
+pub const SPANS: &str = "sql_studio_sync";
+
+/// How long handing over may take: what a slow collector costs a Lambda function, after the answer.
+const FLUSH_TIME: Duration = Duration::from_secs(2);
+
+/// Starts logging to standard error, and tracing where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to. `function` is what this
+/// process is called.
+pub fn start(function: &'static str) {
+    let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
+    let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
+    let errors = sentry::Reports::of(function).with_filter(LevelFilter::ERROR);
+    tracing_subscriber::registry().with(traces).with(errors).with(Lines::of(function).layer()).init();
+    log::log_panics();
+}
+
+/// Learns from the settings of this process how users are named, and where errors are reported.
+pub fn learn(settings: &Settings) {
+    if let Some(key) = &settings.jwt_secret {
+        know_users_by(key);
+    }
+    // Whoever cannot be told of errors is no reason not to serve.
+    if let Some(Err(error)) = settings.sentry_dsn.as_ref().map(report_to) {
+        tracing::error!(error, "errors will not be reported");
+    }
+}
+
+/// Hands over what waits to be: metrics, spans, reports of errors. It takes two seconds at most; what cannot be handed over in
+/// that time is lost.
+pub async fn flush() {
+    tokio::join!(traces::flush(), sentry::flush());
+    flush_metrics();
+}
+
+/// Writes the metrics, where they are written.
+fn flush_metrics() {
+    #[cfg(feature = "lambda")]
+    emf::flush();
+}

@@ -1,0 +1,263 @@
+//! Traces by OpenTelemetry, handed over by OTLP (<https://opentelemetry.io/docs/specs/otlp/>).
+//!
+//! Spans wait here until [`flush`] hands them over on the caller's own task: the SDK's processors have threads of their own,
+//! which stand still while a function is frozen.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{
+    SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
+};
+use opentelemetry::{Context, Key, KeyValue};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{
+    SdkTracer, SdkTracerProvider, Span as Started, SpanData, SpanExporter as _, SpanProcessor,
+};
+use tokio::time::{Instant, timeout};
+use tracing::{Span, Subscriber};
+use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::{FLUSH_TIME, meters};
+use crate::outbound;
+
+/// Most spans that wait to be handed over; a request makes about ten.
+const MOST_SPANS: usize = 4_096;
+
+/// For how long nothing is handed over after a failure: a collector that is out must not cost every request its two seconds.
+const PAUSE: Duration = Duration::from_secs(30);
+
+static TRACES: OnceLock<Traces> = OnceLock::new();
+
+struct Traces {
+    /// Ends when the process does: spans are lost without it.
+    _provider: SdkTracerProvider,
+    finished: Finished,
+    exporter: tokio::sync::Mutex<Exporter>,
+}
+
+struct Exporter {
+    exporter: SpanExporter,
+    paused_until: Option<Instant>,
+}
+
+/// The layer that makes spans of the trace, where `OTEL_EXPORTER_OTLP_ENDPOINT` says where they go. How they get there is said
+/// by the other variables of OpenTelemetry
+/// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
+pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
+    function: &'static str,
+) -> Option<OpenTelemetryLayer<S, SdkTracer>> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !is_set("OTEL_EXPORTER_OTLP_ENDPOINT") && !is_set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
+        return None;
+    }
+    let resource = Resource::builder()
+        .with_service_name(function)
+        .with_attribute(KeyValue::new("service.namespace", "sql-studio-sync"))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    let exporter = SpanExporter::builder().with_http().with_http_client(outbound::client().ok()?).build();
+    // Nothing can be logged yet; a service that cannot be traced still serves.
+    let mut exporter = exporter.ok()?;
+    exporter.set_resource(&resource);
+    let finished = Finished::default();
+    let provider = SdkTracerProvider::builder().with_resource(resource).with_span_processor(finished.clone()).build();
+    let tracer = provider.tracer("sql-studio-sync");
+    let exporter = tokio::sync::Mutex::new(Exporter { exporter, paused_until: None });
+    TRACES.set(Traces { _provider: provider, finished, exporter }).ok()?;
+    let layer = tracing_opentelemetry::layer().with_tracer(tracer);
+    Some(layer.with_location(false).with_threads(false).with_tracked_inactivity(false).with_target(false))
+}
+
+/// Hands over the spans that have ended.
+pub(super) async fn flush() {
+    let Some(traces) = TRACES.get() else { return };
+    let spans = traces.finished.take();
+    let count = spans.len() as u64;
+    if count == 0 {
+        return;
+    }
+    let mut exporter = traces.exporter.lock().await;
+    if exporter.paused_until.take_if(|until| *until <= Instant::now()).is_none() && exporter.paused_until.is_some() {
+        return meters::count("spans_lost", count);
+    }
+    let failure = match timeout(FLUSH_TIME, exporter.exporter.export(spans)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    exporter.paused_until = Some(Instant::now() + PAUSE);
+    meters::count("spans_lost", count);
+    tracing::warn!(error = super::scrubbed(&failure), "traces cannot be handed over");
+}
+
+/// Makes `span`, which was entered by nobody yet, a part of the trace that the client's `traceparent` names
+/// (<https://www.w3.org/TR/trace-context/>), and returns the id of the trace that it belongs to, if that is known.
+pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> Option<String> {
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+    let client = context.span().span_context().clone();
+    let is_traced = TRACES.get().is_some();
+    if client.is_valid() {
+        if is_traced {
+            // What Lambda made of the request is another trace.
+            let outer = Span::current().context().span().span_context().clone();
+            span.set_parent(context).ok();
+            if outer.is_valid() {
+                span.add_link(outer);
+            }
+        }
+        return Some(client.trace_id().to_string());
+    }
+    let own = is_traced.then(|| span.context().span().span_context().trace_id());
+    own.filter(|id| *id != TraceId::INVALID).map(|id| id.to_string())
+}
+
+/// Makes `span` a part of the trace that Lambda gave the invocation, as `Root=1-…;Parent=…;Sampled=…`
+/// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>), and returns its id.
+///
+/// Whether X-Ray samples it says nothing: it may not be in use at all. That is up to `OTEL_TRACES_SAMPLER`.
+#[cfg(feature = "lambda")]
+pub(crate) fn continue_xray(span: &Span, header: &str) -> Option<String> {
+    let parent = xray_parent(header)?;
+    let id = parent.trace_id().to_string();
+    if TRACES.get().is_some() {
+        span.set_parent(Context::new().with_remote_span_context(parent)).ok();
+    }
+    Some(id)
+}
+
+#[cfg(any(feature = "lambda", test))]
+fn xray_parent(header: &str) -> Option<SpanContext> {
+    let part = |name: &str| header.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+    let root: String = part("Root")?.strip_prefix("1-")?.split('-').collect();
+    let trace = TraceId::from_hex(&root).ok()?;
+    let span = SpanId::from_hex(part("Parent")?).ok()?;
+    let context = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::NONE);
+    context.is_valid().then_some(context)
+}
+
+/// Says on the span of a request how it was answered.
+pub(crate) fn finish(span: &Span, status: u16) {
+    if TRACES.get().is_some() {
+        span.set_attribute("http.response.status_code", i64::from(status));
+    }
+}
+
+/// The spans that have ended, and were not handed over.
+#[derive(Debug, Clone, Default)]
+struct Finished(Arc<Mutex<Vec<SpanData>>>);
+
+impl Finished {
+    fn take(&self) -> Vec<SpanData> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SpanProcessor for Finished {
+    fn on_start(&self, _: &mut Started, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !span.span_context.is_sampled() {
+        } else if spans.len() < MOST_SPANS {
+            spans.push(told(span));
+        } else {
+            meters::count("spans_lost", 1);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The span as OpenTelemetry's conventions would have it: they have other names than log lines
+/// (<https://opentelemetry.io/docs/specs/semconv/>).
+fn told(mut span: SpanData) -> SpanData {
+    let named = |name: &'static str| span.attributes.iter().find(move |pair| pair.key.as_str() == name);
+    let text = |name: &'static str| named(name).map(|pair| pair.value.to_string());
+    let (kind, name) = match &*span.name {
+        "request" => (
+            SpanKind::Server,
+            Some(format!("{} {}", text("method").unwrap_or_default(), text("route").unwrap_or_default())),
+        ),
+        "call" => (
+            SpanKind::Client,
+            Some(format!("{} {}", text("store").unwrap_or_default(), text("statement").unwrap_or_default())),
+        ),
+        _ => (SpanKind::Internal, None),
+    };
+    let failure = text("failure");
+    let is_defect = text("http.response.status_code").is_some_and(|status| status.starts_with('5'));
+    if let Some(failure) = failure {
+        span.status = Status::error(failure);
+    } else if is_defect {
+        span.status = Status::error("");
+    }
+    span.span_kind = kind;
+    if let Some(name) = name {
+        span.name = name.into();
+    }
+    for pair in &mut span.attributes {
+        if let Some(name) = convention(pair.key.as_str()) {
+            pair.key = Key::from_static_str(name);
+        }
+    }
+    span
+}
+
+/// What OpenTelemetry calls a field of ours, where it has a name for it.
+fn convention(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "method" => "http.request.method",
+        "route" => "http.route",
+        "store" => "db.system.name",
+        "statement" => "db.operation.name",
+        "function_request_id" => "faas.invocation_id",
+        "cold_start" => "faas.coldstart",
+        "user" => "user.hash",
+        "device" => "device.id",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_of_lambda_is_understood() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
+        let parent = xray_parent(header).expect("it is a trace");
+        assert_eq!(parent.trace_id().to_string(), "5759e988bd862e3fe1be46a994272793");
+        assert_eq!(parent.span_id().to_string(), "53995c3f42cd8ad8");
+        for header in
+            ["", "Root=1-5759e988", "Root=2-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8", "Sampled=1"]
+        {
+            assert_eq!(xray_parent(header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn the_trace_of_a_client_is_known_even_if_none_is_kept() {
+        let headers = |value: &str| HeaderMap::from_iter([("traceparent".parse().unwrap(), value.parse().unwrap())]);
+        let id = continue_trace(&Span::none(), &headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+        assert_eq!(id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+        for nonsense in
+            ["", "00-0af7651916cd43dd8448eb211c80319c", "00-00000000000000000000000000000000-b7ad6b7169203331-01"]
+        {
+            assert_eq!(continue_trace(&Span::none(), &headers(nonsense)), None, "{nonsense}");
+        }
+    }
+}
