@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use shared::clock::{SystemRandom, random_uuid};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use crate::servers::{Server, low_port, program};
+use crate::trace_giver::give_traces;
 use crate::{ServerProcess, Template};
 
 /// What functions are given beside what the template gives them: by AWS, or by a test.
@@ -34,6 +34,20 @@ impl Emulator {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_by(by: &[&str], name: &str, environment: &[(&str, &str)]) -> Self {
+        Self::launch(low_port(), by, name, environment).await
+    }
+
+    /// The same, with a trace for each event, as Lambda gives one and its emulator does not.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub async fn start_traced(name: &str, environment: &[(&str, &str)]) -> Self {
+        let internal = low_port();
+        let way = format!("AWS_LAMBDA_RUNTIME_API=127.0.0.1:{}", give_traces(internal).await);
+        Self::launch(internal, &["env", &way], name, environment).await
+    }
+
+    async fn launch(internal: u16, by: &[&str], name: &str, environment: &[(&str, &str)]) -> Self {
         let binary = ServerProcess::binary().with_file_name(name);
         assert!(binary.is_file(), "{} is missing: build it with `cargo build --workspace --bins`", binary.display());
         let emulator = program("aws-lambda-rie-x86_64", &emulator_folders());
@@ -51,7 +65,7 @@ impl Emulator {
         };
         let given = environment.iter().copied().filter(|(name, _)| passes(name));
         let variables: Vec<_> = by_aws.into_iter().chain(fixed).chain(given).collect();
-        let (port, internal) = (low_port(), low_port());
+        let port = low_port();
         let mut server = Server::start_at(port, "TERM", |_, port| {
             let variables = variables.iter().map(|(name, value)| format!("{name}={value}"));
             let addresses = [("--runtime-interface-emulator-address", port), ("--runtime-api-address", internal)];
@@ -77,7 +91,6 @@ impl Emulator {
         let _turn = self.turn.lock().await;
         let url = format!("http://127.0.0.1:{}/2015-03-31/functions/function/invocations", self.server.port);
         let request = self.client.post(url).body(event.to_string()).timeout(Duration::from_secs(120));
-        let request = request.header("x-amzn-trace-id", trace());
         let answer = request.send().await.expect("the emulator answers").bytes().await.expect("whole");
         // Of a function that is out of time it tells in plain words.
         serde_json::from_slice(&answer).unwrap_or_else(|_| String::from_utf8_lossy(&answer).into())
@@ -87,12 +100,6 @@ impl Emulator {
     pub fn log(&self) -> String {
         self.server.log()
     }
-}
-
-/// A trace such as Lambda gives each invocation, of which X-Ray takes no sample.
-fn trace() -> String {
-    let [root, parent] = [random_uuid(&SystemRandom), random_uuid(&SystemRandom)].map(|id| id.simple().to_string());
-    format!("Root=1-{}-{};Parent={};Sampled=0", &root[..8], &root[8..], &parent[..16])
 }
 
 fn emulator_folders() -> Vec<PathBuf> {

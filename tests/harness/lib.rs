@@ -16,6 +16,7 @@ mod routes;
 mod servers;
 mod service;
 mod template;
+mod trace_giver;
 
 pub use api::{Answer, Api, Call};
 pub use backends::Backends;

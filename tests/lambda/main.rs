@@ -7,3 +7,4 @@ mod migrations;
 mod schedules;
 mod story;
 mod trouble;
+mod watching;

@@ -3,7 +3,7 @@
 use crate::CHECKS;
 
 /// What stands in the template, what is written instead, and a piece of what is said of that.
-const BREAKS: [(&str, &str, &str); 17] = [
+const BREAKS: [(&str, &str, &str); 26] = [
     // A word that is none, found by `sam validate`.
     ("Type: AWS::Serverless::Api\n", "Type: AWS::Serverless::Gateway\n", "Gateway"),
     // A reference to nothing, a runtime, and a size that do not exist, found in what CloudFormation gets.
@@ -36,6 +36,30 @@ const BREAKS: [(&str, &str, &str); 17] = [
         "a parameter in the version of upload is missing",
     ),
     ("Properties: { RetentionInDays: !Ref LogRetentionDays }", "Properties: {}", "is kept for ever"),
+    // Telemetry: what is allowed and published for it.
+    (
+        "Action: [xray:PutTraceSegments, xray:PutTelemetryRecords]",
+        "Action: 'xray:*'",
+        "a permission of the telemetry policy is too much: (Some(\"HasTraces\"), (\"xray:*\"",
+    ),
+    ("!Ref TraceRatio, !Ref TelemetryLayers", "!Ref TelemetryLayers", "version of auth is missing: \"TraceRatio\""),
+    (
+        "!If [HasTelemetry, !GetAtt TelemetryPolicy.PolicyId, '']",
+        "!Ref TelemetryLayers, !Ref TelemetryLayers, !Ref OtlpEndpoint",
+        "the version of auth is described in",
+    ),
+    // Alarms that watch what is not measured, tell nobody, or tell what nobody understands.
+    ("MetricName: mails_given_up", "MetricName: mails_lost", "watches mails_lost, which is not measured"),
+    ("[!Ref AlarmTopicArn]", "[]", "the alarm ErrorRate tells nobody"),
+    ("  PurgeOverdue:\n", "  PurgeLate:\n", "an alarm of the runbook is missing: \"PurgeLate\""),
+    // The dashboard.
+    ("\"widgets\":[\n", "\"widgets\":\n", "the dashboard is no JSON"),
+    ("\"title\":\"Requests\",", "", "a widget has no title"),
+    (
+        "function,route,outcome} MetricName=\\\"request_ms",
+        "function} MetricName=\\\"request_ms",
+        "watches request_ms by [\"function\"]",
+    ),
 ];
 
 #[test]

@@ -1,9 +1,11 @@
-//! The SAM template: what AWS's own tools say of it, and whether it fits the code. Broken ten ways, it is found out.
+//! The SAM template: what AWS's own tools say of it, and whether it fits the code. Broken in many ways, it is found out.
 
 mod broken;
 mod rules;
 mod settings;
 mod tools;
+mod versions;
+mod watching;
 
 use std::path::Path;
 
@@ -14,7 +16,9 @@ const CHECKS: [fn(&Path) -> Vec<String>; 3] = [of_the_code, tools::lint, tools::
 
 fn of_the_code(file: &Path) -> Vec<String> {
     match Template::expand(file) {
-        Ok(template) => rules::faults(&template),
+        Ok(template) => {
+            [rules::faults, versions::faults, watching::faults].iter().flat_map(|faults| faults(&template)).collect()
+        }
         Err(error) => vec![error],
     }
 }

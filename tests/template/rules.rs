@@ -24,12 +24,17 @@ const SCHEDULED: [&str; 2] = ["purge", "mail"];
 
 /// Where a template does not fit the code.
 pub(crate) fn faults(template: &Template) -> Vec<String> {
-    let checks = [routes, functions, variables, policies, schedules, gateway_responses, logs, parameters];
+    let checks =
+        [routes, functions, variables, policies, telemetry_policy, schedules, gateway_responses, logs, parameters];
     checks.into_iter().flat_map(|check| check(template)).collect()
 }
 
 /// What is in one of two sets alone.
-fn differences<T: Ord + std::fmt::Debug>(what: &str, asked: &BTreeSet<T>, given: &BTreeSet<T>) -> Vec<String> {
+pub(crate) fn differences<T: Ord + std::fmt::Debug>(
+    what: &str,
+    asked: &BTreeSet<T>,
+    given: &BTreeSet<T>,
+) -> Vec<String> {
     let missing = asked.difference(given).map(|one| format!("{what} is missing: {one:?}"));
     let excess = given.difference(asked).map(|one| format!("{what} is too much: {one:?}"));
     missing.chain(excess).collect()
@@ -67,58 +72,11 @@ fn functions(template: &Template) -> Vec<String> {
         if (function["DependsOn"] == "Migrations") == (name == "migrate") {
             faults.push(format!("the function {name} and the migrations come in the wrong order"));
         }
-        faults.extend(unpublished(template, name, function));
         if function["Properties"]["Architectures"] != json!(["arm64"]) {
             faults.push(format!("the function {name} is built for another processor"));
         }
     }
     faults
-}
-
-/// The parameters that change a function, but make no new version of it, by which alone a change takes effect.
-fn unpublished(template: &Template, name: &str, function: &Value) -> Vec<String> {
-    let resource = template.functions()[name].0;
-    let version = template
-        .resources("AWS::Lambda::Version")
-        .find(|(_, version)| version["Properties"]["FunctionName"]["Ref"] == resource);
-    let described = version.map(|(_, version)| parameters_in(template, &version["Properties"]["Description"]));
-    let mut used = parameters_in(template, &function["Properties"]["Environment"]);
-    used.extend(parameters_in(template, &function["Properties"]["VpcConfig"]));
-    let described = described.unwrap_or_default();
-    differences(&format!("a parameter in the version of {name}"), &used, &described)
-}
-
-/// The parameters that a part of the template depends on, by itself or by conditions.
-fn parameters_in(template: &Template, part: &Value) -> BTreeSet<String> {
-    let mut used = references(part);
-    let conditions = &template.json()["Conditions"];
-    let indirect: Vec<_> = used.iter().flat_map(|used| references(&conditions[used.as_str()])).collect();
-    used.extend(indirect);
-    used.retain(|used| !template.json()["Parameters"][used.as_str()].is_null());
-    used
-}
-
-/// Whatever a part of the template refers to.
-fn references(part: &Value) -> BTreeSet<String> {
-    match part {
-        Value::Array(parts) => parts.iter().flat_map(references).collect(),
-        Value::Object(parts) => parts
-            .iter()
-            .flat_map(|(key, value)| match (key.as_str(), value) {
-                ("Ref", Value::String(name)) => BTreeSet::from([name.clone()]),
-                ("Fn::Sub", Value::String(text)) => {
-                    let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
-                    names.map(str::to_owned).collect()
-                }
-                ("Fn::If", Value::Array(parts)) => {
-                    let condition = parts.first().and_then(Value::as_str).map(str::to_owned);
-                    parts.iter().flat_map(references).chain(condition).collect()
-                }
-                _ => references(value),
-            })
-            .collect(),
-        _ => BTreeSet::new(),
-    }
 }
 
 fn variables(template: &Template) -> Vec<String> {
@@ -130,7 +88,8 @@ fn variables(template: &Template) -> Vec<String> {
     functions.keys().flat_map(differences).collect()
 }
 
-/// Each function may read the secret, and what a schedule starts may tell of failures; none may do anything else.
+/// Each function may read the secret, and what a schedule starts may tell of failures; none may do anything else, unless
+/// telemetry is handed on.
 fn policies(template: &Template) -> Vec<String> {
     let secret = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretName}";
     let mut faults = Vec::new();
@@ -142,12 +101,19 @@ fn policies(template: &Template) -> Vec<String> {
         }
         let role = function["Properties"]["Role"]["Fn::GetAtt"][0].as_str().unwrap_or_default();
         let role = &template.json()["Resources"][role]["Properties"];
-        faults.extend(differences(&format!("a permission of {name}"), &asked, &permissions(role)));
+        let documents = role["Policies"].as_array().into_iter().flatten().map(|policy| &policy["PolicyDocument"]);
+        let statements = documents.flat_map(statements);
+        faults.extend(differences(
+            &format!("a permission of {name}"),
+            &asked,
+            &statements.flat_map(permissions).collect(),
+        ));
         let managed = &role["ManagedPolicyArns"];
         // To write logs, and to be in a private network, for which SAM adds the second whether or not there is one.
-        let usual = ["AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"]
+        let [logs, network] = ["AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"]
             .map(|policy| format!("arn:aws:iam::aws:policy/service-role/{policy}"));
-        if *managed != json!(usual) {
+        let telemetry = json!({ "Fn::If": ["HasTelemetry", { "Ref": "TelemetryPolicy" }, { "Ref": "AWS::NoValue" }] });
+        if *managed != json!([logs, network, telemetry]) {
             faults.push(format!("a managed policy of {name} is not one of the usual: {managed}"));
         }
         if function["Properties"]["Environment"]["Variables"]["SECRETS_ARN"] != json!({ "Fn::Sub": secret }) {
@@ -157,21 +123,38 @@ fn policies(template: &Template) -> Vec<String> {
     faults
 }
 
-/// The actions that a role allows, each with what it is allowed on.
-fn permissions(role: &Value) -> BTreeSet<(String, String)> {
-    let policies = role["Policies"].as_array().into_iter().flatten();
-    let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten());
-    let mut allowed = BTreeSet::new();
-    for statement in statements {
-        let actions = match &statement["Action"] {
-            Value::Array(actions) => actions.iter().collect(),
-            action => vec![action],
+/// What functions may do where telemetry is handed on: with a condition each, and no more than it takes.
+fn telemetry_policy(template: &Template) -> Vec<String> {
+    let key = json!({ "Ref": "DatadogApiKeySecretArn" });
+    let asked = [
+        ("HasTraces", "xray:PutTraceSegments", json!("*")),
+        ("HasTraces", "xray:PutTelemetryRecords", json!("*")),
+        ("HasDatadog", "secretsmanager:GetSecretValue", key),
+    ];
+    let asked = asked.map(|(condition, action, on)| (Some(condition.to_owned()), (action.to_owned(), on.to_string())));
+    let policy = &template.json()["Resources"]["TelemetryPolicy"]["Properties"]["PolicyDocument"];
+    let given = statements(policy).flat_map(|statement| {
+        let (condition, statement) = match statement["Fn::If"].as_array().map(Vec::as_slice) {
+            Some([condition, statement, _]) => (condition.as_str().map(str::to_owned), statement),
+            _ => (None, statement),
         };
-        for action in actions {
-            allowed.insert((action.as_str().unwrap_or_default().to_owned(), statement["Resource"].to_string()));
-        }
-    }
-    allowed
+        permissions(statement).into_iter().map(move |permission| (condition.clone(), permission))
+    });
+    differences("a permission of the telemetry policy", &BTreeSet::from(asked), &given.collect())
+}
+
+fn statements(document: &Value) -> impl Iterator<Item = &Value> {
+    document["Statement"].as_array().into_iter().flatten()
+}
+
+/// The actions that a statement allows, each with what it is allowed on.
+fn permissions(statement: &Value) -> Vec<(String, String)> {
+    let actions = match &statement["Action"] {
+        Value::Array(actions) => actions.iter().collect(),
+        action => vec![action],
+    };
+    let name = |action: &Value| action.as_str().unwrap_or_default().to_owned();
+    actions.into_iter().map(|action| (name(action), statement["Resource"].to_string())).collect()
 }
 
 /// What the scheduler cannot hand over, and what fails, is kept.

@@ -4,19 +4,27 @@ use std::collections::BTreeSet;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What the code of a function says, and the variable that is read by it.
-const READ_BY: [(&str, &str); 7] = [
+/// What the code of a function says, and the variable that is read by it, if only by what it depends on.
+const READ_BY: [(&str, &str); 11] = [
+    ("lambda::start", "RUST_LOG"),
+    ("lambda::start", "METRICS_NAMESPACE"),
+    ("lambda::start", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("lambda::start", "OTEL_TRACES_SAMPLER"),
+    ("lambda::start", "OTEL_TRACES_SAMPLER_ARG"),
     ("lambda::serve", "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"),
-    ("telemetry::start", "RUST_LOG"),
-    ("Settings::load", "SECRETS_ARN"),
+    ("lambda::settings", "SECRETS_ARN"),
     ("Frame::of", "CORS_ORIGINS"),
     (".brand()", "PUBLIC_URL"),
     ("mailer(", "MAIL_FROM"),
     ("default_strategy", "CONFLICT_STRATEGY"),
 ];
 
+/// What Datadog's extension reads, beside whatever function it is a layer of.
+const READ_BY_EXTENSION: [&str; 5] =
+    ["DD_API_KEY_SECRET_ARN", "DD_SITE", "DD_ENV", "DD_SERVICE", "DD_OTLP_CONFIG_RECEIVER_PROTOCOLS_HTTP_ENDPOINT"];
+
 /// What the secret holds, for every function.
-pub(crate) const SECRET: [&str; 7] = [
+pub(crate) const SECRET: [&str; 8] = [
     "DATABASE_URL",
     "TURSO_DATABASE_URL",
     "TURSO_AUTH_TOKEN",
@@ -24,10 +32,15 @@ pub(crate) const SECRET: [&str; 7] = [
     "JWT_SECRET",
     "JWT_SECRET_PREVIOUS",
     "RESEND_API_KEY",
+    "SENTRY_DSN",
 ];
 
 /// What is as it should be on AWS when nobody says anything.
-const GOOD_BY_DEFAULT: [&str; 4] = ["DATA_DIR", "PRODUCT_URL", "RATE_LIMITS", "RESEND_URL"];
+const GOOD_BY_DEFAULT: [&str; 5] =
+    ["DATA_DIR", "PRODUCT_URL", "RATE_LIMITS", "RESEND_URL", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+
+/// What Lambda gives each function, and what Cargo gives whatever it builds.
+const GIVEN_ANYHOW: [&str; 2] = ["AWS_LAMBDA_FUNCTION_NAME", "CARGO_PKG_VERSION"];
 
 fn source(path: &str) -> String {
     std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -39,7 +52,8 @@ pub(crate) fn read_by(name: &str) -> BTreeSet<&'static str> {
     let files =
         folder.into_iter().flatten().map(|file| std::fs::read_to_string(file.expect("readable").path()).expect("text"));
     let code = files.collect::<String>();
-    READ_BY.iter().filter(|(word, _)| code.contains(word)).map(|(_, variable)| *variable).chain(SECRET).collect()
+    let read = READ_BY.iter().filter(|(word, _)| code.contains(word)).map(|(_, variable)| *variable);
+    read.chain(READ_BY_EXTENSION).chain(SECRET).collect()
 }
 
 /// Every word in capitals that stands in quotation marks, which is how variables are named.
@@ -50,11 +64,15 @@ fn named(code: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_setting_is_given_by_someone() {
-    let config = source("shared/src/config.rs");
-    let (code, _) = config.split_once("#[cfg(test)]").expect("it has tests");
-    let known: BTreeSet<_> =
-        READ_BY.iter().map(|(_, variable)| *variable).chain(SECRET).chain(GOOD_BY_DEFAULT).collect();
-    let unknown: Vec<_> = named(code).difference(&known).copied().collect();
+    let telemetry = std::fs::read_dir(format!("{ROOT}/shared/src/telemetry")).expect("a folder");
+    let telemetry = telemetry.map(|file| file.expect("readable").file_name().into_string().expect("a name"));
+    let files = telemetry.map(|name| format!("shared/src/telemetry/{name}")).chain(["shared/src/config.rs".to_owned()]);
+    // Tests name what they like.
+    let code: String =
+        files.map(|file| source(&file).split("#[cfg(test)]").next().unwrap_or_default().to_owned()).collect();
+    let given = READ_BY.iter().map(|(_, variable)| *variable).chain(SECRET);
+    let known: BTreeSet<_> = given.chain(GOOD_BY_DEFAULT).chain(GIVEN_ANYHOW).collect();
+    let unknown: Vec<_> = named(&code).difference(&known).copied().collect();
     assert_eq!(unknown, Vec::<&str>::new());
-    assert!(named(code).len() > 15, "{:?}", named(code));
+    assert!(named(&code).len() > 20, "{:?}", named(&code));
 }

@@ -68,7 +68,9 @@ pub fn learn(settings: &Settings) {
 /// Hands over what waits to be: metrics, spans, reports of errors. It takes two seconds at most; what cannot be handed over in
 /// that time is lost.
 pub async fn flush() {
+    flush_metrics();
     tokio::join!(traces::flush(), sentry::flush());
+    // What of these was lost.
     flush_metrics();
 }
 

@@ -1,0 +1,22 @@
+use serde_json::Value;
+
+use super::told::Told;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_is_reported_with_the_request_that_met_it() {
+    let told = Told::once().await;
+    let events: Vec<Value> = told
+        .reports
+        .iter()
+        .flat_map(|envelope| envelope.lines())
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["message"].is_string())
+        .collect();
+    let failed = events.iter().find(|event| event["tags"]["route"] == "/ready").expect("the request that failed");
+    let message = failed["message"].as_str().expect("a text");
+    assert!(message.starts_with("request failed: accounts"), "{message}");
+    assert_eq!(failed["tags"]["function"], "health", "{failed}");
+    assert!(failed["extra"]["request_id"].is_string(), "{failed}");
+    let given_up = events.iter().find(|event| event["tags"]["event"] == "mail_given_up").expect("the mail");
+    assert_eq!(given_up["tags"]["function"], "auth");
+}
