@@ -1,6 +1,5 @@
 //! Requests to others over HTTP.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -28,12 +27,5 @@ pub fn client() -> Result<Client, String> {
 
 /// What went wrong with a request, for the log: with its causes, and without the address, which is nobody's business.
 pub fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
+    crate::telemetry::chain(&error.without_url())
 }

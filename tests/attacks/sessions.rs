@@ -112,8 +112,8 @@ async fn logging_in_never_continues_a_session_that_was_brought_along() {
 async fn a_session_that_a_client_names_without_a_token_opens_nothing() {
     let service = Service::start().await;
     let ada = Person::joins(&service.api, "ada").await;
-    let session = session_of(&ada.token);
-    for value in [session.as_str(), ada.account().await["id"].as_str().expect("an id"), "ada"] {
+    let (session, account) = (session_of(&ada.token), ada.account().await);
+    for value in [session.as_str(), account["id"].as_str().expect("an id"), "ada"] {
         let call = Call::get(format!("/api/auth/profile?session={value}&sid={value}&user_id={value}"))
             .header("cookie", &format!("session={value}; sid={value}; user={value}"))
             .header("x-session-id", value)

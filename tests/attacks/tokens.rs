@@ -1,21 +1,19 @@
-//! Forged, borrowed and worn-out tokens open nothing.
+//! Forged tokens open nothing.
 
-use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::storage::MailKind::{ResetPassword, VerifyEmail};
 use tests::{Call, Service};
 
-use crate::people::{PASSWORD, Person, confirm, forget_password, part, refresh, reset_password, session_of};
+use crate::people::{Person, part};
 
 /// The key that a `Service` signs with.
 const KEY: &[u8] = b"a signing key for tests, 32 bytes";
 
 /// A guarded route of each function that can be asked without a body.
-const DOORS: [&str; 4] =
+pub(crate) const DOORS: [&str; 4] =
     ["/api/auth/profile", "/api/sync/status", "/api/sync/download?device_id=thief", "/api/sync/conflicts"];
 
 /// A token in the making.
@@ -63,14 +61,14 @@ impl Forgery {
     }
 }
 
-async fn opens_everything(service: &Service, token: &str) {
+pub(crate) async fn opens_everything(service: &Service, token: &str) {
     for door in DOORS {
         let answer = service.api.send(Call::get(door).bearer(token)).await;
         assert_eq!(answer.status, 200, "{door}");
     }
 }
 
-async fn opens_nothing(service: &Service, token: &str, why: &str) {
+pub(crate) async fn opens_nothing(service: &Service, token: &str, why: &str) {
     for door in DOORS {
         let answer = service.api.send(Call::get(door).bearer(token)).await;
         assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("UNAUTHORIZED")), "{why}: {door}");
@@ -172,16 +170,18 @@ async fn an_expired_token_opens_nothing() {
     let (service, ada, honest) = scene().await;
     let now = service.clock.now().micros() / 1_000_000;
     opens_everything(&service, &honest.clone().claim("exp", now + 1).signed(KEY)).await;
-    for exp in [now, now - 1, 0, -1, i64::MIN] {
+    for exp in [now, now - 1, 0] {
         let token = honest.clone().claim("exp", exp).signed(KEY);
         for door in DOORS {
             service.api.send(Call::get(door).bearer(&token)).await.refused(401, "TOKEN_EXPIRED");
         }
     }
-    for exp in [json!("9999999999"), json!(null), json!(true)] {
+    for exp in
+        [json!("9999999999"), json!(-1), json!(i64::MIN), json!(u64::MAX), json!(1e300), json!(null), json!(true)]
+    {
         opens_nothing(&service, &honest.clone().claim("exp", exp).signed(KEY), "no time").await;
     }
-    opens_nothing(&service, &honest.clone().without_claim("exp").signed(KEY), "it never expires").await;
+    opens_nothing(&service, &honest.without_claim("exp").signed(KEY), "it never expires").await;
     service.clock.advance(24 * 3_600);
     ada.gets("/api/auth/profile").await.refused(401, "TOKEN_EXPIRED");
 }
@@ -230,71 +230,4 @@ async fn a_token_of_a_role_that_nobody_has_opens_nothing() {
         let why = role.to_string();
         opens_nothing(&service, &honest.clone().claim("role", role).signed(KEY), &why).await;
     }
-}
-
-#[tokio::test]
-async fn a_token_of_an_ended_session_opens_nothing() {
-    let (service, ada, _) = scene().await;
-    let (phone, tablet, lost) = (ada.logs_in().await, ada.logs_in().await, ada.logs_in().await);
-    phone.sends(Call::new(Method::POST, "/api/auth/logout")).await.expect(200);
-    opens_nothing(&service, &phone.token, "logged out").await;
-    ada.deletes(&format!("/api/auth/sessions/{}", session_of(&lost.token))).await.expect(200);
-    opens_nothing(&service, &lost.token, "ended from elsewhere").await;
-    assert!(tablet.is_let_in().await);
-    let leave = Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
-    ada.sends(leave).await.expect(200);
-    for (token, why) in [(&ada.token, "the account is gone"), (&tablet.token, "on another device, too")] {
-        opens_nothing(&service, token, why).await;
-    }
-}
-
-#[tokio::test]
-async fn each_kind_of_token_is_good_for_its_own_purpose_alone() {
-    let (service, ada, _) = scene().await;
-    forget_password(&service.api, "ada@example.com").await.expect(200);
-    let to_confirm = service.newest_token(VerifyEmail, "ada@example.com").await;
-    let to_reset = service.newest_token(ResetPassword, "ada@example.com").await;
-    for token in [&ada.refresh_token, &to_confirm, &to_reset] {
-        opens_nothing(&service, token, "no access token").await;
-    }
-    for token in [&ada.token, &to_confirm, &to_reset] {
-        refresh(&service.api, token).await.refused(401, "UNAUTHORIZED");
-    }
-    for token in [&ada.refresh_token, &to_confirm] {
-        reset_password(&service.api, token, "Barley77").await.refused(410, "TOKEN_SPENT");
-    }
-    for token in [&ada.refresh_token, &to_reset] {
-        confirm(&service.api, token).await.refused(410, "TOKEN_SPENT");
-    }
-    assert_eq!(ada.account().await["email_verified"], false);
-    // None of that spent any of them.
-    refresh(&service.api, &ada.refresh_token).await.expect(200);
-    confirm(&service.api, &to_confirm).await.expect(200);
-    reset_password(&service.api, &to_reset, "Barley77").await.expect(200);
-}
-
-#[tokio::test]
-async fn a_token_anywhere_but_in_its_header_is_ignored() {
-    let (service, ada, _) = scene().await;
-    let token = &ada.token;
-    for name in ["token", "access_token", "authorization", "jwt", "bearer"] {
-        let path = format!("/api/sync/download?device_id=thief&{name}={token}");
-        service.api.send(Call::get(path)).await.refused(401, "UNAUTHORIZED");
-        let body = json!({ "device_id": "thief", "changes": [], name: token });
-        service.api.send(Call::post("/api/sync/upload", &body)).await.refused(401, "UNAUTHORIZED");
-    }
-    for (name, value) in [
-        ("cookie", format!("token={token}; access_token={token}; session={token}")),
-        ("x-authorization", format!("Bearer {token}")),
-        ("proxy-authorization", format!("Bearer {token}")),
-        ("x-access-token", token.clone()),
-        ("authorization", format!("Basic {token}")),
-        ("authorization", token.clone()),
-        ("authorization", format!("Bearer,{token}")),
-    ] {
-        for door in DOORS {
-            service.api.send(Call::get(door).header(name, &value)).await.refused(401, "UNAUTHORIZED");
-        }
-    }
-    opens_everything(&service, token).await;
 }

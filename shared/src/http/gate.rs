@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,7 +99,18 @@ impl RateClass for AuthCalls {
     }
 
     fn key(_: Option<UserId>, address: &ClientAddress) -> Option<String> {
-        Some(format!("auth:{}", address.0))
+        Some(format!("auth:{}", network(&address.0)))
+    }
+}
+
+/// What is counted as one address: of IPv6 the network of 64 bits, in which whoever has one address has them all.
+fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            format!("{}/64", Ipv6Addr::from_bits(network))
+        }
+        _ => address.to_owned(),
     }
 }
 
@@ -165,4 +177,19 @@ where
 fn bearer(parts: &Parts) -> Option<&str> {
     let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:db8:1:2::9"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
+        for address in ["203.0.113.7", "::ffff:203.0.113.7", "unknown"] {
+            assert_eq!(network(address), address);
+        }
+    }
 }

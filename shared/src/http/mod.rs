@@ -9,6 +9,7 @@ mod gate;
 mod path_id;
 mod query;
 mod visitor;
+mod zstd;
 
 pub use body::{JsonBody, RawBody, from_json};
 pub use cors::{Origins, cors};

@@ -1,5 +1,6 @@
 //! A libSQL database in a file of this machine.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait for one's turn before the request is refused: well under a client's patience.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Parameters up to this many bytes leave their statement prepared; larger ones would stay in memory with it.
+const KEPT_PARAMETERS: usize = 64 * 1024;
 
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
 const SQLITE_BUSY: i32 = 5;
@@ -62,22 +66,48 @@ async fn connect(database: &libsql::Database) -> Result<Connection, BatchError> 
     Ok(connection)
 }
 
+/// A connection, and the statements that were prepared on it: for most of them that takes longer than running them does.
+struct Link {
+    connection: Connection,
+    prepared: HashMap<&'static str, libsql::Statement>,
+}
+
+impl Link {
+    fn of(connection: Connection) -> Self {
+        Self { connection, prepared: HashMap::new() }
+    }
+
+    /// The statement `sql`, to be given back by [`keep`](Self::keep) once it has come to its end.
+    async fn prepare(&mut self, sql: &'static str) -> Result<libsql::Statement, libsql::Error> {
+        match self.prepared.remove(sql) {
+            Some(statement) => Ok(statement),
+            None => self.connection.prepare(sql).await,
+        }
+    }
+
+    fn keep(&mut self, sql: &'static str, statement: libsql::Statement) {
+        statement.reset();
+        self.prepared.insert(sql, statement);
+    }
+}
+
 /// Connections that are lent out one transaction at a time.
 struct Pool {
-    free: Arc<Mutex<Vec<Connection>>>,
+    free: Arc<Mutex<Vec<Link>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Pool {
     fn new(connections: Vec<Connection>) -> Self {
-        Self { permits: Arc::new(Semaphore::new(connections.len())), free: Arc::new(Mutex::new(connections)) }
+        let links: Vec<_> = connections.into_iter().map(Link::of).collect();
+        Self { permits: Arc::new(Semaphore::new(links.len())), free: Arc::new(Mutex::new(links)) }
     }
 
     /// Runs `work` on a connection. Once begun it is finished, even if the caller stops waiting.
     async fn run<T, F>(&self, work: F) -> Result<T, BatchError>
     where
         T: Send + 'static,
-        F: AsyncFnOnce(&Connection) -> Result<T, BatchError> + Send + 'static,
+        F: AsyncFnOnce(&mut Link) -> Result<T, BatchError> + Send + 'static,
     {
         let unavailable = |reason: &str| BatchError::Unavailable(reason.to_owned());
         let turn = timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
@@ -86,9 +116,9 @@ impl Pool {
         let free = Arc::clone(&self.free);
         let runtime = Handle::current();
         let task = tokio::task::spawn_blocking(move || {
-            let connection = lock(&free).pop().ok_or_else(|| unavailable("no connection is free"))?;
-            let result = runtime.block_on(work(&connection));
-            lock(&free).push(connection);
+            let mut link = lock(&free).pop().ok_or_else(|| unavailable("no connection is free"))?;
+            let result = runtime.block_on(work(&mut link));
+            lock(&free).push(link);
             drop(permit);
             result
         });
@@ -96,53 +126,49 @@ impl Pool {
     }
 }
 
-fn lock(free: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+fn lock(free: &Mutex<Vec<Link>>) -> std::sync::MutexGuard<'_, Vec<Link>> {
     free.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
 impl Transport for FileDatabase {
     async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let read = async move |connection: &Connection| transact(connection, "BEGIN DEFERRED", statements).await;
+        let read = async move |link: &mut Link| transact(link, "BEGIN DEFERRED", statements).await;
         observed(Called::Libsql, name, self.readers.run(read)).await
     }
 
     async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let write = async move |connection: &Connection| transact(connection, "BEGIN IMMEDIATE", statements).await;
+        let write = async move |link: &mut Link| transact(link, "BEGIN IMMEDIATE", statements).await;
         observed(Called::Libsql, name, self.writer.run(write)).await
     }
 
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
-        let run = async move |connection: &Connection| {
-            let rows = connection.execute_transactional_batch(&script).await;
+        let run = async move |link: &mut Link| {
+            let rows = link.connection.execute_transactional_batch(&script).await;
             rows.map(drop).map_err(|error| fault(&error))
         };
         observed(Called::Libsql, name, self.writer.run(run)).await
     }
 }
 
-async fn transact(
-    connection: &Connection,
-    begin: &'static str,
-    statements: Vec<Statement>,
-) -> Result<Vec<Done>, BatchError> {
-    connection.execute(begin, ()).await.map_err(|error| fault(&error))?;
-    let result = match run_all(connection, statements).await {
-        Ok(done) => connection.execute("COMMIT", ()).await.map(|_| done).map_err(|error| fault(&error)),
+async fn transact(link: &mut Link, begin: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    link.connection.execute(begin, ()).await.map_err(|error| fault(&error))?;
+    let result = match run_all(link, statements).await {
+        Ok(done) => link.connection.execute("COMMIT", ()).await.map(|_| done).map_err(|error| fault(&error)),
         Err(error) => Err(error),
     };
-    if result.is_err() && !connection.is_autocommit() {
+    if result.is_err() && !link.connection.is_autocommit() {
         // Nothing more can be done about a rollback that fails; the error that led here is the one to tell.
-        connection.execute("ROLLBACK", ()).await.ok();
+        link.connection.execute("ROLLBACK", ()).await.ok();
     }
     result
 }
 
-async fn run_all(connection: &Connection, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+async fn run_all(link: &mut Link, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
     let mut done = Vec::with_capacity(statements.len());
     let mut room = MOST_ANSWER_BYTES;
     for (place, statement) in statements.into_iter().enumerate() {
-        let result = run(connection, statement, &mut room).await;
+        let result = run(link, statement, &mut room).await;
         done.push(result.map_err(|error| match error {
             BatchError::Constraint { reason, .. } => BatchError::Constraint { statement: place, reason },
             other => other,
@@ -152,10 +178,23 @@ async fn run_all(connection: &Connection, statements: Vec<Statement>) -> Result<
 }
 
 /// Runs one statement, whose rows may take up `room` bytes.
-async fn run(connection: &Connection, statement: Statement, room: &mut usize) -> Result<Done, BatchError> {
-    let failed = |error| fault(&error);
+async fn run(link: &mut Link, statement: Statement, room: &mut usize) -> Result<Done, BatchError> {
+    let bytes: usize = statement.parameters.iter().map(Value::bytes).sum();
     let parameters: Vec<libsql::Value> = statement.parameters.into_iter().map(to_libsql).collect();
-    let prepared = connection.prepare(statement.sql).await.map_err(failed)?;
+    let prepared = link.prepare(statement.sql).await.map_err(|error| fault(&error))?;
+    let done = fetch(&prepared, parameters, room).await?;
+    if bytes <= KEPT_PARAMETERS {
+        link.keep(statement.sql, prepared);
+    }
+    Ok(done)
+}
+
+async fn fetch(
+    prepared: &libsql::Statement,
+    parameters: Vec<libsql::Value>,
+    room: &mut usize,
+) -> Result<Done, BatchError> {
+    let failed = |error| fault(&error);
     if prepared.column_count() == 0 {
         let written = prepared.execute(parameters).await.map_err(failed)?;
         return Ok(Done { rows: Vec::new(), written: written as u64 });

@@ -1,0 +1,104 @@
+//! Reading Zstandard (RFC 8878), with bounds on what a decoder may keep: it keeps a whole window before it hands out a byte,
+//! and `ruzstd` takes the frame's word for how large that is.
+
+use std::io::{self, Read};
+
+use ruzstd::decoding::StreamingDecoder;
+
+/// The largest window that is decoded. Compressors use 8 MB at most unless they are told otherwise (RFC 8878 §3.1.1.1.2); a
+/// frame that is a single segment has its whole content for a window.
+const MOST_WINDOW: u64 = 16 * 1024 * 1024;
+
+/// Most frames of a body: each takes a decoder, however little it holds.
+const MOST_FRAMES: usize = 1_000;
+
+/// Decompresses `bytes`, one frame after the other (§3), into no more than `most` bytes and what the last frame has beyond.
+pub(super) fn inflate(bytes: &[u8], most: u64) -> io::Result<Vec<u8>> {
+    let damaged = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let (mut rest, mut inflated) = (bytes, Vec::new());
+    for _ in 0..MOST_FRAMES {
+        let room = most.saturating_sub(inflated.len() as u64);
+        if rest.is_empty() || room == 0 {
+            return Ok(inflated);
+        }
+        let window = window(rest).ok_or_else(|| damaged("no frame begins here".to_owned()))?;
+        if window > MOST_WINDOW {
+            return Err(damaged(format!("a window of {window} bytes is larger than {MOST_WINDOW}")));
+        }
+        let decoder = StreamingDecoder::new(&mut rest).map_err(|error| damaged(error.to_string()))?;
+        decoder.take(room).read_to_end(&mut inflated)?;
+    }
+    if rest.is_empty() { Ok(inflated) } else { Err(damaged(format!("there are more than {MOST_FRAMES} frames"))) }
+}
+
+/// How large a window the frame asks for that `bytes` begin with (§3.1.1.1).
+fn window(bytes: &[u8]) -> Option<u64> {
+    let (descriptor, rest) = bytes.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])?.split_first()?;
+    let is_single_segment = descriptor & 0x20 != 0;
+    if !is_single_segment {
+        let (exponent, mantissa) = (u64::from(rest.first()? >> 3), u64::from(rest.first()? & 7));
+        let base = 1 << (10 + exponent);
+        return Some(base + base / 8 * mantissa);
+    }
+    let id_bytes = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let size_bytes = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+    let mut size = [0; 8];
+    size[..size_bytes].copy_from_slice(rest.get(id_bytes..id_bytes + size_bytes)?);
+    // A size of two bytes counts from 256.
+    Some(u64::from_le_bytes(size).saturating_add(if size_bytes == 2 { 256 } else { 0 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::*;
+
+    /// A frame with this window descriptor whose `blocks` are 128 KB of one byte each.
+    fn bomb(window: u8, blocks: usize) -> Vec<u8> {
+        let block = |is_last: bool| {
+            // Its size, its kind (repeated byte), whether it is the last.
+            let header = (128_u32 << 10) << 3 | 1 << 1 | u32::from(is_last);
+            [header.to_le_bytes()[0], header.to_le_bytes()[1], header.to_le_bytes()[2], b'x']
+        };
+        let blocks = (1..=blocks).flat_map(|place| block(place == blocks));
+        [0x28, 0xb5, 0x2f, 0xfd, 0x00, window].into_iter().chain(blocks).collect()
+    }
+
+    #[test]
+    fn what_was_compressed_comes_back_frame_by_frame() {
+        let text = b"SELECT 1;".repeat(10_000);
+        let frame = compress_to_vec(text.as_slice(), CompressionLevel::Fastest);
+        assert_eq!(inflate(&frame, 1 << 20).unwrap(), text);
+        assert_eq!(inflate(&[frame.clone(), frame].concat(), 1 << 20).unwrap().len(), 2 * text.len());
+        let wide = bomb(13 << 3, 2);
+        assert_eq!(inflate(&wide, 1 << 20).unwrap(), b"x".repeat(256 << 10), "a window of 8 MB is usual");
+    }
+
+    #[test]
+    fn no_frame_has_more_kept_than_a_window_that_compressors_use() {
+        // 2^41 bytes; 32 MB; and a single segment that says it has a terabyte.
+        let single = [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(1_u64 << 40).to_le_bytes(), &bomb(0, 4)[6..]].concat();
+        for frame in [bomb(0xff, 100), bomb(15 << 3, 100), single] {
+            let error = inflate(&frame, 1 << 20).unwrap_err();
+            assert!(error.to_string().contains("window"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_bounded() {
+        assert_eq!(inflate(&bomb(10 << 3, 1_000), 1_000).unwrap().len(), 1_000);
+        let empty = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00];
+        assert_eq!(inflate(&empty.repeat(MOST_FRAMES), 1_000).unwrap(), b"");
+        assert!(inflate(&empty.repeat(MOST_FRAMES + 1), 1_000).is_err());
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let frame = compress_to_vec(b"SELECT 1;".as_slice(), CompressionLevel::Fastest);
+        for length in 0..frame.len() {
+            assert!(length == 0 || inflate(&frame[..length], 1_000).is_err(), "{length} bytes of {}", frame.len());
+        }
+        assert!(inflate(b"no frame", 1_000).is_err());
+    }
+}

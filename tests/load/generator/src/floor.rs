@@ -1,0 +1,55 @@
+use std::path::Path;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::any;
+use serde_json::json;
+use shared::storage::libsql::{FileDatabase, SYNC, Statement, Transport, migrate};
+use tests::Api;
+
+use crate::account::data;
+
+/// The rows of an upload, and nothing besides: one statement, one transaction.
+const INSERT: &str = "
+INSERT INTO saved_queries (user_id, id, name, description, query, connection_id, tags, favorite, metadata, created_at,
+    updated_at, sync_version, deleted_at, seq, device_id, bytes)
+SELECT ?1, value ->> '$.id', value ->> '$.name', value ->> '$.description', value ->> '$.query', NULL,
+    value -> '$.tags', value ->> '$.favorite', value -> '$.metadata', 1767225600000000, 1767225600000000, 1, NULL,
+    1767225600000000 + key, 'laptop', 500
+FROM json_each(?2)";
+
+/// The same rows in the same tables, without a service.
+pub(crate) struct BareTable {
+    file: FileDatabase,
+    items: usize,
+}
+
+impl BareTable {
+    pub(crate) async fn open(folder: &Path) -> Self {
+        let file = FileDatabase::open(&folder.join("bare.db")).await.expect("the file opens");
+        migrate(&file, SYNC).await.expect("the tables are made");
+        Self { file, items: 0 }
+    }
+
+    pub(crate) async fn insert(&mut self, count: usize) {
+        let row = |index: usize| {
+            let mut row = data();
+            row["id"] = json!(format!("q{}", self.items + index));
+            row
+        };
+        let rows: Vec<_> = (0..count).map(row).collect();
+        self.items += count;
+        let rows = serde_json::to_string(&rows).expect("JSON");
+        let statement = Statement::new(INSERT, ["the user".into(), rows.into()]);
+        self.file.write("bare", vec![statement]).await.expect("the rows are written");
+    }
+}
+
+/// A handler that answers with these bytes, whatever it is asked.
+pub(crate) fn empty_handler(body: Vec<u8>) -> Api {
+    let answer = move || {
+        let body = body.clone();
+        async move { ([(CONTENT_TYPE, "application/json")], body) }
+    };
+    Api::Router(Router::new().fallback(any(answer)))
+}

@@ -1,0 +1,55 @@
+use tests::Service;
+
+use crate::account::Account;
+use crate::compare;
+
+/// How many items the large account has, and how many users the large service.
+const ITEMS: usize = 1_000_000;
+const USERS: usize = 10_000;
+
+/// The same for somebody with few items, and with many; alone, and among many. The floor is the small one.
+pub(crate) async fn table() {
+    let service = Service::start().await;
+    let (mut small, mut large) = (Account::of(&service, "small").await, Account::of(&service, "large").await);
+    small.grow(1_000).await;
+    large.grow(ITEMS).await;
+    both("with 1,000,000 items / with 1,000", &mut small, &mut large).await;
+
+    let (alone, among) = (Service::start().await, Service::start().await);
+    for user in 0..USERS {
+        let mut other = Account::of(&among, &format!("user{user}")).await;
+        other.grow(10).await;
+    }
+    let (mut first, mut last) = (Account::of(&alone, "ada").await, Account::of(&among, "ada").await);
+    first.grow(1_000).await;
+    last.grow(1_000).await;
+    both("among 10,000 users / alone", &mut first, &mut last).await;
+}
+
+async fn both(what: &str, floor: &mut Account, ours: &mut Account) {
+    let cursors = (floor.cursor().await, ours.cursor().await);
+    for account in [&mut *floor, &mut *ours] {
+        let call = account.upload(100);
+        account.send(call).await;
+    }
+    let deltas = (floor.download(Some(&cursors.0), 1_000), ours.download(Some(&cursors.1), 1_000));
+    let delta = |account: &Account, call: &tests::Call| {
+        let (api, call) = (account.api.clone(), call.clone());
+        async move { drop(api.send(call).await.expect(200)) }
+    };
+    compare(
+        &format!("delta of 100 {what}"),
+        200,
+        async || delta(floor, &deltas.0).await,
+        async || delta(ours, &deltas.1).await,
+    )
+    .await;
+    for (count, rounds) in [(1, 200), (100, 50)] {
+        let upload = async |account: &mut Account| {
+            let call = account.upload(count);
+            account.send(call).await;
+        };
+        let what = format!("upload of {count} {what}");
+        compare(&what, rounds, async || upload(floor).await, async || upload(ours).await).await;
+    }
+}

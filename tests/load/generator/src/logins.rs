@@ -1,0 +1,19 @@
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::auth::{Password, Passwords};
+use shared::clock::SystemRandom;
+use tests::{Call, Service};
+
+use crate::compare;
+
+/// A login, beside the hash that it has to make.
+pub(crate) async fn table() {
+    let service = Service::start().await;
+    service.api.sign_up("ada").await;
+    let passwords = Passwords::new(Arc::new(SystemRandom));
+    let password = Password::parse("Sesame42").expect("it keeps the rules");
+    let call = Call::post("/api/auth/login", &json!({ "username": "ada", "password": "Sesame42" }));
+    let floor = async || drop(passwords.hash(&password).await.expect("it is hashed"));
+    compare("login / argon2 alone", 30, floor, async || drop(service.api.send(call.clone()).await.expect(200))).await;
+}

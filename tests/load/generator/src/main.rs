@@ -1,0 +1,66 @@
+//! `tests/load/figures [TABLE…]`: what operations cost, beside bare floors that are measured in turns with them, so that a
+//! slow moment strikes both alike. Each figure is a median. The service runs in this process, on the embedded stores, with its
+//! files in memory; `memory` starts the server itself.
+#![expect(clippy::print_stdout, reason = "figures are what whoever runs this wants to see")]
+
+mod account;
+mod downloads;
+mod floor;
+mod growth;
+mod logins;
+mod memory;
+mod uploads;
+
+use std::time::{Duration, Instant};
+
+/// The tables, by their names.
+const TABLES: [&str; 5] = ["uploads", "downloads", "growth", "logins", "memory"];
+
+#[tokio::main]
+async fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = asked.iter().find(|name| !TABLES.contains(&name.as_str())) {
+        panic!("there is no table {unknown}; there are: {}", TABLES.join(" "));
+    }
+    for table in TABLES.into_iter().filter(|table| asked.is_empty() || asked.iter().any(|name| name == table)) {
+        println!("\n{:<44} {:>11} {:>11} {:>7}", table, "floor", "ours", "ratio");
+        match table {
+            "uploads" => uploads::table().await,
+            "downloads" => downloads::table().await,
+            "growth" => growth::table().await,
+            "logins" => logins::table().await,
+            _ => memory::table().await,
+        }
+    }
+}
+
+/// Measures two things in turns, `rounds` times each, and prints a line of the table.
+async fn compare(what: &str, rounds: usize, mut floor: impl AsyncFnMut(), mut ours: impl AsyncFnMut()) {
+    let (mut floors, mut all) = (Vec::new(), Vec::new());
+    // The first of each is for caches and pools.
+    for round in 0..=rounds {
+        let begun = Instant::now();
+        floor().await;
+        let between = Instant::now();
+        ours().await;
+        if round > 0 {
+            floors.push(between - begun);
+            all.push(between.elapsed());
+        }
+    }
+    line(what, median(floors), median(all));
+}
+
+fn line(what: &str, floor: Duration, ours: Duration) {
+    let ratio = ours.as_secs_f64() / floor.as_secs_f64();
+    println!("{what:<44} {:>8.3} ms {:>8.3} ms {ratio:>7.2}", ms(floor), ms(ours));
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
