@@ -8,7 +8,7 @@ use shared::sync::credentials::find;
 
 /// The least share of each, of a hundred, on the half that nobody looks at: what is reached today. Both should be 98.
 const LEAST_PRECISION: f64 = 96.0;
-const LEAST_RECALL: f64 = 87.0;
+const LEAST_RECALL: f64 = 90.0;
 
 /// An item, and whether it carries a credential.
 struct Labelled {

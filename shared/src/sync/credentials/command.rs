@@ -1,9 +1,10 @@
-//! Command lines with a password in an option: `mysql -psecret`, `curl -u user:secret`.
+//! Command lines with a password in an option: `mysql -psecret`, `curl -u user:secret`; and what is typed at the prompt of a
+//! server: `AUTH secret`, `CONNECT TO shop USER ada USING secret`.
 //!
 //! Options that spell the word out (`--password=…`) and environment variables (`PGPASSWORD=…`)
 //! are found by `pairs`.
 
-use super::{trigger, value};
+use super::{console, trigger, value};
 
 /// Takes the password attached to `-p`.
 const ATTACHED: u8 = 1;
@@ -17,16 +18,25 @@ const REDIS: u8 = 16;
 /// Takes `user:password` after `-u`.
 const CURL: u8 = 32;
 
+/// Takes the password after `-P`, or attached to it.
+const MSSQL: u8 = 64;
+
+/// Takes the password after `-w`.
+const LDAP: u8 = 128;
+
 /// What a word on a command line says about the options that follow.
 fn program(word: &str) -> u8 {
     match word {
         "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlsh" | "mysqlcheck" | "mysqlpump" | "mariadb"
         | "mariadb-dump" | "mycli" => ATTACHED,
         "sshpass" => ATTACHED | SEPARATE,
-        "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongostat" => SEPARATE,
+        "cqlsh" | "cypher-shell" | "snowsql" | "beeline" | "exaplus" | "mongo" | "mongosh" | "mongodump"
+        | "mongorestore" | "mongoexport" | "mongoimport" | "mongostat" => SEPARATE,
         "docker" => DOCKER,
         "login" => LOGIN,
         "redis-cli" => REDIS,
+        "sqlcmd" | "bcp" | "osql" | "isql" | "mssql-cli" => MSSQL,
+        "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapwhoami" | "vsql" => LDAP,
         "curl" | "wget" | "http" | "https" => CURL,
         _ => 0,
     }
@@ -62,6 +72,10 @@ pub(super) fn has_password(text: &str) -> bool {
         let programs = line.read_to(at);
         if let Some(value) = rest.strip_prefix(" -p") {
             dash_p(programs, value)
+        } else if let Some(value) = rest.strip_prefix(" -P") {
+            programs & MSSQL != 0 && is_secret(first_word(value.trim_start_matches(' ')))
+        } else if let Some(value) = rest.strip_prefix(" -w ") {
+            programs & LDAP != 0 && is_secret(first_word(value))
         } else if let Some(value) = rest.strip_prefix(" -a ") {
             programs & REDIS != 0 && is_secret(first_word(value))
         } else if let Some(value) = dash_u(rest) {
@@ -69,6 +83,10 @@ pub(super) fn has_password(text: &str) -> bool {
         } else if let Some(value) = rest.strip_prefix("sqlplus ") {
             let login = value.split(' ').take(4).find(|word| !word.starts_with('-'));
             login.is_some_and(|word| is_login(word, '/') && word.contains('@'))
+        } else if let Some(value) = ["impdp ", "expdp "].iter().find_map(|name| rest.strip_prefix(name)) {
+            is_login(first_word(value), '/')
+        } else if !rest.starts_with(':') {
+            console::has_password(&text[..at], rest)
         } else {
             rest.starts_with(":5432:") && is_pgpass(&text[..at], first_word(rest))
         }
@@ -81,7 +99,7 @@ fn dash_u(rest: &str) -> Option<&str> {
     rest.strip_prefix(" -u").or_else(long)
 }
 
-fn first_word(text: &str) -> &str {
+pub(super) fn first_word(text: &str) -> &str {
     let text = text.trim_start_matches(['\'', '"']);
     let end = text
         .bytes()
@@ -100,11 +118,11 @@ fn dash_p(programs: u8, value: &str) -> bool {
     takes && is_secret(word)
 }
 
-fn is_secret(word: &str) -> bool {
+pub(super) fn is_secret(word: &str) -> bool {
     !word.starts_with('-') && !value::is_placeholder(word)
 }
 
-fn is_login(word: &str, colon: char) -> bool {
+pub(super) fn is_login(word: &str, colon: char) -> bool {
     word.split_once(colon).is_some_and(|(user, password)| {
         let password = if colon == '/' { password.split('@').next().unwrap_or_default() } else { password };
         !user.is_empty() && !password.starts_with('/') && !value::is_placeholder(password)

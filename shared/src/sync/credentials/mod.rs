@@ -21,6 +21,7 @@
 //! - Keys and passphrases handed to encryption functions as literals are refused.
 
 mod command;
+mod console;
 mod field;
 mod names;
 mod pair_value;

@@ -179,7 +179,7 @@ fn cut(word: &str) -> Option<(&str, &str, &str)> {
     const OWNERS: &[&str] = &[
         "db", "usr", "my", "root", "admin", "ssh", "mysql", "ftp", "smtp", "mail", "proxy", "ldap",
         "login", "sql", "auth", "key", "keystore", "bind", "sa", "sys", "user", "database", "sudo",
-        "imap", "tmp", "temp",
+        "imap", "tmp", "temp", "new", "old",
     ];
     if word.len() < 5 || !trigger::has_name(word) {
         return None;

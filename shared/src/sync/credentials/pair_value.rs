@@ -16,6 +16,10 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
     }
     // `Key (token)=(…) already exists`
     let rest = rest.strip_prefix('(').unwrap_or(rest);
+    // `Pwd={a;b}`: braces around what holds signs. Around a plain word they are a template.
+    if let Some(braced) = rest.strip_prefix('{').filter(|_| strong).and_then(|rest| rest.split('}').next()) {
+        return braced.contains([';', '!', '@', '#', '-', ' ']) && !value::is_placeholder(braced);
+    }
     let value = bare_value(rest, strong);
     if value::is_placeholder(value) || is_structure(value) || is_call(value, rest) {
         return false;

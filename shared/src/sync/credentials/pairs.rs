@@ -210,10 +210,12 @@ fn beside<'a>(closed: &'a str, spaced: &'a str, flag: bool) -> Option<(Link, &'a
     if closed.len() == spaced.len() {
         return None;
     }
-    // "password for all users: …"
-    if spaced.starts_with("for ") || spaced.starts_with("of ") {
-        let end = spaced.bytes().take(40).position(|b| matches!(b, b':' | b'=' | b'\n'))?;
-        return spaced[end..].strip_prefix([':', '=']).map(|value| (Link::Is, skip_spaces(value)));
+    // "password for all users: …", "pw for the reader is …"
+    if ["for ", "of ", "für ", "von ", "pour ", "para ", "de "].iter().any(|word| spaced.starts_with(word)) {
+        let near = spaced.bytes().take(60).take_while(|b| *b != b'\n').count();
+        let ends = [":", "=", " is ", " ist ", " lautet ", " est "];
+        let found = ends.iter().filter_map(|end| Some((spaced.get(..near)?.find(end)?, end.len()))).min()?;
+        return spaced.get(found.0 + found.1..).map(|value| (Link::Is, skip_spaces(value)));
     }
     Some((if flag { Link::Flag } else { Link::Beside }, spaced))
 }

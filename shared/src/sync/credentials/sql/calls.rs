@@ -41,6 +41,11 @@ const SECRETS: &[(&str, u32, Kind)] = &[
     ("decryptbypassphrase", 0, Kind::EncryptionKey),
     ("sign", 1, Kind::EncryptionKey),
     ("verify", 1, Kind::EncryptionKey),
+    // Table functions of ClickHouse.
+    ("remote", 4, Kind::SetsPassword),
+    ("remotesecure", 4, Kind::SetsPassword),
+    ("mysql", 4, Kind::SetsPassword),
+    ("postgresql", 4, Kind::SetsPassword),
     ("create_secret", 0, Kind::SetsPassword),
     ("update_secret", 1, Kind::SetsPassword),
 ];
