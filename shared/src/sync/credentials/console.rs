@@ -8,10 +8,11 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
     if line.starts_with(" as the password") {
         return before.split_whitespace().next_back().is_some_and(|word| value::is_opaque(word) && is_secret(word));
     }
+    let line = line.trim_start();
     let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default().to_ascii_lowercase();
     let name = first.split(['(', ':']).next().unwrap_or_default();
-    let arguments = &line[name.len().min(line.len())..];
+    let arguments = line.get(name.len()..).unwrap_or_default();
     match name {
         // Redis: `AUTH password`, `AUTH user password`.
         "auth" if begins_line(before) => {

@@ -82,6 +82,7 @@ pub(super) const PASSED: &[Case] = &[
     ("login table", "SELECT login, id FROM logins WHERE login = 'bob'"),
     ("public bucket", "SELECT * FROM s3('https://b.example/x.csv', 'CSV', 'a Int32, b String')"),
     ("recursive copy", "grep -w hunter2 *.sql"),
+    ("found by a fuzzer", "\u{fffd}\"secuser = -Upw\u{fffd}"),
     ("auth in prose", "auth failed for bob"),
     ("join", "SELECT * FROM a JOIN b USING (id2)"),
     ("Redis prompt with a variable", "AUTH $REDIS_PASSWORD"),
