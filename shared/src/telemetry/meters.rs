@@ -120,6 +120,9 @@ pub(crate) fn request(route: &str, status: u16, took: Duration) {
     counter!("requests", &labels).increment(1);
     histogram!("request_ms", &labels).record(ms(took));
     note_value();
+    if status == 429 {
+        count("rate_limited", 1);
+    }
 }
 
 /// A user came for the first time of their day.

@@ -1,5 +1,3 @@
-use super::meters::count;
-
 /// What whoever guards the service wants to know of. Each is a log line whose `event` is its name, with the request's other
 /// fields; none names an address or a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +45,6 @@ impl SecurityEvent {
 
     /// Logs it, as a part of the request at hand.
     pub fn log(self) {
-        if self == Self::RateLimited {
-            count("rate_limited", 1);
-        }
         let event = self.name();
         match self {
             Self::SessionRevoked | Self::PasswordResetRequested => tracing::info!(event, "security event"),

@@ -85,7 +85,7 @@ pub(super) async fn flush() {
         return;
     }
     let mut exporter = traces.exporter.lock().await;
-    if exporter.paused_until.take_if(|until| *until <= Instant::now()).is_none() && exporter.paused_until.is_some() {
+    if exporter.paused_until.is_some_and(|until| until > Instant::now()) {
         return meters::count("spans_lost", count);
     }
     let failure = match timeout(FLUSH_TIME, exporter.exporter.export(spans)).await {
@@ -164,9 +164,11 @@ impl SpanProcessor for Finished {
     fn on_start(&self, _: &mut Started, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !span.span_context.is_sampled() {
-        } else if spans.len() < MOST_SPANS {
+            return;
+        }
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spans.len() < MOST_SPANS {
             spans.push(told(span));
         } else {
             meters::count("spans_lost", 1);
@@ -187,15 +189,10 @@ impl SpanProcessor for Finished {
 fn told(mut span: SpanData) -> SpanData {
     let named = |name: &'static str| span.attributes.iter().find(move |pair| pair.key.as_str() == name);
     let text = |name: &'static str| named(name).map(|pair| pair.value.to_string());
+    let named_by = |fields: [&'static str; 2]| Some(fields.map(|field| text(field).unwrap_or_default()).join(" "));
     let (kind, name) = match &*span.name {
-        "request" => (
-            SpanKind::Server,
-            Some(format!("{} {}", text("method").unwrap_or_default(), text("route").unwrap_or_default())),
-        ),
-        "call" => (
-            SpanKind::Client,
-            Some(format!("{} {}", text("store").unwrap_or_default(), text("statement").unwrap_or_default())),
-        ),
+        "request" => (SpanKind::Server, named_by(["method", "route"])),
+        "call" => (SpanKind::Client, named_by(["store", "statement"])),
         _ => (SpanKind::Internal, None),
     };
     let failure = text("failure");
