@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Item, ItemKey, Stored, SyncVersion, Timestamp,
@@ -47,12 +48,12 @@ impl Draft {
     }
 
     /// Writes an item.
-    pub(crate) fn put(self, key: &ItemKey, content: Content) -> Self {
+    pub(crate) fn put(self, key: &ItemKey, content: Arc<Content>) -> Self {
         self.item(key, Some(content), false)
     }
 
     /// Writes an item's tombstone, under which its content stays.
-    pub(crate) fn bury(self, key: &ItemKey, content: Content) -> Self {
+    pub(crate) fn bury(self, key: &ItemKey, content: Arc<Content>) -> Self {
         self.item(key, Some(content), true)
     }
 
@@ -61,12 +62,9 @@ impl Draft {
         self.item(key, None, true)
     }
 
-    fn item(mut self, key: &ItemKey, content: Option<Content>, deleted: bool) -> Self {
+    fn item(mut self, key: &ItemKey, content: Option<Arc<Content>>, deleted: bool) -> Self {
         let seq = self.tick();
-        let executed_at = match &content {
-            Some(Content::QueryHistory(entry)) => Some(entry.executed_at),
-            _ => None,
-        };
+        let executed_at = content.as_ref().and_then(|content| content.executed_at());
         let stored = Stored {
             item: content.map(|content| Item { content, created_at: executed_at.unwrap_or(second(1)) }),
             updated_at: executed_at.unwrap_or(second(2)),

@@ -1,5 +1,7 @@
 //! What the suites write.
 
+use std::sync::Arc;
+
 use shared::clock::{SystemRandom, random_uuid};
 use shared::models::{
     Conflict, ConflictId, Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion,
@@ -40,12 +42,12 @@ pub(crate) fn query(id: &str) -> ItemKey {
 }
 
 /// Some content for an item of the kind of `key`, in which `text` stands.
-pub(crate) fn content(key: &ItemKey, text: &str) -> Content {
-    match key.item_type {
+pub(crate) fn content(key: &ItemKey, text: &str) -> Arc<Content> {
+    Arc::new(match key.item_type {
         ItemType::Connection => Content::Connection(connection(text)),
         ItemType::SavedQuery => Content::SavedQuery(saved_query(text)),
         ItemType::QueryHistory => Content::QueryHistory(history(text)),
-    }
+    })
 }
 
 fn connection(database: &str) -> Connection {

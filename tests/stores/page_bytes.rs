@@ -1,5 +1,7 @@
 //! No page grows beyond what may be sent, and none is so full of conflicts that it cannot go on.
 
+use std::sync::Arc;
+
 use shared::models::{ConflictRecord, Content, ItemKey, ItemRecord, ItemType, Timestamp, limits};
 use shared::storage::{ConflictFilter, Page};
 
@@ -62,7 +64,7 @@ async fn read_all(line: &Line) -> (usize, usize) {
 
 /// An item whose JSON takes up a little less than `size` bytes, with letters of two bytes where its query could not have
 /// as many of one.
-fn sized(key: &ItemKey, size: usize) -> Content {
+fn sized(key: &ItemKey, size: usize) -> Arc<Content> {
     let bytes = size - 1_000;
     let wide = bytes.saturating_sub(limits::QUERY_CHARS);
     content(key, &("é".repeat(wide) + &"x".repeat(bytes - 2 * wide)))

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -130,7 +132,7 @@ impl ResolveRequest {
             (_, Some(ChosenVersion::Local), _) => Choice::Local,
             (_, _, Some(data)) => {
                 let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(refused)?;
-                Choice::Merged(Box::new(merged))
+                Choice::Merged(Arc::new(merged))
             }
             (_, _, None) => Choice::Remote,
         })

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
@@ -144,7 +146,7 @@ impl DownloadAnswer {
         let Some(item) = stored.item else { return };
         let (id, sync_version) = (key.id, stored.version);
         let (created_at, updated_at) = (Some(item.created_at), Some(stored.updated_at));
-        match item.content {
+        match Arc::unwrap_or_clone(item.content) {
             Content::Connection(content) => {
                 self.connections.push(ItemRecord { id, content, created_at, updated_at, sync_version });
             }

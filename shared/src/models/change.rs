@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,13 +33,12 @@ pub struct Change {
 }
 
 /// What a change leaves behind.
-#[expect(clippy::large_enum_variant, reason = "nearly every change is a Put: a box would cost more than it saves")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// The item with this content.
     Put {
         /// The new content, whole.
-        content: Content,
+        content: Arc<Content>,
         /// When the item was made, where the client says so.
         created_at: Option<Timestamp>,
         /// [`Action::Update`] rather than [`Action::Create`]: the device believes that the item exists.

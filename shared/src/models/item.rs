@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -90,6 +91,14 @@ impl Content {
         })
     }
 
+    /// When it was done, of an entry of the history; other items do not say.
+    pub fn executed_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::QueryHistory(entry) => Some(entry.executed_at),
+            Self::Connection(_) | Self::SavedQuery(_) => None,
+        }
+    }
+
     /// What its texts take up, about; the short ones are not counted.
     pub fn bytes(&self) -> usize {
         let map = |metadata: &std::collections::BTreeMap<String, String>| -> usize {
@@ -123,8 +132,8 @@ fn read<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, Fi
 /// An item's content and when it came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// What it says.
-    pub content: Content,
+    /// What it says. Shared by the change that brought it and whatever is made of that.
+    pub content: Arc<Content>,
     /// When it was made, by its maker's clock.
     pub created_at: Timestamp,
 }
@@ -176,10 +185,10 @@ pub struct ItemRecord<C> {
 impl ItemRecord<Content> {
     /// The record of `item`; an entry of the history has its time in its content and no other.
     pub fn new(id: ItemId, item: Item, updated_at: Timestamp, sync_version: SyncVersion) -> Self {
-        let edited = !matches!(item.content, Content::QueryHistory(_));
+        let edited = !matches!(*item.content, Content::QueryHistory(_));
         Self {
             id,
-            content: item.content,
+            content: Arc::unwrap_or_clone(item.content),
             created_at: edited.then_some(item.created_at),
             updated_at: edited.then_some(updated_at),
             sync_version,

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::branch::renews;
 use super::copy::{conflict_id, copy_id, copy_of, further_copy_id};
@@ -311,7 +312,7 @@ impl<'a> Ledger<'a> {
             let taken = self.data.items.contains_key(&beside(&change.key, &id));
             if taken { further_copy_id(conflict) } else { id }
         });
-        let content = copy_of(content, &self.upload.device, self.now);
+        let content = Arc::new(copy_of(content, &self.upload.device, self.now));
         let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
         let key = beside(&change.key, &id);
         let before = self.data.items.get(&key);

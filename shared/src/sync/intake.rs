@@ -1,5 +1,7 @@
 //! From one element of `changes` to a [`Change`], or to the reasons why not.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -16,12 +18,13 @@ type Fields = serde_json::Map<String, Value>;
 /// # Errors
 /// What is wrong with it, by field, as `changes[3].data.port`.
 pub fn intake(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
-    let mut head = ChangeHead { index, ..ChangeHead::default() };
-    read(raw, &mut head).map_err(|(code, errors)| {
+    let rejection = |change: ChangeHead, (code, errors): Refusal| {
         let place = format!("changes[{index}]");
         let located = errors.into_iter().map(|error| FieldError::new(join(&place, &error.field), error.message));
-        Box::new(Rejection { change: head, code, details: located.collect() })
-    })
+        Box::new(Rejection { change, code, details: located.collect() })
+    };
+    let mut fields = object(raw).map_err(|refusal| rejection(describe(index, &Fields::new()), refusal))?;
+    read(&mut fields).map_err(|refusal| rejection(describe(index, &fields), refusal))
 }
 
 /// Reads the data of the item `key`, as a change would bring it; `field` is what the request calls it.
@@ -52,47 +55,51 @@ fn invalid(field: &str, message: impl Into<String>) -> Refusal {
     (RejectionCode::InvalidChange, vec![FieldError::new(field, message)])
 }
 
-fn read(raw: &RawValue, head: &mut ChangeHead) -> Result<Change, Refusal> {
+fn object(raw: &RawValue) -> Result<Fields, Refusal> {
     if raw.get().len() > MOST_CHANGE_BYTES {
         let message = format!("must have at most {} bytes of JSON", limits::ITEM_BYTES);
         return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("data", message)]));
     }
-    let value: Value = serde_json::from_str(raw.get()).map_err(|error| invalid("", error.to_string()))?;
-    let Value::Object(fields) = &value else {
-        return Err(invalid("", "must be an object"));
-    };
-    describe(fields, head);
-    if let Some(field) = find_nul(&value) {
+    match serde_json::from_str(raw.get()).map_err(|error| invalid("", error.to_string()))? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(invalid("", "must be an object")),
+    }
+}
+
+fn read(fields: &mut Fields) -> Result<Change, Refusal> {
+    if let Some(field) = nul_below(fields) {
         return Err(invalid(&field, "must not hold a NUL character"));
     }
-    if let Some(found) = credentials::find(&value) {
+    if let Some(found) = credentials::find_below(fields) {
         if !found.path.starts_with("data") {
             // It may stand in what would be told of the change.
-            *head = ChangeHead { index: head.index, ..ChangeHead::default() };
+            fields.clear();
         }
         let error = FieldError::new(found.path, found.kind.to_string());
         return Err((RejectionCode::CredentialsPresent, vec![error]));
     }
     let id = match fields.get("id") {
-        None | Some(Value::Null) => ChangeId::trusted(format!("sha256:{}", canonical_hash(&value))),
+        None | Some(Value::Null) => ChangeId::trusted(format!("sha256:{}", canonical_hash(fields))),
         Some(_) => ChangeId::parse(text(fields, "id")?).map_err(|message| invalid("id", message))?,
     };
-    let Value::Object(mut fields) = value else { unreachable!("checked above") };
-    change(id, &mut fields)
+    change(id, fields)
 }
 
-/// Copies what tells the client which change is meant.
-fn describe(fields: &Fields, head: &mut ChangeHead) {
+/// What tells the client which change is meant.
+fn describe(index: usize, fields: &Fields) -> ChangeHead {
     let text = |name: &str| {
         let text = fields.get(name)?.as_str()?;
         Some(text.chars().take(limits::ID_CHARS).collect())
     };
-    head.id = text("id");
-    head.item_type = text("item_type");
-    head.item_id = text("item_id");
-    head.action = text("action");
-    head.updated_at = text("updated_at");
-    head.sync_version = fields.get("sync_version").and_then(Value::as_i64);
+    ChangeHead {
+        index,
+        id: text("id"),
+        item_type: text("item_type"),
+        item_id: text("item_id"),
+        action: text("action"),
+        updated_at: text("updated_at"),
+        sync_version: fields.get("sync_version").and_then(Value::as_i64),
+    }
 }
 
 fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
@@ -123,13 +130,12 @@ fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
     }
     let key = ItemKey { item_type, id: item_id };
     let edit = edit(action, &key, data)?;
-    let updated_at = match (updated_at, &edit) {
-        (Some(time), _) => time,
-        (None, Edit::Put { content: Content::QueryHistory(entry), .. }) => entry.executed_at,
+    let own_time = match &edit {
+        Edit::Put { content, .. } => content.executed_at(),
         // A deleted entry of the history has nothing to be compared with.
-        (None, Edit::Delete) if item_type == ItemType::QueryHistory => Timestamp::EPOCH,
-        (None, _) => return Err(invalid("updated_at", "is missing")),
+        Edit::Delete => (item_type == ItemType::QueryHistory).then_some(Timestamp::EPOCH),
     };
+    let updated_at = updated_at.or(own_time).ok_or_else(|| invalid("updated_at", "is missing"))?;
     Ok(Change { id, key, edit, updated_at, base })
 }
 
@@ -153,7 +159,7 @@ fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, Refu
         let below = |error: FieldError| FieldError::new(join("data", &error.field), error.message);
         (code, errors.into_iter().map(below).collect())
     })?;
-    Ok(Edit::Put { content, created_at, expects_item: action == Action::Update })
+    Ok(Edit::Put { content: Arc::new(content), created_at, expects_item: action == Action::Update })
 }
 
 /// Reads the content of the item `key`; errors name fields below it.
@@ -196,12 +202,16 @@ fn find_nul(value: &Value) -> Option<String> {
             let below = find_nul(value)?;
             Some(join(&format!("[{index}]"), &below))
         }),
-        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            if name.contains('\0') {
-                return Some(name.replace('\0', "\u{fffd}"));
-            }
-            Some(join(name, &find_nul(value)?))
-        }),
+        Value::Object(fields) => nul_below(fields),
         _ => None,
     }
+}
+
+fn nul_below(fields: &Fields) -> Option<String> {
+    fields.iter().find_map(|(name, value)| {
+        if name.contains('\0') {
+            return Some(name.replace('\0', "\u{fffd}"));
+        }
+        Some(join(name, &find_nul(value)?))
+    })
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::copy::{copy_id, copy_of, further_copy_id};
 use super::decide::{beside, successor};
 use super::{Plan, Receipt, Snapshot, next_time};
@@ -26,7 +28,7 @@ pub enum Choice {
     /// The remote version becomes the item.
     Remote,
     /// This becomes the item.
-    Merged(Box<Content>),
+    Merged(Arc<Content>),
 }
 
 impl Choice {
@@ -128,7 +130,7 @@ fn settle(
         Choice::KeepBoth => None,
     };
     let (edit, copy_id) = match (&request.choice, winner) {
-        (Choice::Merged(content), _) => (put(Content::clone(content), &conflict.remote), None),
+        (Choice::Merged(content), _) => (put(Arc::clone(content), &conflict.remote), None),
         (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
         (_, Some(_)) => (as_edit(&conflict.remote), None),
         (_, None) => {
@@ -178,7 +180,7 @@ fn plan(
     }
 }
 
-fn put(content: Content, like: &ItemVersion) -> Edit {
+fn put(content: Arc<Content>, like: &ItemVersion) -> Edit {
     let created_at = like.item.as_ref().map(|item| item.created_at);
     Edit::Put { content, created_at, expects_item: false }
 }
@@ -188,5 +190,8 @@ fn as_edit(version: &ItemVersion) -> Edit {
 }
 
 fn as_copy(version: &ItemVersion, now: Timestamp) -> Edit {
-    version.item.as_ref().map_or(Edit::Delete, |item| put(copy_of(&item.content, &version.device, now), version))
+    version
+        .item
+        .as_ref()
+        .map_or(Edit::Delete, |item| put(Arc::new(copy_of(&item.content, &version.device, now)), version))
 }

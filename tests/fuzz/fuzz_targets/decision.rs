@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use shared::models::{
@@ -102,7 +103,7 @@ fn key(item: usize) -> ItemKey {
 
 fn upload(step: &Step) -> Upload {
     let edit = step.text.clone().map_or(Edit::Delete, |query| Edit::Put {
-        content: Content::SavedQuery(SavedQuery {
+        content: Arc::new(Content::SavedQuery(SavedQuery {
             name: "n".to_owned(),
             description: None,
             query,
@@ -110,7 +111,7 @@ fn upload(step: &Step) -> Upload {
             tags: Vec::new(),
             favorite: false,
             metadata: BTreeMap::new(),
-        }),
+        })),
         created_at: None,
         expects_item: false,
     });
@@ -162,7 +163,7 @@ async fn takes(store: &LibsqlSync, user: UserId, step: &Step, now: Timestamp) ->
 /// The text of an item, whether it is there, and its version.
 async fn stored(store: &LibsqlSync, user: UserId, item: usize) -> Option<(Option<String>, i64)> {
     let stored = store.item(user, &key(item)).await.expect("the store answers")?;
-    let text = stored.item.as_ref().filter(|_| stored.is_live()).map(|item| match &item.content {
+    let text = stored.item.as_ref().filter(|_| stored.is_live()).map(|item| match &*item.content {
         Content::SavedQuery(query) => query.query.clone(),
         _ => unreachable!("there are saved queries alone"),
     });

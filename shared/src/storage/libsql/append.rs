@@ -14,7 +14,7 @@ const GUARD_PLACE: usize = 1;
 /// the head and the clock (as `next_time` in the sync core): `?1` the user, `?2` the rows, `?3` now.
 const APPEND: &str = concat!(
     items::insert_query_history!("(max(h.head, ?3) / 1000 + row_number() OVER (ORDER BY j.key)) * 1000"),
-    "FROM sync_heads AS h CROSS JOIN json_each(?2) AS j
+    "FROM sync_heads AS h CROSS JOIN j
     WHERE h.user_id = ?1
         AND NOT EXISTS (SELECT 1 FROM query_history AS q WHERE q.user_id = ?1 AND q.id = j.value ->> '$.id')
         AND NOT EXISTS (SELECT 1 FROM receipts AS r

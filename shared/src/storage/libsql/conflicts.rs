@@ -1,9 +1,12 @@
 //! The table of conflicts: as written, as read, and paged.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::items::with_rows;
 use super::load::{HEAD, read_head};
 use super::{BatchError, Columns, Done, LibsqlSync, Row, Statement, Value};
 use crate::models::{
@@ -22,18 +25,20 @@ macro_rules! columns {
 pub(super) use columns;
 
 /// Writes whole rows: `?1` the user, `?2` the rows as a JSON array.
-pub(super) const UPSERT: &str = "
-INSERT INTO conflicts (user_id, id, item_type, item_id, local_version, remote_version, item_version, detected_at,
+pub(super) const UPSERT: &str = concat!(
+    with_rows!(),
+    "INSERT INTO conflicts (user_id, id, item_type, item_id, local_version, remote_version, item_version, detected_at,
     resolved_at, resolution, winner, copy_id, seq, bytes)
 SELECT ?1, j.value ->> '$.id', j.value ->> '$.item_type', j.value ->> '$.item_id', j.value -> '$.local_version',
     j.value -> '$.remote_version', j.value ->> '$.item_version', j.value ->> '$.detected_at',
     j.value ->> '$.resolved_at', j.value ->> '$.resolution', j.value ->> '$.winner', j.value ->> '$.copy_id',
     j.value ->> '$.seq', octet_length(j.value)
-FROM json_each(?2) AS j WHERE true
+FROM j WHERE true
 ON CONFLICT (user_id, id) DO UPDATE SET local_version = excluded.local_version,
     remote_version = excluded.remote_version, item_version = excluded.item_version,
     resolved_at = excluded.resolved_at, resolution = excluded.resolution, winner = excluded.winner,
-    copy_id = excluded.copy_id, seq = excluded.seq, bytes = excluded.bytes";
+    copy_id = excluded.copy_id, seq = excluded.seq, bytes = excluded.bytes"
+);
 
 #[derive(Serialize)]
 struct RowJson<'a> {
@@ -103,7 +108,7 @@ fn read_version(row: &mut Columns, column: &'static str, item_type: ItemType) ->
     let read = |data: Json| -> StoreResult<Item> {
         let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
         let content = Content::stored(item_type, data).map_err(|error| row.bad(column, error.message))?;
-        Ok(Item { content, created_at: created_at.unwrap_or(version.updated_at) })
+        Ok(Item { content: Arc::new(content), created_at: created_at.unwrap_or(version.updated_at) })
     };
     Ok(ItemVersion {
         item: version.data.map(read).transpose()?,

@@ -1,5 +1,7 @@
 //! The three tables of items: their columns, as written and as read.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::Columns;
@@ -25,16 +27,13 @@ struct RowJson<'a> {
 
 /// The row of `stored` as JSON.
 pub(super) fn to_json(id: &ItemId, stored: &Stored) -> String {
-    let executed_at = match stored.item.as_ref().map(|item| &item.content) {
-        Some(Content::QueryHistory(entry)) => Some(entry.executed_at.micros()),
-        _ => None,
-    };
+    let content = stored.item.as_ref().map(|item| &*item.content);
     let row = RowJson {
         id,
-        item: stored.item.as_ref().map(|item| &item.content),
+        item: content,
         created_at: stored.item.as_ref().map(|item| item.created_at.micros()),
         updated_at: stored.updated_at.micros(),
-        executed_at,
+        executed_at: content.and_then(Content::executed_at).map(Timestamp::micros),
         version: stored.version,
         deleted_at: stored.deleted_at.map(Timestamp::micros),
         seq: stored.seq.micros(),
@@ -42,6 +41,15 @@ pub(super) fn to_json(id: &ItemId, stored: &Stored) -> String {
     };
     serde_json::to_string(&row).expect("an item has text keys only")
 }
+
+/// The rows in the JSON array `?2` as `j`, before a statement. SQLite makes the text of `json_each`'s value anew each time that a
+/// column is taken from it, which takes longer than writing the rows; materialised, it is made once.
+macro_rules! with_rows {
+    () => {
+        "WITH j AS MATERIALIZED (SELECT key, value FROM json_each(?2)) "
+    };
+}
+pub(super) use with_rows;
 
 /// Writes whole rows: `?1` the user, `?2` the rows as a JSON array.
 pub(super) const fn upsert(item_type: ItemType) -> &'static str {
@@ -52,8 +60,9 @@ pub(super) const fn upsert(item_type: ItemType) -> &'static str {
     }
 }
 
-const UPSERT_CONNECTIONS: &str = "
-INSERT INTO connections (user_id, id, name, type, host, port, database_name, username, use_ssh, ssh_host, ssh_port,
+const UPSERT_CONNECTIONS: &str = concat!(
+    with_rows!(),
+    "INSERT INTO connections (user_id, id, name, type, host, port, database_name, username, use_ssh, ssh_host, ssh_port,
     ssh_user, color, icon, metadata, created_at, updated_at, sync_version, deleted_at, seq, device_id, bytes)
 SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.name', j.value ->> '$.item.type', j.value ->> '$.item.host',
     j.value ->> '$.item.port', j.value ->> '$.item.database', j.value ->> '$.item.username',
@@ -61,33 +70,37 @@ SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.name', j.value ->> '$.item.ty
     j.value ->> '$.item.ssh_user', j.value ->> '$.item.color', j.value ->> '$.item.icon',
     j.value -> '$.item.metadata', j.value ->> '$.created_at', j.value ->> '$.updated_at', j.value ->> '$.version',
     j.value ->> '$.deleted_at', j.value ->> '$.seq', j.value ->> '$.device', octet_length(j.value)
-FROM json_each(?2) AS j WHERE true
+FROM j WHERE true
 ON CONFLICT (user_id, id) DO UPDATE SET name = excluded.name, type = excluded.type, host = excluded.host,
     port = excluded.port, database_name = excluded.database_name, username = excluded.username,
     use_ssh = excluded.use_ssh, ssh_host = excluded.ssh_host, ssh_port = excluded.ssh_port,
     ssh_user = excluded.ssh_user, color = excluded.color, icon = excluded.icon, metadata = excluded.metadata,
     created_at = excluded.created_at, updated_at = excluded.updated_at, sync_version = excluded.sync_version,
-    deleted_at = excluded.deleted_at, seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes";
+    deleted_at = excluded.deleted_at, seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes"
+);
 
-const UPSERT_SAVED_QUERIES: &str = "
-INSERT INTO saved_queries (user_id, id, name, description, query, connection_id, tags, favorite, metadata, created_at,
+const UPSERT_SAVED_QUERIES: &str = concat!(
+    with_rows!(),
+    "INSERT INTO saved_queries (user_id, id, name, description, query, connection_id, tags, favorite, metadata, created_at,
     updated_at, sync_version, deleted_at, seq, device_id, bytes)
 SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.name', j.value ->> '$.item.description',
     j.value ->> '$.item.query', j.value ->> '$.item.connection_id', j.value -> '$.item.tags',
     j.value ->> '$.item.favorite', j.value -> '$.item.metadata', j.value ->> '$.created_at',
     j.value ->> '$.updated_at', j.value ->> '$.version', j.value ->> '$.deleted_at', j.value ->> '$.seq',
     j.value ->> '$.device', octet_length(j.value)
-FROM json_each(?2) AS j WHERE true
+FROM j WHERE true
 ON CONFLICT (user_id, id) DO UPDATE SET name = excluded.name, description = excluded.description,
     query = excluded.query, connection_id = excluded.connection_id, tags = excluded.tags,
     favorite = excluded.favorite, metadata = excluded.metadata, created_at = excluded.created_at,
     updated_at = excluded.updated_at, sync_version = excluded.sync_version, deleted_at = excluded.deleted_at,
-    seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes";
+    seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes"
+);
 
 /// Writes the rows `j` of the history, whose places in the line are `$seq`; what follows says where they come from.
 macro_rules! insert_query_history {
     ($seq:literal) => {
         concat!(
+            $crate::storage::libsql::items::with_rows!(),
             "INSERT INTO query_history (user_id, id, query, connection_id, executed_at, duration_ms, rows_affected, success,
                 error, metadata, sync_version, deleted_at, seq, device_id, bytes)
             SELECT ?1, j.value ->> '$.id', j.value ->> '$.item.query', j.value ->> '$.item.connection_id',
@@ -102,14 +115,15 @@ macro_rules! insert_query_history {
 pub(super) use insert_query_history;
 
 /// History is written once, so there is nothing to overwrite.
-const UPSERT_QUERY_HISTORY: &str =
-    concat!(insert_query_history!("j.value ->> '$.seq'"), "FROM json_each(?2) AS j WHERE true");
+const UPSERT_QUERY_HISTORY: &str = concat!(insert_query_history!("j.value ->> '$.seq'"), "FROM j");
 
 /// Turns rows of the history whose content was not loaded into tombstones: `?1` the user, `?2` the rows.
-pub(super) const BURY_QUERY_HISTORY: &str = "
-UPDATE query_history SET sync_version = j.value ->> '$.version', deleted_at = j.value ->> '$.deleted_at',
+pub(super) const BURY_QUERY_HISTORY: &str = concat!(
+    with_rows!(),
+    "UPDATE query_history SET sync_version = j.value ->> '$.version', deleted_at = j.value ->> '$.deleted_at',
     seq = j.value ->> '$.seq', device_id = j.value ->> '$.device'
-FROM json_each(?2) AS j WHERE user_id = ?1 AND query_history.id = j.value ->> '$.id'";
+FROM j WHERE user_id = ?1 AND query_history.id = j.value ->> '$.id'"
+);
 
 /// The columns of an item's row, in the order in which [`read`] takes them; `i` is the table.
 macro_rules! columns {
@@ -167,7 +181,7 @@ fn read_connection(row: super::Row) -> StoreResult<Start> {
         icon: row.optional_text("icon")?,
         metadata: row.json("metadata")?,
     };
-    let item = Item { content: Content::Connection(connection), created_at: row.time("created_at")? };
+    let item = Item { content: Arc::new(Content::Connection(connection)), created_at: row.time("created_at")? };
     let updated_at = row.time("updated_at")?;
     Ok((id, item, updated_at, row))
 }
@@ -188,7 +202,7 @@ fn read_saved_query(row: super::Row) -> StoreResult<Start> {
         favorite: row.flag("favorite")?,
         metadata: row.json("metadata")?,
     };
-    let item = Item { content: Content::SavedQuery(query), created_at: row.time("created_at")? };
+    let item = Item { content: Arc::new(Content::SavedQuery(query)), created_at: row.time("created_at")? };
     let updated_at = row.time("updated_at")?;
     Ok((id, item, updated_at, row))
 }
@@ -207,6 +221,6 @@ fn read_query_history(row: super::Row) -> StoreResult<Start> {
         metadata: row.json("metadata")?,
     };
     let executed_at = entry.executed_at;
-    let item = Item { content: Content::QueryHistory(entry), created_at: executed_at };
+    let item = Item { content: Arc::new(Content::QueryHistory(entry)), created_at: executed_at };
     Ok((id, item, executed_at, row))
 }

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::items::{self, columns};
@@ -27,6 +27,13 @@ const QUERY_HISTORY: &str = "
 SELECT i.id, i.executed_at, i.sync_version, i.seq, i.device_id, i.deleted_at
 FROM json_each(?2) AS j CROSS JOIN query_history AS i WHERE i.user_id = ?1 AND i.id = j.value";
 
+/// One row where the user has any conflict, and none where not, as is usual: then nothing is looked up.
+macro_rules! if_any_conflict {
+    () => {
+        "(SELECT 1 FROM conflicts WHERE user_id = ?1 LIMIT 1)"
+    };
+}
+
 const RECEIPTS: &str = "
 SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.seq
 FROM json_each(?3) AS j CROSS JOIN receipts AS r
@@ -35,7 +42,9 @@ WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value";
 const CONFLICTS_OF_RECEIPTS: &str = concat!(
     "SELECT ",
     conflicts::columns!(),
-    " FROM json_each(?3) AS j CROSS JOIN receipts AS r CROSS JOIN conflicts AS c
+    " FROM ",
+    if_any_conflict!(),
+    " CROSS JOIN json_each(?3) AS j CROSS JOIN receipts AS r CROSS JOIN conflicts AS c
     WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value AND c.user_id = ?1 AND c.id = r.conflict_id"
 );
 
@@ -44,7 +53,9 @@ const CONFLICTS_OF_RECEIPTS: &str = concat!(
 const CONFLICTS_OF_BRANCHES: &str = concat!(
     "SELECT ",
     conflicts::columns!(),
-    ", max(c.seq) FROM json_each(?3) AS j CROSS JOIN conflicts AS c
+    ", max(c.seq) FROM ",
+    if_any_conflict!(),
+    " CROSS JOIN json_each(?3) AS j CROSS JOIN conflicts AS c
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
         AND c.base_version = j.value ->> 2
     GROUP BY c.item_type, c.item_id, c.base_version, c.resolution, c.copy_id IS NULL"
@@ -54,14 +65,18 @@ const CONFLICTS_OF_BRANCHES: &str = concat!(
 const COPIED_CONNECTIONS: &str = concat!(
     "SELECT ",
     columns!(connections),
-    " FROM json_each(?3) AS j CROSS JOIN conflicts AS c CROSS JOIN connections AS i
+    " FROM ",
+    if_any_conflict!(),
+    " CROSS JOIN json_each(?3) AS j CROSS JOIN conflicts AS c CROSS JOIN connections AS i
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
         AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'connection'"
 );
 const COPIED_SAVED_QUERIES: &str = concat!(
     "SELECT ",
     columns!(saved_queries),
-    " FROM json_each(?3) AS j CROSS JOIN conflicts AS c CROSS JOIN saved_queries AS i
+    " FROM ",
+    if_any_conflict!(),
+    " CROSS JOIN json_each(?3) AS j CROSS JOIN conflicts AS c CROSS JOIN saved_queries AS i
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
         AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'saved_query'"
 );
@@ -142,29 +157,32 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
             ItemType::QueryHistory => (Part::HistoryKeys, QUERY_HISTORY),
         };
         parts.push(part);
-        statements.push(Statement::new(sql, [user.into(), json!(ids).to_string().into()]));
+        statements.push(Statement::new(sql, [user.into(), list(&ids).into()]));
     }
     if !touched.burials.is_empty() {
-        let by_entry = of_device(user, &DeviceId::nobody(), json!(touched.burials).to_string());
+        let by_entry = of_device(user, &DeviceId::nobody(), list(&touched.burials));
         parts.push(Part::Burials);
         statements.push(Statement::new(RECEIPTS, by_entry));
     }
     if !touched.changes.is_empty() {
-        let by_change = of_device(user, &touched.device, json!(touched.changes).to_string());
+        let by_change = of_device(user, &touched.device, list(&touched.changes));
         parts.extend([Part::Receipts, Part::MetConflicts]);
         statements.push(Statement::new(RECEIPTS, by_change.clone()));
         statements.push(Statement::new(CONFLICTS_OF_RECEIPTS, by_change));
     }
     if !touched.branches.is_empty() {
-        let branches: Vec<_> =
-            touched.branches.iter().map(|(key, base)| json!([key.item_type.name(), key.id, base])).collect();
-        let by_branch = of_device(user, &touched.device, json!(branches).to_string());
+        let branches: Vec<_> = touched.branches.iter().map(|(key, base)| (key.item_type, &key.id, base)).collect();
+        let by_branch = of_device(user, &touched.device, list(&branches));
         parts.extend([Part::BranchConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
         statements.push(Statement::new(CONFLICTS_OF_BRANCHES, by_branch.clone()));
         statements.push(Statement::new(COPIED_CONNECTIONS, by_branch.clone()));
         statements.push(Statement::new(COPIED_SAVED_QUERIES, by_branch));
     }
     (parts, statements)
+}
+
+fn list(keys: &impl Serialize) -> String {
+    serde_json::to_string(keys).expect("a list of texts and numbers")
 }
 
 fn of_device(user: Uuid, device: &DeviceId, keys: String) -> [Value; 3] {

@@ -129,10 +129,19 @@ impl fmt::Display for Finding {
 /// at most 128 levels.
 #[must_use]
 pub fn find(change: &Value) -> Option<Finding> {
-    let (path, kind) = in_value(change, "")?;
+    in_value(change, "").map(finding)
+}
+
+/// The first credential in the fields of one change, or None.
+#[must_use]
+pub fn find_below(change: &Map<String, Value>) -> Option<Finding> {
+    in_object(change, false).map(finding)
+}
+
+fn finding((path, kind): (String, Kind)) -> Finding {
     // Empty if the name of a top-level field is itself the credential.
     let path = if path.is_empty() { "change".to_owned() } else { path };
-    Some(Finding { path, kind })
+    Finding { path, kind }
 }
 
 /// Searches `value`, which is held by the field `name`. The path grows on the way back, so a
@@ -155,6 +164,9 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         return Some((field.to_owned(), Kind::Field(secret)));
     }
     fields.iter().find_map(|(name, value)| {
+        if field::is_known(name) {
+            return in_value(value, name).map(|(path, kind)| (join(name, &path), kind));
+        }
         // A key that is itself a credential must not show up in the path.
         if let Some(kind) = in_text(name, "") {
             return Some((String::new(), kind));

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::line::{key, second};
 use super::{Line, change, delete, upload};
 use crate::models::Strategy::{KeepBoth, LastWriteWins, UserChoice};
@@ -107,7 +109,7 @@ fn keeping_both_makes_one_copy_per_branch() {
     assert_eq!(line.shows(copy.as_str()), Some("sel"));
     assert_eq!(line.items.len(), 2);
     let stored = line.items[&key(copy.as_str())].item.clone().expect("it is loaded");
-    let name = stored.content.clone().name_mut().cloned();
+    let name = Arc::unwrap_or_clone(stored.content).name_mut().cloned();
     assert_eq!(name.as_deref(), Some("orders (conflicted copy, phone, 2027-01-15)"));
 }
 
@@ -259,9 +261,9 @@ fn each_choice_makes_a_new_version() {
     }
 }
 
-fn content(query: &str) -> Box<crate::models::Content> {
+fn content(query: &str) -> Arc<crate::models::Content> {
     match change("", "", query, 0, 0).edit {
-        crate::models::Edit::Put { content, .. } => Box::new(content),
+        crate::models::Edit::Put { content, .. } => content,
         crate::models::Edit::Delete => unreachable!("a change with a query is no deletion"),
     }
 }

@@ -1,6 +1,7 @@
 //! A user's line of changes in memory: what a store does, in the simplest way that can be right.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::models::{
     Change, ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemType, SavedQuery, Stored,
@@ -108,7 +109,7 @@ pub(super) fn change(id: &str, item: &str, query: &str, base: SyncVersion, at: i
         favorite: false,
         metadata: BTreeMap::new(),
     });
-    let edit = Edit::Put { content, created_at: None, expects_item: base > 0 };
+    let edit = Edit::Put { content: Arc::new(content), created_at: None, expects_item: base > 0 };
     Change { id: ChangeId::trusted(id), key: key(item), edit, updated_at: second(at), base }
 }
 

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tests::{Api, Call, Service, saved_query};
 
@@ -61,6 +63,20 @@ impl Account {
     pub(crate) async fn send(&self, call: Call) -> Value {
         self.api.send(call).await.expect(200)
     }
+
+    /// How long `call` takes, until its whole answer is there; nobody reads that.
+    pub(crate) async fn time(&self, call: Call) -> Duration {
+        time_of(&self.api, call).await
+    }
+}
+
+/// How long the service takes for `call`.
+pub(crate) async fn time_of(api: &Api, call: Call) -> Duration {
+    let begun = Instant::now();
+    let answer = api.send(call).await;
+    let time = begun.elapsed();
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    time
 }
 
 /// The data of one item: about what people save.

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use tests::{Call, Service};
 
-use crate::account::Account;
+use crate::account::{Account, time_of};
 use crate::floor::empty_handler;
 use crate::{compare, line, median};
 
@@ -28,8 +28,8 @@ async fn against_bytes(what: &str, account: &Account, call: &Call, rounds: usize
     let body = account.api.send(call.clone()).await.body;
     let what = format!("{what}, {} bytes / empty handler", body.len());
     let bare = empty_handler(body);
-    let floor = async || drop(bare.send(call.clone()).await.expect(200));
-    compare(&what, rounds, floor, async || drop(account.send(call.clone()).await)).await;
+    compare(&what, rounds, async || time_of(&bare, call.clone()).await, async || account.time(call.clone()).await)
+        .await;
 }
 
 /// The first download of everything, page by page.

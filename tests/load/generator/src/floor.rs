@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -31,7 +32,8 @@ impl BareTable {
         Self { file, items: 0 }
     }
 
-    pub(crate) async fn insert(&mut self, count: usize) {
+    /// Inserts `count` new rows, and tells how long that took.
+    pub(crate) async fn insert(&mut self, count: usize) -> Duration {
         let row = |index: usize| {
             let mut row = data();
             row["id"] = json!(format!("q{}", self.items + index));
@@ -41,7 +43,9 @@ impl BareTable {
         self.items += count;
         let rows = serde_json::to_string(&rows).expect("JSON");
         let statement = Statement::new(INSERT, ["the user".into(), rows.into()]);
+        let begun = Instant::now();
         self.file.write("bare", vec![statement]).await.expect("the rows are written");
+        begun.elapsed()
     }
 }
 

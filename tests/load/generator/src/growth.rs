@@ -33,21 +33,12 @@ async fn both(what: &str, floor: &mut Account, ours: &mut Account) {
         account.send(call).await;
     }
     let deltas = (floor.download(Some(&cursors.0), 1_000), ours.download(Some(&cursors.1), 1_000));
-    let delta = |account: &Account, call: &tests::Call| {
-        let (api, call) = (account.api.clone(), call.clone());
-        async move { drop(api.send(call).await.expect(200)) }
-    };
-    compare(
-        &format!("delta of 100 {what}"),
-        200,
-        async || delta(floor, &deltas.0).await,
-        async || delta(ours, &deltas.1).await,
-    )
-    .await;
+    let (small, large) = (async || floor.time(deltas.0.clone()).await, async || ours.time(deltas.1.clone()).await);
+    compare(&format!("delta of 100 {what}"), 200, small, large).await;
     for (count, rounds) in [(1, 200), (100, 50)] {
         let upload = async |account: &mut Account| {
             let call = account.upload(count);
-            account.send(call).await;
+            account.time(call).await
         };
         let what = format!("upload of {count} {what}");
         compare(&what, rounds, async || upload(floor).await, async || upload(ours).await).await;

@@ -13,7 +13,7 @@ pub(crate) async fn table() {
         let what = format!("upload of {count} new items / bare insert");
         let ours = async || {
             let call = account.upload(count);
-            account.send(call).await;
+            account.time(call).await
         };
         compare(&what, rounds, async || bare.insert(count).await, ours).await;
     }
