@@ -19,13 +19,14 @@ WHERE NOT EXISTS (SELECT 1 FROM sync_heads WHERE user_id = ?1 AND closed_at IS N
 ON CONFLICT (user_id, device_id) DO UPDATE SET head = excluded.head, cursor = excluded.cursor,
     previous = excluded.previous";
 
-/// The newest open conflicts that fit a page: `?1` user, `?6` limit, `?7` bytes.
+/// The newest open conflicts that fit a page: `?1` user, `?6` limit, `?7` bytes. A limit that is a parameter and nothing else is
+/// part of the plan: SQLite prepares the statement anew each time it is bound, which took most of the time of a poll.
 macro_rules! open_conflicts {
     () => {
         "open AS (
             SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total
             FROM (SELECT id, seq, bytes FROM conflicts WHERE user_id = ?1 AND resolved_at IS NULL
-                ORDER BY seq DESC LIMIT ?6)
+                ORDER BY seq DESC LIMIT ?6 + 0)
             WINDOW w AS (ORDER BY seq DESC)),
         shown AS (SELECT id, total FROM open WHERE total <= ?7 OR place = 1)"
     };
