@@ -34,8 +34,6 @@ pub(crate) struct Behind {
     pub(crate) accounts: Proxy,
     pub(crate) data: Proxy,
     pub(crate) sessions: Proxy,
-    /// Where Redis itself listens.
-    pub(crate) sessions_port: u16,
     pub(crate) token: String,
 }
 
@@ -48,20 +46,9 @@ impl Behind {
     /// As [`Self::start`], with `settings`.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let mut backends = Backends::servers().await;
-        let mut proxies = Vec::new();
-        let mut targets = Vec::new();
-        for store in Store::ALL {
-            let url = backends.url(store.setting());
-            let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a URL with a port");
-            let target: u16 = port.parse().expect("a port");
-            let proxy = Proxy::to(target).await;
-            *url = url.replace(&format!(":{target}"), &format!(":{}", proxy.port()));
-            proxies.push(proxy);
-            targets.push(target);
-        }
-        let [accounts, data, sessions] = proxies.try_into().ok().expect("three stores");
+        let [accounts, data, sessions] = backends.put_proxies().await;
         let service = Service::on(backends, settings).await;
-        let mut behind = Self { service, accounts, data, sessions, sessions_port: targets[2], token: String::new() };
+        let mut behind = Self { service, accounts, data, sessions, token: String::new() };
         let account = behind.service.api.sign_up("ada").await;
         account["token"].as_str().expect("a token").clone_into(&mut behind.token);
         behind

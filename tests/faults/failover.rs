@@ -8,7 +8,7 @@ use crate::behind::{Behind, download, is_out, login, ready};
 async fn a_primary_that_was_demoted_is_left() {
     let behind = Behind::start().await;
     behind.is_well().await;
-    RedisServer::demote(behind.sessions_port).await;
+    RedisServer::demote(behind.sessions.target()).await;
     for call in [ready(), download(), login(), Call::get("/api/auth/profile")] {
         is_out(&behind.send(call).await);
     }

@@ -7,7 +7,7 @@ use shared::clock::{Random, SystemRandom};
 use shared::config::Settings;
 use tokio::sync::Mutex;
 
-use crate::{PostgresServer, RedisServer, Sqld};
+use crate::{PostgresServer, Proxy, RedisServer, Sqld};
 
 /// The variable that makes the stories, the simulation and the server's tests run on real servers, if it is `servers`.
 const STORES: &str = "TEST_STORES";
@@ -59,6 +59,22 @@ impl Backends {
     pub fn url(&mut self, name: &str) -> &mut String {
         let setting = self.settings.iter_mut().find(|(setting, _)| *setting == name);
         &mut setting.unwrap_or_else(|| panic!("{name} is not set")).1
+    }
+
+    /// Puts a proxy before each server: that of accounts, of data, of sessions.
+    ///
+    /// # Panics
+    /// When there are no servers, or no port is free.
+    pub async fn put_proxies(&mut self) -> [Proxy; 3] {
+        let mut proxies = Vec::new();
+        for (_, url) in &mut self.settings {
+            let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a URL with a port");
+            let target = port.parse().expect("a port");
+            let proxy = Proxy::to(target).await;
+            *url = url.replace(&format!(":{target}"), &format!(":{}", proxy.port()));
+            proxies.push(proxy);
+        }
+        proxies.try_into().ok().expect("three servers")
     }
 
     /// The same stores for a further service, for as long as these are kept.

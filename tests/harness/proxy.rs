@@ -67,6 +67,11 @@ impl Proxy {
         self.port
     }
 
+    /// Where it leads.
+    pub fn target(&self) -> u16 {
+        self.shared.target.load(Ordering::SeqCst)
+    }
+
     /// From now on it does this.
     ///
     /// # Panics

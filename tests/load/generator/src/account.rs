@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Api, Call, Service, saved_query};
+use tests::{Api, Call, history, saved_query};
 
 /// Most changes of an upload.
 const MOST: usize = 5_000;
@@ -15,17 +15,26 @@ pub(crate) struct Account {
 
 impl Account {
     /// A new one named `name`.
-    pub(crate) async fn of(service: &Service, name: &str) -> Self {
-        let session = service.api.sign_up(name).await;
-        Self { api: service.api.clone(), token: session["token"].as_str().expect("a token").to_owned(), items: 0 }
+    pub(crate) async fn of(api: &Api, name: &str) -> Self {
+        let session = api.sign_up(name).await;
+        Self { api: api.clone(), token: session["token"].as_str().expect("a token").to_owned(), items: 0 }
     }
 
     /// An upload of `count` saved queries that are new.
     pub(crate) fn upload(&mut self, count: usize) -> Call {
+        self.changes("saved_query", &data(), count)
+    }
+
+    /// An upload of `count` entries of the history that are new.
+    pub(crate) fn upload_history(&mut self, count: usize) -> Call {
+        self.changes("query_history", &history("SELECT 1"), count)
+    }
+
+    fn changes(&mut self, item_type: &str, data: &Value, count: usize) -> Call {
         let change = |index: usize| {
             let id = format!("q{}", self.items + index);
-            json!({ "id": id, "item_type": "saved_query", "item_id": id, "action": "create", "sync_version": 0,
-                "updated_at": "2026-01-01T00:00:00Z", "data": data() })
+            json!({ "id": id, "item_type": item_type, "item_id": id, "action": "create", "sync_version": 0,
+                "updated_at": "2026-01-01T00:00:00Z", "data": data })
         };
         let changes: Vec<Value> = (0..count).map(change).collect();
         self.items += count;
@@ -56,7 +65,8 @@ impl Account {
         answer["sync_timestamp"].as_str().expect("a time").to_owned()
     }
 
-    fn call(&self, call: Call) -> Call {
+    /// `call` by this account.
+    pub(crate) fn call(&self, call: Call) -> Call {
         call.bearer(&self.token)
     }
 

@@ -9,7 +9,7 @@ use crate::{compare, line, median};
 /// Downloads, beside the same bytes from a handler that does nothing.
 pub(crate) async fn table() {
     let service = Service::start().await;
-    let mut account = Account::of(&service, "ada").await;
+    let mut account = Account::of(&service.api, "ada").await;
     account.grow(1_000).await;
     let cursor = account.cursor().await;
     let poll = account.download(Some(&cursor), 1_000);

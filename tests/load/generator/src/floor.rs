@@ -10,13 +10,19 @@ use tests::Api;
 
 use crate::account::data;
 
-/// The rows of an upload, and nothing besides: one statement, one transaction.
+/// The items of an upload, by one statement.
 const INSERT: &str = "
 INSERT INTO saved_queries (user_id, id, name, description, query, connection_id, tags, favorite, metadata, created_at,
     updated_at, sync_version, deleted_at, seq, device_id, bytes)
 SELECT ?1, value ->> '$.id', value ->> '$.name', value ->> '$.description', value ->> '$.query', NULL,
     value -> '$.tags', value ->> '$.favorite', value -> '$.metadata', 1767225600000000, 1767225600000000, 1, NULL,
     1767225600000000 + key, 'laptop', 500
+FROM json_each(?2)";
+
+/// What recognises a repeat of each of their changes.
+const INSERT_RECEIPTS: &str = "
+INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, seq)
+SELECT ?1, 'laptop', value ->> '$.id', 'saved_query', value ->> '$.id', 1, NULL, 1767225600000000 + key
 FROM json_each(?2)";
 
 /// The same rows in the same tables, without a service.
@@ -32,8 +38,17 @@ impl BareTable {
         Self { file, items: 0 }
     }
 
-    /// Inserts `count` new rows, and tells how long that took.
+    /// Inserts `count` new items, and tells how long that took.
     pub(crate) async fn insert(&mut self, count: usize) -> Duration {
+        self.write(count, &[INSERT]).await
+    }
+
+    /// The same with their receipts: all rows of an upload.
+    pub(crate) async fn insert_all(&mut self, count: usize) -> Duration {
+        self.write(count, &[INSERT, INSERT_RECEIPTS]).await
+    }
+
+    async fn write(&mut self, count: usize, sql: &[&'static str]) -> Duration {
         let row = |index: usize| {
             let mut row = data();
             row["id"] = json!(format!("q{}", self.items + index));
@@ -42,9 +57,9 @@ impl BareTable {
         let rows: Vec<_> = (0..count).map(row).collect();
         self.items += count;
         let rows = serde_json::to_string(&rows).expect("JSON");
-        let statement = Statement::new(INSERT, ["the user".into(), rows.into()]);
+        let statements = sql.iter().map(|sql| Statement::new(sql, ["the user".into(), rows.clone().into()])).collect();
         let begun = Instant::now();
-        self.file.write("bare", vec![statement]).await.expect("the rows are written");
+        self.file.write("bare", statements).await.expect("the rows are written");
         begun.elapsed()
     }
 }

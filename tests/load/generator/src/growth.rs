@@ -10,17 +10,17 @@ const USERS: usize = 10_000;
 /// The same for somebody with few items, and with many; alone, and among many. The floor is the small one.
 pub(crate) async fn table() {
     let service = Service::start().await;
-    let (mut small, mut large) = (Account::of(&service, "small").await, Account::of(&service, "large").await);
+    let (mut small, mut large) = (Account::of(&service.api, "small").await, Account::of(&service.api, "large").await);
     small.grow(1_000).await;
     large.grow(ITEMS).await;
     both("with 1,000,000 items / with 1,000", &mut small, &mut large).await;
 
     let (alone, among) = (Service::start().await, Service::start().await);
     for user in 0..USERS {
-        let mut other = Account::of(&among, &format!("user{user}")).await;
+        let mut other = Account::of(&among.api, &format!("user{user}")).await;
         other.grow(10).await;
     }
-    let (mut first, mut last) = (Account::of(&alone, "ada").await, Account::of(&among, "ada").await);
+    let (mut first, mut last) = (Account::of(&alone.api, "ada").await, Account::of(&among.api, "ada").await);
     first.grow(1_000).await;
     last.grow(1_000).await;
     both("among 10,000 users / alone", &mut first, &mut last).await;

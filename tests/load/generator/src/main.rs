@@ -1,6 +1,6 @@
 //! `tests/load/figures [TABLE…]`: what operations cost, beside bare floors that are measured in turns with them, so that a
 //! slow moment strikes both alike. Each figure is a median. The service runs in this process, on the embedded stores, with its
-//! files in memory; `memory` starts the server itself.
+//! files in memory; `server` starts the server itself, and `requests` real stores.
 #![expect(clippy::print_stdout, reason = "figures are what whoever runs this wants to see")]
 
 mod account;
@@ -8,13 +8,14 @@ mod downloads;
 mod floor;
 mod growth;
 mod logins;
-mod memory;
+mod requests;
+mod server;
 mod uploads;
 
 use std::time::Duration;
 
 /// The tables, by their names.
-const TABLES: [&str; 5] = ["uploads", "downloads", "growth", "logins", "memory"];
+const TABLES: [&str; 6] = ["uploads", "downloads", "growth", "logins", "requests", "server"];
 
 #[tokio::main]
 async fn main() {
@@ -23,13 +24,19 @@ async fn main() {
         panic!("there is no table {unknown}; there are: {}", TABLES.join(" "));
     }
     for table in TABLES.into_iter().filter(|table| asked.is_empty() || asked.iter().any(|name| name == table)) {
-        println!("\n{:<44} {:>11} {:>11} {:>7}", table, "floor", "ours", "ratio");
+        let columns = match table {
+            "requests" => ["PostgreSQL", "libSQL", "Redis"],
+            "server" => ["/health", "processor", "ratio"],
+            _ => ["floor", "ours", "ratio"],
+        };
+        println!("\n{table:<48} {:>11} {:>11} {:>7}", columns[0], columns[1], columns[2]);
         match table {
             "uploads" => uploads::table().await,
             "downloads" => downloads::table().await,
             "growth" => growth::table().await,
             "logins" => logins::table().await,
-            _ => memory::table().await,
+            "requests" => requests::table().await,
+            _ => server::table().await,
         }
     }
 }
@@ -55,7 +62,7 @@ async fn compare(
 
 fn line(what: &str, floor: Duration, ours: Duration) {
     let ratio = ours.as_secs_f64() / floor.as_secs_f64();
-    println!("{what:<44} {:>8.3} ms {:>8.3} ms {ratio:>7.2}", ms(floor), ms(ours));
+    println!("{what:<48} {:>8.3} ms {:>8.3} ms {ratio:>7.2}", ms(floor), ms(ours));
 }
 
 fn ms(time: Duration) -> f64 {

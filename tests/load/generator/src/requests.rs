@@ -1,0 +1,37 @@
+use serde_json::json;
+use tests::{Backends, Call, Service};
+
+use crate::account::Account;
+
+/// How often each store is asked by one call, on real servers: round trips through a proxy before each.
+pub(crate) async fn table() {
+    let mut backends = Backends::servers().await;
+    let proxies = backends.put_proxies().await;
+    let service = Service::on(backends, &[("RATE_LIMITS", "off")]).await;
+    let mut account = Account::of(&service.api, "ada").await;
+    let first = account.cursor().await;
+    let call = account.upload(1_000);
+    account.time(call).await;
+    let last = account.cursor().await;
+    let login = Call::post("/api/auth/login", &json!({ "username": "ada", "password": "Sesame42" }));
+    // The first time a connection has to make itself acquainted with the statements.
+    account.time(login.clone()).await;
+    let calls = [
+        ("poll of nothing", account.download(Some(&last), 1_000)),
+        ("delta of 100", account.download(Some(&first), 100)),
+        ("page of 1,000 of a first download", account.download(None, 1_000)),
+        ("upload of 1 new item", account.upload(1)),
+        ("upload of 100 new items", account.upload(100)),
+        ("upload of 1,000 new items", account.upload(1_000)),
+        ("upload of 100 new entries of the history", account.upload_history(100)),
+        ("login", login),
+    ];
+    for (what, call) in calls {
+        for proxy in &proxies {
+            proxy.trips();
+        }
+        account.time(call).await;
+        let [accounts, data, sessions] = proxies.each_ref().map(tests::Proxy::trips);
+        println!("{what:<48} {accounts:>11} {data:>11} {sessions:>7}");
+    }
+}
