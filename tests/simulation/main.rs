@@ -7,7 +7,6 @@
 //! `SIMULATION_SCHEDULES` says how many schedules are run (1,000 by default), `SIMULATION_SEED` runs a single one.
 
 mod actions;
-mod edits;
 mod verdict;
 mod world;
 

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tests::{Call, Device, Key, Known};
+use tests::{Call, Device, Key, Known, marker_in};
 
-use crate::edits::marker_in;
 use crate::world::World;
 
 impl World<'_> {

@@ -4,9 +4,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::models::Timestamp;
-use tests::{Call, Device, Service};
-
-use crate::edits::Edits;
+use tests::{Call, Device, Edits, Service};
 
 const STRATEGIES: [&str; 3] = ["last_write_wins", "keep_both", "user_choice"];
 

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tests::{Device, Key};
+
+use crate::{Device, Key};
 
 /// Everything that was ever written, by the unique marker that each edit leaves in its item.
 #[derive(Default)]
-pub(crate) struct Edits {
+pub struct Edits {
     made: BTreeSet<String>,
     replaced: BTreeSet<String>,
     /// Markers by device, item and base: one device's edits of one version are one edit that went on.
@@ -14,7 +15,7 @@ pub(crate) struct Edits {
 
 impl Edits {
     /// A marker for an edit that `device` is about to make of `key`; what the edit replaces is noted.
-    pub(crate) fn mark(&mut self, device: &Device, key: &Key) -> String {
+    pub fn mark(&mut self, device: &Device, key: &Key) -> String {
         self.replaces(device, key);
         let marker = format!("m{}.", self.made.len());
         self.made.insert(marker.clone());
@@ -24,7 +25,7 @@ impl Edits {
     }
 
     /// Notes that `device` is about to replace what it sees of `key`, knowingly.
-    pub(crate) fn replaces(&mut self, device: &Device, key: &Key) {
+    pub fn replaces(&mut self, device: &Device, key: &Key) {
         if let Some(seen) = device.sees(&key.0, &key.1) {
             self.replaced.extend(marker_in(&seen));
         }
@@ -34,7 +35,7 @@ impl Edits {
     }
 
     /// A marker that a user puts into a merge of `versions`, which it replaces.
-    pub(crate) fn merge(&mut self, versions: &[&Value]) -> String {
+    pub fn merge(&mut self, versions: &[&Value]) -> String {
         for version in versions {
             self.replaced.extend(marker_in(version));
         }
@@ -44,18 +45,23 @@ impl Edits {
     }
 
     /// Notes that what `marker` marks has been forgotten by right.
-    pub(crate) fn forget(&mut self, marker: String) {
+    pub fn forget(&mut self, marker: String) {
         self.replaced.insert(marker);
     }
 
+    /// Whether some edit has left this marker.
+    pub fn knows(&self, marker: &str) -> bool {
+        self.made.contains(marker)
+    }
+
     /// The markers that nobody replaced and `found` does not have.
-    pub(crate) fn missing(&self, found: &BTreeSet<String>) -> Vec<&String> {
+    pub fn missing(&self, found: &BTreeSet<String>) -> Vec<&String> {
         self.made.iter().filter(|marker| !self.replaced.contains(*marker) && !found.contains(*marker)).collect()
     }
 }
 
 /// The marker in an item's data.
-pub(crate) fn marker_in(data: &Value) -> Option<String> {
+pub fn marker_in(data: &Value) -> Option<String> {
     let text = data["query"].as_str().or_else(|| data["database"].as_str())?;
     let start = text.find('m')?;
     let end = text[start..].find('.')? + start + 1;
