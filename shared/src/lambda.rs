@@ -21,7 +21,6 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span, error_span, field};
 
 use crate::clock::SystemClock;
-use crate::config::Settings;
 use crate::http::{ClientAddress, RequestId};
 use crate::telemetry::{self, SPANS};
 
@@ -37,13 +36,13 @@ pub fn start(name: &'static str) {
     telemetry::emf::start(name);
 }
 
-/// [`Settings::load`], and what telemetry has to know of them.
+/// [`Settings::load`](crate::config::Settings::load), and what telemetry has to know of them.
 ///
 /// # Errors
 /// Names the variable that is wrong.
 #[cfg(feature = "secrets")]
-pub async fn settings() -> Result<Settings, String> {
-    let settings = Settings::load().await?;
+pub async fn settings() -> Result<crate::config::Settings, String> {
+    let settings = crate::config::Settings::load().await?;
     telemetry::learn(&settings);
     Ok(settings)
 }
