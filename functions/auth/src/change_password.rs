@@ -17,7 +17,7 @@ pub(crate) struct ChangePasswordRequest {
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
     /// 8 to 128 characters, with upper case, lower case and a digit.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     new_password: SecretString,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct ChangePasswordRequest {
     security(("bearer" = [])),
     request_body = ChangePasswordRequest,
     responses(
-        (status = 200, body = Done),
+        (status = 200, description = "The password is changed.", body = Done),
         (status = 401, description = "No valid token, or the current password is wrong", body = ErrorBody),
         (status = 409, description = "The password was changed by somebody else just now", body = ErrorBody),
         BodyFailures,

@@ -21,7 +21,6 @@ pub(crate) struct LoginRequest {
     #[schema(value_type = String, format = Password)]
     password: SecretString,
     /// What to call the device among the user's sessions; by default its `User-Agent`.
-    #[schema(nullable = false)]
     device: Option<String>,
 }
 
@@ -32,7 +31,7 @@ pub(crate) struct LoginRequest {
     tag = "auth",
     request_body = LoginRequest,
     responses(
-        (status = 200, body = Authenticated),
+        (status = 200, description = "The user is logged in.", body = Authenticated),
         (status = 401, description = "Name and password do not belong together", body = ErrorBody),
         BodyFailures,
         Failures

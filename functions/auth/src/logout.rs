@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
+use shared::http::{ApiError, AuthCalls, Caller, Failures, TokenFailures};
 use shared::telemetry::SecurityEvent;
 
 use crate::Auth;
@@ -12,7 +12,7 @@ use crate::service::Done;
     path = "/api/auth/logout",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, body = Done), (status = 401, body = ErrorBody), Failures)
+    responses((status = 200, description = "The session is ended.", body = Done), TokenFailures, Failures)
 )]
 pub(crate) async fn logout(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
     auth.gate.sessions.end(caller.user, caller.session.id).await?;

@@ -34,9 +34,10 @@ struct ResetPasswordPage<'a> {
 #[utoipa::path(
     get,
     path = "/verify-email",
+    operation_id = "verify_email_page",
     tag = "pages",
     params(("token" = Option<String>, Query, description = "Read by the page's script alone")),
-    responses((status = 200, content_type = "text/html", body = String), Failures)
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), Failures)
 )]
 pub(crate) async fn verify_email(State(auth): State<Auth>) -> Result<Response, ApiError> {
     let valid_for = &*lifetime(TokenPurpose::VerifyEmail);
@@ -47,9 +48,10 @@ pub(crate) async fn verify_email(State(auth): State<Auth>) -> Result<Response, A
 #[utoipa::path(
     get,
     path = "/reset-password",
+    operation_id = "reset_password_page",
     tag = "pages",
     params(("token" = Option<String>, Query, description = "Read by the page's script alone")),
-    responses((status = 200, content_type = "text/html", body = String), Failures)
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), Failures)
 )]
 pub(crate) async fn reset_password(State(auth): State<Auth>) -> Result<Response, ApiError> {
     let valid_for = &*lifetime(TokenPurpose::ResetPassword);

@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::deletion::Remains;
-use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, ErrorBody, Failures, JsonBody};
+use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, ErrorBody, Failures, JsonBody, TokenFailures};
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -22,9 +22,10 @@ pub(crate) struct Profile {
 #[utoipa::path(
     get,
     path = "/api/auth/profile",
+    operation_id = "show_profile",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, body = Profile), (status = 401, body = ErrorBody), Failures)
+    responses((status = 200, description = "The account.", body = Profile), TokenFailures, Failures)
 )]
 pub(crate) async fn show(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Profile>, ApiError> {
     let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
@@ -42,11 +43,12 @@ pub(crate) struct DeleteAccountRequest {
 #[utoipa::path(
     delete,
     path = "/api/auth/profile",
+    operation_id = "delete_profile",
     tag = "auth",
     security(("bearer" = [])),
     request_body = DeleteAccountRequest,
     responses(
-        (status = 200, body = Done),
+        (status = 200, description = "The account is deleted.", body = Done),
         (status = 401, description = "No valid token, or the password is wrong", body = ErrorBody),
         BodyFailures,
         Failures

@@ -13,7 +13,7 @@ use crate::tokens::{Authenticated, SESSION_LIFETIME};
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct RefreshRequest {
     /// The newest refresh token of the session.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     refresh_token: SecretString,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct RefreshRequest {
     tag = "auth",
     request_body = RefreshRequest,
     responses(
-        (status = 200, body = Authenticated),
+        (status = 200, description = "The new pair.", body = Authenticated),
         (status = 401, description = "The token is unknown, has expired, or was used before", body = ErrorBody),
         BodyFailures,
         Failures

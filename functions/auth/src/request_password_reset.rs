@@ -12,6 +12,7 @@ use crate::service::Done;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PasswordResetRequest {
     /// The address of the account.
+    #[schema(format = IdnEmail, max_length = 254)]
     email: String,
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct PasswordResetRequest {
     tag = "auth",
     request_body = PasswordResetRequest,
     responses(
-        (status = 200, body = Done),
+        (status = 200, description = "If there is such an account, a link is on its way.", body = Done),
         BodyFailures,
         Failures
     )

@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures};
+use shared::http::{ApiError, AuthCalls, Caller, Failures, TokenFailures};
 
 use crate::Auth;
 use crate::service::Done;
@@ -11,7 +11,15 @@ use crate::service::Done;
     path = "/api/auth/resend-verification",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, body = Done), (status = 401, body = ErrorBody), Failures)
+    responses(
+        (
+            status = 200,
+            description = "If the address still needs to be confirmed, a link is on its way.",
+            body = Done
+        ),
+        TokenFailures,
+        Failures
+    )
 )]
 pub(crate) async fn resend_verification(
     State(auth): State<Auth>,

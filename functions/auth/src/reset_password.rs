@@ -15,10 +15,10 @@ use crate::verify_email::parse_token;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ResetPasswordRequest {
     /// The token of the link in the mail.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     token: SecretString,
     /// 8 to 128 characters, with upper case, lower case and a digit.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     new_password: SecretString,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct ResetPasswordRequest {
     tag = "auth",
     request_body = ResetPasswordRequest,
     responses(
-        (status = 200, body = Done),
+        (status = 200, description = "The password is changed.", body = Done),
         (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
             body = ErrorBody),
         BodyFailures,

@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, PathId};
+use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, PathId, TokenFailures};
 use shared::models::{SessionId, Timestamp};
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -37,9 +37,23 @@ struct SessionRecord {
 #[utoipa::path(
     get,
     path = "/api/auth/sessions",
+    operation_id = "list_sessions",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, body = SessionList), (status = 401, body = ErrorBody), Failures)
+    responses(
+        (
+            status = 200,
+            description = "The sessions.",
+            body = SessionList,
+            links(("end" = (
+                operation_id = "end_session",
+                parameters(("id" = "$response.body#/sessions/0/id")),
+                description = "Ends the newest session."
+            )))
+        ),
+        TokenFailures,
+        Failures
+    )
 )]
 pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<SessionList>, ApiError> {
     let sessions = auth.gate.sessions.list(caller.user, auth.clock.now()).await?;
@@ -58,9 +72,10 @@ pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthCalls>) ->
 #[utoipa::path(
     delete,
     path = "/api/auth/sessions",
+    operation_id = "end_other_sessions",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, body = Done), (status = 401, body = ErrorBody), Failures)
+    responses((status = 200, description = "The other sessions are ended.", body = Done), TokenFailures, Failures)
 )]
 pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
     auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
@@ -72,13 +87,14 @@ pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCall
 #[utoipa::path(
     delete,
     path = "/api/auth/sessions/{id}",
+    operation_id = "end_session",
     tag = "auth",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The session's id")),
+    params(("id" = uuid::Uuid, Path, description = "The session's id")),
     responses(
-        (status = 200, body = Done),
-        (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
+        (status = 200, description = "The session is ended.", body = Done),
+        (status = 404, description = "There is no such session.", body = ErrorBody),
+        TokenFailures,
         Failures
     )
 )]

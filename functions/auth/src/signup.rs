@@ -16,14 +16,19 @@ use crate::tokens::Authenticated;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SignupRequest {
     /// 1 to 64 characters of any script, without `@`; compared without case.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]([^@\x00-\x1f\x7f-\x9f]*[^\s@\x00-\x1f\x7f-\x9f])?$"
+    )]
     username: String,
     /// An address of the user's, to which a link is mailed.
+    #[schema(format = IdnEmail, max_length = 254)]
     email: String,
     /// 8 to 128 characters, with upper case, lower case and a digit.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     password: SecretString,
     /// What to call the device among the user's sessions; by default its `User-Agent`.
-    #[schema(nullable = false)]
     device: Option<String>,
 }
 
@@ -34,7 +39,7 @@ pub(crate) struct SignupRequest {
     tag = "auth",
     request_body = SignupRequest,
     responses(
-        (status = 201, body = Authenticated),
+        (status = 201, description = "The account is made, and the user logged in.", body = Authenticated),
         (status = 409, description = "The name or the address is taken", body = ErrorBody),
         BodyFailures,
         Failures

@@ -14,7 +14,7 @@ use crate::service::Done;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct VerifyEmailRequest {
     /// The token of the link in the mail.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     token: SecretString,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct VerifyEmailRequest {
     tag = "auth",
     request_body = VerifyEmailRequest,
     responses(
-        (status = 200, body = Done),
+        (status = 200, description = "The address is confirmed.", body = Done),
         (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
             body = ErrorBody),
         BodyFailures,

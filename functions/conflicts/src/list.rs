@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, Caller, ConflictCalls, ErrorBody, Failures, Query};
+use shared::http::{ApiError, Caller, ConflictCalls, Failures, Query, TokenFailures};
 use shared::models::{ConflictRecord, FieldError, Timestamp, limits};
 use shared::storage::ConflictFilter;
 use utoipa::ToSchema;
@@ -25,14 +25,40 @@ pub(crate) struct ConflictList {
 #[utoipa::path(
     get,
     path = "/api/sync/conflicts",
+    operation_id = "list_conflicts",
     tag = "conflicts",
     security(("bearer" = [])),
     params(
-        ("status" = Option<String>, Query, description = "`open` (default), `resolved` or `all`"),
+        ("status" = inline(Option<ConflictFilter>), Query, description = "`open` (default), `resolved` or `all`"),
         ("limit" = Option<u32>, Query, description = "Most conflicts of the page", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before")
+        (
+            "cursor" = Option<String>,
+            Query,
+            description = "The `next_cursor` of the page before",
+            pattern = "^-?[0-9]{1,18}$"
+        )
     ),
-    responses((status = 200, body = ConflictList), (status = 401, body = ErrorBody), Failures)
+    responses(
+        (
+            status = 200,
+            description = "A page of conflicts.",
+            body = ConflictList,
+            links(
+                ("resolve" = (
+                    operation_id = "resolve_conflict",
+                    parameters(("id" = "$response.body#/conflicts/0/id")),
+                    description = "Settles the first conflict."
+                )),
+                ("next_page" = (
+                    operation_id = "list_conflicts",
+                    parameters(("cursor" = "$response.body#/next_cursor")),
+                    description = "The next page."
+                ))
+            )
+        ),
+        TokenFailures,
+        Failures
+    )
 )]
 pub(crate) async fn list(
     State(conflicts): State<Conflicts>,

@@ -5,7 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::http::{
-    ApiError, BodyFailures, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, PathId, invalid_field,
+    ApiError, BodyFailures, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, PathId, TokenFailures,
+    invalid_field,
 };
 use shared::models::{
     ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Strategy, Timestamp, Winner,
@@ -16,20 +17,59 @@ use utoipa::ToSchema;
 
 use crate::Conflicts;
 
-/// How to settle a conflict.
-#[derive(Debug, Deserialize, ToSchema)]
+/// How to settle a conflict, as it comes.
+#[derive(Debug, Deserialize)]
 pub(crate) struct ResolveRequest {
     /// `last_write_wins`, `keep_both` or `user_choice`.
-    #[schema(value_type = Strategy)]
     strategy: String,
     /// For `user_choice`: which version.
     #[serde(default)]
-    #[schema(nullable = false)]
     chosen_version: Option<ChosenVersion>,
     /// For `user_choice`, instead: what the user made of both, whole.
     #[serde(default)]
-    #[schema(value_type = Option<Content>, nullable = false)]
     merged_data: Option<Value>,
+}
+
+/// How to settle a conflict.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ResolveRequest)]
+enum ResolveBody {
+    /// By a rule.
+    ByRule {
+        /// Which.
+        strategy: Rule,
+    },
+    /// By choosing a version.
+    Chosen {
+        /// Always `user_choice`.
+        strategy: UserChoice,
+        /// Which version.
+        chosen_version: ChosenVersion,
+    },
+    /// By what the user made of both.
+    Merged {
+        /// Always `user_choice`.
+        strategy: UserChoice,
+        /// The item, whole.
+        #[schema(value_type = Content)]
+        merged_data: Value,
+    },
+}
+
+/// A strategy that needs no user.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Rule {
+    LastWriteWins,
+    KeepBoth,
+}
+
+/// The strategy of whoever has looked.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum UserChoice {
+    UserChoice,
 }
 
 /// One of the two versions in conflict.
@@ -61,16 +101,17 @@ pub(crate) struct ResolveAnswer {
 #[utoipa::path(
     post,
     path = "/api/sync/conflicts/{id}/resolve",
+    operation_id = "resolve_conflict",
     tag = "conflicts",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The conflict's id")),
-    request_body = ResolveRequest,
+    params(("id" = ConflictId, Path, description = "The conflict's id")),
+    request_body = ResolveBody,
     responses(
-        (status = 200, body = ResolveAnswer),
-        (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
+        (status = 200, description = "The conflict is settled.", body = ResolveAnswer),
+        (status = 404, description = "There is no such conflict.", body = ErrorBody),
         (status = 409, description = "Settled otherwise, or the item has moved on: the conflict as it is now",
          body = ErrorBody),
+        TokenFailures,
         BodyFailures,
         Failures
     )

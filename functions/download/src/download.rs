@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, Caller, DownloadCalls, ErrorBody, Failures, Query};
+use shared::http::{ApiError, Caller, DownloadCalls, Failures, Query, TokenFailures};
 use shared::models::{
     ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
     SavedQuery, Stored, SyncVersion, Timestamp, UserId, limits,
@@ -54,11 +54,24 @@ struct Tombstone {
     tag = "sync",
     security(("bearer" = [])),
     params(
-        ("device_id" = String, Query, description = "The id by which the device calls itself"),
+        ("device_id" = DeviceId, Query, description = "The id by which the device calls itself"),
         ("since" = Option<Timestamp>, Query, description = "The last `sync_timestamp`; without it, everything"),
         ("limit" = Option<u32>, Query, description = "Most items of the page", minimum = 1, maximum = 1000)
     ),
-    responses((status = 200, body = DownloadAnswer), (status = 401, body = ErrorBody), Failures)
+    responses(
+        (
+            status = 200,
+            description = "A page of what has changed.",
+            body = DownloadAnswer,
+            links(("next_page" = (
+                operation_id = "download",
+                parameters(("since" = "$response.body#/sync_timestamp")),
+                description = "What comes after."
+            )))
+        ),
+        TokenFailures,
+        Failures
+    )
 )]
 pub(crate) async fn download(
     State(downloads): State<Downloads>,

@@ -67,7 +67,12 @@ struct Fields {
 }
 
 /// Tells every limit.
-#[utoipa::path(get, path = "/api/sync/limits", tag = "sync", responses((status = 200, body = Limits)))]
+#[utoipa::path(
+    get,
+    path = "/api/sync/limits",
+    tag = "sync",
+    responses((status = 200, description = "The limits.", body = Limits))
+)]
 pub(crate) async fn limits(State(downloads): State<Downloads>) -> Json<Limits> {
     Json(Limits {
         request_bytes: most::UPLOAD_BYTES,

@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, Caller, DownloadCalls, ErrorBody, Failures};
+use shared::http::{ApiError, Caller, DownloadCalls, Failures, TokenFailures};
 use shared::models::{Device, DeviceId, Timestamp};
 use utoipa::ToSchema;
 
@@ -63,7 +63,7 @@ impl From<Device> for DeviceRecord {
     path = "/api/sync/status",
     tag = "sync",
     security(("bearer" = [])),
-    responses((status = 200, body = StatusAnswer), (status = 401, body = ErrorBody), Failures)
+    responses((status = 200, description = "What the user has.", body = StatusAnswer), TokenFailures, Failures)
 )]
 pub(crate) async fn status(
     State(downloads): State<Downloads>,

@@ -12,7 +12,12 @@ pub(crate) struct Alive {
 }
 
 /// Says that the process is alive, and touches nothing else.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Alive)))]
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "health",
+    responses((status = 200, description = "It is alive.", body = Alive))
+)]
 pub(crate) async fn health() -> Json<Alive> {
     Json(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }

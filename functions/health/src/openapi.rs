@@ -6,7 +6,12 @@ use http::header::CONTENT_TYPE;
 const DOCUMENT: &str = include_str!("../openapi.json");
 
 /// Describes this API in OpenAPI.
-#[utoipa::path(get, path = "/openapi.json", tag = "health", responses((status = 200, body = Object)))]
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "health",
+    responses((status = 200, description = "This document.", body = std::collections::HashMap<String, serde_json::Value>))
+)]
 pub(crate) async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT)
 }

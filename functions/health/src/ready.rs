@@ -25,7 +25,10 @@ pub(crate) struct Ready {
     get,
     path = "/ready",
     tag = "health",
-    responses((status = 200, body = Ready), (status = 503, description = "A store does not answer", body = ErrorBody))
+    responses(
+        (status = 200, description = "Every store answers.", body = Ready),
+        (status = 503, description = "A store does not answer", body = ErrorBody)
+    )
 )]
 pub(crate) async fn ready(State(stores): State<LazyStores>) -> Result<Json<Ready>, ApiError> {
     let stores = stores.get().await.map_err(ApiError::unavailable)?;

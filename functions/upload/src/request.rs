@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::http::{ApiError, from_json};
-use shared::models::{Action, Content, DeviceId, FieldError, ItemType, Strategy, SyncVersion, Timestamp, limits};
+use shared::models::{
+    Action, ChangeId, Content, DeviceId, FieldError, ItemId, ItemType, Strategy, SyncVersion, Timestamp, limits,
+};
 use shared::sync::{Rejection, Upload, intake};
 use utoipa::ToSchema;
 
@@ -9,15 +11,15 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct UploadRequest<'a> {
     /// The id by which the device calls itself.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(value_type = DeviceId)]
     device_id: String,
     /// When the device last heard from the server: the newest `sync_timestamp`.
     #[serde(default)]
-    #[schema(value_type = Option<Timestamp>, nullable = false)]
+    #[schema(value_type = Option<Timestamp>)]
     last_sync_at: Option<String>,
     /// How conflicts are settled; by default as the server is set, see `GET /api/sync/limits`.
     #[serde(default)]
-    #[schema(value_type = Option<Strategy>, nullable = false)]
+    #[schema(value_type = Option<Strategy>)]
     conflict_strategy: Option<String>,
     /// The changes, in the order in which they were made.
     #[serde(borrow)]
@@ -25,32 +27,44 @@ pub(crate) struct UploadRequest<'a> {
     changes: Vec<&'a RawValue>,
 }
 
+/// The JSON of an upload, compressed.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(crate) struct Compressed(Vec<u8>);
+
 /// One change of one item. Fields that the server does not know are ignored.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
 pub(crate) struct ChangeBody {
     /// What recognises a repeat; without it, the whole content does.
-    #[schema(min_length = 1, max_length = 128, nullable = false)]
-    id: Option<String>,
+    id: Option<ChangeId>,
     /// The item's kind.
     item_type: ItemType,
     /// The item's id, chosen by the device that made it.
-    #[schema(min_length = 1, max_length = 128)]
-    item_id: String,
+    item_id: ItemId,
     /// What was done.
     action: Action,
     /// The item, whole; not for a deletion. It never holds a credential.
-    #[schema(nullable = false)]
-    data: Option<Content>,
+    data: Option<ChangeData>,
     /// When it was done, by the device's clock. The history has its own time, and may leave this out.
-    #[schema(nullable = false)]
     updated_at: Option<Timestamp>,
     /// The version of the item that the device last saw; 0, or none, if it has seen none.
-    #[schema(minimum = 0, nullable = false)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 9007199254740991i64)]
     sync_version: Option<SyncVersion>,
     /// The SHA-256, in hex, of `data` in canonical JSON (RFC 8785).
-    #[schema(nullable = false)]
     checksum: Option<String>,
+}
+
+/// What an item says, as a device sends it.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChangeData {
+    /// What it says.
+    #[serde(flatten)]
+    content: Content,
+    /// The item's id once more, or nothing.
+    id: Option<ItemId>,
+    /// When it was made, by its maker's clock.
+    created_at: Option<Timestamp>,
 }
 
 /// An upload whose envelope is right, and those of its changes that are not.

@@ -1,12 +1,12 @@
 use axum::Json;
 use axum::extract::State;
-use shared::http::{ApiError, BodyFailures, Caller, ErrorBody, Failures, RawBody, UploadCalls, UserAgent};
+use shared::http::{ApiError, BodyFailures, Caller, Failures, RawBody, TokenFailures, UploadCalls, UserAgent};
 use shared::sync::RejectionCode;
 use shared::telemetry::{self, SecurityEvent, UploadFigures};
 
 use crate::Uploads;
 use crate::answer::UploadAnswer;
-use crate::request::{Parsed, UploadRequest, parse};
+use crate::request::{Compressed, Parsed, UploadRequest, parse};
 
 /// Takes what a device has changed. All that is applied is applied in one transaction; a repeat changes nothing and is
 /// answered as it was the first time. Up to 10 MB of JSON, after decompression.
@@ -18,14 +18,23 @@ use crate::request::{Parsed, UploadRequest, parse};
     request_body(
         content(
             (UploadRequest = "application/json"),
-            (Vec<u8> = "application/gzip"),
-            (Vec<u8> = "application/zstd")
+            (Compressed = "application/gzip"),
+            (Compressed = "application/zstd")
         ),
         description = "JSON, or the same compressed"
     ),
     responses(
-        (status = 200, body = UploadAnswer),
-        (status = 401, body = ErrorBody),
+        (
+            status = 200,
+            description = "What became of each change.",
+            body = UploadAnswer,
+            links(("resolve" = (
+                operation_id = "resolve_conflict",
+                parameters(("id" = "$response.body#/conflicts/0/id")),
+                description = "Settles the first conflict."
+            )))
+        ),
+        TokenFailures,
         BodyFailures,
         Failures
     )

@@ -237,16 +237,24 @@ pub struct ErrorBody {
 pub enum Failures {
     /// The path or the query is wrong.
     #[response(status = 400)]
-    InvalidRequest(#[to_schema] ErrorBody),
+    InvalidRequest(ErrorBody),
     /// Too many calls.
     #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds until the next call")))]
-    RateLimitExceeded(#[to_schema] ErrorBody),
+    RateLimitExceeded(ErrorBody),
     /// A defect.
     #[response(status = 500)]
-    InternalError(#[to_schema] ErrorBody),
+    InternalError(ErrorBody),
     /// An outage.
     #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds after which to try again")))]
-    ServiceUnavailable(#[to_schema] ErrorBody),
+    ServiceUnavailable(ErrorBody),
+}
+
+/// What an endpoint that asks for a token may answer besides, for the OpenAPI document.
+#[derive(IntoResponses)]
+pub enum TokenFailures {
+    /// There is no valid access token, or its session has ended.
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
 }
 
 /// What an endpoint that takes a body may answer besides, for the OpenAPI document.
@@ -254,8 +262,8 @@ pub enum Failures {
 pub enum BodyFailures {
     /// The body is too large.
     #[response(status = 413)]
-    PayloadTooLarge(#[to_schema] ErrorBody),
+    PayloadTooLarge(ErrorBody),
     /// The body is of a kind that is not understood.
     #[response(status = 415)]
-    UnsupportedMediaType(#[to_schema] ErrorBody),
+    UnsupportedMediaType(ErrorBody),
 }

@@ -13,7 +13,7 @@ mod zstd;
 
 pub use body::{JsonBody, RawBody, from_json};
 pub use cors::{Origins, cors};
-pub use error::{ApiError, BodyFailures, Code, ErrorBody, Failures, invalid_field};
+pub use error::{ApiError, BodyFailures, Code, ErrorBody, Failures, TokenFailures, invalid_field};
 pub use frame::{Frame, RequestId, framed};
 pub use gate::{AuthCalls, Caller, ConflictCalls, DownloadCalls, Gate, RateClass, UploadCalls};
 pub use path_id::PathId;

@@ -138,6 +138,7 @@ pub struct VersionRecord {
     /// Of what the server held: its version. Of what a device sent: the version it was based on.
     pub sync_version: SyncVersion,
     /// The device that wrote it; empty where it came from settling a conflict.
+    #[schema(value_type = String, max_length = 128)]
     pub device_id: DeviceId,
     /// Whether it is the item's deletion.
     pub deleted: bool,

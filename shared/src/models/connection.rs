@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, limits};
+use super::{Check, FieldError, Metadata, limits};
 
 /// The database systems that a connection can lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,44 +30,45 @@ pub struct Connection {
     pub database_type: DatabaseType,
     /// The server's name or address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     pub host: Option<String>,
     /// The server's port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 65535, nullable = false)]
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<i64>,
     /// The database's name, or for SQLite its path.
     #[schema(max_length = 4096)]
     pub database: String,
     /// The name to log in with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     pub username: Option<String>,
     /// Whether the connection goes through an SSH tunnel.
     #[serde(default)]
     pub use_ssh: bool,
     /// The tunnel's server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     pub ssh_host: Option<String>,
     /// The tunnel's port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 65535, nullable = false)]
+    #[schema(minimum = 1, maximum = 65535)]
     pub ssh_port: Option<i64>,
     /// The name to log in to the tunnel with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     pub ssh_user: Option<String>,
     /// The colour it is shown in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     pub color: Option<String>,
     /// The icon it is shown with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255, nullable = false)]
+    #[schema(max_length = 255)]
     pub icon: Option<String>,
     /// Whatever else the client keeps.
     #[serde(default)]
+    #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
 }
 

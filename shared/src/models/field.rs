@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::limits;
@@ -41,6 +42,11 @@ impl FieldError {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+}
+
+/// The whole number that `value` is, however it is written: 1, or 1.0, as some languages write every number.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64()?.to_string().parse().ok())
 }
 
 /// Most errors told of one object: nobody mends more than these at a time, and an answer must not outgrow its request.
@@ -99,5 +105,22 @@ impl Check {
 
     pub(crate) fn finish(self) -> Result<(), Vec<FieldError>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (value, number) in [(json!(5432), 5432), (json!(5432.0), 5432), (json!(-1.0), -1), (json!(0.0), 0)] {
+            assert_eq!(whole(&value), Some(number), "{value}");
+        }
+        for value in [json!(0.5), json!(1e300), json!(u64::MAX), json!("1"), json!(null)] {
+            assert_eq!(whole(&value), None, "{value}");
+        }
     }
 }

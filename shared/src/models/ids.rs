@@ -21,7 +21,7 @@ macro_rules! client_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
         #[serde(transparent)]
-        #[schema(value_type = String, min_length = 1, max_length = 128)]
+        #[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
         pub struct $name(Arc<str>);
 
         impl $name {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, Timestamp};
+use super::{Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, Timestamp, whole};
 
 /// The kinds of item that are synchronised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -69,7 +69,12 @@ impl Content {
     ///
     /// # Errors
     /// Every field that is wrong, by its path below `data`; of fields with a wrong type only the first.
-    pub fn parse(item_type: ItemType, data: serde_json::Value) -> Result<Self, Vec<FieldError>> {
+    pub fn parse(item_type: ItemType, mut data: serde_json::Value) -> Result<Self, Vec<FieldError>> {
+        for field in data.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+            if let Some(number) = whole(field) {
+                *field = number.into();
+            }
+        }
         let content = Self::stored(item_type, data).map_err(|error| vec![error])?;
         match &content {
             Self::Connection(connection) => connection.check()?,

@@ -11,6 +11,7 @@ mod field;
 mod ids;
 mod item;
 pub mod limits;
+mod metadata;
 mod query_history;
 mod saved_query;
 mod session;
@@ -30,4 +31,5 @@ pub use session::Session;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use user::{EmailAddress, Login, Role, User, Username};
 
-pub(crate) use field::Check;
+pub(crate) use field::{Check, whole};
+use metadata::Metadata;

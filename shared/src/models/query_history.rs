@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, Timestamp, limits};
+use super::{Check, FieldError, Metadata, Timestamp, limits};
 
 /// One query that was run. Written once; it can be deleted, but not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -17,19 +17,20 @@ pub struct QueryHistory {
     /// When it was run, by the client's clock.
     pub executed_at: Timestamp,
     /// How long it took, in milliseconds.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9007199254740991i64)]
     pub duration_ms: i64,
     /// How many rows it returned or changed; −1 where the database does not say.
-    #[schema(minimum = -1)]
+    #[schema(minimum = -1, maximum = 9007199254740991i64)]
     pub rows_affected: i64,
     /// Whether it succeeded.
     pub success: bool,
     /// Why it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 100000, nullable = false)]
+    #[schema(max_length = 100000)]
     pub error: Option<String>,
     /// Whatever else the client keeps.
     #[serde(default)]
+    #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
 }
 

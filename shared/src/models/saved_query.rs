@@ -3,7 +3,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, limits};
+use super::{Check, FieldError, Metadata, limits};
+
+/// A label of the user's own.
+#[derive(Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, min_length = 1, max_length = 128)]
+struct Tag(String);
 
 /// A query that the user keeps under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -13,24 +19,25 @@ pub struct SavedQuery {
     pub name: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 10000, nullable = false)]
+    #[schema(max_length = 10000)]
     pub description: Option<String>,
     /// Its text.
     #[schema(max_length = 1000000)]
     pub query: String,
     /// The connection it is meant for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 128, nullable = false)]
+    #[schema(max_length = 128)]
     pub connection_id: Option<String>,
     /// The user's own labels.
     #[serde(default)]
-    #[schema(max_items = 100)]
+    #[schema(value_type = Vec<Tag>, max_items = 100)]
     pub tags: Vec<String>,
     /// Whether it is among the favourites.
     #[serde(default)]
     pub favorite: bool,
     /// Whatever else the client keeps.
     #[serde(default)]
+    #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
 }
 

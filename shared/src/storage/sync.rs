@@ -113,7 +113,8 @@ pub trait Feed: Send + Sync {
 }
 
 /// Which conflicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum ConflictFilter {
     /// Those that wait for the user.
     Open,

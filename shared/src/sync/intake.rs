@@ -9,6 +9,7 @@ use super::path::join;
 use super::{Rejection, RejectionCode, canonical_hash, credentials, matches_checksum};
 use crate::models::{
     Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, ItemId, ItemKey, ItemType, Timestamp, limits,
+    whole,
 };
 
 type Fields = serde_json::Map<String, Value>;
@@ -98,7 +99,7 @@ fn describe(index: usize, fields: &Fields) -> ChangeHead {
         item_id: text("item_id"),
         action: text("action"),
         updated_at: text("updated_at"),
-        sync_version: fields.get("sync_version").and_then(Value::as_i64),
+        sync_version: fields.get("sync_version").and_then(whole),
     }
 }
 
@@ -115,8 +116,7 @@ fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
     };
     let base = match fields.get("sync_version") {
         None | Some(Value::Null) => 0,
-        Some(version) => version
-            .as_i64()
+        Some(version) => whole(version)
             .filter(|version| (0..=limits::INTEGER).contains(version))
             .ok_or_else(|| invalid("sync_version", "must be a whole number, 0 or more"))?,
     };
