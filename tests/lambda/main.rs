@@ -5,6 +5,7 @@ mod cloud;
 mod events;
 mod migrations;
 mod schedules;
+mod smuggling;
 mod story;
 mod trouble;
 mod watching;
