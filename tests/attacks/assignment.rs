@@ -4,9 +4,9 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::storage::MailKind::ResetPassword;
-use tests::{Call, Service};
+use tests::{Call, PASSWORD, Person, Service, try_login, write};
 
-use crate::people::{PASSWORD, Person, forget_password, try_login, write};
+use crate::people::forget_password;
 
 /// What an account has that nobody may set, as it is called in the API, in tables and elsewhere.
 fn privileges(id: &Value) -> Value {

@@ -3,9 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Answer, Call, Service, saved_query};
-
-use crate::people::{PASSWORD, Person, fields, try_login};
+use tests::{Answer, Call, PASSWORD, Person, Service, fields, saved_query, try_login};
 
 /// So deep that a reader which calls itself for each level runs out of stack.
 const DEEP: usize = 10_000;

@@ -1,15 +1,8 @@
 //! Small bodies that inflate to large ones are refused, and the server has not held them while it found out.
 
-use std::io::Write;
-
 use axum::http::Method;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::json;
-use tests::{Call, ServerProcess, scratch};
-
-use crate::people::{PASSWORD, Person};
+use tests::{Call, PASSWORD, Person, ServerProcess, gzip, scratch, zstd};
 
 /// How much more memory than before a server may ever have needed, in KiB: several times the largest body, and a small
 /// part of what a bomb holds.
@@ -17,16 +10,6 @@ const MOST_GROWTH_KIB: u64 = 120_000;
 
 /// What a block of Zstandard holds at most.
 const BLOCK_BYTES: u32 = 128 * 1_024;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
-}
-
-fn zstd(bytes: &[u8]) -> Vec<u8> {
-    compress_to_vec(bytes, CompressionLevel::Fastest)
-}
 
 /// A frame of `blocks` blocks, of four bytes each, that repeat a space (RFC 8878 §3.1.1). Its window, which is how much
 /// whoever inflates it must be able to look back on, has 2^`window_log` bytes.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use axum::http::Method;
 use serde_json::Value;
 use shared::storage::MailKind::{ResetPassword, VerifyEmail};
-use tests::{Answer, Call, Service};
+use tests::{Answer, Call, PASSWORD, Person, Service, try_login};
 
-use crate::people::{PASSWORD, Person, confirm, forget_password, from, try_login, try_sign_up};
+use crate::people::{confirm, forget_password, from, try_sign_up};
 
 /// All that an answer says, but for what differs from request to request.
 fn said(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {

@@ -3,11 +3,9 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::storage::MailKind::{ResetPassword, VerifyEmail};
-use tests::{Api, Call, Service};
+use tests::{Api, Call, PASSWORD, Person, Service, refresh, try_login};
 
-use crate::people::{
-    PASSWORD, Person, confirm, forget_password, from, refresh, reset_password, try_login, try_sign_up,
-};
+use crate::people::{confirm, forget_password, from, reset_password, try_sign_up};
 
 /// Calls a minute, for an address and for the logins of an account.
 const CALLS: usize = 20;

@@ -4,9 +4,9 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 use shared::clock::Clock;
 use shared::models::limits;
-use tests::{Call, Service, saved_query};
+use tests::{Call, PASSWORD, Person, Service, fields, saved_query, try_login};
 
-use crate::people::{PASSWORD, Person, fields, session_of, try_login};
+use crate::people::session_of;
 
 /// `count` characters.
 fn x(count: usize) -> String {

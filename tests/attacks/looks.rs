@@ -2,11 +2,9 @@
 
 use serde_json::json;
 use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail};
-use tests::{Call, Service, saved_query};
+use tests::{Call, PASSWORD, Person, Service, fields, saved_query, try_login, write};
 
-use crate::people::{
-    PASSWORD, Person, confirm, fields, forget_password, reset_password, try_login, try_sign_up, write,
-};
+use crate::people::{confirm, forget_password, reset_password, try_sign_up};
 
 /// The password of whoever imitates somebody.
 const ANOTHER: &str = "Imitate99";

@@ -3,9 +3,9 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
-use tests::{Call, Service};
+use tests::{Call, PASSWORD, Person, Service, fields, try_login};
 
-use crate::people::{PASSWORD, Person, confirm, fields, forget_password, reset_password, try_login, try_sign_up};
+use crate::people::{confirm, forget_password, reset_password, try_sign_up};
 
 #[tokio::test]
 async fn a_line_break_in_an_address_is_refused() {

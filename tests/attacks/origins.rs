@@ -2,9 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use tests::{Answer, Auth, Call, ROUTES, Service};
-
-use crate::people::{PASSWORD, Person};
+use tests::{Answer, Auth, Call, PASSWORD, Person, ROUTES, Service};
 
 /// Pages that are not of this machine, some of which look as if they were.
 const FOREIGN: [&str; 13] = [

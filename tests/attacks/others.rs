@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::storage::MailKind::VerifyEmail;
-use tests::{Service, connection, history};
+use tests::{Person, Service, connection, history, ids, write};
 
-use crate::people::{Person, encoded, ids, session_of, write};
+use crate::people::{encoded, session_of};
 
 async fn ada_and_eve(service: &Service) -> (Person, Person) {
     (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "eve").await)

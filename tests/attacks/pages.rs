@@ -3,9 +3,9 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::storage::MailKind::{ResetPassword, VerifyEmail};
-use tests::{Answer, Auth, Call, ROUTES, Service};
+use tests::{Answer, Auth, Call, PASSWORD, Person, ROUTES, Service, refresh, try_login};
 
-use crate::people::{PASSWORD, Person, confirm, encoded, forget_password, refresh, reset_password, try_login};
+use crate::people::{confirm, encoded, forget_password, reset_password};
 
 const PAGES: [&str; 2] = ["/verify-email", "/reset-password"];
 

@@ -3,9 +3,9 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::storage::MailKind::{ResetPassword, VerifyEmail};
-use tests::{Call, Service};
+use tests::{Call, PASSWORD, Person, Service, refresh};
 
-use crate::people::{PASSWORD, Person, confirm, forget_password, refresh, reset_password, session_of};
+use crate::people::{confirm, forget_password, reset_password, session_of};
 use crate::tokens::{DOORS, opens_everything, opens_nothing};
 
 async fn scene() -> (Service, Person) {

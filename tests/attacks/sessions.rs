@@ -2,9 +2,9 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Call, Service};
+use tests::{Call, PASSWORD, Person, Service, refresh};
 
-use crate::people::{PASSWORD, Person, refresh, session_of};
+use crate::people::session_of;
 
 /// Past the seconds for which a lost answer is forgiven.
 const PAST_THE_GRACE: i64 = 11;

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Call, ServerProcess, scratch};
+use tests::{Call, PASSWORD, Person, ServerProcess, scratch, try_login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::people::{PASSWORD, Person, try_login};
 
 /// Longer than the server's own patience, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);

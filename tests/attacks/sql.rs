@@ -3,9 +3,9 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Call, Service, connection, history};
+use tests::{Call, PASSWORD, Person, Service, connection, history, ids, try_login, write};
 
-use crate::people::{PASSWORD, Person, encoded, ids, session_of, try_login, try_sign_up, write};
+use crate::people::{encoded, session_of, try_sign_up};
 
 /// What ends a text, a statement or a comment in one dialect or another, and what asks for another user's rows.
 const TEXTS: [&str; 14] = [

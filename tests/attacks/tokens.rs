@@ -5,9 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Call, Service};
+use tests::{Call, Person, Service};
 
-use crate::people::{Person, part};
+use crate::people::part;
 
 /// The key that a `Service` signs with.
 const KEY: &[u8] = b"a signing key for tests, 32 bytes";

@@ -1,12 +1,8 @@
 //! What API Gateway makes of requests, and what is no request.
 
-use std::io::Write;
-
 use axum::http::Method;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use tests::{Call, Emulator, saved_query};
+use tests::{Call, Emulator, gzip, saved_query};
 use tokio::time::Instant;
 
 use crate::cloud::{Cloud, kept};
@@ -21,12 +17,6 @@ fn many(count: usize) -> Value {
     json!({ "device_id": "laptop", "changes": (0..count).map(change).collect::<Vec<_>>() })
 }
 
-fn compressed(body: &Value) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(body.to_string().as_bytes()).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_arrive_as_they_were_sent() {
     let cloud = Cloud::start().await;
@@ -35,7 +25,8 @@ async fn requests_arrive_as_they_were_sent() {
     let send = |call: Call| cloud.api.send(call.bearer(token));
 
     // Compressed, and so in base64.
-    let upload = Call::new(Method::POST, "/api/sync/upload").body("application/gzip", compressed(&many(900)));
+    let upload =
+        Call::new(Method::POST, "/api/sync/upload").body("application/gzip", gzip(many(900).to_string().as_bytes()));
     assert_eq!(send(upload).await.expect(200)["applied"].as_array().map(Vec::len), Some(900));
     // In an encoding that the gateway has undone, which only the header still tells.
     let upload = Call::post("/api/sync/upload", &many(1)).header("content-encoding", "gzip");

@@ -1,11 +1,7 @@
 //! Bodies that are wrong: one field at a time, and as a whole.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::Value;
+use tests::{gzip, zstd};
 
 /// What stands for a value that no [`Value`] can be.
 const PLACE: &str = "@@here@@";
@@ -147,16 +143,6 @@ pub(crate) fn wholes(right: &Value) -> Vec<Vec<u8>> {
     ];
     wholes.extend(values());
     wholes
-}
-
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
-}
-
-pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
-    compress_to_vec(bytes, CompressionLevel::Fastest)
 }
 
 /// Compressed bodies that are damaged, or lie about themselves.

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Api, Call, Device, ServerProcess, history, saved_query};
+use tests::{Answer, Api, Call, Device, ServerProcess, gzip, history, saved_query, zstd};
 
 use crate::accounts::sign_up;
-use crate::bodies::{gzip, zstd};
 
 /// Most changes of an upload.
 const CHANGES: usize = 5_000;

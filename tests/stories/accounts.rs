@@ -6,9 +6,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::storage::MailKind;
-use tests::{Api, Call, Service, history, saved_query};
+use tests::{Api, Call, PASSWORD, Person, Service, fields, history, refresh, saved_query, try_login, write};
 
-use crate::verbs::{DAY, PASSWORD, Person, fields, refresh, try_login, write};
+use crate::verbs::DAY;
 
 async fn sign_up(service: &Service, name: &str, email: &str, password: &str) -> tests::Answer {
     let body = json!({ "username": name, "email": email, "password": password });
@@ -101,10 +101,10 @@ async fn everything_wrong_with_a_sign_up_is_told_at_once() {
 #[tokio::test]
 async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
     let service = Service::start().await;
-    let mut ada = Person::joins(&service, "ada").await;
+    let mut ada = Person::joins(&service.api, "ada").await;
     for _ in 0..3 {
         service.clock.advance(DAY - 1);
-        let answer = refresh(&service, &ada.refresh_token).await.expect(200);
+        let answer = refresh(&service.api, &ada.refresh_token).await.expect(200);
         assert_eq!(answer["user"]["username"], "ada");
         let next = Person::holding(&service.api, "ada", &answer);
         assert_ne!(next.refresh_token, ada.refresh_token);
@@ -117,81 +117,81 @@ async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
 #[tokio::test]
 async fn a_lost_answer_to_a_refresh_is_forgiven_for_ten_seconds() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
-    let one_tab = refresh(&service, &ada.refresh_token).await.expect(200);
+    let ada = Person::joins(&service.api, "ada").await;
+    let one_tab = refresh(&service.api, &ada.refresh_token).await.expect(200);
     service.clock.advance(10);
-    let other_tab = refresh(&service, &ada.refresh_token).await.expect(200);
+    let other_tab = refresh(&service.api, &ada.refresh_token).await.expect(200);
     for tab in [one_tab, other_tab] {
         let tab = Person::holding(&service.api, "ada", &tab);
         assert_eq!(sessions(&tab).await.len(), 1);
-        refresh(&service, &tab.refresh_token).await.expect(200);
+        refresh(&service.api, &tab.refresh_token).await.expect(200);
     }
 }
 
 #[tokio::test]
 async fn a_stolen_refresh_token_ends_the_session() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let elsewhere = ada.logs_in().await;
-    let answer = refresh(&service, &ada.refresh_token).await.expect(200);
+    let answer = refresh(&service.api, &ada.refresh_token).await.expect(200);
     let next = Person::holding(&service.api, "ada", &answer);
     service.clock.advance(11);
-    refresh(&service, &ada.refresh_token).await.refused(401, "REFRESH_TOKEN_REUSED");
+    refresh(&service.api, &ada.refresh_token).await.refused(401, "REFRESH_TOKEN_REUSED");
     next.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
-    refresh(&service, &next.refresh_token).await.refused(401, "UNAUTHORIZED");
+    refresh(&service.api, &next.refresh_token).await.refused(401, "UNAUTHORIZED");
     assert!(is_let_in(&elsewhere).await, "the session of another login lives on");
 }
 
 #[tokio::test]
 async fn tokens_expire() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     service.clock.advance(DAY - 1);
     assert!(is_let_in(&ada).await);
     service.clock.advance(1);
     ada.gets("/api/auth/profile").await.refused(401, "TOKEN_EXPIRED");
     service.clock.advance(6 * DAY - 1);
-    let answer = refresh(&service, &ada.refresh_token).await.expect(200);
+    let answer = refresh(&service.api, &ada.refresh_token).await.expect(200);
     service.clock.advance(7 * DAY);
-    let late = refresh(&service, answer["refresh_token"].as_str().unwrap()).await;
+    let late = refresh(&service.api, answer["refresh_token"].as_str().unwrap()).await;
     assert_eq!(late.status, 401);
 }
 
 #[tokio::test]
 async fn what_is_no_token_lets_nobody_in() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let (signed, _) = ada.token.rsplit_once('.').unwrap();
     for token in ["", "nonsense", &ada.refresh_token, signed, &format!("{signed}."), &format!("{}x", ada.token)] {
         let answer = service.api.send(Call::get("/api/auth/profile").bearer(token)).await;
         answer.refused(401, "UNAUTHORIZED");
     }
     for token in ["", "nonsense", &ada.token, &"0".repeat(64)] {
-        assert_eq!(refresh(&service, token).await.status, 401, "{token}");
+        assert_eq!(refresh(&service.api, token).await.status, 401, "{token}");
     }
 }
 
 #[tokio::test]
 async fn logging_out_works_at_once() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let elsewhere = ada.logs_in().await;
     assert_eq!(ada.sends(Call::new(Method::POST, "/api/auth/logout")).await.expect(200)["success"], true);
     ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
-    refresh(&service, &ada.refresh_token).await.refused(401, "UNAUTHORIZED");
+    refresh(&service.api, &ada.refresh_token).await.refused(401, "UNAUTHORIZED");
     assert!(is_let_in(&elsewhere).await);
 }
 
 #[tokio::test]
 async fn sessions_are_seen_and_ended_by_their_owner_alone() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     service.clock.advance(3_600);
     let login = json!({ "username": "ada", "password": PASSWORD, "device": "Ada's phone" });
     let phone = service.api.send(Call::post("/api/auth/login", &login)).await.expect(200);
     let phone = Person::holding(&service.api, "ada", &phone);
     let third = ada.logs_in().await;
-    let eve = Person::joins(&service, "eve").await;
+    let eve = Person::joins(&service.api, "eve").await;
     service.clock.advance(3_600);
 
     let listed = sessions(&ada).await;
@@ -222,7 +222,7 @@ async fn sessions_are_seen_and_ended_by_their_owner_alone() {
 #[tokio::test]
 async fn a_new_password_ends_every_other_session() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let thief = ada.logs_in().await;
     let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
     let path = "/api/auth/change-password";
@@ -234,8 +234,8 @@ async fn a_new_password_ends_every_other_session() {
     ada.posts(path, &change(PASSWORD, "Barley77")).await.expect(200);
     assert!(is_let_in(&ada).await);
     assert!(!is_let_in(&thief).await);
-    assert_eq!(refresh(&service, &thief.refresh_token).await.status, 401);
-    refresh(&service, &ada.refresh_token).await.expect(200);
+    assert_eq!(refresh(&service.api, &thief.refresh_token).await.status, 401);
+    refresh(&service.api, &ada.refresh_token).await.expect(200);
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
     assert!(service.newest_mail(MailKind::PasswordChanged, "ada@example.com").await.is_some());
@@ -244,7 +244,7 @@ async fn a_new_password_ends_every_other_session() {
 #[tokio::test]
 async fn whoever_leaves_takes_everything_along() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let phone = ada.logs_in().await;
     let (mut laptop, now) = (ada.device("laptop"), service.clock.now());
     laptop.writes("saved_query", "q", saved_query("orders", "select 1"), now);
@@ -261,12 +261,12 @@ async fn whoever_leaves_takes_everything_along() {
     ada.sends(leave(PASSWORD)).await.expect(200);
     for session in [&ada, &phone] {
         session.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
-        assert_eq!(refresh(&service, &session.refresh_token).await.status, 401);
+        assert_eq!(refresh(&service.api, &session.refresh_token).await.status, 401);
     }
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     service.api.send(Call::post("/api/auth/verify-email", &link)).await.refused(410, "TOKEN_SPENT");
 
-    let newcomer = Person::joins(&service, "ada").await;
+    let newcomer = Person::joins(&service.api, "ada").await;
     let status = newcomer.gets("/api/sync/status").await.expect(200);
     assert_eq!(status["counts"], json!({ "connection": 0, "saved_query": 0, "query_history": 0 }));
     assert_eq!((&status["devices"], &status["open_conflicts"]), (&json!([]), &json!(0)));

@@ -1,26 +1,9 @@
 //! Uploads arrive plain, compressed, damaged, and far too large.
 
-use std::io::Write;
-
 use axum::http::Method;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::json;
 use shared::clock::Clock;
-use tests::{Answer, Call, Service};
-
-use crate::verbs::{Person, fields, write};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
-}
-
-fn zstd(bytes: &[u8]) -> Vec<u8> {
-    compress_to_vec(bytes, CompressionLevel::Fastest)
-}
+use tests::{Answer, Call, Person, Service, fields, gzip, write, zstd};
 
 async fn upload(ada: &Person, kind: &str, encoding: &str, body: Vec<u8>) -> Answer {
     ada.sends(Call::new(Method::POST, "/api/sync/upload").body(kind, body).header("content-encoding", encoding)).await
@@ -29,7 +12,7 @@ async fn upload(ada: &Person, kind: &str, encoding: &str, body: Vec<u8>) -> Answ
 #[tokio::test]
 async fn an_upload_may_be_compressed_under_either_header() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     for (item, kind, encoding, pack) in [
         ("plain", "application/json", "identity", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>),
         ("charset", "application/json; charset=utf-8", "", <[u8]>::to_vec),
@@ -48,7 +31,7 @@ async fn an_upload_may_be_compressed_under_either_header() {
 #[tokio::test]
 async fn a_bomb_is_refused() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let zeros = vec![b' '; 50_000_000];
     for (kind, encoding, bomb) in [
         ("application/gzip", "identity", gzip(&zeros)),
@@ -64,7 +47,7 @@ async fn a_bomb_is_refused() {
 #[tokio::test]
 async fn ten_megabytes_are_taken() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let body = json!({ "device_id": "laptop", "changes": [write(&service, "1", "q", "select 1", 0)] });
     let mut body = body.to_string().into_bytes();
     body.resize(10 * 1_024 * 1_024, b' ');
@@ -76,7 +59,7 @@ async fn ten_megabytes_are_taken() {
 #[tokio::test]
 async fn what_is_damaged_or_no_json_is_told_so() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let whole = gzip(br#"{"device_id":"laptop","changes":[]}"#);
     for (kind, body) in [
         ("application/gzip", whole[..whole.len() - 6].to_vec()),
@@ -98,7 +81,7 @@ async fn what_is_damaged_or_no_json_is_told_so() {
 #[tokio::test]
 async fn other_kinds_of_body_are_not_understood() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let body = json!({ "device_id": "laptop", "changes": [] }).to_string().into_bytes();
     for (kind, encoding) in [
         ("text/plain", "identity"),
@@ -117,7 +100,7 @@ async fn other_kinds_of_body_are_not_understood() {
 #[tokio::test]
 async fn five_thousand_changes_are_taken_and_not_one_more() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let at = service.clock.now().to_string();
     let change = |n: usize| {
         json!({ "item_type": "saved_query", "item_id": format!("q{n}"), "action": "create", "updated_at": at,

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Device, Service, saved_query};
+use tests::{Device, Person, Service, saved_query};
 
-use crate::verbs::{Person, choose};
+use crate::verbs::choose;
 
 /// Ada's laptop and phone, which both know version 1 of a query; a minute has passed.
 pub(crate) async fn two_devices(service: &Service, strategy: &str) -> (Person, Device, Device) {
-    let ada = Person::joins(service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let device = |id| ada.device(id).settling_by(strategy);
     let (mut laptop, mut phone) = (device("laptop"), device("phone"));
     types(service, &mut laptop, "select 1");

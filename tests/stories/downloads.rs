@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Device, Service, connection, history, saved_query};
+use tests::{Device, Person, Service, connection, fields, history, ids, saved_query, write};
 
-use crate::verbs::{DAY, Person, delete, fields, ids, write};
+use crate::verbs::{DAY, delete};
 
 async fn status(person: &Person) -> Value {
     person.gets("/api/sync/status").await.expect(200)
@@ -19,7 +19,7 @@ fn entries(page: &Value) -> usize {
 
 /// Ada with `count` queries, written one a minute from her laptop.
 async fn ada_with_queries(service: &Service, count: usize) -> (Person, Device) {
-    let ada = Person::joins(service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
     for n in 0..count {
         laptop.writes("saved_query", &format!("q{n}"), saved_query("orders", "select 1"), service.clock.now());
@@ -32,7 +32,7 @@ async fn ada_with_queries(service: &Service, count: usize) -> (Person, Device) {
 #[tokio::test]
 async fn whoever_has_written_nothing_gets_nothing() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let page = ada.downloads("").await;
     let empty = json!({ "connections": [], "saved_queries": [], "query_history": [], "deleted": [], "conflicts": [],
         "sync_timestamp": "1970-01-01T00:00:00.000000Z", "has_more": false, "reset": true });
@@ -44,7 +44,7 @@ async fn whoever_has_written_nothing_gets_nothing() {
 #[tokio::test]
 async fn what_one_device_writes_another_reads() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone"));
     let now = service.clock.now();
     laptop.writes("connection", "same", connection("shop"), now);
@@ -130,7 +130,7 @@ async fn small_pages_bring_everything_once_and_in_order() {
 #[tokio::test]
 async fn a_client_that_keeps_milliseconds_gets_through_the_smallest_pages() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let changes: Vec<Value> =
         (0..5).map(|n| write(&service, &n.to_string(), &format!("q{n}"), "select 1", 0)).collect();
     ada.uploads("laptop", &changes).await;
@@ -143,7 +143,7 @@ async fn a_client_that_keeps_milliseconds_gets_through_the_smallest_pages() {
 #[tokio::test]
 async fn a_page_of_large_items_has_at_most_four_megabytes() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     // Each quote takes two bytes on the wire.
     let text = "\"".repeat(480_000);
     for n in 0..10 {
@@ -169,7 +169,7 @@ async fn a_page_of_large_items_has_at_most_four_megabytes() {
 #[tokio::test]
 async fn large_conflicts_leave_room_for_one_another_and_for_the_items() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     for n in 0..4 {
         let item = format!("q{n}");
         ada.uploads("laptop", &[write(&service, &item, &item, &"'".repeat(1_000_000), 0)]).await;
@@ -277,7 +277,7 @@ async fn a_time_may_carry_an_offset_escaped_or_not() {
 #[tokio::test]
 async fn what_is_wrong_with_a_question_is_named() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let long = format!("device_id={}", "x".repeat(129));
     for (query, field) in [
         ("device_id=d&since=yesterday", "since"),

@@ -2,9 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Service};
-
-use crate::verbs::{Person, fields};
+use tests::{Answer, Call, Person, Service, fields};
 
 const LOCAL_PAGE: &str = "http://localhost:3000";
 
@@ -69,7 +67,7 @@ async fn a_route_that_needs_a_token_says_so_before_it_looks_at_anything_else() {
 #[tokio::test]
 async fn every_answer_carries_its_headers() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let mut request_ids = Vec::new();
     for (methods, path, _) in ROUTES {
         for name in methods.split(' ') {

@@ -3,9 +3,7 @@
 use axum::Extension;
 use serde_json::json;
 use shared::http::ClientAddress;
-use tests::{Answer, Api, Call, Service};
-
-use crate::verbs::{PASSWORD, Person, try_login};
+use tests::{Answer, Api, Call, PASSWORD, Person, Service, try_login};
 
 fn number(answer: &Answer, header: &str) -> u32 {
     answer.header(header).unwrap_or_else(|| panic!("there is no {header}")).parse().expect("a number")
@@ -42,7 +40,7 @@ async fn wears_out(service: &Service, person: &Person, call: &Call, limit: u32) 
 #[tokio::test]
 async fn each_kind_of_call_has_its_own_count_for_each_user() {
     let service = Service::with(&[]).await;
-    let (ada, bob) = (Person::joins(&service, "ada").await, Person::joins(&service, "bob").await);
+    let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
     let upload = Call::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": [] }));
     let download = Call::get("/api/sync/download?device_id=laptop");
     let conflicts = Call::get("/api/sync/conflicts");
@@ -59,7 +57,7 @@ async fn each_kind_of_call_has_its_own_count_for_each_user() {
 #[tokio::test]
 async fn the_count_is_kept_before_the_body_is_read() {
     let service = Service::with(&[]).await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let spoiled = Call::new(axum::http::Method::POST, "/api/sync/upload").body("text/plain", "no JSON");
     wears_out(&service, &ada, &spoiled, 10).await;
 }
@@ -67,7 +65,7 @@ async fn the_count_is_kept_before_the_body_is_read() {
 #[tokio::test]
 async fn every_answer_of_a_limited_route_tells_the_limit() {
     let service = Service::with(&[]).await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     for (call, status, limit) in [
         (Call::get("/api/sync/status").bearer("nonsense"), 401, 20),
         (Call::get("/api/sync/conflicts"), 401, 10),

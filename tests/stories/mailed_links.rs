@@ -3,9 +3,9 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
-use tests::{Answer, Call, Service};
+use tests::{Answer, Call, PASSWORD, Person, Service, fields, refresh, try_login};
 
-use crate::verbs::{DAY, PASSWORD, Person, fields, refresh, try_login};
+use crate::verbs::DAY;
 
 const ADDRESS: &str = "ada@example.com";
 const MINUTE: i64 = 60;
@@ -35,7 +35,7 @@ async fn is_verified(person: &Person) -> bool {
 #[tokio::test]
 async fn confirming_an_address_takes_one_press_and_brings_a_welcome() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let token = service.newest_token(VerifyEmail, ADDRESS).await;
     assert!(!is_verified(&ada).await);
     assert!(service.newest_mail(Welcome, ADDRESS).await.is_none());
@@ -53,7 +53,7 @@ async fn confirming_an_address_takes_one_press_and_brings_a_welcome() {
 #[tokio::test]
 async fn a_newer_link_ends_the_older() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let older = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(MINUTE);
     asks_for_another_link(&ada).await;
@@ -73,7 +73,7 @@ async fn a_newer_link_ends_the_older() {
 #[tokio::test]
 async fn one_link_a_minute_is_sent_to_an_account() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     service.deliver().await;
     for seconds in [1, MINUTE - 2] {
         service.clock.advance(seconds);
@@ -93,7 +93,7 @@ async fn one_link_a_minute_is_sent_to_an_account() {
 #[tokio::test]
 async fn what_is_no_longer_wanted_is_not_sent() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let token = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(MINUTE);
     asks_for_another_link(&ada).await;
@@ -106,7 +106,7 @@ async fn what_is_no_longer_wanted_is_not_sent() {
 #[tokio::test]
 async fn whoever_resets_a_password_has_confirmed_the_address() {
     let service = Service::start().await;
-    Person::joins(&service, "ada").await;
+    Person::joins(&service.api, "ada").await;
     let to_confirm = service.newest_token(VerifyEmail, ADDRESS).await;
     forgets_password(&service, ADDRESS).await.expect(200);
     let to_reset = service.newest_token(ResetPassword, ADDRESS).await;
@@ -120,7 +120,7 @@ async fn whoever_resets_a_password_has_confirmed_the_address() {
 #[tokio::test]
 async fn a_link_to_confirm_lasts_a_day() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let late = service.newest_token(VerifyEmail, ADDRESS).await;
     service.clock.advance(DAY - 1);
     asks_for_another_link(&ada).await;
@@ -141,7 +141,7 @@ async fn a_link_to_confirm_lasts_a_day() {
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_and_every_session_ends() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     forgets_password(&service, "ADA@example.com").await.expect(200);
     let token = service.newest_token(ResetPassword, ADDRESS).await;
     let error = resets(&service, &token, "weak").await.refused(400, "INVALID_REQUEST");
@@ -149,7 +149,7 @@ async fn a_forgotten_password_is_replaced_and_every_session_ends() {
 
     resets(&service, &token, "Barley77").await.expect(200);
     ada.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
-    assert_eq!(refresh(&service, &ada.refresh_token).await.status, 401);
+    assert_eq!(refresh(&service.api, &ada.refresh_token).await.status, 401);
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
     assert!(service.newest_mail(PasswordChanged, ADDRESS).await.is_some());
@@ -161,7 +161,7 @@ async fn a_forgotten_password_is_replaced_and_every_session_ends() {
 #[tokio::test]
 async fn a_link_to_a_new_password_lasts_an_hour() {
     let service = Service::start().await;
-    Person::joins(&service, "ada").await;
+    Person::joins(&service.api, "ada").await;
     forgets_password(&service, ADDRESS).await.expect(200);
     let token = service.newest_token(ResetPassword, ADDRESS).await;
     service.clock.advance(3_600);
@@ -176,7 +176,7 @@ async fn a_link_to_a_new_password_lasts_an_hour() {
 #[tokio::test]
 async fn whether_an_address_is_known_is_not_told() {
     let service = Service::start().await;
-    Person::joins(&service, "ada").await;
+    Person::joins(&service.api, "ada").await;
     let known = forgets_password(&service, ADDRESS).await;
     let unknown = forgets_password(&service, "bob@example.com").await;
     assert_eq!(known.expect(200), unknown.expect(200));
@@ -189,7 +189,7 @@ async fn whether_an_address_is_known_is_not_told() {
 #[tokio::test]
 async fn a_link_does_only_what_its_mail_said() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let to_confirm = service.newest_token(VerifyEmail, ADDRESS).await;
     resets(&service, &to_confirm, "Barley77").await.refused(410, "TOKEN_SPENT");
     try_login(&service.api, "ada", PASSWORD).await.expect(200);
@@ -221,7 +221,7 @@ async fn links_lead_where_the_service_is_set_to_live_whatever_a_request_claims()
 #[tokio::test]
 async fn a_page_never_spends_its_token() {
     let service = Service::start().await;
-    Person::joins(&service, "ada").await;
+    Person::joins(&service.api, "ada").await;
     forgets_password(&service, ADDRESS).await.expect(200);
     let to_confirm = service.newest_token(VerifyEmail, ADDRESS).await;
     let to_reset = service.newest_token(ResetPassword, ADDRESS).await;

@@ -5,14 +5,14 @@ use purge::Report;
 use serde_json::json;
 use shared::clock::Clock;
 use shared::models::UserId;
-use tests::{Call, Service, connection, history, saved_query};
+use tests::{Call, PASSWORD, Person, Service, connection, history, refresh, saved_query, try_login, write};
 
-use crate::verbs::{DAY, PASSWORD, Person, choose, delete, refresh, try_login, write};
+use crate::verbs::{DAY, choose, delete};
 
 #[tokio::test]
 async fn what_was_deleted_is_forgotten_after_thirty_days() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
     for (kind, data) in [
         ("connection", connection("shop")),
@@ -45,7 +45,7 @@ async fn what_was_deleted_is_forgotten_after_thirty_days() {
 #[tokio::test]
 async fn one_users_purge_is_no_other_users_horizon() {
     let service = Service::start().await;
-    let (ada, bob) = (Person::joins(&service, "ada").await, Person::joins(&service, "bob").await);
+    let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
     for person in [&ada, &bob] {
         person.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
     }
@@ -63,7 +63,7 @@ async fn one_users_purge_is_no_other_users_horizon() {
 #[tokio::test]
 async fn an_edit_of_an_item_from_before_the_purge_is_none_of_its_successor() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone").settling_by("user_choice"));
     laptop.writes("saved_query", "q", saved_query("q", "select 1"), service.clock.now());
     laptop.syncs().await;
@@ -87,7 +87,7 @@ async fn an_edit_of_an_item_from_before_the_purge_is_none_of_its_successor() {
 #[tokio::test]
 async fn a_settled_conflict_is_forgotten_after_thirty_days_and_an_open_one_never() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let written = ["settled", "open"].map(|item| write(&service, item, item, "select 1", 0));
     ada.uploads("laptop", &written).await;
     let changes = ["settled", "open"].map(|item| write(&service, item, item, "select 'phone'", 0));
@@ -114,10 +114,10 @@ async fn a_settled_conflict_is_forgotten_after_thirty_days_and_an_open_one_never
 #[tokio::test]
 async fn what_has_expired_is_removed_and_what_lives_is_left() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     service.deliver().await;
     service.clock.advance(DAY / 2);
-    let bob = Person::joins(&service, "bob").await;
+    let bob = Person::joins(&service.api, "bob").await;
     assert_eq!(service.purge().await, Report::default());
 
     service.deliver().await;
@@ -127,14 +127,14 @@ async fn what_has_expired_is_removed_and_what_lives_is_left() {
     // What Redis keeps is forgotten by itself.
     let of_sessions = if service.on_servers() { 0 } else { 2 };
     assert_eq!(service.purge().await.expired, 1 + of_sessions, "Bob's link, Ada's session and its refresh token");
-    assert_eq!(refresh(&service, &ada.refresh_token).await.status, 401);
-    refresh(&service, &bob.refresh_token).await.expect(200);
+    assert_eq!(refresh(&service.api, &ada.refresh_token).await.status, 401);
+    refresh(&service.api, &bob.refresh_token).await.expect(200);
     ada.logs_in().await;
 }
 
 /// Somebody with a saved query whose deletion was begun, and broke off there.
 async fn leaves_halfway(service: &Service) -> (Person, UserId) {
-    let ada = Person::joins(service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     ada.uploads("laptop", &[write(service, "1", "q", "select 1", 0)]).await;
     let profile = ada.gets("/api/auth/profile").await.expect(200);
     let user = profile["user"]["id"].as_str().and_then(|id| id.parse().ok()).expect("a user has an id");
@@ -147,7 +147,7 @@ async fn a_deletion_that_was_interrupted_is_followed_up() {
     let service = Service::start().await;
     let (ada, user) = leaves_halfway(&service).await;
     try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
-    let newcomer = Person::joins(&service, "ada").await;
+    let newcomer = Person::joins(&service.api, "ada").await;
 
     assert_eq!(service.purge().await.accounts, 1);
     ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");

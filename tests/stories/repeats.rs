@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Service, connection, saved_query};
+use tests::{Person, Service, connection, fields, saved_query, write};
 
-use crate::verbs::{DAY, Person, choose, delete, fields, write};
+use crate::verbs::{DAY, choose, delete};
 
 async fn upload(ada: &Person, device: &str, strategy: &str, changes: &[Value]) -> Value {
     let body = json!({ "device_id": device, "conflict_strategy": strategy, "changes": changes });
@@ -14,7 +14,7 @@ async fn upload(ada: &Person, device: &str, strategy: &str, changes: &[Value]) -
 #[tokio::test]
 async fn an_upload_whose_answer_was_lost_is_sent_again() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
     let now = service.clock.now();
     laptop.writes("saved_query", "q", saved_query("orders", "select 1"), now);
@@ -33,7 +33,7 @@ async fn an_upload_whose_answer_was_lost_is_sent_again() {
 #[tokio::test]
 async fn a_repeat_is_known_in_another_batch_under_another_strategy_and_after_others_wrote() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let first = [write(&service, "1", "q", "select 1", 0), write(&service, "2", "r", "select 1", 0)];
     let answer = upload(&ada, "laptop", "last_write_wins", &first).await;
     service.clock.advance(60);
@@ -53,7 +53,7 @@ async fn a_repeat_is_known_in_another_batch_under_another_strategy_and_after_oth
 #[tokio::test]
 async fn a_repeat_of_a_conflict_meets_the_same_conflict_as_it_stands_now() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     ada.uploads("laptop", &[write(&service, "1", "q", "select 'laptop'", 0)]).await;
     let change = write(&service, "2", "q", "select 'phone'", 0);
     let met = upload(&ada, "phone", "user_choice", std::slice::from_ref(&change)).await;
@@ -74,7 +74,7 @@ async fn a_repeat_of_a_conflict_meets_the_same_conflict_as_it_stands_now() {
 #[tokio::test]
 async fn a_repeat_does_not_bring_back_what_was_deleted_since_however_late_it_comes() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let mut change = write(&service, "1", "q", "select 1", 0);
     change["action"] = json!("create");
     let first = ada.uploads("laptop", std::slice::from_ref(&change)).await;
@@ -90,7 +90,7 @@ async fn a_repeat_does_not_bring_back_what_was_deleted_since_however_late_it_com
 #[tokio::test]
 async fn a_repeat_without_an_id_is_known_by_its_content() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let anonymous = |text: &str| {
         let mut change = write(&service, "", "q", text, 0);
         change.as_object_mut().unwrap().remove("id");
@@ -111,7 +111,7 @@ async fn a_repeat_without_an_id_is_known_by_its_content() {
 #[tokio::test]
 async fn a_repeat_within_one_upload_counts_once() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let change = write(&service, "1", "q", "select 1", 0);
     let answer = ada.uploads("laptop", &[change.clone(), write(&service, "2", "q", "select 2", 0), change]).await;
     assert_eq!(answer["applied"][0], answer["applied"][2]);
@@ -121,7 +121,7 @@ async fn a_repeat_within_one_upload_counts_once() {
 #[tokio::test]
 async fn change_ids_of_two_devices_never_meet() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     ada.uploads("laptop", &[write(&service, "1", "q", "select 'laptop'", 0)]).await;
     let answer = ada.uploads("phone", &[write(&service, "1", "r", "select 'phone'", 0)]).await;
     assert_eq!(answer["success"], true);
@@ -131,7 +131,7 @@ async fn change_ids_of_two_devices_never_meet() {
 #[tokio::test]
 async fn a_change_id_does_not_serve_for_two_items() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
     let answer = ada.uploads("laptop", &[write(&service, "1", "r", "select 1", 0)]).await;
     assert_eq!(answer["rejected"][0]["code"], "CHANGE_ID_REUSED");
@@ -143,7 +143,7 @@ async fn a_change_id_does_not_serve_for_two_items() {
 #[tokio::test]
 async fn what_was_rejected_can_be_mended_and_sent_under_the_same_id() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let mut change = write(&service, "1", "q", "select 1", 0);
     change["data"]["name"] = json!("");
     assert_eq!(ada.uploads("laptop", std::slice::from_ref(&change)).await["success"], false);

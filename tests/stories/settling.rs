@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Call, Device, Service, saved_query};
+use tests::{Call, Device, Person, Service, fields, ids, saved_query, write};
 
 use crate::conflicts::{saves, text, two_devices};
-use crate::verbs::{DAY, Person, choose, fields, ids, write};
+use crate::verbs::{DAY, choose};
 
 /// The phone's edit waits in an open conflict with the laptop's.
 async fn open_conflict(service: &Service) -> (Person, Device, Device, Value) {
@@ -232,7 +232,7 @@ async fn an_open_conflict_outlives_its_item() {
 async fn a_foreign_conflict_is_no_conflict_at_all() {
     let service = Service::start().await;
     let (_, _, _, conflict) = open_conflict(&service).await;
-    let eve = Person::joins(&service, "eve").await;
+    let eve = Person::joins(&service.api, "eve").await;
     assert_eq!(eve.conflicts("all").await, Vec::<Value>::new());
     eve.settles(&conflict, &choose("local")).await.refused(404, "NOT_FOUND");
     for id in ["nonsense", "%00", "a%2Fb", "%F0%9F%98%80"] {
@@ -246,7 +246,7 @@ async fn a_foreign_conflict_is_no_conflict_at_all() {
 #[tokio::test]
 async fn many_conflicts_come_in_pages_the_newest_first() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let all = |device: &str| -> Vec<Value> {
         let change = |n| write(&service, &format!("{device} {n}"), &format!("q{n}"), device, 0);
         (1..=5).map(change).collect()

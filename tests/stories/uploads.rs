@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::clock::Clock;
-use tests::{Service, connection, history, saved_query};
+use tests::{Person, Service, connection, fields, history, ids, saved_query, write};
 
-use crate::verbs::{DAY, Person, delete, fields, ids, write};
+use crate::verbs::{DAY, delete};
 
 /// A change that is right, for a test to spoil.
 fn change(id: &str) -> Value {
@@ -28,7 +28,7 @@ fn without(mut change: Value, field: &str) -> Value {
 #[tokio::test]
 async fn every_change_ends_in_exactly_one_list() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     ada.uploads("laptop", &[write(&service, "base", "met", "select 1", 0)]).await;
     service.clock.advance(60);
     let changes = [
@@ -59,7 +59,7 @@ async fn every_change_ends_in_exactly_one_list() {
 #[tokio::test]
 async fn what_is_wrong_with_a_change_is_told_by_field() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let long = "x".repeat(129);
     for (spoiled, field) in [
         (with(change("a"), "data.port", json!(70_000)), "data.port"),
@@ -101,7 +101,7 @@ async fn what_is_wrong_with_a_change_is_told_by_field() {
 #[tokio::test]
 async fn all_that_is_wrong_with_an_item_is_told_at_once() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let spoiled = with(with(change("a"), "data.port", json!(0)), "data.name", json!("x".repeat(256)));
     let answer = ada.uploads("laptop", &[spoiled]).await;
     assert_eq!(fields(&answer["rejected"][0]), ["changes[0].data.name", "changes[0].data.port"]);
@@ -110,7 +110,7 @@ async fn all_that_is_wrong_with_an_item_is_told_at_once() {
 #[tokio::test]
 async fn a_checksum_that_is_given_must_be_right() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     // RFC 8785 by hand: keys in order, 1.0 as 1, no escapes beyond the necessary.
     let data = json!({ "query": "select 'é'", "name": "q", "metadata": {}, "favorite": false, "tags": [], "x": 1.0 });
     let canonical = r#"{"favorite":false,"metadata":{},"name":"q","query":"select 'é'","tags":[],"x":1}"#;
@@ -128,7 +128,7 @@ async fn a_checksum_that_is_given_must_be_right() {
 #[tokio::test]
 async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repeated() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     for (field, value) in [
         ("password", json!("hunter2")),
         ("data.password", json!("hunter2")),
@@ -154,7 +154,7 @@ async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repe
 #[tokio::test]
 async fn an_item_that_would_not_fit_a_page_is_refused() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let of = |length: usize| write(&service, &length.to_string(), "q", &"\"".repeat(length), 0);
     let answer = ada.uploads("laptop", &[of(500_000), of(600_000), of(1_000_001)]).await;
     assert_eq!(ids(&answer["applied"], "change_id"), ["500000"]);
@@ -167,7 +167,7 @@ async fn an_item_that_would_not_fit_a_page_is_refused() {
 #[tokio::test]
 async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too_large() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let large = |device: &str| -> Vec<Value> {
         (0..8).map(|n| write(&service, &format!("{n}"), &format!("q{n}"), &device.repeat(190_000), 0)).collect()
     };
@@ -186,7 +186,7 @@ async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too
 #[tokio::test]
 async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let right = json!({ "device_id": "laptop", "changes": [change("a")] });
     for (field, value) in [
         ("device_id", json!("")),
@@ -213,7 +213,7 @@ async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
 #[tokio::test]
 async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_out() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let newer = with(with(change("a"), "data.colour_of_the_sky", json!("blue")), "mood", json!("good"));
     let sparse = json!({ "name": "least", "type": "sqlite", "database": "/tmp/a.db" });
     let sparse = with(with(change("b"), "data", sparse), "item_id", json!("least"));
@@ -230,7 +230,7 @@ async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_ou
 #[tokio::test]
 async fn a_device_never_conflicts_with_itself() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let day = [
         write(&service, "1", "q", "select 1", 0),
         write(&service, "2", "q", "select 2", 0),
@@ -248,7 +248,7 @@ async fn a_device_never_conflicts_with_itself() {
 #[tokio::test]
 async fn the_same_edit_on_two_devices_is_no_conflict() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
         let mut laptop = ada.device("laptop").settling_by(strategy);
         let mut phone = ada.device("phone").settling_by(strategy);
@@ -268,7 +268,7 @@ async fn the_same_edit_on_two_devices_is_no_conflict() {
 #[tokio::test]
 async fn history_is_written_once_and_can_only_be_deleted() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let entry = |id: &str, query: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "create", "data": history(query) });
     let remove = |id: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "delete" });
     for (device, change) in [("laptop", entry("1", "select 1")), ("phone", entry("2", "select 2"))] {
@@ -286,7 +286,7 @@ async fn history_is_written_once_and_can_only_be_deleted() {
 #[tokio::test]
 async fn an_update_from_before_the_purge_does_not_bring_a_deleted_item_back() {
     let service = Service::start().await;
-    let ada = Person::joins(&service, "ada").await;
+    let ada = Person::joins(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone"));
     laptop.writes("saved_query", "q", saved_query("orders", "select 1"), service.clock.now());
     laptop.syncs().await;
@@ -315,7 +315,7 @@ async fn an_update_from_before_the_purge_does_not_bring_a_deleted_item_back() {
 async fn an_upload_that_names_no_strategy_is_settled_as_the_server_is_set() {
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
         let service = Service::with(&[("RATE_LIMITS", "off"), ("CONFLICT_STRATEGY", strategy)]).await;
-        let ada = Person::joins(&service, "ada").await;
+        let ada = Person::joins(&service.api, "ada").await;
         ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
         let conflict = &ada.uploads("phone", &[write(&service, "1", "q", "select 2", 0)]).await["conflicts"][0];
         let resolution = if strategy == "user_choice" { json!(null) } else { json!(strategy) };
@@ -327,7 +327,7 @@ async fn an_upload_that_names_no_strategy_is_settled_as_the_server_is_set() {
 #[tokio::test]
 async fn the_same_ids_of_two_users_never_meet() {
     let service = Service::start().await;
-    let (ada, bob) = (Person::joins(&service, "ada").await, Person::joins(&service, "bob").await);
+    let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
     for (person, text) in [(&ada, "select 'ada'"), (&bob, "select 'bob'")] {
         let answer = person.uploads("laptop", &[write(&service, "1", "q", text, 0)]).await;
         assert_eq!(answer["applied"][0]["sync_version"], 1);
