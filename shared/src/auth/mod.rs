@@ -1,6 +1,7 @@
 //! Passwords and tokens: pure of HTTP and of any store.
 
 mod access_token;
+mod argon2id;
 mod hs256;
 mod opaque_token;
 mod password;

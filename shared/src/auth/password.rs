@@ -2,18 +2,15 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Params};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
+use super::argon2id::{Argon2id, LANES, MEMORY_KIB, PASSES};
+
 use crate::clock::{Random, random_bytes};
 use crate::models::limits;
-
-/// Kibibytes, passes and lanes of Argon2id: the first choice of OWASP's Password Storage Cheat Sheet for 19 MiB.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 
 /// Hashes at once: each takes its 19 MiB and a core.
 const CONCURRENT_HASHES: usize = 2;
@@ -72,6 +69,7 @@ pub enum Verdict {
 #[derive(Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
+    argon2: Arc<Argon2id>,
     random: Arc<dyn Random>,
     /// What is compared with where there is no account, so that both cost the same time.
     nobody: SecretString,
@@ -83,7 +81,7 @@ impl Passwords {
         let (salt, hash) = ("A".repeat(22), "A".repeat(43));
         let nobody = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}");
         let nobody = SecretString::from(nobody);
-        Self { permits: Arc::new(Semaphore::new(CONCURRENT_HASHES)), random, nobody }
+        Self { permits: Arc::new(Semaphore::new(CONCURRENT_HASHES)), argon2: Arc::default(), random, nobody }
     }
 
     /// The PHC string of `password`, with a fresh salt.
@@ -92,9 +90,9 @@ impl Passwords {
     /// When the process is shutting down.
     pub async fn hash(&self, password: &Password) -> Result<SecretString, HashingFailed> {
         let salt: [u8; 16] = random_bytes(&*self.random);
-        let password = password.clone();
+        let (argon2, password) = (Arc::clone(&self.argon2), password.clone());
         self.run(move || {
-            let hash = argon2().hash_password_with_salt(password.0.expose_secret().as_bytes(), &salt);
+            let hash = argon2.hash_password_with_salt(password.0.expose_secret().as_bytes(), &salt);
             hash.map(|hash| SecretString::from(hash.to_string())).map_err(|_| HashingFailed)
         })
         .await?
@@ -107,10 +105,10 @@ impl Passwords {
     pub async fn verify(&self, password: &Password, hash: Option<&SecretString>) -> Result<Verdict, HashingFailed> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).clone();
-        let password = password.clone();
+        let (argon2, password) = (Arc::clone(&self.argon2), password.clone());
         self.run(move || {
             let Ok(parsed) = PasswordHash::new(hash.expose_secret()) else { return Verdict::Wrong };
-            let right = argon2().verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
+            let right = argon2.verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
             match (exists && right, is_current(&parsed)) {
                 (false, _) => Verdict::Wrong,
                 (true, true) => Verdict::Right,
@@ -136,14 +134,6 @@ impl Passwords {
 #[error("the password could not be hashed")]
 pub struct HashingFailed;
 
-fn params() -> Params {
-    Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are within Argon2's bounds")
-}
-
-fn argon2() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params())
-}
-
 fn is_current(hash: &PasswordHash) -> bool {
     let Ok(used) = Params::try_from(hash) else { return false };
     hash.algorithm == Algorithm::Argon2id.ident()
@@ -154,6 +144,8 @@ fn is_current(hash: &PasswordHash) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::{Argon2, Version};
+
     use super::*;
     use crate::clock::SystemRandom;
 
