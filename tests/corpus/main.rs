@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use shared::sync::credentials::find;
 
 /// The least share of each, of a hundred: what is reached today. Both should be 98.
-const LEAST_PRECISION: f64 = 95.0;
-const LEAST_RECALL: f64 = 90.0;
+const LEAST_PRECISION: f64 = 95.5;
+const LEAST_RECALL: f64 = 93.5;
 
 /// An item, and whether it carries a credential.
 struct Labelled {

@@ -5,7 +5,7 @@ use super::{command, value};
 /// Whether the command that begins with `rest`, after the text `before`, carries a password.
 pub(super) fn has_password(before: &str, rest: &str) -> bool {
     let line = rest.lines().next().unwrap_or_default();
-    if line.starts_with(" as the password") {
+    if line.starts_with(" as the password") || line.starts_with(" as password") {
         return before.split_whitespace().next_back().is_some_and(|word| value::is_opaque(word) && is_secret(word));
     }
     let line = line.trim_start();
@@ -31,7 +31,18 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
             .is_some_and(|word| command::is_login(word, '/') && (word.contains('@') || value::is_opaque(word))),
         // Teradata: `.LOGON server/user,password`
         "logon" => words.next().is_some_and(|word| word.split_once(',').is_some_and(|(_, word)| is_secret(word))),
-        "login" | "creds" | "zugangsdaten" | "identifiants" => is_noted(arguments),
+        "login" | "creds" | "zugang" | "zugangsdaten" | "identifiants" => is_noted(arguments),
+        // "Log in with report / password"
+        "log" | "sign" => line.split_once(" with ").is_some_and(|(_, login)| is_noted(login)),
+        // Redis: `HELLO 3 AUTH user password`
+        "hello" if begins_line(before) => {
+            words.nth(1).is_some_and(|word| word.eq_ignore_ascii_case("auth")) && words.nth(1).is_some_and(is_secret)
+        }
+        // Windows: `net use X: … /user:name password`
+        "net" => {
+            let mut words = words.skip_while(|word| !word.to_ascii_lowercase().starts_with("/user:")).skip(1);
+            words.next().is_some_and(|word| !word.starts_with('/') && value::is_opaque(word) && is_secret(word))
+        }
         // `OPENROWSET('provider', 'server';'user';'password', …)`
         "openrowset" => arguments.split(';').nth(2).and_then(|rest| literal(rest, 0)).is_some_and(is_text),
         // ClickHouse: `s3('url', 'key', 'secret', …)`, `encrypt('aes-…', text, 'key')`
@@ -43,7 +54,8 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
 
 /// Notes such as `login: ada / password`, `creds ada:password`.
 fn is_noted(after: &str) -> bool {
-    let mut words = after.trim_start_matches([':', '=', ' ']).split_whitespace().take(3);
+    let after = after.trim_start_matches([':', '=', ' ']);
+    let mut words = after.strip_prefix("is ").unwrap_or(after).split_whitespace().take(3);
     let (user, sign, last) = (words.next().unwrap_or_default(), words.next(), words.next());
     let together = || user.split_once(':').or_else(|| user.split_once('/')).map(|(_, password)| password);
     let password = if sign == Some("/") { last } else { together() };
@@ -55,8 +67,14 @@ fn is_text(literal: &str) -> bool {
 }
 
 /// Procedures of SQL Server that are called without brackets, and which argument is the password.
-const PROCEDURES: [(&str, usize); 4] =
-    [("sp_addlogin", 1), ("sp_password", 1), ("sp_addlinkedsrvlogin", 4), ("sp_addremotelogin", 2)];
+const PROCEDURES: [(&str, usize); 6] = [
+    ("sp_addlogin", 1),
+    ("sp_password", 1),
+    ("sp_addapprole", 1),
+    ("sp_setapprole", 1),
+    ("sp_addlinkedsrvlogin", 4),
+    ("sp_addremotelogin", 2),
+];
 
 fn is_secret(word: &str) -> bool {
     command::is_secret(command::first_word(word))

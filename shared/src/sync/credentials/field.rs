@@ -67,6 +67,19 @@ fn is_login(name: Name, text: &str) -> bool {
         && pair.is_some_and(|password| !value::is_placeholder(password) && !password.contains(' '))
 }
 
+/// Whether `value`, in the field `name` of a connection, is more than a user or a host: `ada:password`,
+/// `ada:password@db.example.com`.
+pub(super) fn is_login_of_connection(name: &str, value: &Value) -> bool {
+    let Some(text) = value.as_str() else { return false };
+    let login = match name {
+        "username" | "user" | "login" | "ssh_user" => Some(text),
+        "host" | "hostname" | "ssh_host" | "server" => text.rsplit_once('@').map(|(login, _)| login),
+        _ => None,
+    };
+    let password = login.and_then(|login| login.split_once(':')).map(|(_, password)| password);
+    password.is_some_and(|password| !value::is_placeholder(password) && !password.contains(['/', ' ']))
+}
+
 /// Whether the fields of an object called `name` are columns on a screen, as in
 /// `column_widths: {"password": 120}`; there only texts can be secrets.
 pub(super) fn is_layout(name: &str) -> bool {
@@ -78,8 +91,9 @@ pub(super) fn is_layout(name: &str) -> bool {
 /// that holds such a value, and what it is.
 pub(super) fn described(fields: &Map<String, Value>) -> Option<(&'static str, Secret)> {
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
-    let value = fields.get("value")?;
-    let named = ["name", "key", "field", "header", "setting", "option"];
+    let values = ["value", "default", "default_value"];
+    let (field, value) = values.into_iter().find_map(|field| Some((field, fields.get(field)?)))?;
+    let named = ["name", "key", "field", "header", "setting", "option", "type", "kind"];
     let name = named.iter().find_map(|field| text(field).and_then(names::classify))?;
-    carries(name, value).then_some(("value", name.secret))
+    carries(name, value).then_some((field, name.secret))
 }

@@ -174,6 +174,9 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         if let Some(secret) = field::secret(name, value).filter(|_| !layout || value.is_string()) {
             return Some((name.clone(), Kind::Field(secret)));
         }
+        if field::is_login_of_connection(name, value) {
+            return Some((name.clone(), Kind::UrlPassword));
+        }
         in_value(value, name).map(|(path, kind)| (join(name, &path), kind))
     })
 }

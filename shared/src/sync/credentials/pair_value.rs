@@ -9,9 +9,9 @@ use super::{
 /// Whether the value at the start of `rest` is a secret, given its name and how it is linked.
 pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> bool {
     let unescaped = rest.trim_start_matches('\\');
-    let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘'));
+    let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘' | '«'));
     if let Some(quote) = quote {
-        let value = until_quote(&unescaped[quote.len_utf8()..], quote);
+        let value = until_quote(&unescaped[quote.len_utf8()..], quote).map(str::trim);
         return value.is_some_and(|value| quoted_is_secret(name, value, link));
     }
     // `Key (token)=(…) already exists`
@@ -72,7 +72,7 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
     let word = value.trim_end_matches(['.', ':', '!', '?']);
     let password = matches!(name.secret, Secret::Password | Secret::Passphrase | Secret::Secret);
     let opaque = value::is_opaque(word) && !word.contains("://");
-    let named = names::classify(word).is_some() && word.contains(['_', '.']);
+    let named = names::classify(word).is_some() && (word.contains(['_', '.']) || is_camel(word));
     let ends = after.is_empty() || after.starts_with(['\n', '\r', ',', ';', ')', '"', '\'', '*', '`', '&', '|', '}']);
     match link {
         _ if value::is_status_word(word) => false,
@@ -81,7 +81,13 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
         Link::Tight => opaque && !named || password && !named && word.len() >= 3 && names::classify(word).is_none(),
         Link::Loose => opaque && !named || password && !named && ends && word.len() >= 4 && !word.contains('/'),
         Link::InSentence => opaque && !named,
-        Link::Is => (password || word.len() >= 8) && opaque && !named && !is_identifier(word),
+        Link::Is => {
+            (password || word.len() >= 8) && (opaque || password && is_phrase(word)) && !named && !is_identifier(word)
+        }
+        // A generated one, by its length.
+        Link::Beside if word.len() >= 32 && word.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            value::is_long_opaque(word)
+        }
         Link::Beside => {
             password
                 && name.secret != Secret::Secret
@@ -90,6 +96,20 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
                 && !word.contains(['(', '=', '/', '@', '.'])
         }
     }
+}
+
+/// `newPwd`: the name of a variable.
+fn is_camel(word: &str) -> bool {
+    let hump = word.chars().zip(word.chars().skip(1)).any(|(one, next)| one.is_lowercase() && next.is_uppercase());
+    hump && word.starts_with(char::is_lowercase) && word.chars().all(char::is_alphabetic)
+}
+
+/// `Garden-Tree-Runner`: words that were put together to be remembered.
+fn is_phrase(word: &str) -> bool {
+    let parts = word.split(['-', '.', '_']);
+    parts.clone().count() >= 3
+        && parts.clone().all(|part| !part.is_empty() && part.chars().all(char::is_alphabetic))
+        && parts.filter(|part| part.starts_with(char::is_uppercase)).count() >= 2
 }
 
 /// `users2`, `tokens_2024`: more likely the name of a thing than a password.
@@ -137,6 +157,7 @@ fn until_quote(rest: &str, quote: char) -> Option<&str> {
     let close = match quote {
         '“' => '”',
         '‘' => '’',
+        '«' => '»',
         same => same,
     };
     let (end, last) = rest.char_indices().take(4096).find(|&(_, c)| c == close || c == '\n')?;

@@ -52,7 +52,8 @@ pub(super) fn find(text: &str) -> Option<Kind> {
             || is_variable(&text[start..end]) && link == Link::Tight
             || *connection.get_or_insert_with(|| is_connection(text));
         let before = text[..start].trim_end_matches(' ');
-        let in_sentence = before.len() < start && before.ends_with(char::is_alphanumeric);
+        let belongs = before.ends_with("'s") || before.ends_with("’s");
+        let in_sentence = before.len() < start && before.ends_with(char::is_alphanumeric) && !belongs;
         let link = if link == Link::Loose && in_sentence { Link::InSentence } else { link };
         if is_secret(name, link, rest, strong) {
             return Some(Kind::Pair(name.secret));
@@ -61,9 +62,11 @@ pub(super) fn find(text: &str) -> Option<Kind> {
     None
 }
 
-/// `<password>…</password>`
+/// `<password>…</password>`, `<property name="password">…</property>`
 fn element(text: &str, start: usize, end: usize) -> Option<Secret> {
-    let rest = text[end..].strip_prefix('>').filter(|_| text[..start].ends_with('<'))?;
+    let named = |_: &&str| text[..start].rsplit('<').next().is_some_and(|tag| tag.contains("name=\""));
+    let tag = text[end..].strip_prefix('>').filter(|_| text[..start].ends_with('<'));
+    let rest = tag.or_else(|| text[end..].strip_prefix("\">").filter(named))?;
     let close = rest.bytes().take(WINDOW).position(|b| b == b'<')?;
     let (value, close) = rest.split_at_checked(close)?;
     let name = names::classify(&text[start..end])?;
@@ -86,6 +89,7 @@ pub(super) fn names_secret(text: &str) -> bool {
         let attached = word.eq_ignore_ascii_case("key") && text[end..].trim_start().starts_with(['\'', '"']);
         attached
             || signature(word).is_some()
+            || file_key(text, start, word).is_some()
             || names::classify(word).is_some()
             || two_words(text, start, word).is_some()
     })
@@ -130,6 +134,10 @@ fn word_around(text: &str, at: usize) -> (usize, usize) {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
+    // The colon of Chinese and Japanese.
+    if let Some(colon) = text[at.min(end)..end].find('：') {
+        end = at + colon;
+    }
     (start, end.max(start))
 }
 
@@ -143,15 +151,38 @@ fn pair(text: &str, start: usize, end: usize) -> Option<(Name, Link, &str)> {
     {
         return None;
     }
-    let name = signature(word).or_else(|| names::classify(word)).or_else(|| two_words(text, start, word))?;
+    // The name of a secret in AWS Secrets Manager.
+    if word.eq_ignore_ascii_case("secret") && text[..start].ends_with(':') && text[..start].contains("arn:aws") {
+        return None;
+    }
+    let name = signature(word)
+        .or_else(|| file_key(text, start, word))
+        .or_else(|| names::classify(word))
+        .or_else(|| two_words(text, start, word))?;
     let (link, rest) = link(&text[start + word.len()..], flag)?;
     Some((name, link, rest))
+}
+
+/// `file:shop.db?cipher=sqlcipher&key=…`: there, a key is the password of the file.
+fn file_key(text: &str, start: usize, word: &str) -> Option<Name> {
+    let is_key = ["key", "hexkey"].iter().any(|name| word.eq_ignore_ascii_case(name));
+    let is_file = text[..start].ends_with(['?', '&']) && (text.starts_with("file:") || text.contains("cipher="));
+    let name = Name { secret: Secret::Key, weak: false, hashed: false, directory: false, plural: false };
+    (is_key && is_file).then_some(name)
 }
 
 /// The signature of a presigned URL opens it like a password.
 fn signature(word: &str) -> Option<Name> {
     let known = ["sig", "x-amz-signature", "x-goog-signature"].iter().any(|name| word.eq_ignore_ascii_case(name));
-    known.then_some(Name { secret: Secret::Token, weak: true, hashed: false, directory: false, plural: false })
+    // `fs.azure.account.key.shop.dfs.core.windows.net=…`
+    let account = word.to_ascii_lowercase().contains("account.key.");
+    (known || account).then_some(Name {
+        secret: Secret::Token,
+        weak: true,
+        hashed: false,
+        directory: false,
+        plural: false,
+    })
 }
 
 /// "API key", "private key": the word before decides what a key is.
@@ -189,6 +220,8 @@ fn link(rest: &str, flag: bool) -> Option<(Link, &str)> {
         ('=', after)
     } else if let Some(after) = spaced.strip_prefix(':').filter(|after| !after.starts_with(':')) {
         (':', after)
+    } else if let Some(after) = spaced.strip_prefix('：') {
+        (':', after)
     } else {
         return beside(closed, spaced, flag);
     };
@@ -202,7 +235,10 @@ fn link(rest: &str, flag: bool) -> Option<(Link, &str)> {
 
 /// `name is value`, `--name value`, `name value`.
 fn beside<'a>(closed: &'a str, spaced: &'a str, flag: bool) -> Option<(Link, &'a str)> {
-    for verb in ["is ", "was ", "→ ", "-> ", "to ", "ist ", "lautet "] {
+    for verb in [
+        "— ", "– ", "- ", "is ", "was ", "→ ", "-> ", "to ", "ist ", "lautet ", "est ", "es ", "è ", "é ", "jest ",
+        "är ",
+    ] {
         if let Some(value) = spaced.strip_prefix(verb) {
             return Some((Link::Is, skip_spaces(value)));
         }
@@ -211,9 +247,14 @@ fn beside<'a>(closed: &'a str, spaced: &'a str, flag: bool) -> Option<(Link, &'a
         return None;
     }
     // "password for all users: …", "pw for the reader is …"
-    if ["for ", "of ", "für ", "von ", "pour ", "para ", "de "].iter().any(|word| spaced.starts_with(word)) {
+    let belongs = [
+        "for ", "of ", "für ", "von ", "vom ", "der ", "des ", "pour ", "para ", "per ", "de ", "del ", "du ", "do ",
+        "da ", "di ", "della ", "dla ", "voor ", "van ", "för ", "для ", "от ",
+    ];
+    if belongs.iter().any(|word| spaced.starts_with(word)) {
         let near = spaced.bytes().take(60).take_while(|b| *b != b'\n').count();
-        let ends = [":", "=", " is ", " ist ", " lautet ", " est "];
+        let ends =
+            [":", "=", " — ", " – ", " is ", " ist ", " lautet ", " est ", " es ", " è ", " é ", " jest ", " är "];
         let found = ends.iter().filter_map(|end| Some((spaced.get(..near)?.find(end)?, end.len()))).min()?;
         return spaced.get(found.0 + found.1..).map(|value| (Link::Is, skip_spaces(value)));
     }

@@ -20,6 +20,7 @@ const STATUS: &[&str] = &[
     "deprecated", "revoked", "disabled", "enabled", "locked", "active", "inactive", "pending",
     "unexpected", "managed", "generated", "random", "sha256", "sha512", "scram-sha-256", "base64",
     "refresh", "bearer", "access", "who", "what", "we", "i", "you", "there", "then", "first",
+    "read", "write", "admin", "delete", "list", "create", "update", "manage", "view", "all",
     "select", "null,", "lookup", "column,", "expires", "rotate", "rotates", "todo",
 ];
 

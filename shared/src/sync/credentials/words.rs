@@ -6,13 +6,15 @@ pub(super) const PASSWORD: &[&str] = &[
     "password", "passwords", "passwd", "pwd", "pwds", "pw", "passcode", "passwort", "kennwort",
     "contraseña", "contrasena", "senha", "motdepasse", "passe", "wachtwoord", "haslo", "hasło",
     "heslo", "losenord", "lösenord", "пароль", "密码", "密碼", "パスワード", "비밀번호", "passwrd", "pswd",
-    "passwds", "requirepass", "masterauth", "userpass", "passw", "psw",
+    "passwds", "requirepass", "masterauth", "userpass", "passw", "psw", "passord", "şifre", "sifre",
+    "jelszó", "jelszo", "salasana", "adgangskode", "parool", "口令", "암호", "暗証番号", "密码是", "密码为", "密碼是",
+    "パスワードは",
 ];
 
 /// Words after a secret's name that turn it into a name for something about the secret.
 #[rustfmt::skip]
 pub(super) const ABOUT: &[&str] = &[
-    "count", "counts", "column", "columns", "col", "cols", "field", "fields", "policy", "policies",
+    "digestor", "count", "counts", "column", "columns", "col", "cols", "field", "fields", "policy", "policies",
     "length", "len", "size", "min", "max", "hint", "hints", "expires", "expiry", "expire",
     "expired", "expiration", "expiring", "at", "date", "time", "timestamp", "ts", "age", "days",
     "day", "ttl", "timeout", "lifetime", "duration", "changed", "change", "changes", "updated",
@@ -58,7 +60,6 @@ pub(super) const SWITCHES: &[&str] = &[
     "includes", "exclude", "display", "reveal", "toggle", "max", "min", "num", "number", "count",
     "total", "avg", "average", "sum", "should", "must", "mask", "force", "contains", "supports",
     "want", "wants", "rotate", "expire", "expires", "redact", "primary", "foreign", "store",
-    "clear",
 ];
 
 /// Words before `token` that make it something other than a credential.
@@ -71,7 +72,7 @@ pub(super) const OTHER_TOKENS: &[&str] = &[
     "cancellation", "concurrency", "idempotency", "word", "sub", "invalid", "reward", "game",
     "governance", "base", "quote", "native", "collateral", "lp", "unexpected", "reasoning",
     "prompt", "used", "erc20", "fungible", "spent", "per", "context", "snapshot", "paging",
-    "change", "watch", "etag", "fencing", "lock",
+    "change", "watch", "etag", "fencing", "lock", "cell",
 ];
 
 /// Words before `pass` that make it a ticket, a stage or a result.
@@ -90,7 +91,7 @@ pub(super) const KEYS: &[&str] = &[
     "master", "auth", "deploy", "cipher", "crypto", "aes", "hmac", "pgp", "gpg", "symmetric",
     "enc", "unseal", "recovery", "fernet", "anon", "webhook", "jwt", "apikey", "xapi",
     "sharedaccess", "sas", "wrapping", "authorization", "functions", "sslprivate", "cryptographic",
-    "sqlcipher", "dek", "kek", "stripe", "openai", "sendgrid", "mailgun", "pre",
+    "sqlcipher", "clickhouse", "dek", "kek", "stripe", "openai", "sendgrid", "mailgun", "pre",
 ];
 
 /// Words before `key` that make it a private key.

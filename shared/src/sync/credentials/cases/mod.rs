@@ -1,5 +1,6 @@
 //! Named cases, grouped by idea. To add one, add a line to a table.
 
+mod families;
 mod fields;
 mod sql_pass;
 mod sql_refuse;

@@ -41,7 +41,12 @@ const SECRETS: &[(&str, u32, Kind)] = &[
     ("decryptbypassphrase", 0, Kind::EncryptionKey),
     ("sign", 1, Kind::EncryptionKey),
     ("verify", 1, Kind::EncryptionKey),
-    // Table functions of ClickHouse.
+    ("set_wallet", 1, Kind::SetsPassword),
+    ("set_authentication", 2, Kind::SetsPassword),
+    ("login", 1, Kind::SetsPassword),
+    ("getconnection", 2, Kind::SetsPassword),
+    // Table functions and engines of ClickHouse.
+    ("mongodb", 4, Kind::SetsPassword),
     ("remote", 4, Kind::SetsPassword),
     ("remotesecure", 4, Kind::SetsPassword),
     ("mysql", 4, Kind::SetsPassword),
@@ -53,7 +58,7 @@ const SECRETS: &[(&str, u32, Kind)] = &[
 /// Functions whose first argument goes into their result.
 #[rustfmt::skip]
 const FIRST_PART: &[&str] = &[
-    "md5", "sha", "sha1", "sha2", "sha224", "sha256", "sha384", "sha512", "digest", "hashbytes",
+    "md5", "sha", "sha1", "sha2", "sha224", "sha256", "sha384", "sha512", "digest",
     "encode", "hex", "unhex", "to_base64", "from_base64", "lower", "upper", "trim", "cast",
     "convert", "compress", "quote_literal", "nullif", "char", "text", "convert_to", "decode",
     "string_to_array", "to_char", "ltrim", "rtrim", "reverse", "bcrypt", "hashsync", "hash",
@@ -73,7 +78,7 @@ const ALL_PARTS: &[&str] = &[
 const PAIRS: &[&str] = &[
     "json_set", "json_insert", "json_replace", "jsonb_set", "jsonb_insert", "json_object",
     "jsonb_build_object", "json_build_object", "hstore", "set_config", "json_array_append",
-    "jsonb_object", "map", "set", "setitem", "append",
+    "jsonb_object", "map", "set", "setitem", "append", "option", "setproperty", "put", "header",
 ];
 
 /// Whether the function fills a template, as `format` of PostgreSQL does.
@@ -100,7 +105,10 @@ pub(super) fn argument(name: &str, index: u32, is_method: bool) -> Argument {
     }
     if listed(PAIRS) || is_format(name) {
         Argument::Pair
-    } else if listed(ALL_PARTS) || index == 0 && listed(FIRST_PART) {
+    } else if listed(ALL_PARTS)
+        || index == 1 && name.eq_ignore_ascii_case("hashbytes")
+        || index == 0 && listed(FIRST_PART)
+    {
         Argument::Part
     } else {
         Argument::Plain

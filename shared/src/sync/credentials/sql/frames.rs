@@ -18,7 +18,7 @@ pub(super) struct Columns {
 
 /// Columns that hold the value of the setting whose name is in another column.
 const VALUE_COLUMNS: &[&str] =
-    &["value", "val", "setting_value", "config_value", "option_value", "meta_value", "param_value"];
+    &["value", "val", "v", "setting_value", "config_value", "option_value", "meta_value", "param_value"];
 
 /// Whether a column holds the value of a named setting.
 pub(super) fn is_value_column(name: &str) -> bool {
@@ -38,6 +38,11 @@ impl Columns {
     /// The secret in the column at `index`.
     pub(super) fn secret(&self, index: u32) -> Option<Name> {
         self.secrets.iter().find(|(at, _)| *at == index).map(|(_, name)| *name)
+    }
+
+    /// Whether no column is known that matters.
+    pub(super) fn is_empty(&self) -> bool {
+        self.secrets.is_empty() && self.value.is_none()
     }
 
     /// Whether the column at `index` holds the value of a setting.

@@ -11,7 +11,7 @@ use super::{
     literal,
     operand::Operand,
     statement::{Statement, is_any},
-    token::{Op, Token},
+    token::{Op, Quote, Token},
 };
 
 /// First words of statements that define accounts, servers and options; there a hash counts.
@@ -50,6 +50,10 @@ fn pair_start(call: &str) -> u32 {
             "set",
             "setitem",
             "append",
+            "option",
+            "setproperty",
+            "put",
+            "header",
             "jsonb_object",
         ],
     ))
@@ -118,8 +122,14 @@ impl<'a> Statement<'a> {
         if let Some(name) = self.filled.secret(frame.index) {
             return Some(Expected::Named(name));
         }
-        // `INSERT INTO settings (name, value) VALUES ('smtp_password', '…')`
-        let (_, name) = frame.named.filter(|_| self.filled.is_value(frame.index))?;
+        // `INSERT INTO settings (name, value) VALUES ('smtp_password', '…')`, or without the names of the columns
+        let next = |(at, name): (u32, names::Name)| {
+            name.secret == Secret::Password
+                && self.filled.is_empty()
+                && at + 1 == frame.index
+                && text.is_some_and(value::is_opaque)
+        };
+        let (_, name) = frame.named.filter(|named| self.filled.is_value(frame.index) || next(*named))?;
         text.filter(|text| !value::is_status_word(text) && !value::is_label(text)).map(|_| Expected::Named(name))
     }
 
@@ -158,8 +168,7 @@ impl<'a> Statement<'a> {
         let before = self.word_before(0);
         let equals = self.last[0] == Token::Op(Op::Assign);
         if self.identified {
-            let secret = is_any(before, &["by", "password", "using", "values", "replace"])
-                || before.eq_ignore_ascii_case("as") && !self.is_external();
+            let secret = is_any(before, &["by", "password", "using", "values", "replace", "as"]);
             return secret && !self.is_external();
         }
         if self.begins(&["set"]) && self.words[1].eq_ignore_ascii_case("password") {
@@ -170,14 +179,24 @@ impl<'a> Statement<'a> {
         {
             return true;
         }
-        if self.begins(&["attach"]) && before.eq_ignore_ascii_case("key") {
+        if self.begins(&["attach"]) && is_any(before, &["key", "encryption_key"]) {
+            return true;
+        }
+        // Neo4j: `SET PASSWORD FROM '…' TO '…'`
+        if before.eq_ignore_ascii_case("from") && self.word_before(1).eq_ignore_ascii_case("password") {
+            return true;
+        }
+        // Materialize: `CREATE SECRET name AS '…'`
+        if before.eq_ignore_ascii_case("as") && self.begins(SETTERS) && self.words[1].eq_ignore_ascii_case("secret") {
             return true;
         }
         if before.eq_ignore_ascii_case("default") {
             let name = names::classify(self.frames.top().defines);
             return name.is_some_and(|name| value::is_opaque(text) && literal::is_secret(name, text));
         }
-        self.stands_beside(before, text)
+        // `OPTIONS ("password" '…')`
+        let quoted = if let Token::Quoted(name, Quote::Double) = self.last[0] { name } else { before };
+        self.stands_beside(quoted, text)
     }
 
     /// Plugins that leave the password to the system: what follows names a service.
@@ -186,7 +205,7 @@ impl<'a> Statement<'a> {
             (Token::Word(plugin) | Token::Quoted(plugin, _), Token::Word(_)) => plugin.to_ascii_lowercase(),
             _ => return false,
         };
-        ["pam", "ldap", "windows", "kerberos", "gssapi", "socket", "aws", "iam"]
+        ["pam", "ldap", "windows", "kerberos", "gssapi", "socket", "aws", "iam", "globally", "externally"]
             .iter()
             .any(|part| plugin.contains(part))
     }

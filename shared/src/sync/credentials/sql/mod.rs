@@ -27,7 +27,21 @@ pub(super) fn in_text(text: &str, is_query: bool) -> Option<Kind> {
 
 fn search(text: &str, is_query: bool, nesting: u8) -> Option<Kind> {
     let prose = if code::is_code(text, is_query) { None } else { pairs::find(text) };
-    prose.or_else(|| statement::find(text, nesting)).or_else(|| quoted_by_error(text, nesting))
+    prose
+        .or_else(|| settings(text))
+        .or_else(|| statement::find(text, nesting))
+        .or_else(|| quoted_by_error(text, nesting))
+}
+
+/// Spark and Hive take the rest of the line as it is: `SET fs.s3a.secret.key=…`.
+fn settings(text: &str) -> Option<Kind> {
+    text.split([';', '\n']).find_map(|line| {
+        let (name, value) = line.trim().split_once('=')?;
+        let name = name.get(..4).filter(|word| word.eq_ignore_ascii_case("set ")).map(|_| name.get(4..))??;
+        let is_setting = name.contains('.') && !value.contains(['\'', '"']);
+        let pair = |name: &str| pairs::find(&format!("{}={value}", name.trim()));
+        if is_setting { pair(name).or_else(|| pair(&name.replace('.', "_"))) } else { None }
+    })
 }
 
 /// MySQL quotes the statement it could not read without escaping it:

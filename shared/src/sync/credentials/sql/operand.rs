@@ -27,6 +27,10 @@ impl<'a> Statement<'a> {
             (_, Operand::Judged(name)) => Some(name),
             (_, Operand::Name(text)) => self.named_target(text, op),
             (Op::Colon | Op::Arrow, Operand::Text(text)) => names::classify(text),
+            // `WITH ('connection-password' = '…')`
+            (Op::Assign, Operand::Text(text)) if is_any(self.frames.top().call, &["with", "properties", "options"]) => {
+                names::classify(text)
+            }
             _ => self.declared_target(op),
         };
         self.frames.top_mut().target = target;

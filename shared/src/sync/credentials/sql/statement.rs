@@ -42,6 +42,8 @@ pub(super) struct Statement<'a> {
     pub sets: bool,
     /// `SET value = '…'` and `WHERE name = 'password'` of one UPDATE.
     pub setting: (bool, bool),
+    /// The literal read last is the beginning of a statement, up to where a password follows.
+    pub asks: bool,
 }
 
 /// The first credential in the statements of `text`.
@@ -54,6 +56,12 @@ pub(super) fn find(text: &str, nesting: u8) -> Option<Kind> {
         }
     }
     None
+}
+
+/// Whether `text` is the beginning of a statement, up to where a password follows.
+fn asks_for_password(text: &str) -> bool {
+    let text = text.trim_end_matches(['\'', '"', ' ', '\\']).to_ascii_lowercase();
+    text.contains(' ') && ["password", "password =", "identified by"].iter().any(|end| text.ends_with(end))
 }
 
 pub(super) fn is_any(word: &str, list: &[&str]) -> bool {
@@ -86,6 +94,7 @@ impl<'a> Statement<'a> {
             identified: false,
             sets: false,
             setting: (false, false),
+            asks: false,
         }
     }
 
@@ -120,6 +129,7 @@ impl<'a> Statement<'a> {
             }
             Token::Dot => None,
             Token::Parameter | Token::Other => {
+                self.asks &= token == Token::Other;
                 self.operand = Operand::None;
                 None
             }
@@ -133,6 +143,7 @@ impl<'a> Statement<'a> {
             return None;
         }
         self.note_first_words(word);
+        self.asks &= is_any(word, &["quote_literal", "quotename"]);
         if self.frames.is_base() {
             self.note_insert(word);
         }
@@ -147,8 +158,8 @@ impl<'a> Statement<'a> {
             b"like" | b"ilike" => self.operator(Op::Compare),
             b"case" | b"when" | b"then" | b"else" => self.branch(word),
             b"identified" => {
-                self.identified =
-                    self.begins(&["create", "alter", "grant", "set"]) || word == "IDENTIFIED" && !self.begins(READS);
+                self.identified = self.begins(&["create", "alter", "grant", "set", "administer"])
+                    || word == "IDENTIFIED" && !self.begins(READS);
             }
             b"to" if self.begins(&["set"]) || self.begins(&["alter"]) && self.sets => {
                 self.operator(Op::Assign);
@@ -218,14 +229,23 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// Oracle takes a password without quotes: `IDENTIFIED BY tiger`.
+    /// Oracle takes a password without quotes: `IDENTIFIED BY tiger`. So does Teradata: `PASSWORD = tiger`.
     fn is_bare_password(&self, word: &str) -> bool {
-        self.identified
+        let identified = self.identified
             && self.word_before(0).eq_ignore_ascii_case("by")
-            && self.begins(&["create", "alter", "grant"])
+            && self.begins(&["create", "alter", "grant", "set", "administer"]);
+        let assigned = self.last[0] == Token::Op(Op::Assign)
+            && matches!(self.last[1], Token::Word(name) if name.eq_ignore_ascii_case("password"))
+            && self.begins(&["create", "modify"])
+            && self.words[1].eq_ignore_ascii_case("user");
+        let beside = self.word_before(0).eq_ignore_ascii_case("password")
+            && self.begins(&["create", "alter"])
+            && is_any(self.words[1], &["user", "role", "login"])
+            && value::is_opaque(word);
+        (identified || assigned || beside)
             && !is_any(word, &["random", "password", "values", "null"])
             && !word.starts_with(['$', '@'])
-            && names::classify(word).is_none()
+            && (names::classify(word).is_none() || value::is_opaque(word) && !word.contains('_'))
             && !value::is_placeholder(word)
     }
 
@@ -291,6 +311,7 @@ impl<'a> Statement<'a> {
     }
 
     fn comma(&mut self) -> Option<Kind> {
+        self.asks &= is_any(self.frames.top().call, &["concat", "concat_ws"]);
         let frame = self.frames.top_mut();
         frame.index += 1;
         frame.target = None;
@@ -315,7 +336,8 @@ impl<'a> Statement<'a> {
             self.operand = Operand::Name(text);
             return None;
         }
-        let found = self.given(text).or_else(|| in_string(text, self.nesting));
+        let found = self.given(text).or_else(|| self.goes_on(text)).or_else(|| in_string(text, self.nesting));
+        self.asks = asks_for_password(text);
         let follows_path = self.last[0] == Token::Op(Op::Path);
         if quote == Quote::Double && matches!(self.last[0], Token::Open(_) | Token::Comma) {
             self.note_column(text);
@@ -323,6 +345,11 @@ impl<'a> Statement<'a> {
         self.operand = if follows_path || quote == Quote::Double { Operand::Name(text) } else { Operand::Text(text) };
         self.note_name(text);
         found
+    }
+
+    /// `'ALTER ROLE x PASSWORD ' || quote_literal('…')`: the statement in the literal before asks for this one.
+    fn goes_on(&self, text: &str) -> Option<Kind> {
+        (self.asks && literal::is_set(text)).then_some(Kind::SetsPassword)
     }
 
     /// A literal that is the name of a secret makes the next argument its value.
