@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use tests::{Call, PASSWORD, Person, ServerProcess, gzip, scratch, zstd};
+use tests::{Call, PASSWORD, Person, ServerProcess, gzip, memory, scratch, zstd};
 
 /// How much more memory than before a server may ever have needed, in KiB: several times the largest body, and a small
 /// part of what a bomb holds.
@@ -26,9 +26,7 @@ fn zstd_of_blocks(blocks: u32, window_log: u8) -> Vec<u8> {
 
 /// The most memory that the server has ever had, in KiB.
 fn peak(server: &ServerProcess) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("Linux tells");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak is told");
-    peak.trim().trim_end_matches("kB").trim().parse().expect("a number")
+    memory(server.id(), "VmHWM")
 }
 
 /// A server, and who uses it, once everything has been asked of it that a bomb asks.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Answer, Backends, Call, Fault, Proxy, Service};
+use tests::{Answer, Backends, Call, Fault, PASSWORD, Proxy, Service};
 use tokio::time::Instant;
 
 /// Well under the 29 s after which API Gateway gives up on a function.
@@ -107,7 +107,7 @@ impl Behind {
 }
 
 pub(crate) fn login() -> Call {
-    Call::post("/api/auth/login", &json!({ "username": "ada", "password": "Sesame42" }))
+    tests::login("ada", PASSWORD)
 }
 
 pub(crate) fn ready() -> Call {

@@ -147,9 +147,14 @@ impl Person {
     }
 }
 
+/// A login.
+pub fn login(name: &str, password: &str) -> Call {
+    Call::post("/api/auth/login", &json!({ "username": name, "password": password }))
+}
+
 /// Logs in, or tries to.
 pub async fn try_login(api: &Api, name: &str, password: &str) -> Answer {
-    api.send(Call::post("/api/auth/login", &json!({ "username": name, "password": password }))).await
+    api.send(login(name, password)).await
 }
 
 /// Shows a refresh token.

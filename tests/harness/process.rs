@@ -7,6 +7,16 @@ use tokio::process::{Child, Command};
 
 use crate::{Api, Backends};
 
+/// What the kernel tells of the memory of a process, in KiB: `VmRSS` is what it has, `VmHWM` the most that it has had.
+///
+/// # Panics
+/// When it has ended.
+pub fn memory(process: u32, what: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let told = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("it is told");
+    told.trim().trim_end_matches("kB").trim().parse().expect("a number")
+}
+
 /// The server's binary, running on a port of its own.
 pub struct ServerProcess {
     /// The way to it.

@@ -8,7 +8,6 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
 use super::argon2id::{Argon2id, LANES, MEMORY_KIB, PASSES};
-
 use crate::clock::{Random, random_bytes};
 use crate::models::limits;
 

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 
+use super::load::list;
 use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
 use crate::models::{ChangeId, Conflict, ConflictId, ItemType, Timestamp, UserId};
 use crate::storage::{Commit, StoreResult, SyncStore};
@@ -116,8 +117,7 @@ pub(super) fn push_sets(
 /// The columns of a receipt by their places, which is shorter than by their names: there is a receipt for each change.
 fn receipt_to_json(receipt: &Receipt) -> String {
     let Receipt { device, change, key, version, conflict, seq } = receipt;
-    let row = (device, change, key.item_type, &key.id, version, conflict, seq.micros());
-    serde_json::to_string(&row).expect("a list of texts and numbers")
+    list(&(device, change, key.item_type, &key.id, version, conflict, seq.micros()))
 }
 
 fn count(user: UserId, tally: &Tally, version: &str, now: Timestamp) -> Statement {

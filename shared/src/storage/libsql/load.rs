@@ -181,8 +181,9 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
     (parts, statements)
 }
 
-fn list(keys: &impl Serialize) -> String {
-    serde_json::to_string(keys).expect("a list of texts and numbers")
+/// A list as JSON, for a parameter.
+pub(super) fn list(values: &impl Serialize) -> String {
+    serde_json::to_string(values).expect("a list of texts and numbers")
 }
 
 fn of_device(user: Uuid, device: &DeviceId, keys: String) -> [Value; 3] {

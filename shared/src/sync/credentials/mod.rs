@@ -164,8 +164,9 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         return Some((field.to_owned(), Kind::Field(secret)));
     }
     fields.iter().find_map(|(name, value)| {
+        let below = || in_value(value, name).map(|(path, kind)| (join(name, &path), kind));
         if field::is_known(name) {
-            return in_value(value, name).map(|(path, kind)| (join(name, &path), kind));
+            return below();
         }
         // A key that is itself a credential must not show up in the path.
         if let Some(kind) = in_text(name, "") {
@@ -177,7 +178,7 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         if field::is_login_of_connection(name, value) {
             return Some((name.clone(), Kind::UrlPassword));
         }
-        in_value(value, name).map(|(path, kind)| (join(name, &path), kind))
+        below()
     })
 }
 

@@ -167,22 +167,21 @@ fn pair(text: &str, start: usize, end: usize) -> Option<(Name, Link, &str)> {
 fn file_key(text: &str, start: usize, word: &str) -> Option<Name> {
     let is_key = ["key", "hexkey"].iter().any(|name| word.eq_ignore_ascii_case(name));
     let is_file = text[..start].ends_with(['?', '&']) && (text.starts_with("file:") || text.contains("cipher="));
-    let name = Name { secret: Secret::Key, weak: false, hashed: false, directory: false, plural: false };
-    (is_key && is_file).then_some(name)
+    (is_key && is_file).then_some(named(Secret::Key, false))
 }
 
-/// The signature of a presigned URL opens it like a password.
+/// A verdict on a name that is none by its words.
+const fn named(secret: Secret, weak: bool) -> Name {
+    Name { secret, weak, hashed: false, directory: false, plural: false }
+}
+
+/// The signature of a presigned URL opens it like a password. So does the key of an Azure account, whose name is in the
+/// middle of its setting's.
 fn signature(word: &str) -> Option<Name> {
     let known = ["sig", "x-amz-signature", "x-goog-signature"].iter().any(|name| word.eq_ignore_ascii_case(name));
     // `fs.azure.account.key.shop.dfs.core.windows.net=…`
     let account = word.to_ascii_lowercase().contains("account.key.");
-    (known || account).then_some(Name {
-        secret: Secret::Token,
-        weak: true,
-        hashed: false,
-        directory: false,
-        plural: false,
-    })
+    (known || account).then_some(named(Secret::Token, true))
 }
 
 /// "API key", "private key": the word before decides what a key is.

@@ -1,10 +1,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::json;
 use shared::auth::{Password, Passwords};
 use shared::clock::SystemRandom;
-use tests::{Call, Service};
+use tests::{PASSWORD, Service};
 
 use crate::account::time_of;
 use crate::compare;
@@ -14,8 +13,8 @@ pub(crate) async fn table() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let passwords = Passwords::new(Arc::new(SystemRandom));
-    let password = Password::parse("Sesame42").expect("it keeps the rules");
-    let call = Call::post("/api/auth/login", &json!({ "username": "ada", "password": "Sesame42" }));
+    let password = Password::parse(PASSWORD).expect("it keeps the rules");
+    let call = tests::login("ada", PASSWORD);
     let floor = async || {
         let begun = Instant::now();
         passwords.hash(&password).await.expect("it is hashed");

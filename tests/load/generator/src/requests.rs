@@ -1,5 +1,4 @@
-use serde_json::json;
-use tests::{Backends, Call, Service};
+use tests::{Backends, PASSWORD, Service};
 
 use crate::account::Account;
 
@@ -13,7 +12,7 @@ pub(crate) async fn table() {
     let call = account.upload(1_000);
     account.time(call).await;
     let last = account.cursor().await;
-    let login = Call::post("/api/auth/login", &json!({ "username": "ada", "password": "Sesame42" }));
+    let login = tests::login("ada", PASSWORD);
     // The first time a connection has to make itself acquainted with the statements.
     account.time(login.clone()).await;
     let calls = [

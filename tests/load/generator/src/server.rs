@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Call, ServerProcess, saved_query};
+use tests::{Call, PASSWORD, ServerProcess, memory, saved_query};
 
 use crate::account::{Account, time_of};
 use crate::{line, median, ms};
@@ -23,7 +23,7 @@ pub(crate) async fn table() {
         let calls = (0..times).map(|_| account.upload(count)).collect();
         report(what, floor, taken(&server, calls).await);
     }
-    let login = Call::post("/api/auth/login", &json!({ "username": "ada", "password": "Sesame42" }));
+    let login = tests::login("ada", PASSWORD);
     let now = account.cursor().await;
     for (what, call, times) in [
         ("poll of nothing", account.download(Some(&now), 1_000), 2_000),
@@ -75,7 +75,7 @@ async fn taken(server: &ServerProcess, calls: Vec<Call>) -> (Duration, u64) {
     for call in calls {
         time_of(&server.api, call).await;
     }
-    ((cpu(process) - before) / u32::try_from(count).expect("not that many"), peak(process) >> 10)
+    ((cpu(process) - before) / u32::try_from(count).expect("not that many"), memory(process, "VmHWM") >> 10)
 }
 
 /// The processor time that a process has had; the kernel counts in hundredths of a second.
@@ -84,11 +84,4 @@ fn cpu(process: u32) -> Duration {
     let (_, rest) = stat.rsplit_once(')').expect("a name in brackets");
     let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
-}
-
-/// The most kilobytes that a process has had in memory.
-fn peak(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has a peak");
-    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }

@@ -9,8 +9,9 @@ pub(super) enum Argument {
     Secret(Kind),
     /// A part of the value the call is assigned to (`md5('…')`).
     Part,
-    /// A name of which the next argument is the value (`json_object('password', '…')`).
-    Pair,
+    /// A name of which the next argument is the value (`json_object('password', '…')`); the first name is the argument
+    /// with this number.
+    Pair(u32),
     /// Nothing of interest.
     Plain,
 }
@@ -76,9 +77,14 @@ const ALL_PARTS: &[&str] = &[
 /// Functions that take names and values in turn.
 #[rustfmt::skip]
 const PAIRS: &[&str] = &[
-    "json_set", "json_insert", "json_replace", "jsonb_set", "jsonb_insert", "json_object",
-    "jsonb_build_object", "json_build_object", "hstore", "set_config", "json_array_append",
-    "jsonb_object", "map", "set", "setitem", "append", "option", "setproperty", "put", "header",
+    "json_object", "jsonb_object", "jsonb_build_object", "json_build_object", "hstore", "set_config",
+    "map", "set", "setitem", "append", "option", "setproperty", "put", "header",
+];
+
+/// JSON functions that take the document first, then names and values in turn.
+#[rustfmt::skip]
+const PAIRS_BEHIND_DOCUMENT: &[&str] = &[
+    "json_set", "json_insert", "json_replace", "jsonb_set", "jsonb_insert", "json_array_append",
 ];
 
 /// Whether the function fills a template, as `format` of PostgreSQL does.
@@ -103,8 +109,10 @@ pub(super) fn argument(name: &str, index: u32, is_method: bool) -> Argument {
     if is_method && index > 0 && name.eq_ignore_ascii_case("auth") {
         return Argument::Secret(Kind::SetsPassword);
     }
-    if listed(PAIRS) || is_format(name) {
-        Argument::Pair
+    if listed(PAIRS) {
+        Argument::Pair(0)
+    } else if listed(PAIRS_BEHIND_DOCUMENT) || is_format(name) {
+        Argument::Pair(1)
     } else if listed(ALL_PARTS)
         || index == 1 && name.eq_ignore_ascii_case("hashbytes")
         || index == 0 && listed(FIRST_PART)

@@ -36,29 +36,6 @@ pub(super) const INNER: &[&str] = &[
     "create", "alter", "grant", "set", "insert", "update", "delete", "select", "execute",
 ];
 
-/// JSON functions take the document first, then pairs.
-fn pair_start(call: &str) -> u32 {
-    u32::from(!is_any(
-        call,
-        &[
-            "json_object",
-            "jsonb_build_object",
-            "json_build_object",
-            "hstore",
-            "set_config",
-            "map",
-            "set",
-            "setitem",
-            "append",
-            "option",
-            "setproperty",
-            "put",
-            "header",
-            "jsonb_object",
-        ],
-    ))
-}
-
 impl<'a> Statement<'a> {
     /// What the literal is given to, if it is a secret there.
     pub(super) fn given(&mut self, text: &str) -> Option<Kind> {
@@ -108,10 +85,10 @@ impl<'a> Statement<'a> {
         match calls::argument(frame.call, frame.index, frame.is_method) {
             Argument::Secret(kind) => Some(Expected::Given(kind)),
             Argument::Part => frame.whole,
-            Argument::Pair => frame
+            Argument::Pair(first) => frame
                 .named
                 .filter(|(at, _)| at + 1 == frame.index)
-                .filter(|(at, _)| calls::is_format(frame.call) || at % 2 == pair_start(frame.call))
+                .filter(|(at, _)| calls::is_format(frame.call) || at % 2 == first)
                 .map(|(_, name)| Expected::Named(name)),
             Argument::Plain if frame.call.is_empty() && frame.bracket != b'{' => frame.whole,
             Argument::Plain => None,

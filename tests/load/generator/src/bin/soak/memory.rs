@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use tests::memory;
+
 /// Until then caches and pools fill.
 const WARM_UP: Duration = Duration::from_secs(180);
 /// So much more than at first may be there at last.
@@ -25,7 +27,7 @@ impl Memory {
     }
 
     pub(crate) fn sample(&mut self) {
-        self.samples.push((self.begun.elapsed(), resident(self.process)));
+        self.samples.push((self.begun.elapsed(), memory(self.process, "VmRSS")));
     }
 
     /// The newest sample, in kilobytes.
@@ -54,13 +56,6 @@ fn median(sizes: &[u64]) -> u64 {
     let mut sizes = sizes.to_vec();
     sizes.sort_unstable();
     sizes[sizes.len() / 2]
-}
-
-/// The kilobytes that a process has in memory.
-fn resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the server runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the server runs");
-    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
 fn files(process: u32) -> usize {
