@@ -27,15 +27,18 @@ const LDAP: u8 = 128;
 /// What a word on a command line says about the options that follow.
 fn program(word: &str) -> u8 {
     match word {
+        // They take both.
+        "7z" | "7za" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongosh" | "mongo" => {
+            ATTACHED | SEPARATE
+        }
         "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlsh" | "mysqlcheck" | "mysqlpump" | "mariadb"
         | "mariadb-dump" | "mycli" => ATTACHED,
         "sshpass" => ATTACHED | SEPARATE,
-        "cqlsh" | "cypher-shell" | "snowsql" | "beeline" | "exaplus" | "mongo" | "mongosh" | "mongodump"
-        | "mongorestore" | "mongoexport" | "mongoimport" | "mongostat" => SEPARATE,
+        "az" | "sqlline" | "cqlsh" | "cypher-shell" | "snowsql" | "beeline" | "exaplus" | "mongostat" => SEPARATE,
         "docker" => DOCKER,
         "login" => LOGIN,
         "redis-cli" => REDIS,
-        "sqlcmd" | "bcp" | "osql" | "isql" | "mssql-cli" => MSSQL,
+        "sqlcmd" | "bcp" | "osql" | "isql" | "mssql-cli" | "CONNECT" | "zip" | "unzip" => MSSQL,
         "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapwhoami" | "vsql" => LDAP,
         "curl" | "wget" | "http" | "https" => CURL,
         _ => 0,
@@ -70,7 +73,10 @@ pub(super) fn has_password(text: &str) -> bool {
     trigger::hits(text).filter(|(_, family)| family & trigger::COMMAND != 0).any(|(at, _)| {
         let rest = &text[at..];
         let programs = line.read_to(at);
-        if let Some(value) = rest.strip_prefix(" -p") {
+        if let Some(value) = rest.strip_prefix(" -pw ") {
+            // PuTTY's programs, `nzsql`
+            is_secret(first_word(value))
+        } else if let Some(value) = rest.strip_prefix(" -p") {
             dash_p(programs, value)
         } else if let Some(value) = rest.strip_prefix(" -P") {
             programs & MSSQL != 0 && is_secret(first_word(value.trim_start_matches(' ')))
@@ -82,7 +88,12 @@ pub(super) fn has_password(text: &str) -> bool {
             programs & CURL != 0 && is_login(first_word(value.trim_start_matches([' ', '='])), ':')
         } else if let Some(value) = rest.strip_prefix("sqlplus ") {
             let login = value.split(' ').take(4).find(|word| !word.starts_with('-'));
-            login.is_some_and(|word| is_login(word, '/') && word.contains('@'))
+            login.is_some_and(|word| {
+                is_login(word, '/')
+                    && !word.starts_with(['.', '~'])
+                    && !word.contains(".sql")
+                    && !console::is_alternative(word)
+            })
         } else if let Some(value) = ["impdp ", "expdp "].iter().find_map(|name| rest.strip_prefix(name)) {
             is_login(first_word(value), '/')
         } else if !rest.starts_with(':') {

@@ -47,7 +47,10 @@ fn carries(name: Name, value: &Value) -> bool {
         Value::Number(_) => !name.plural && !name.weak,
         Value::String(text) => text_carries(name, text),
         Value::Array(items) => items.iter().any(|item| carries(name, item)),
-        Value::Object(fields) => fields.values().any(|field| carries(name, field)),
+        // `{"password": {"minLength": 12, "type": "string"}}` tells about passwords.
+        Value::Object(fields) => {
+            fields.iter().any(|(field, value)| !value.is_number() && !names::is_about(field) && carries(name, value))
+        }
     }
 }
 
@@ -67,19 +70,6 @@ fn is_login(name: Name, text: &str) -> bool {
         && pair.is_some_and(|password| !value::is_placeholder(password) && !password.contains(' '))
 }
 
-/// Whether `value`, in the field `name` of a connection, is more than a user or a host: `ada:password`,
-/// `ada:password@db.example.com`.
-pub(super) fn is_login_of_connection(name: &str, value: &Value) -> bool {
-    let Some(text) = value.as_str() else { return false };
-    let login = match name {
-        "username" | "user" | "login" | "ssh_user" => Some(text),
-        "host" | "hostname" | "ssh_host" | "server" => text.rsplit_once('@').map(|(login, _)| login),
-        _ => None,
-    };
-    let password = login.and_then(|login| login.split_once(':')).map(|(_, password)| password);
-    password.is_some_and(|password| !value::is_placeholder(password) && !password.contains(['/', ' ']))
-}
-
 /// Whether the fields of an object called `name` are columns on a screen, as in
 /// `column_widths: {"password": 120}`; there only texts can be secrets.
 pub(super) fn is_layout(name: &str) -> bool {
@@ -87,13 +77,26 @@ pub(super) fn is_layout(name: &str) -> bool {
     ["column", "width", "layout"].iter().any(|word| lower.contains(word))
 }
 
-/// Lists of settings write the name as a value: `{"name": "api_key", "value": "…"}`. The field
+/// `["password", "…"]`, one of a list of pairs.
+pub(super) fn is_pair(items: &[Value]) -> bool {
+    let [Value::String(name), Value::String(text)] = items else {
+        return false;
+    };
+    (value::is_opaque(text) || value::is_coined(text))
+        && names::classify(text).is_none()
+        && names::classify(name).is_some_and(|name| text_carries(name, text))
+}
+
+/// Lists of settings and of parameters write the name as a value: `{"name": "api_key", "value": "…"}`. The field
 /// that holds such a value, and what it is.
 pub(super) fn described(fields: &Map<String, Value>) -> Option<(&'static str, Secret)> {
     let text = |field: &str| fields.get(field).and_then(Value::as_str);
-    let values = ["value", "default", "default_value"];
-    let (field, value) = values.into_iter().find_map(|field| Some((field, fields.get(field)?)))?;
-    let named = ["name", "key", "field", "header", "setting", "option", "type", "kind"];
+    let values = ["value", "default", "defaultValue", "default_value", "current", "val", "v"];
+    let (field, value) = values.iter().find_map(|field| fields.get(*field).map(|value| (*field, value)))?;
+    let named = ["name", "key", "field", "header", "setting", "option", "param", "parameter", "variable", "var", "k"];
     let name = named.iter().find_map(|field| text(field).and_then(names::classify))?;
-    carries(name, value).then_some((field, name.secret))
+    // The default of a column or parameter may say something of it instead.
+    let default = field.starts_with("default");
+    let said = value.as_str().is_some_and(|text| value::is_status_word(text) || text.contains('('));
+    (carries(name, value) && !(default && said)).then_some((field, name.secret))
 }

@@ -20,14 +20,21 @@
 //!   hash; a hash in `CREATE ROLE … PASSWORD` is refused, since it sets the password as well.
 //! - Keys and passphrases handed to encryption functions as literals are refused.
 
+mod around;
 mod command;
 mod console;
+mod context;
+mod copied;
 mod field;
+mod field_login;
+mod links;
 mod names;
+mod notes;
 mod pair_value;
 mod pairs;
 mod pem;
 mod placeholder;
+mod settings;
 mod sql;
 mod tokens;
 mod trigger;
@@ -149,6 +156,7 @@ fn finding((path, kind): (String, Kind)) -> Finding {
 fn in_value(value: &Value, name: &str) -> Option<(String, Kind)> {
     match value {
         Value::String(text) => in_text(text, name).map(|kind| (String::new(), kind)),
+        Value::Array(items) if field::is_pair(items) => Some(("[1]".to_owned(), Kind::Pair(Secret::Password))),
         Value::Array(items) => items
             .iter()
             .enumerate()
@@ -160,7 +168,7 @@ fn in_value(value: &Value, name: &str) -> Option<(String, Kind)> {
 
 /// `layout` says that the names are those of columns shown on a screen.
 fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)> {
-    if let Some((field, secret)) = field::described(fields) {
+    if let Some((field, secret)) = field::described(fields).or_else(|| field_login::found(fields)) {
         return Some((field.to_owned(), Kind::Field(secret)));
     }
     fields.iter().find_map(|(name, value)| {
@@ -174,9 +182,6 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         }
         if let Some(secret) = field::secret(name, value).filter(|_| !layout || value.is_string()) {
             return Some((name.clone(), Kind::Field(secret)));
-        }
-        if field::is_login_of_connection(name, value) {
-            return Some((name.clone(), Kind::UrlPassword));
         }
         below()
     })
@@ -197,6 +202,9 @@ fn in_text(text: &str, name: &str) -> Option<Kind> {
     }
     if has(trigger::COMMAND) && command::has_password(text) {
         return Some(Kind::CommandLine);
+    }
+    if has(trigger::NAME) && (settings::has_secret(text) || notes::has_password(text) || copied::has_secret(text)) {
+        return Some(Kind::Pair(Secret::Password));
     }
     if has(trigger::SQL) || has(trigger::NAME) && pairs::names_secret(text) {
         return sql::in_text(text, matches!(name, "query" | "sql" | "statement"));

@@ -53,6 +53,9 @@ pub(super) fn classify(name: &str) -> Option<Name> {
     if name.contains('@') {
         return None;
     }
+    if let Some(verdict) = dotted_key(name) {
+        return Some(verdict);
+    }
     let name = name.rsplit(['.', '/', '[']).next().unwrap_or(name);
     let spaced = space(name);
     judge(name, &split(&spaced)).or_else(|| {
@@ -60,6 +63,38 @@ pub(super) fn classify(name: &str) -> Option<Name> {
         let lower = name.to_lowercase();
         (spaced != lower).then(|| judge(name, &split(&lower))).flatten()
     })
+}
+
+/// `fs.s3a.secret.key`, `fs.azure.account.key.<host>`: what a key is for is a segment of its own.
+fn dotted_key(name: &str) -> Option<Name> {
+    if !name.contains(".key") {
+        return None;
+    }
+    let segments: Vec<&str> = name.split('.').collect();
+    let at = segments.iter().position(|segment| *segment == "key").filter(|at| *at > 0)?;
+    let account = segments[at - 1] == "account" && segments.len() > at + 1;
+    let last = at + 1 == segments.len() && KEYS.contains(&segments[at - 1]);
+    // `form.api.key` is the name of a text to translate.
+    let stores = ["fs", "s3", "s3a", "s3n", "gs", "oss", "cos", "azure", "aws", "hadoop", "spark", "hive", "trino"];
+    let store = segments.iter().any(|segment| stores.contains(segment));
+    (store && (account || last)).then_some(Name {
+        secret: Secret::Key,
+        weak: account,
+        hashed: false,
+        directory: false,
+        plural: false,
+    })
+}
+
+/// Whether `name` says something of a secret rather than what it is: `type`, `hint`, `minLength`.
+pub(super) fn is_about(name: &str) -> bool {
+    space(name).split('_').any(|word| ABOUT.contains(&word))
+}
+
+/// `X-ClickHouse-Key`: a header whose last word is `key`.
+fn is_header_key(words: &[&str], at: usize) -> bool {
+    const OTHER: &[&str] = &["idempotency", "cache", "partition", "routing", "surrogate", "request", "sort", "public"];
+    words.first() == Some(&"x") && at > 1 && at + 1 == words.len() && !OTHER.contains(&words[at - 1])
 }
 
 /// The verdict on a name by its words.
@@ -90,6 +125,8 @@ fn core(words: &[&str]) -> Option<(usize, Secret)> {
     (0..words.len()).rev().find_map(|at| {
         let word = words[at];
         let secret = match word {
+            // Short words of another language, which begin names of other things.
+            "mdp" | "parola" | "sifre" if at + 1 < words.len() => return None,
             _ if PASSWORD.contains(&word) => Secret::Password,
             "pass" if OTHER_PASSES.contains(&before(at)) => return None,
             "pass"
@@ -101,12 +138,24 @@ fn core(words: &[&str]) -> Option<(usize, Secret)> {
             }
             "pass" => Secret::Password,
             "passphrase" | "passphrases" | "mnemonic" => Secret::Passphrase,
+            // Spanish for a password and for any other key.
+            "clave"
+                if words
+                    .get(at + 1)
+                    .is_some_and(|of| ["acceso", "usuario", "admin", "root", "wifi", "secreta"].contains(of)) =>
+            {
+                Secret::Password
+            }
+            "seed" if matches!(before(at), "otp" | "totp" | "mfa" | "2fa") => Secret::Secret,
             "phrase" if matches!(before(at), "pass" | "seed" | "recovery" | "secret" | "key") => Secret::Passphrase,
             "secret" | "secrets" => Secret::Secret,
             "credential" | "credentials" | "creds" | "cred" => Secret::Credentials,
             "token" | "tokens" if OTHER_TOKENS.contains(&before(at)) => return None,
             "token" | "tokens" | "jwt" | "bearer" | "authorization" | "cookie" | "cookies" => Secret::Token,
             "auth" if before(at) == "basic" => Secret::Token,
+            "key" if is_header_key(words, at) => Secret::Key,
+            // The variable of the examples in MySQL's manual.
+            "key" if words.len() == 2 && words[1] == "str" => Secret::Key,
             "key" | "keys" => key(before(at))?,
             _ => return None,
         };

@@ -1,24 +1,35 @@
 //! Whether what follows `name=` or `name:` in a text is a secret.
 
 use super::{
+    around::WINDOW,
+    links::Link,
     names::{self, Name, Secret},
-    pairs::{Link, WINDOW},
     value,
 };
 
 /// Whether the value at the start of `rest` is a secret, given its name and how it is linked.
 pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> bool {
     let unescaped = rest.trim_start_matches('\\');
-    let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘' | '«'));
+    // `N'…'`, `E'…'`
+    let unescaped = unescaped.strip_prefix(['N', 'E']).filter(|rest| rest.starts_with('\'')).unwrap_or(unescaped);
+    let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘' | '«' | '„'));
     if let Some(quote) = quote {
-        let value = until_quote(&unescaped[quote.len_utf8()..], quote).map(str::trim);
-        return value.is_some_and(|value| quoted_is_secret(name, value, link));
+        let value = until_quote(&unescaped[quote.len_utf8()..], quote);
+        // psql's `\set name `command``
+        let value = value.filter(|value| quote != '`' || !value.contains(' '));
+        return value.map(str::trim).is_some_and(|value| quoted_is_secret(name, value, link));
     }
     // `Key (token)=(…) already exists`
     let rest = rest.strip_prefix('(').unwrap_or(rest);
     // `Pwd={a;b}`: braces around what holds signs. Around a plain word they are a template.
     if let Some(braced) = rest.strip_prefix('{').filter(|_| strong).and_then(|rest| rest.split('}').next()) {
         return braced.contains([';', '!', '@', '#', '-', ' ']) && !value::is_placeholder(braced);
+    }
+    if name.secret == Secret::Passphrase
+        && matches!(link, Link::Loose | Link::Tight | Link::InSentence)
+        && is_words(rest)
+    {
+        return true;
     }
     let value = bare_value(rest, strong);
     if value::is_placeholder(value) || is_structure(value) || is_call(value, rest) {
@@ -30,6 +41,16 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
         return false;
     }
     bare_is_secret(name, link, value, &rest[value.len()..], strong)
+}
+
+/// "correct horse battery staple": at least three words up to the end of the line, as passphrases are made.
+fn is_words(rest: &str) -> bool {
+    let line = rest.lines().next().unwrap_or_default().trim();
+    let words: Vec<&str> = line.split(' ').take(10).collect();
+    (3..9).contains(&words.len())
+        && words
+            .iter()
+            .all(|word| word.len() > 2 && word.chars().all(char::is_lowercase) && !value::is_status_word(word))
 }
 
 /// The start of JSON, of a template or of a variable, unless what follows looks like a secret.
@@ -58,8 +79,12 @@ fn quoted_is_secret(name: Name, value: &str, link: Link) -> bool {
         return false;
     }
     match name.secret {
-        Secret::Credentials if matches!(link, Link::Beside | Link::Is) => false,
+        Secret::Credentials => {
+            !matches!(link, Link::Beside | Link::Is) && value::is_opaque(value) && !is_identifier(value)
+        }
         Secret::Token | Secret::Key => value::is_opaque(value) || value.len() >= 16,
+        // A passphrase of words in quotes.
+        Secret::Passphrase if link == Link::Is => value.split(' ').count() > 2 || value::is_opaque(value),
         _ => !matches!(link, Link::Beside | Link::Is) || value.split(' ').any(value::is_opaque),
     }
 }
@@ -72,21 +97,26 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
     let word = value.trim_end_matches(['.', ':', '!', '?']);
     let password = matches!(name.secret, Secret::Password | Secret::Passphrase | Secret::Secret);
     let opaque = value::is_opaque(word) && !word.contains("://");
-    let named = names::classify(word).is_some() && (word.contains(['_', '.']) || is_camel(word));
-    let ends = after.is_empty() || after.starts_with(['\n', '\r', ',', ';', ')', '"', '\'', '*', '`', '&', '|', '}']);
+    let named = names::classify(word).is_some() && word.contains(['_', '.']);
+    let ends = after.is_empty()
+        || after.starts_with(" (")
+        || after.starts_with(['\n', '\r', ',', ';', ')', '"', '\'', '*', '`', '&', '|', '}']);
     match link {
         _ if value::is_status_word(word) => false,
         Link::Tight | Link::Loose | Link::InSentence if strong => !word.is_empty(),
         Link::Flag => password && !value.starts_with('-') || opaque,
         Link::Tight => opaque && !named || password && !named && word.len() >= 3 && names::classify(word).is_none(),
         Link::Loose => opaque && !named || password && !named && ends && word.len() >= 4 && !word.contains('/'),
-        Link::InSentence => opaque && !named,
-        Link::Is => {
-            (password || word.len() >= 8) && (opaque || password && is_phrase(word)) && !named && !is_identifier(word)
+        Link::InSentence => (opaque || password && ends && value::is_coined(word)) && !named,
+        Link::Account => {
+            (opaque || password && ends && word.len() > 5 && word.starts_with(char::is_uppercase)) && !named
         }
-        // A generated one, by its length.
-        Link::Beside if word.len() >= 32 && word.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            value::is_long_opaque(word)
+        Link::Is if password && value::is_coined(word) => !named,
+        Link::Is if password && !value::is_opaque(word) => value::is_password_like(value) && !value.ends_with('?'),
+        Link::Is => (password || word.len() >= 8) && opaque && !named && !is_identifier(word),
+        Link::Beside if password && value::is_coined(word) => word.split(['-', '_', '.']).count() > 2,
+        Link::Beside if matches!(name.secret, Secret::Key | Secret::Token) => {
+            value::is_long_opaque(word) && word.chars().all(char::is_alphanumeric)
         }
         Link::Beside => {
             password
@@ -96,20 +126,6 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
                 && !word.contains(['(', '=', '/', '@', '.'])
         }
     }
-}
-
-/// `newPwd`: the name of a variable.
-fn is_camel(word: &str) -> bool {
-    let hump = word.chars().zip(word.chars().skip(1)).any(|(one, next)| one.is_lowercase() && next.is_uppercase());
-    hump && word.starts_with(char::is_lowercase) && word.chars().all(char::is_alphabetic)
-}
-
-/// `Garden-Tree-Runner`: words that were put together to be remembered.
-fn is_phrase(word: &str) -> bool {
-    let parts = word.split(['-', '.', '_']);
-    parts.clone().count() >= 3
-        && parts.clone().all(|part| !part.is_empty() && part.chars().all(char::is_alphabetic))
-        && parts.filter(|part| part.starts_with(char::is_uppercase)).count() >= 2
 }
 
 /// `users2`, `tokens_2024`: more likely the name of a thing than a password.
@@ -135,6 +151,7 @@ fn bare_value(rest: &str, strong: bool) -> &str {
         c.is_whitespace()
             || matches!(c, '"' | '\'' | '`' | ',' | ';' | '\\' | '|')
             || (!strong && matches!(c, ')' | ']'))
+            || (!strong && c == '}' && !rest.starts_with(['$', '{', '%', '#', '@', '~']))
             || c == '&'
     };
     // A template may hold spaces: `{{ db_password }}`.
@@ -156,8 +173,9 @@ fn bare_value(rest: &str, strong: bool) -> &str {
 fn until_quote(rest: &str, quote: char) -> Option<&str> {
     let close = match quote {
         '“' => '”',
-        '‘' => '’',
         '«' => '»',
+        '„' => '“',
+        '‘' => '’',
         same => same,
     };
     let (end, last) = rest.char_indices().take(4096).find(|&(_, c)| c == close || c == '\n')?;

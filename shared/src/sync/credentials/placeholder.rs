@@ -106,6 +106,11 @@ fn is_template(value: &str) -> bool {
     }
     // `${VAR:-default}` carries its default, so only an empty one is a stand-in.
     if let Some(inner) = value.strip_prefix("${").and_then(|v| v.strip_suffix('}')) {
+        // `${ENV:NAME}`: a reference with the kind of its store.
+        let store = inner.split_once(':').map(|(store, _)| store.to_ascii_lowercase()).unwrap_or_default();
+        if ["env", "file", "secret", "secrets", "vault", "ssm", "sys", "config", "aws"].contains(&store.as_str()) {
+            return true;
+        }
         return inner.split_once(':').is_none_or(|(_, rest)| is_placeholder(rest.trim_start_matches(['-', '=', '?'])));
     }
     if value.starts_with("{{") && value.ends_with("}}") {
@@ -124,7 +129,8 @@ fn is_template(value: &str) -> bool {
 fn is_variable(value: &str) -> bool {
     let mut chars = value.chars();
     let sign = chars.next();
-    let name = chars.as_str();
+    // SQL*Plus asks once for `&&name`.
+    let name = chars.as_str().trim_start_matches(if sign == Some('&') { "&" } else { "" });
     if name.is_empty() || !name.chars().all(is_name_char) {
         return false;
     }

@@ -110,7 +110,8 @@ fn is_login(word: &str, port: bool) -> bool {
     if word.contains("://") {
         return false;
     }
-    let Some((user, password)) = word.split_once(':') else {
+    let oracle = || word.split_once('/').filter(|_| port);
+    let Some((user, password)) = word.split_once(':').or_else(oracle) else {
         return false;
     };
     let named =

@@ -1,7 +1,7 @@
 //! What a value looks like: a secret, a hash, a path, or an ordinary word.
 
-use super::placeholder::NOTHING;
 pub(super) use super::placeholder::is_placeholder;
+use super::{names, placeholder::NOTHING};
 
 /// Lower-case words that follow `password:` in prose without being the password.
 #[rustfmt::skip]
@@ -20,7 +20,6 @@ const STATUS: &[&str] = &[
     "deprecated", "revoked", "disabled", "enabled", "locked", "active", "inactive", "pending",
     "unexpected", "managed", "generated", "random", "sha256", "sha512", "scram-sha-256", "base64",
     "refresh", "bearer", "access", "who", "what", "we", "i", "you", "there", "then", "first",
-    "read", "write", "admin", "delete", "list", "create", "update", "manage", "view", "all",
     "select", "null,", "lookup", "column,", "expires", "rotate", "rotates", "todo",
 ];
 
@@ -33,7 +32,8 @@ const TECHNICAL: &[&str] = &[
     "hs256", "es256", "rs512", "hs512", "ed25519", "x509", "pkcs8", "pkcs12", "pkcs1",
     "scram-sha-256", "scram-sha-1", "sha-256", "sha-512", "sha-1", "hmac-sha256",
     "caching_sha2_password", "sha256_password", "p256", "k8s", "s3", "ec2", "utf8_bin", "int4",
-    "int8", "int2", "float8", "varchar2", "v1", "v2",
+    "int8", "int2", "float8", "varchar2", "v1", "v2", "uuid4", "uuid7", "uuidv4", "uuidv7", "sha2_256",
+    "sha2_512", "base64url",
 ];
 
 /// Whether `value` looks made up rather than written as a word: letters mixed with digits or
@@ -44,13 +44,36 @@ pub(super) fn is_opaque(value: &str) -> bool {
     }
     let lower = value.to_ascii_lowercase();
     let lower = lower.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
-    if TECHNICAL.contains(&lower) || is_measure(lower) {
+    // `base64-encoded`
+    let described = lower
+        .split_once('-')
+        .is_some_and(|(head, tail)| TECHNICAL.contains(&head) && tail.bytes().all(|b| b.is_ascii_lowercase()));
+    if TECHNICAL.contains(&lower) || is_measure(lower) || described {
         return false;
     }
     let letters = lower.chars().any(char::is_alphabetic);
     let digits = lower.chars().any(|c| c.is_ascii_digit());
     let signs = lower.contains(['!', '@', '#', '$', '%', '^', '&', '*', '+', '?', '~']);
     letters && (digits || signs)
+}
+
+/// "Weiden-Sperling", "Wach.Holder.Drossel": words with capitals put together, as people make passwords up. What continues a
+/// sentence (`case-sensitive`) has none.
+pub(super) fn is_coined(value: &str) -> bool {
+    let mut parts = value.split(['-', '_', '.']);
+    let capital = |part: &str| {
+        part.chars().count() > 3
+            && part.starts_with(char::is_uppercase)
+            && part.chars().skip(1).all(char::is_lowercase)
+            && !is_status_word(part)
+    };
+    let two = parts.clone().filter(|part| capital(part)).count() > 1;
+    two && parts.all(|part| !part.is_empty() && part.chars().all(char::is_alphabetic))
+}
+
+/// Opaque, or ends in the sign that a password rule asks for (`Herbst!`): enough where a password is expected.
+pub(super) fn is_password_like(value: &str) -> bool {
+    is_opaque(value) || value.len() > 5 && !value.contains(' ') && value.ends_with(['!', '?', '#', '$', '%', '*', '+'])
 }
 
 /// "24h", "90days", "8-chars", "2024-01-01t00": amounts and dates.
@@ -116,7 +139,12 @@ pub(super) fn is_path(value: &str) -> bool {
 pub(super) fn is_status_word(value: &str) -> bool {
     let lower = value.to_lowercase();
     let lower = lower.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
+    // "case-sensitive", "see-below"
+    let head = lower.split('-').next().unwrap_or_default();
+    let joined = head.len() < lower.len()
+        && ["see", "case", "ask", "not", "non", "read", "write", "to", "per", "self"].contains(&head);
     lower.is_empty()
+        || joined
         || STATUS.contains(&lower)
         || NOTHING.contains(&lower)
         || TECHNICAL.contains(&lower)
@@ -131,5 +159,6 @@ pub(super) fn is_label(value: &str) -> bool {
     let lower = value.to_lowercase();
     capital
         && rest_is_plain
-        && ["password", "token", "key", "secret", "passwort", "passphrase"].iter().any(|word| lower.contains(word))
+        && (names::classify(value).is_some()
+            || ["password", "token", "key", "secret", "passwort", "passphrase"].iter().any(|word| lower.contains(word)))
 }

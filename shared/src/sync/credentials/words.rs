@@ -6,15 +6,14 @@ pub(super) const PASSWORD: &[&str] = &[
     "password", "passwords", "passwd", "pwd", "pwds", "pw", "passcode", "passwort", "kennwort",
     "contraseña", "contrasena", "senha", "motdepasse", "passe", "wachtwoord", "haslo", "hasło",
     "heslo", "losenord", "lösenord", "пароль", "密码", "密碼", "パスワード", "비밀번호", "passwrd", "pswd",
-    "passwds", "requirepass", "masterauth", "userpass", "passw", "psw", "passord", "şifre", "sifre",
-    "jelszó", "jelszo", "salasana", "adgangskode", "parool", "口令", "암호", "暗証番号", "密码是", "密码为", "密碼是",
-    "パスワードは",
+    "passwds", "requirepass", "masterauth", "userpass", "passw", "psw", "mdp", "şifre", "şifresi", "sifre",
+    "parola", "parolası", "adgangskode", "salasana", "jelszó", "jelszo", "lozinka", "口令", "비번", "passord", "parool", "암호", "暗証番号", "暗号", "passwrt", "pword", "psswd",
 ];
 
 /// Words after a secret's name that turn it into a name for something about the secret.
 #[rustfmt::skip]
 pub(super) const ABOUT: &[&str] = &[
-    "digestor", "count", "counts", "column", "columns", "col", "cols", "field", "fields", "policy", "policies",
+    "count", "counts", "column", "columns", "col", "cols", "field", "fields", "policy", "policies",
     "length", "len", "size", "min", "max", "hint", "hints", "expires", "expiry", "expire",
     "expired", "expiration", "expiring", "at", "date", "time", "timestamp", "ts", "age", "days",
     "day", "ttl", "timeout", "lifetime", "duration", "changed", "change", "changes", "updated",
@@ -38,7 +37,7 @@ pub(super) const ABOUT: &[&str] = &[
     "plugin", "helper", "reuse", "interval", "lock", "locked", "generator", "view", "list",
     "vault", "by", "auth", "authentication", "bits", "scheme", "salt", "rounds", "iterations",
     "schema", "width", "height", "reader", "writer", "level", "mask", "masked", "prefix", "suffix",
-    "caching", "through", "to",
+    "caching", "through", "to", "digestor", "digester",
 ];
 
 /// Words after a token's or key's name that leave it what it is.
@@ -72,7 +71,8 @@ pub(super) const OTHER_TOKENS: &[&str] = &[
     "cancellation", "concurrency", "idempotency", "word", "sub", "invalid", "reward", "game",
     "governance", "base", "quote", "native", "collateral", "lp", "unexpected", "reasoning",
     "prompt", "used", "erc20", "fungible", "spent", "per", "context", "snapshot", "paging",
-    "change", "watch", "etag", "fencing", "lock", "cell",
+    "change", "watch", "etag", "fencing", "lock", "cell", "s2", "geo", "geohash", "tile", "lemma",
+    "stem", "ngram", "vocab", "term", "bpe", "wordpiece", "search", "nlp",
 ];
 
 /// Words before `pass` that make it a ticket, a stage or a result.
@@ -91,7 +91,7 @@ pub(super) const KEYS: &[&str] = &[
     "master", "auth", "deploy", "cipher", "crypto", "aes", "hmac", "pgp", "gpg", "symmetric",
     "enc", "unseal", "recovery", "fernet", "anon", "webhook", "jwt", "apikey", "xapi",
     "sharedaccess", "sas", "wrapping", "authorization", "functions", "sslprivate", "cryptographic",
-    "sqlcipher", "clickhouse", "dek", "kek", "stripe", "openai", "sendgrid", "mailgun", "pre",
+    "sqlcipher", "dek", "kek", "stripe", "openai", "sendgrid", "mailgun", "pre",
 ];
 
 /// Words before `key` that make it a private key.

@@ -2,9 +2,11 @@
 
 mod families;
 mod fields;
+mod notes;
 mod sql_pass;
 mod sql_refuse;
 mod text;
+
 mod tokens;
 mod urls;
 

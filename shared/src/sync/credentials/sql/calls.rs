@@ -42,18 +42,42 @@ const SECRETS: &[(&str, u32, Kind)] = &[
     ("decryptbypassphrase", 0, Kind::EncryptionKey),
     ("sign", 1, Kind::EncryptionKey),
     ("verify", 1, Kind::EncryptionKey),
-    ("set_wallet", 1, Kind::SetsPassword),
-    ("set_authentication", 2, Kind::SetsPassword),
-    ("login", 1, Kind::SetsPassword),
-    ("getconnection", 2, Kind::SetsPassword),
-    // Table functions and engines of ClickHouse.
-    ("mongodb", 4, Kind::SetsPassword),
+    // Table functions of ClickHouse.
     ("remote", 4, Kind::SetsPassword),
     ("remotesecure", 4, Kind::SetsPassword),
     ("mysql", 4, Kind::SetsPassword),
     ("postgresql", 4, Kind::SetsPassword),
+    ("mongodb", 4, Kind::SetsPassword),
     ("create_secret", 0, Kind::SetsPassword),
     ("update_secret", 1, Kind::SetsPassword),
+    // Client libraries: address, account, password.
+    ("pdo", 2, Kind::SetsPassword),
+    ("mysqli", 2, Kind::SetsPassword),
+    ("mysql_connect", 2, Kind::SetsPassword),
+    ("mysqli_connect", 2, Kind::SetsPassword),
+    ("odbc_connect", 2, Kind::SetsPassword),
+    ("getconnection", 2, Kind::SetsPassword),
+    ("oci_connect", 1, Kind::SetsPassword),
+    ("jwt_sign", 1, Kind::EncryptionKey),
+    ("jwt_encode", 1, Kind::EncryptionKey),
+    // Packages of Oracle, procedures of Neo4j and of Amazon RDS.
+    ("add_parquet_key", 1, Kind::EncryptionKey),
+    ("set_wallet", 1, Kind::SetsPassword),
+    ("set_authentication", 2, Kind::SetsPassword),
+    ("create_credential", 2, Kind::SetsPassword),
+    ("changepassword", 0, Kind::SetsPassword),
+    ("rds_set_external_master", 3, Kind::SetsPassword),
+    ("rds_set_external_source", 3, Kind::SetsPassword),
+    // BigQuery
+    ("decrypt_string", 0, Kind::EncryptionKey),
+    ("decrypt_bytes", 0, Kind::EncryptionKey),
+    ("deterministic_encrypt", 0, Kind::EncryptionKey),
+    ("deterministic_decrypt_string", 0, Kind::EncryptionKey),
+    ("sqlite3_key", 1, Kind::EncryptionKey),
+    ("sqlite3_rekey", 1, Kind::EncryptionKey),
+    ("hmac_sha1", 1, Kind::EncryptionKey),
+    ("hmac_sha256", 1, Kind::EncryptionKey),
+    ("hmac_sha512", 1, Kind::EncryptionKey),
 ];
 
 /// Functions whose first argument goes into their result.
@@ -64,8 +88,11 @@ const FIRST_PART: &[&str] = &[
     "convert", "compress", "quote_literal", "nullif", "char", "text", "convert_to", "decode",
     "string_to_array", "to_char", "ltrim", "rtrim", "reverse", "bcrypt", "hashsync", "hash",
     "to_bytea", "bytea", "to_json",
-    "to_jsonb", "json_quote",
+    "to_jsonb", "json_quote", "cast_to_raw", "hextoraw", "string_to_utf8", "to_utf8", "tobytes",
 ];
+
+/// Functions that take the name of the algorithm first.
+const SECOND_PART: &[&str] = &["hashbytes"];
 
 /// Functions whose arguments all go into their result.
 #[rustfmt::skip]
@@ -78,7 +105,7 @@ const ALL_PARTS: &[&str] = &[
 #[rustfmt::skip]
 const PAIRS: &[&str] = &[
     "json_object", "jsonb_object", "jsonb_build_object", "json_build_object", "hstore", "set_config",
-    "map", "set", "setitem", "append", "option", "setproperty", "put", "header",
+    "map", "set", "setitem", "append", "define", "option", "setproperty", "put", "header",
 ];
 
 /// JSON functions that take the document first, then names and values in turn.
@@ -109,14 +136,15 @@ pub(super) fn argument(name: &str, index: u32, is_method: bool) -> Argument {
     if is_method && index > 0 && name.eq_ignore_ascii_case("auth") {
         return Argument::Secret(Kind::SetsPassword);
     }
+    // `DBMS_CRYPTO.ENCRYPT(text, algorithm, key)`
+    if is_method && index == 2 && ["encrypt", "decrypt", "mac"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        return Argument::Secret(Kind::EncryptionKey);
+    }
     if listed(PAIRS) {
         Argument::Pair(0)
     } else if listed(PAIRS_BEHIND_DOCUMENT) || is_format(name) {
         Argument::Pair(1)
-    } else if listed(ALL_PARTS)
-        || index == 1 && name.eq_ignore_ascii_case("hashbytes")
-        || index == 0 && listed(FIRST_PART)
-    {
+    } else if listed(ALL_PARTS) || index == 0 && listed(FIRST_PART) || index == 1 && listed(SECOND_PART) {
         Argument::Part
     } else {
         Argument::Plain

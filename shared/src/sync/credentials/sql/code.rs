@@ -42,6 +42,7 @@ const WITH_LATER: &[(&str, &[&str])] = &[
     ("call", &["("]),
     ("copy", &[" from '", " to '", " from stdin", " to stdout", " from program"]),
     ("execute", &["("]),
+    ("exec", &["sp_", "dbo.", "@"]),
     ("reset", &[]),
 ];
 
@@ -55,6 +56,10 @@ pub(super) fn is_code(text: &str, is_query: bool) -> bool {
         || text.starts_with("new Mongo(")
     {
         return true;
+    }
+    // Commands of psql and sqlcmd: `\set`, `:setvar`.
+    if text.starts_with(['\\', ':']) {
+        return false;
     }
     let mut words = text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$')).filter(|w| !w.is_empty());
     let (Some(first), next) = (words.next(), words.next().unwrap_or_default()) else {

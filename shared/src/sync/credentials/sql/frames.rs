@@ -14,11 +14,24 @@ const DEPTH: usize = 200;
 pub(super) struct Columns {
     secrets: Vec<(u32, Name)>,
     value: Option<u32>,
+    any: bool,
 }
 
 /// Columns that hold the value of the setting whose name is in another column.
 const VALUE_COLUMNS: &[&str] =
-    &["value", "val", "v", "setting_value", "config_value", "option_value", "meta_value", "param_value"];
+    &["value", "val", "v", "content", "setting_value", "config_value", "option_value", "meta_value", "param_value"];
+
+/// Columns that hold the name of a setting.
+#[rustfmt::skip]
+const NAME_COLUMNS: &[&str] = &[
+    "key", "k", "name", "setting", "option_name", "meta_key", "config_key", "setting_key", "param",
+    "setting_name", "config_name", "param_name", "parameter", "var_name", "variable", "property",
+];
+
+/// Whether a column holds the name of a setting.
+pub(super) fn is_name_column(name: &str) -> bool {
+    NAME_COLUMNS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
 
 /// Whether a column holds the value of a named setting.
 pub(super) fn is_value_column(name: &str) -> bool {
@@ -28,6 +41,7 @@ pub(super) fn is_value_column(name: &str) -> bool {
 impl Columns {
     /// Notes the column at `index` if it matters.
     pub(super) fn add(&mut self, index: u32, name: &str) {
+        self.any = true;
         if let Some(verdict) = names::classify(name) {
             self.secrets.push((index, verdict));
         } else if is_value_column(name) {
@@ -40,9 +54,9 @@ impl Columns {
         self.secrets.iter().find(|(at, _)| *at == index).map(|(_, name)| *name)
     }
 
-    /// Whether no column is known that matters.
+    /// Whether no column is listed at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.secrets.is_empty() && self.value.is_none()
+        !self.any
     }
 
     /// Whether the column at `index` holds the value of a setting.
@@ -71,6 +85,8 @@ pub(super) struct Frame<'a> {
     pub is_method: bool,
     /// How many commas have been read.
     pub index: u32,
+    /// The second argument is a qualified name, which stands for two arguments.
+    pub dotted: bool,
     /// What the bracket as a whole is the value of.
     pub whole: Option<Expected>,
     /// What the current expression is compared with or assigned to.
@@ -81,6 +97,10 @@ pub(super) struct Frame<'a> {
     pub columns: Columns,
     /// The bracket is a row of values for the columns of the statement.
     pub is_row: bool,
+    /// `VALUES` has been read in it: what it holds are rows.
+    pub values: bool,
+    /// It lists the columns of the rows before it: `(VALUES …) AS t(name, password)`.
+    pub renames: bool,
     /// The literal read last names a secret, and its index.
     pub named: Option<(u32, Name)>,
     /// The column being defined.

@@ -4,10 +4,16 @@
 //! (is `\'` an escape or the end of a string?). It never fails: what it cannot read is
 //! [`Token::Other`]. Every byte is read a bounded number of times.
 
-use super::token::{Op, Quote, Token};
+use super::{
+    statement::is_any,
+    token::{Op, Quote, Token},
+};
 
 /// How many levels of `$tag$` bodies are entered, and how many unclosed ones are tolerated.
 const DOLLAR_LIMIT: usize = 4;
+
+/// How long a text in delimiters may be; the bound keeps unclosed ones linear.
+const DELIMITED: usize = 4096;
 
 /// Splits a text into tokens.
 pub(super) struct Lexer<'a> {
@@ -222,12 +228,35 @@ impl<'a> Lexer<'a> {
         if self.byte(0) == b'\'' && prefix {
             return self.quoted(b'\'', Quote::Single, text.eq_ignore_ascii_case("e"));
         }
+        if self.byte(0) == b'\'' && is_any(text, &["q", "nq"]) {
+            return self.delimited();
+        }
         if matches!(text, "U" | "u") && self.byte(0) == b'&' && matches!(self.byte(1), b'\'' | b'"') {
             self.at += 1;
             let mark = self.byte(0);
             return self.quoted(mark, if mark == b'"' { Quote::Double } else { Quote::Single }, false);
         }
         Token::Word(text)
+    }
+
+    /// Oracle's `q'[…]'`.
+    fn delimited(&mut self) -> Token<'a> {
+        let close: [u8; 2] = match self.byte(1) {
+            b'[' => *b"]'",
+            b'{' => *b"}'",
+            b'(' => *b")'",
+            b'<' => *b">'",
+            0x80.. => *b"''",
+            same => [same, b'\''],
+        };
+        let start = self.at + 2;
+        let inside = self.bytes.get(start..).unwrap_or_default();
+        let Some(length) = inside.windows(2).take(DELIMITED).position(|end| end == close) else {
+            return self.quoted(b'\'', Quote::Single, false);
+        };
+        let text = self.slice(start, start + length);
+        self.at = start + length + 2;
+        Token::Quoted(text, Quote::Single)
     }
 
     fn number(&mut self) -> Token<'a> {

@@ -48,7 +48,7 @@ pub(super) fn is_secret(name: Name, text: &str) -> bool {
             let elsewhere = name.directory && value::is_path(text);
             !(elsewhere || value::is_hash(text) || is_type(text))
         }
-        Secret::Token => !is_word(text) && !is_unfinished(text) && !text.contains(' '),
+        Secret::Token => text.len() > 5 && !is_word(text) && !is_unfinished(text) && !text.contains(' '),
         Secret::Key => !is_word(text) && !is_unfinished(text) && !text.contains(' ') && !value::is_path(text),
         Secret::Credentials => value::is_opaque(text),
         Secret::Secret => text.len() > 1 && !text.contains(' ') && !is_unfinished(text) && !is_type(text),

@@ -4,17 +4,22 @@
 //! literal is given to, and [`calls`] knows the functions that take a secret. Comments and the insides of strings are
 //! text again and are searched for `name=value` pairs.
 
+mod bare;
 mod calls;
 mod code;
 mod frames;
 mod given;
 mod lexer;
 mod literal;
+mod logins;
+mod opened;
 mod operand;
+mod rows;
 mod statement;
 mod token;
+mod variables;
 
-use super::{Kind, pairs, trigger};
+use super::{Kind, names::Name, pairs, trigger};
 
 /// How many times a string inside a string is read as a statement.
 const NESTING: u8 = 2;
@@ -25,23 +30,14 @@ pub(super) fn in_text(text: &str, is_query: bool) -> Option<Kind> {
     search(text, is_query, NESTING)
 }
 
-fn search(text: &str, is_query: bool, nesting: u8) -> Option<Kind> {
-    let prose = if code::is_code(text, is_query) { None } else { pairs::find(text) };
-    prose
-        .or_else(|| settings(text))
-        .or_else(|| statement::find(text, nesting))
-        .or_else(|| quoted_by_error(text, nesting))
+/// Whether the value of a column is a secret.
+pub(super) fn is_secret(column: Name, text: &str) -> bool {
+    literal::is_secret(column, text)
 }
 
-/// Spark and Hive take the rest of the line as it is: `SET fs.s3a.secret.key=…`.
-fn settings(text: &str) -> Option<Kind> {
-    text.split([';', '\n']).find_map(|line| {
-        let (name, value) = line.trim().split_once('=')?;
-        let name = name.get(..4).filter(|word| word.eq_ignore_ascii_case("set ")).map(|_| name.get(4..))??;
-        let is_setting = name.contains('.') && !value.contains(['\'', '"']);
-        let pair = |name: &str| pairs::find(&format!("{}={value}", name.trim()));
-        if is_setting { pair(name).or_else(|| pair(&name.replace('.', "_"))) } else { None }
-    })
+fn search(text: &str, is_query: bool, nesting: u8) -> Option<Kind> {
+    let prose = if code::is_code(text, is_query) { None } else { pairs::find(text) };
+    prose.or_else(|| statement::find(text, nesting)).or_else(|| quoted_by_error(text, nesting))
 }
 
 /// MySQL quotes the statement it could not read without escaping it:
@@ -65,7 +61,7 @@ fn in_string(text: &str, nesting: u8) -> Option<Kind> {
         return None;
     }
     pairs::find(text).or_else(|| {
-        let quotes = text.contains(['\'', '"']);
+        let quotes = text.contains(['\'', '"']) || text.contains("IDENTIFIED BY ") || text.contains("identified by ");
         let plain = || text.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
         quotes.then(|| statement::find(&plain(), left)).flatten()
     })

@@ -2,7 +2,7 @@
 
 use super::{
     super::names::{self, Name},
-    frames::Expected,
+    frames::{self, Expected},
     statement::{Statement, is_any},
     token::{Op, Quote, Token},
 };
@@ -19,6 +19,13 @@ pub(super) enum Operand<'a> {
     Judged(Name),
 }
 
+/// What stands before a bracket in which names of options are written as strings.
+#[rustfmt::skip]
+const OPTION_LISTS: &[&str] = &[
+    "with", "options", "properties", "tblproperties", "dbproperties", "serdeproperties", "headers", "settings",
+    "parameters", "configuration",
+];
+
 impl<'a> Statement<'a> {
     /// Notes what the right side of an operator is compared with or assigned to.
     pub(super) fn operator(&mut self, op: Op) {
@@ -26,11 +33,9 @@ impl<'a> Statement<'a> {
             (Op::Path | Op::Cast, _) => return,
             (_, Operand::Judged(name)) => Some(name),
             (_, Operand::Name(text)) => self.named_target(text, op),
-            (Op::Colon | Op::Arrow, Operand::Text(text)) => names::classify(text),
-            // `WITH ('connection-password' = '…')`
-            (Op::Assign, Operand::Text(text)) if is_any(self.frames.top().call, &["with", "properties", "options"]) => {
-                names::classify(text)
-            }
+            (Op::Colon | Op::Arrow, Operand::Text(text)) => names::classify(text).or_else(|| self.named_setting(text)),
+            // Spark, Flink: `WITH ('user' = 'ada', 'password' = '…')`
+            (Op::Assign, Operand::Text(text)) if is_any(self.frames.top().call, OPTION_LISTS) => names::classify(text),
             _ => self.declared_target(op),
         };
         self.frames.top_mut().target = target;
@@ -42,7 +47,15 @@ impl<'a> Statement<'a> {
             let whole = self.frames.top().whole.filter(|_| is_any(text, &["$eq", "$ne", "$in", "$nin"]));
             return whole.and_then(|whole| if let Expected::Named(name) = whole { Some(name) } else { None });
         }
-        names::classify(text).or_else(|| self.declared_target(op))
+        let described = self.named_setting(text).filter(|_| op == Op::Colon);
+        names::classify(text).or(described).or_else(|| self.declared_target(op))
+    }
+
+    /// `{key: "smtp_password", value: "…"}`: the field before has named the secret.
+    fn named_setting(&self, field: &str) -> Option<Name> {
+        let frame = self.frames.top();
+        let (_, name) = frame.named.filter(|_| frame.bracket == b'{' && frames::is_value_column(field))?;
+        Some(name)
     }
 
     /// `DECLARE @pw varchar(20) = '…'` and `v_password text := '…'`: the name stands before the

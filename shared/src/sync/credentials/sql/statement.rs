@@ -15,7 +15,7 @@ use super::{
     given::{INNER, READS, RENAME},
     in_comment, in_string,
     lexer::Lexer,
-    literal,
+    literal, opened,
     operand::Operand,
     token::{Op, Quote, Token},
 };
@@ -25,8 +25,8 @@ pub(super) struct Statement<'a> {
     pub nesting: u8,
     /// The first two words.
     pub words: [&'a str; 2],
-    /// The last three tokens, the newest first.
-    pub last: [Token<'a>; 3],
+    /// The last tokens, the newest first.
+    pub last: [Token<'a>; 4],
     pub operand: Operand<'a>,
     pub frames: Frames<'a>,
     /// The columns of the bracket closed last.
@@ -40,10 +40,14 @@ pub(super) struct Statement<'a> {
     pub identified: bool,
     /// `ALTER … SET` has been read.
     pub sets: bool,
+    /// A literal has been read after which the password is to come.
+    pub opened: bool,
+    /// Variables that have been given a literal, also by statements before.
+    pub variables: Vec<&'a str>,
+    /// The literals of a row of `VALUES` whose columns are named behind it, by position.
+    pub unnamed: Vec<(u32, &'a str)>,
     /// `SET value = '…'` and `WHERE name = 'password'` of one UPDATE.
     pub setting: (bool, bool),
-    /// The literal read last is the beginning of a statement, up to where a password follows.
-    pub asks: bool,
 }
 
 /// The first credential in the statements of `text`.
@@ -56,12 +60,6 @@ pub(super) fn find(text: &str, nesting: u8) -> Option<Kind> {
         }
     }
     None
-}
-
-/// Whether `text` is the beginning of a statement, up to where a password follows.
-fn asks_for_password(text: &str) -> bool {
-    let text = text.trim_end_matches(['\'', '"', ' ', '\\']).to_ascii_lowercase();
-    text.contains(' ') && ["password", "password =", "identified by"].iter().any(|end| text.ends_with(end))
 }
 
 pub(super) fn is_any(word: &str, list: &[&str]) -> bool {
@@ -83,7 +81,7 @@ impl<'a> Statement<'a> {
         Self {
             nesting,
             words: [""; 2],
-            last: [Token::End; 3],
+            last: [Token::End; 4],
             operand: Operand::None,
             frames: Frames::new(),
             listed: Columns::default(),
@@ -93,8 +91,10 @@ impl<'a> Statement<'a> {
             selects: false,
             identified: false,
             sets: false,
+            opened: false,
+            variables: Vec::new(),
+            unnamed: Vec::new(),
             setting: (false, false),
-            asks: false,
         }
     }
 
@@ -124,17 +124,25 @@ impl<'a> Statement<'a> {
             Token::Close => self.close(),
             Token::Comma => self.comma(),
             Token::End => {
-                *self = Self::new(self.nesting);
+                let variables = std::mem::take(&mut self.variables);
+                *self = Self { variables, ..Self::new(self.nesting) };
                 None
             }
-            Token::Dot => None,
+            Token::Dot => {
+                let frame = self.frames.top_mut();
+                frame.dotted |= frame.index == 1;
+                None
+            }
             Token::Parameter | Token::Other => {
-                self.asks &= token == Token::Other;
                 self.operand = Operand::None;
                 None
             }
         };
-        self.last = [token, self.last[0], self.last[1]];
+        self.opened = match token {
+            Token::Quoted(text, Quote::Single | Quote::Double) => opened::opens(text),
+            _ => self.opened && opened::stays(token),
+        };
+        self.last = [token, self.last[0], self.last[1], self.last[2]];
         found
     }
 
@@ -143,9 +151,14 @@ impl<'a> Statement<'a> {
             return None;
         }
         self.note_first_words(word);
-        self.asks &= is_any(word, &["quote_literal", "quotename"]);
+        if self.begins(&["declare"]) && self.last[0] == Token::Comma && self.frames.is_base() && word.starts_with('@') {
+            // The next variable of the same statement.
+            self.words[1] = word;
+        }
         if self.frames.is_base() {
             self.note_insert(word);
+        } else if word.eq_ignore_ascii_case("values") {
+            self.note_values();
         }
         let mut buffer = [0; 10];
         match lower(word, &mut buffer) {
@@ -158,7 +171,7 @@ impl<'a> Statement<'a> {
             b"like" | b"ilike" => self.operator(Op::Compare),
             b"case" | b"when" | b"then" | b"else" => self.branch(word),
             b"identified" => {
-                self.identified = self.begins(&["create", "alter", "grant", "set", "administer"])
+                self.identified = self.begins(&["create", "alter", "grant", "set", "administer", "modify"])
                     || word == "IDENTIFIED" && !self.begins(READS);
             }
             b"to" if self.begins(&["set"]) || self.begins(&["alter"]) && self.sets => {
@@ -168,6 +181,9 @@ impl<'a> Statement<'a> {
         }
         if self.is_bare_password(word) {
             return Some(Kind::SetsPassword);
+        }
+        if let Some(kind) = self.given_variable(word) {
+            return Some(kind);
         }
         if matches!(self.last[0], Token::Open(_) | Token::Comma | Token::Dot) {
             self.note_column(word);
@@ -207,46 +223,12 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// `INSERT INTO t (…) VALUES` and `INSERT INTO t (…) SELECT`.
-    fn note_insert(&mut self, word: &str) {
-        if word.eq_ignore_ascii_case("into") || word.eq_ignore_ascii_case("insert") {
-            self.inserts = true;
-        } else if self.inserts && is_any(word, &["values", "value"]) {
-            self.rows = true;
-            self.filled = std::mem::take(&mut self.listed);
-        } else if self.inserts && !self.rows && word.eq_ignore_ascii_case("select") {
-            self.selects = true;
-            self.filled = std::mem::take(&mut self.listed);
-            self.frames.top_mut().index = 0;
-        }
-    }
-
     fn note_column(&mut self, name: &'a str) {
         let frame = self.frames.top_mut();
         if frame.bracket == b'(' {
             frame.columns.add(frame.index, name);
             frame.defines = name;
         }
-    }
-
-    /// Oracle takes a password without quotes: `IDENTIFIED BY tiger`. So does Teradata: `PASSWORD = tiger`.
-    fn is_bare_password(&self, word: &str) -> bool {
-        let identified = self.identified
-            && self.word_before(0).eq_ignore_ascii_case("by")
-            && self.begins(&["create", "alter", "grant", "set", "administer"]);
-        let assigned = self.last[0] == Token::Op(Op::Assign)
-            && matches!(self.last[1], Token::Word(name) if name.eq_ignore_ascii_case("password"))
-            && self.begins(&["create", "modify"])
-            && self.words[1].eq_ignore_ascii_case("user");
-        let beside = self.word_before(0).eq_ignore_ascii_case("password")
-            && self.begins(&["create", "alter"])
-            && is_any(self.words[1], &["user", "role", "login"])
-            && value::is_opaque(word);
-        (identified || assigned || beside)
-            && !is_any(word, &["random", "password", "values", "null"])
-            && !word.starts_with(['$', '@'])
-            && (names::classify(word).is_none() || value::is_opaque(word) && !word.contains('_'))
-            && !value::is_placeholder(word)
     }
 
     /// `SELECT 'secret' AS password`: only if the literal looks like one, since masks are
@@ -261,7 +243,9 @@ impl<'a> Statement<'a> {
     }
 
     fn open(&mut self, bracket: u8) -> Option<Kind> {
-        let whole = self.expected(None);
+        // `SECRETS = ('name' = …)` lists names.
+        let lists = |expected: &Expected| matches!(expected, Expected::Named(name) if name.plural && name.secret == Secret::Secret);
+        let whole = self.expected(None).filter(|expected| !lists(expected));
         let call = match bracket {
             b'(' => self.word_before(0),
             // `{$rename: {password: "password_hash"}}` gives names, not values.
@@ -275,6 +259,7 @@ impl<'a> Statement<'a> {
         let is_row = bracket == b'('
             && (self.rows && parent.bracket == 0
                 || tuple
+                || parent.values
                 || parent.is_row && parent.bracket == b'(' && call.is_empty());
         if tuple && bracket == b'(' {
             self.filled = std::mem::take(&mut self.listed);
@@ -284,12 +269,23 @@ impl<'a> Statement<'a> {
             Some(name) => Some(Expected::Named(name)),
             None => whole,
         };
-        self.frames.push(Frame { bracket, call, is_method, whole: listed, is_row, ..Frame::default() });
+        let renames = bracket == b'(' && self.renames_rows();
+        self.frames.push(Frame { bracket, call, is_method, whole: listed, is_row, renames, ..Frame::default() });
         self.operand = Operand::None;
         None
     }
 
     fn close(&mut self) -> Option<Kind> {
+        let renames = self.frames.top().renames;
+        let found = self.closed();
+        if renames {
+            let columns = std::mem::take(&mut self.listed);
+            return found.or_else(|| self.named_afterwards(&columns));
+        }
+        found
+    }
+
+    fn closed(&mut self) -> Option<Kind> {
         self.operand = match (self.frames.pop(), self.operand) {
             (Some(frame), Operand::Name(text)) if frame.index == 0 && !is_any(frame.call, &["values", "count"]) => {
                 let judged = names::classify(text);
@@ -311,7 +307,6 @@ impl<'a> Statement<'a> {
     }
 
     fn comma(&mut self) -> Option<Kind> {
-        self.asks &= is_any(self.frames.top().call, &["concat", "concat_ws"]);
         let frame = self.frames.top_mut();
         frame.index += 1;
         frame.target = None;
@@ -321,6 +316,9 @@ impl<'a> Statement<'a> {
 
     /// A number where a password is expected: `SET password = 123456`.
     fn number(&mut self, text: &str) -> Option<Kind> {
+        if self.is_bare_number(text) {
+            return Some(Kind::SetsPassword);
+        }
         self.operand = Operand::None;
         let name = self.frames.top().target.filter(|_| matches!(self.last[0], Token::Op(_)))?;
         let long = text.len() >= 4 && !name.hashed && !name.plural;
@@ -336,8 +334,9 @@ impl<'a> Statement<'a> {
             self.operand = Operand::Name(text);
             return None;
         }
-        let found = self.given(text).or_else(|| self.goes_on(text)).or_else(|| in_string(text, self.nesting));
-        self.asks = asks_for_password(text);
+        let found = self.given(text).or_else(|| in_string(text, self.nesting));
+        self.note_variable(text);
+        self.note_unnamed(text);
         let follows_path = self.last[0] == Token::Op(Op::Path);
         if quote == Quote::Double && matches!(self.last[0], Token::Open(_) | Token::Comma) {
             self.note_column(text);
@@ -345,11 +344,6 @@ impl<'a> Statement<'a> {
         self.operand = if follows_path || quote == Quote::Double { Operand::Name(text) } else { Operand::Text(text) };
         self.note_name(text);
         found
-    }
-
-    /// `'ALTER ROLE x PASSWORD ' || quote_literal('…')`: the statement in the literal before asks for this one.
-    fn goes_on(&self, text: &str) -> Option<Kind> {
-        (self.asks && literal::is_set(text)).then_some(Kind::SetsPassword)
     }
 
     /// A literal that is the name of a secret makes the next argument its value.
@@ -370,6 +364,8 @@ impl<'a> Statement<'a> {
     /// Whether a text in double quotes is a name: it is qualified, or it names a column itself.
     fn is_name(&self, text: &str, lexer: &Lexer<'a>) -> bool {
         let qualified = self.last[0] == Token::Dot || lexer.rest().starts_with('.');
-        qualified || self.begins(&["update", "select", "delete", "with"]) && names::classify(text).is_some()
+        let sentence = text.contains([':', '=']) || text.contains("--");
+        qualified
+            || self.begins(&["update", "select", "delete", "with"]) && !sentence && names::classify(text).is_some()
     }
 }
