@@ -18,6 +18,7 @@ pub(super) fn link(link: Link, before: &str) -> Option<Link> {
             Some(Link::InSentence)
         }
         Link::Beside if is_setting(trimmed) => Some(Link::Flag),
+        Link::Beside if trimmed.ends_with('(') => Some(Link::Enclosed),
         Link::Beside if goes_with_account(trimmed) => Some(Link::Account),
         Link::Flag if asks_for_it(trimmed) => None,
         link => Some(link),

@@ -24,7 +24,9 @@ pub(super) fn found(fields: &Map<String, Value>) -> Option<(&str, Secret)> {
         let text = value.as_str()?;
         let listed = |list: &[&str]| list.contains(&name.as_str());
         let secret = if listed(ACCOUNTS) {
-            has_password(text, oracle).then_some(Secret::Password)
+            // A user's name may have a colon in it.
+            let plain = text.split_once(':').is_some_and(|(_, last)| !value::is_opaque(last));
+            (!plain && has_password(text, oracle)).then_some(Secret::Password)
         } else if listed(HOSTS) {
             (!text.contains("://") && text.split_once('@').is_some_and(|(login, _)| has_password(login, false)))
                 .then_some(Secret::Password)

@@ -13,6 +13,8 @@ pub(super) enum Link {
     InSentence,
     /// "user ada, password value"
     Account,
+    /// "(name value)"
+    Enclosed,
     /// `name is value`
     Is,
     /// `--name value`

@@ -111,6 +111,7 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
         Link::Account => {
             (opaque || password && ends && word.len() > 5 && word.starts_with(char::is_uppercase)) && !named
         }
+        Link::Enclosed => password && after.starts_with(')') && (opaque || value::is_coined(word)) && !named,
         Link::Is if password && value::is_coined(word) => !named,
         Link::Is if password && !value::is_opaque(word) => value::is_password_like(value) && !value.ends_with('?'),
         Link::Is => (password || word.len() >= 8) && opaque && !named && !is_identifier(word),

@@ -123,6 +123,8 @@ fn is_template(value: &str) -> bool {
         || value.strip_prefix("__").and_then(|v| v.strip_suffix("__")).is_some()
         || matches!(value, "%s" | "%v" | "%L" | "%I" | "%d" | "%q" | "%1$s" | "%1$L")
         || value.strip_prefix('\\').is_some_and(|v| v.len() == 1)
+        // What is read from a file: `password=@/dev/stdin`
+        || value.strip_prefix('@').is_some_and(super::value::is_path)
 }
 
 /// `$1`, `$DB_PASSWORD`, `:pw`, `@password`, `?1`: a parameter of SQL or of a shell.

@@ -2,7 +2,6 @@
 
 mod families;
 mod fields;
-mod notes;
 mod sql_pass;
 mod sql_refuse;
 mod text;

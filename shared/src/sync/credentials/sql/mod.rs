@@ -54,6 +54,12 @@ fn in_comment(text: &str, nesting: u8) -> Option<Kind> {
     worth.then(|| search(text, false, left)).flatten()
 }
 
+/// A piece of a statement that is put together, which may begin inside a literal: `'@'%' IDENTIFIED BY '…'`.
+fn in_fragment(text: &str, nesting: u8) -> Option<Kind> {
+    let at = text.to_ascii_lowercase().find("identified by '")?;
+    statement::find(&format!("ALTER USER x {}", &text[at..]), nesting)
+}
+
 /// Searches the inside of a string: a connection string, JSON, or a statement to be executed.
 fn in_string(text: &str, nesting: u8) -> Option<Kind> {
     let left = nesting.checked_sub(1)?;
@@ -63,6 +69,6 @@ fn in_string(text: &str, nesting: u8) -> Option<Kind> {
     pairs::find(text).or_else(|| {
         let quotes = text.contains(['\'', '"']) || text.contains("IDENTIFIED BY ") || text.contains("identified by ");
         let plain = || text.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
-        quotes.then(|| statement::find(&plain(), left)).flatten()
+        quotes.then(|| statement::find(&plain(), left).or_else(|| in_fragment(&plain(), left))).flatten()
     })
 }

@@ -42,6 +42,8 @@ pub(super) struct Statement<'a> {
     pub sets: bool,
     /// A literal has been read after which the password is to come.
     pub opened: bool,
+    /// The variable that is being assigned.
+    pub assigned: Option<&'a str>,
     /// Variables that have been given a literal, also by statements before.
     pub variables: Vec<&'a str>,
     /// The literals of a row of `VALUES` whose columns are named behind it, by position.
@@ -92,6 +94,7 @@ impl<'a> Statement<'a> {
             identified: false,
             sets: false,
             opened: false,
+            assigned: None,
             variables: Vec::new(),
             unnamed: Vec::new(),
             setting: (false, false),
@@ -117,6 +120,9 @@ impl<'a> Statement<'a> {
             Token::Quoted(text, quote) => self.quoted(text, quote, lexer),
             Token::Number(text) => self.number(text),
             Token::Op(op) => {
+                if op == Op::Assign {
+                    self.note_assignment();
+                }
                 self.operator(op);
                 None
             }
@@ -169,6 +175,7 @@ impl<'a> Statement<'a> {
                 self.selects &= !is_any(word, &["from", "union", "where"]);
             }
             b"like" | b"ilike" => self.operator(Op::Compare),
+            b"default" => self.note_assignment(),
             b"case" | b"when" | b"then" | b"else" => self.branch(word),
             b"identified" => {
                 self.identified = self.begins(&["create", "alter", "grant", "set", "administer", "modify"])
@@ -264,6 +271,9 @@ impl<'a> Statement<'a> {
         if tuple && bracket == b'(' {
             self.filled = std::mem::take(&mut self.listed);
         }
+        // `kmsProviders: {local: {key: BinData(0, '…')}}`
+        let binary = call == "BinData" && matches!(self.last[2], Token::Word("key") | Token::Quoted("key", _));
+        let whole = if binary { Some(Expected::Given(Kind::EncryptionKey)) } else { whole };
         // `password IN (…)`: the column is the operand, no operator has set a target.
         let listed = match self.operand_before_in(call) {
             Some(name) => Some(Expected::Named(name)),
@@ -307,6 +317,9 @@ impl<'a> Statement<'a> {
     }
 
     fn comma(&mut self) -> Option<Kind> {
+        if self.frames.is_base() {
+            self.assigned = None;
+        }
         let frame = self.frames.top_mut();
         frame.index += 1;
         frame.target = None;

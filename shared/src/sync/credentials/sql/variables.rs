@@ -4,28 +4,34 @@ use super::{
     super::{Kind, value},
     frames::Expected,
     literal,
-    statement::{Statement, is_any},
-    token::{Op, Token},
+    statement::Statement,
+    token::Token,
 };
 
 /// How many variables are remembered.
 const VARIABLES: usize = 32;
 
 impl<'a> Statement<'a> {
-    /// Remembers the variable that the literal `text` is assigned to.
-    pub(super) fn note_variable(&mut self, text: &str) {
-        if self.variables.len() >= VARIABLES || !literal::is_set(text) || value::is_status_word(text) {
-            return;
-        }
-        let declared = self.begins(&["declare"]) && is_any(self.word_before(0), &["default"]);
-        let name = match (self.last[0], self.last[1]) {
-            (Token::Op(Op::Assign), Token::Word(name)) if name.starts_with('@') => name,
-            // `DECLARE @k varchar(20) = '…'`, `DECLARE k STRING DEFAULT '…'`
-            (Token::Op(Op::Assign), _) if self.begins(&["declare"]) => self.words[1],
-            _ if declared => self.words[1],
-            _ => return,
+    /// Notes which variable an assignment, or a `DEFAULT`, gives a value to: `@k := …`, `l_key RAW(32) := …`,
+    /// `DECLARE k STRING DEFAULT …`, `const k = …`.
+    pub(super) fn note_assignment(&mut self) {
+        self.assigned = match self.last[0] {
+            _ if self.begins(&["declare", "const", "let", "var"]) => Some(self.words[1]),
+            Token::Word(name) if name.starts_with('@') => Some(name),
+            _ if self.frames.is_base() => Some(self.words[0]),
+            _ => None,
         };
-        self.variables.push(name);
+    }
+
+    /// Remembers that the variable being assigned holds the literal `text`, or what a function makes of it.
+    pub(super) fn note_variable(&mut self, text: &str) {
+        if let Some(name) = self.assigned
+            && self.variables.len() < VARIABLES
+            && literal::is_set(text)
+            && !value::is_status_word(text)
+        {
+            self.variables.push(name);
+        }
     }
 
     /// What the variable `word` is given to, if it holds a literal and that is a secret there.
