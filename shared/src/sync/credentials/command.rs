@@ -28,17 +28,19 @@ const LDAP: u8 = 128;
 fn program(word: &str) -> u8 {
     match word {
         // They take both.
-        "7z" | "7za" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongosh" | "mongo" => {
+        "7z" | "7za" | "mycli" | "mongodump" | "mongorestore" | "mongoexport" | "mongoimport" | "mongosh" | "mongo" => {
             ATTACHED | SEPARATE
         }
         "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlsh" | "mysqlcheck" | "mysqlpump" | "mariadb"
-        | "mariadb-dump" | "mycli" => ATTACHED,
+        | "mariadb-dump" | "rar" | "unrar" => ATTACHED,
         "sshpass" => ATTACHED | SEPARATE,
-        "az" | "sqlline" | "cqlsh" | "cypher-shell" | "snowsql" | "beeline" | "exaplus" | "mongostat" => SEPARATE,
+        "az" | "oc" | "sqlline" | "hdbsql" | "cqlsh" | "cypher-shell" | "snowsql" | "beeline" | "exaplus"
+        | "mongostat" => SEPARATE,
         "docker" => DOCKER,
         "login" => LOGIN,
         "redis-cli" => REDIS,
-        "sqlcmd" | "bcp" | "osql" | "isql" | "mssql-cli" | "CONNECT" | "zip" | "unzip" => MSSQL,
+        "sqlcmd" | "bcp" | "osql" | "isql" | "mssql-cli" | "CONNECT" | "zip" | "unzip" | "tsql" | "mosquitto_pub"
+        | "mosquitto_sub" | "ipmitool" => MSSQL,
         "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapwhoami" | "vsql" => LDAP,
         "curl" | "wget" | "http" | "https" => CURL,
         _ => 0,
@@ -84,6 +86,7 @@ pub(super) fn has_password(text: &str) -> bool {
             programs & LDAP != 0 && is_secret(first_word(value))
         } else if let Some(value) = rest.strip_prefix(" -a ") {
             programs & REDIS != 0 && is_secret(first_word(value))
+                || programs & CURL != 0 && is_login(first_word(value), ':')
         } else if let Some(value) = dash_u(rest) {
             programs & CURL != 0 && is_login(first_word(value.trim_start_matches([' ', '='])), ':')
         } else if let Some(value) = rest.strip_prefix("sqlplus ") {
@@ -107,7 +110,8 @@ pub(super) fn has_password(text: &str) -> bool {
 /// What follows `-u` or `--user`.
 fn dash_u(rest: &str) -> Option<&str> {
     let long = || rest.strip_prefix("--user").filter(|value| value.starts_with([' ', '=']));
-    rest.strip_prefix(" -u").or_else(long)
+    let proxy = || rest.strip_prefix("-user").filter(|value| value.starts_with([' ', '=']));
+    rest.strip_prefix(" -u").or_else(long).or_else(proxy)
 }
 
 pub(super) fn first_word(text: &str) -> &str {

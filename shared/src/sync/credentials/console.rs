@@ -6,7 +6,8 @@ use super::{around::line_before, command, notes, value};
 pub(super) fn has_password(before: &str, rest: &str) -> bool {
     let line = rest.lines().next().unwrap_or_default();
     if line.starts_with(" as the password") || line.starts_with(" as password") {
-        return before.split_whitespace().next_back().is_some_and(|word| value::is_opaque(word) && is_secret(word));
+        let looks = |word: &str| (value::is_opaque(word) || value::is_coined(word)) && is_secret(word);
+        return before.split_whitespace().next_back().is_some_and(looks);
     }
     let line = line.trim_start();
     let mut words = line.split_whitespace();
@@ -17,7 +18,10 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
         // Redis: `AUTH password`, `AUTH user password`.
         "auth" if begins_line(before) => {
             let words: Vec<&str> = words.collect();
-            words.len() <= 2 && words.last().is_some_and(|word| value::is_opaque(word) && is_secret(word))
+            // In capitals it is no word of a sentence.
+            let typed = |word: &str| line.starts_with("AUTH ") && !value::is_status_word(word);
+            let password = |word: &&str| (value::is_opaque(word) || typed(word)) && is_secret(word);
+            words.len() <= 2 && words.last().is_some_and(password)
         }
         // A comment that is nothing but `ada / password`
         "/" => notes::names_account(before) && words.next().is_some_and(notes::is_password),
@@ -44,7 +48,9 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
         // `ACL SETUSER user on >password`
         "setuser" => words.filter_map(|word| word.strip_prefix('>')).any(is_secret),
         // `CONFIG SET requirepass password`
-        "requirepass" | "masterauth" => last_word_is(before, "set") && words.next().is_some_and(is_secret),
+        "requirepass" | "masterauth" => {
+            (last_word_is(before, "set") || begins_line(before)) && words.next().is_some_and(is_secret)
+        }
         // Db2: `CONNECT TO database USER user USING password`
         "using" => is_connect(before) && words.next().is_some_and(is_secret),
         // SQL*Plus: `CONNECT user/password@database`
@@ -61,7 +67,17 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
         "openrowset" => arguments.split(';').nth(2).and_then(|rest| literal(rest, 0)).is_some_and(is_text),
         // ClickHouse: `s3('url', 'key', 'secret', …)`, `encrypt('aes-…', text, 'key')`
         // `NEO4J_AUTH=neo4j/password`
-        "_auth=" => notes::is_login(arguments),
+        "_auth=" if before.ends_with("REDISCLI") || before.ends_with("REDIS") => is_secret(arguments),
+        "_auth=" => command::is_login(command::first_word(arguments), '/'),
+        // `ConvertTo-SecureString 'password' -AsPlainText`
+        "securestring" => line.contains("-AsPlainText") && words.next().is_some_and(is_secret),
+        // `echo password | docker login --password-stdin`
+        "-stdin" | "sudo" | "secret" | "luksopen" => is_piped(before),
+        // `az keyvault secret set --name db --value password`, `aws secretsmanager create-secret --secret-string password`
+        "--value" | "--secret-string" => {
+            let lower = line_before(before).to_ascii_lowercase();
+            (lower.contains("secret") || lower.contains("securestring")) && words.next().is_some_and(is_secret)
+        }
         "s3" | "gcs" | "oss" | "cosn" => literal(arguments, 2).is_some_and(is_bucket_key),
         "s3cluster" => literal(arguments, 3).is_some_and(is_bucket_key),
         "azureblobstorage" => literal(arguments, 4).is_some_and(|text| value::is_long_opaque(text) && is_text(text)),
@@ -70,6 +86,16 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
         "crypt" => literal(arguments, 2).is_some_and(is_text),
         name => PROCEDURES.iter().any(|(known, at)| *known == name && literal(arguments, *at).is_some_and(is_text)),
     }
+}
+
+/// Whether a word that `before` echoes goes into the program that comes now.
+fn is_piped(before: &str) -> bool {
+    let Some((left, _)) = line_before(before).rsplit_once('|') else {
+        return false;
+    };
+    let mut words = left.rsplit(['|', ';']).next().unwrap_or_default().split_whitespace();
+    let echo = words.next().is_some_and(|word| matches!(word, "echo" | "printf"));
+    echo && words.next_back().is_some_and(is_secret)
 }
 
 /// The secret of a bucket: long, and no list of columns (`a Int32`), format or compression.
@@ -148,12 +174,18 @@ fn last_word_is(before: &str, word: &str) -> bool {
 
 fn is_connect(before: &str) -> bool {
     let words: Vec<String> = line(before).split_whitespace().take(6).map(str::to_ascii_lowercase).collect();
-    words.iter().take(2).any(|word| word == "connect") && words.iter().any(|word| word == "user")
+    words.iter().take(2).any(|word| ["connect", "attach"].contains(&word.trim_matches('"')))
+        && words.iter().any(|word| word == "user")
 }
 
 /// The argument `index` of a list that is separated by commas, if it is a text in quotes.
 fn literal(arguments: &str, index: usize) -> Option<&str> {
-    let argument = arguments.split(',').nth(index)?.trim_start_matches(['(', ' ']);
+    let mut quoted = false;
+    let comma = |c: char| {
+        quoted ^= c == '\'';
+        c == ',' && !quoted
+    };
+    let argument = arguments.split(comma).nth(index)?.trim_start_matches(['(', ' ']);
     // `@new = '…'`
     let named = argument.split_once('=').filter(|_| argument.starts_with('@'));
     let argument = named.map_or(argument, |(_, value)| value.trim_start());

@@ -5,18 +5,23 @@ use super::{
     links::Link,
 };
 
-/// How a name is linked to its value, now that `before`, what stands before the name, is known as well; None if a program
-/// will ask for the value.
-pub(super) fn link(link: Link, before: &str) -> Option<Link> {
+/// How a name is linked to its value, now that what stands before the name and after it is known as well; None if it is not,
+/// or a program will ask for the value.
+pub(super) fn link(link: Link, before: &str, after: &str) -> Option<Link> {
     // "mot de passe" is one word.
-    let trimmed = before.trim_end_matches(' ').trim_end_matches("mot de").trim_end_matches(' ');
+    let trimmed =
+        before.trim_end_matches(' ').trim_end_matches("ot de").trim_end_matches(['m', 'M']).trim_end_matches(' ');
     let belongs = trimmed.ends_with("'s") || trimmed.ends_with("’s");
     let in_sentence = trimmed.len() < before.len() && trimmed.ends_with(char::is_alphanumeric) && !belongs;
     match link {
         // SQL*Plus: `DEFINE pw = …`
+        // `-passin pass:…`
+        Link::Loose if after.starts_with(':') && !after.starts_with(": ") && trimmed.ends_with("-passin") => Some(link),
         Link::Loose if in_sentence && !follows_account(trimmed) && !trimmed.eq_ignore_ascii_case("define") => {
             Some(Link::InSentence)
         }
+        // The end of a path.
+        Link::Beside if before.ends_with('/') => None,
         Link::Beside if is_setting(trimmed) => Some(Link::Flag),
         Link::Beside if trimmed.ends_with('(') => Some(Link::Enclosed),
         Link::Beside if goes_with_account(trimmed) => Some(Link::Account),
@@ -53,8 +58,9 @@ pub(super) fn is_variable(word: &str) -> bool {
 }
 
 /// `X-ClickHouse-Key`, whose value is no word of a sentence either.
-pub(super) fn is_header(word: &str) -> bool {
-    word.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+pub(super) fn is_header(word: &str, rest: &str) -> bool {
+    let plain = rest.split_whitespace().next().is_some_and(|value| value.bytes().all(|b| b.is_ascii_lowercase()));
+    word.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-")) && !plain
 }
 
 /// `arn:aws:secretsmanager:…:secret:name`, `secret://team/db`: the word is a part of a reference to where the secret is.
@@ -85,6 +91,11 @@ fn follows_account(before: &str) -> bool {
         .any(|account| lower.contains(account))
 }
 
+/// "user/password: …"
+pub(super) fn names_both(before: &str) -> bool {
+    ["user/", "username/", "login/", "usr/", "User/", "Username/", "Login/"].iter().any(|both| before.ends_with(both))
+}
+
 /// "log in as bi / password …", "user ada, password …"
 fn goes_with_account(before: &str) -> bool {
     let Some(account) = before.strip_suffix(['/', ',', '&', '+', '|']).or_else(|| before.strip_suffix(" and")) else {
@@ -105,7 +116,11 @@ fn is_setting(before: &str) -> bool {
     let line = line_before(before).trim_start();
     ["\\set", ":setvar", "setenv", "setx", "export"].contains(&line)
         || line.ends_with(" configure set")
-        || line.starts_with("machine ") && line.contains(" login ")
+        || ["HSET ", "HMSET ", "hset ", "hmset ", "SENTINEL SET ", "mysqladmin "]
+            .iter()
+            .any(|start| line.starts_with(start))
+        || line.ends_with(':') && (line.starts_with("SET ") || line.starts_with("set "))
+        || (line.starts_with("machine ") || line.starts_with("default ")) && line.contains(" login ")
 }
 
 /// `mysql --user=root --password shop`: without a `=` the program asks for the password.

@@ -55,7 +55,12 @@ fn carries(name: Name, value: &Value) -> bool {
 }
 
 fn text_carries(name: Name, text: &str) -> bool {
-    let number = name.plural && text.trim().parse::<f64>().is_ok();
+    if name.secret == Secret::Credentials && (value::is_path(text) || value::is_status_word(text)) {
+        return false;
+    }
+    // `pass: "98%"`, `tokens: "12"`
+    let counted = name.plural || name.ticket || name.secret == Secret::Token && text.len() < 6;
+    let number = counted && text.trim().trim_end_matches('%').parse::<f64>().is_ok();
     if number || value::is_placeholder(text) {
         return false;
     }
@@ -74,7 +79,9 @@ fn is_login(name: Name, text: &str) -> bool {
 /// `column_widths: {"password": 120}`; there only texts can be secrets.
 pub(super) fn is_layout(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["column", "width", "layout"].iter().any(|word| lower.contains(word))
+    ["column", "width", "layout", "label", "alias", "mask", "format", "align", "caption", "translation"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 /// `["password", "…"]`, one of a list of pairs.

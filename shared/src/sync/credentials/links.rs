@@ -43,7 +43,8 @@ pub(super) fn link(rest: &str, flag: bool) -> Option<(Link, &str)> {
     } else {
         return beside(closed, spaced, flag);
     };
-    let after = after.trim_start_matches('*');
+    // `**password:** …`
+    let after = after.strip_prefix("**").filter(|after| after.starts_with(' ')).unwrap_or(after);
     let value = skip_spaces(after);
     let value =
         ["Token ", "ApiKey ", "Api-Key ", "Key "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
@@ -71,13 +72,15 @@ fn next_line_value(rest: &str) -> Option<&str> {
 const VERBS: &[&str] = &[
     "is now ", "is still ", "is currently ", "is: ", "is ", "was ", "→ ", "-> ", "to ", "changed to ", "set to ", "reset to ", "ist jetzt ", "ist: ",
     "ist ", "lautet: ", "lautet ", "geändert auf ", "est : ", "est ", "é ", "è ", "es ", "jest ", "je ", "är ", "er ",
-    "= ", "— ", "– ", "это ",
+    "= ", "— ", "– ", "это ", "heißt ", "wurde auf ", "wurde geändert auf ", "a été changé en ", "zmienione na ", "изменён на ",
+    "a ",
 ];
 /// Words that lead over to whose password it is.
 #[rustfmt::skip]
 const WHOSE: &[&str] = &[
     "for ", "of ", "für ", "von ", "vom ", "des ", "der ", "pour ", "para ", "de ", "du ", "del ", "do ", "da ", "di ",
     "della ", "voor ", "van ", "dla ", "för ", "pro ", "от ", "для ", "к ", "til ", "on ", "at ",
+    "ab ", "seit ",
 ];
 /// What ends the words on whose it is.
 #[rustfmt::skip]
@@ -98,8 +101,11 @@ fn beside<'a>(closed: &'a str, spaced: &'a str, flag: bool) -> Option<(Link, &'a
     if WHOSE.iter().any(|word| spaced.starts_with(word)) {
         let near = spaced.bytes().take(60).take_while(|b| *b != b'\n').count();
         let near = (0..=near).rev().find(|at| spaced.is_char_boundary(*at)).unwrap_or_default();
-        let found = TOLD.iter().filter_map(|end| Some((spaced.get(..near)?.find(end)?, end.len()))).min()?;
-        return spaced.get(found.0 + found.1..).map(|value| (Link::Is, skip_spaces(value)));
+        let (at, end) = TOLD.iter().filter_map(|end| Some((spaced.get(..near)?.find(end)?, *end))).min()?;
+        // With a sign and few words it is nearly as good as without them.
+        let sign = matches!(end, ":" | "=") && spaced[..at].split(' ').count() < 4;
+        let link = if sign { Link::Loose } else { Link::Is };
+        return spaced.get(at + end.len()..).map(|value| (link, skip_spaces(value)));
     }
     Some((if flag { Link::Flag } else { Link::Beside }, spaced))
 }

@@ -183,7 +183,9 @@ fn in_object(fields: &Map<String, Value>, layout: bool) -> Option<(String, Kind)
         if let Some(kind) = in_text(name, "") {
             return Some((String::new(), kind));
         }
-        if let Some(secret) = field::secret(name, value).filter(|_| !layout || value.is_string()) {
+        if let Some(secret) =
+            field::secret(name, value).filter(|_| !layout || value.as_str().is_some_and(value::is_opaque))
+        {
             return Some((name.clone(), Kind::Field(secret)));
         }
         below()

@@ -40,6 +40,15 @@ pub(super) struct Name {
     pub directory: bool,
     /// The name is a plural, which with a number is a count.
     pub plural: bool,
+    /// The name is `pass`, which also means a ticket, a mark, a run or a way over mountains.
+    pub ticket: bool,
+}
+
+impl Name {
+    /// The name of a secret with no other readings.
+    pub(super) const fn of(secret: Secret) -> Self {
+        Self { secret, weak: false, hashed: false, directory: false, plural: false, ticket: false }
+    }
 }
 
 /// What a name says, or None if it names no secret.
@@ -58,10 +67,11 @@ pub(super) fn classify(name: &str) -> Option<Name> {
     }
     let name = name.rsplit(['.', '/', '[']).next().unwrap_or(name);
     let spaced = space(name);
-    judge(name, &split(&spaced)).or_else(|| {
+    let words = split(&spaced);
+    judge(name, &words).or_else(|| {
         // `pAsSwOrD` has humps that are no words.
-        let lower = name.to_lowercase();
-        (spaced != lower).then(|| judge(name, &split(&lower))).flatten()
+        let humps = words.iter().any(|word| word.len() < 3);
+        humps.then(|| judge(name, &split(&name.to_lowercase()))).flatten()
     })
 }
 
@@ -77,13 +87,7 @@ fn dotted_key(name: &str) -> Option<Name> {
     // `form.api.key` is the name of a text to translate.
     let stores = ["fs", "s3", "s3a", "s3n", "gs", "oss", "cos", "azure", "aws", "hadoop", "spark", "hive", "trino"];
     let store = segments.iter().any(|segment| stores.contains(segment));
-    (store && (account || last)).then_some(Name {
-        secret: Secret::Key,
-        weak: account,
-        hashed: false,
-        directory: false,
-        plural: false,
-    })
+    (store && (account || last)).then_some(Name { weak: account, ..Name::of(Secret::Key) })
 }
 
 /// Whether `name` says something of a secret rather than what it is: `type`, `hint`, `minLength`.
@@ -116,7 +120,9 @@ fn judge(name: &str, words: &[&str]) -> Option<Name> {
         return None;
     }
     let weak = is_weak(words, at);
-    Some(Name { secret, weak, hashed, directory: name.eq_ignore_ascii_case("pwd"), plural })
+    let directory = name.eq_ignore_ascii_case("pwd");
+    let ticket = words.len() == 1 && words[0] == "pass";
+    Some(Name { secret, weak, hashed, directory, plural, ticket })
 }
 
 /// The last word that can name a secret, unless the words before it say otherwise.
@@ -152,7 +158,7 @@ fn core(words: &[&str]) -> Option<(usize, Secret)> {
             "credential" | "credentials" | "creds" | "cred" => Secret::Credentials,
             "token" | "tokens" if OTHER_TOKENS.contains(&before(at)) => return None,
             "token" | "tokens" | "jwt" | "bearer" | "authorization" | "cookie" | "cookies" => Secret::Token,
-            "auth" if before(at) == "basic" => Secret::Token,
+            "auth" if matches!(before(at), "basic" | "sst") => Secret::Token,
             "key" if is_header_key(words, at) => Secret::Key,
             // The variable of the examples in MySQL's manual.
             "key" if words.len() == 2 && words[1] == "str" => Secret::Key,
@@ -175,7 +181,8 @@ fn key(before: &str) -> Option<Secret> {
 
 fn is_weak(words: &[&str], at: usize) -> bool {
     match words[at] {
-        "authorization" | "cookie" | "cookies" | "auth" => true,
+        "authorization" | "cookie" | "cookies" => true,
+        "auth" => words[at - 1] == "basic",
         "key" | "keys" => at > 0 && WEAK_KEYS.contains(&words[at - 1]) && !(at > 1 && KEYS.contains(&words[at - 2])),
         _ => false,
     }
@@ -228,7 +235,7 @@ fn cut(word: &str) -> Option<(&str, &str, &str)> {
     const OWNERS: &[&str] = &[
         "db", "usr", "my", "root", "admin", "ssh", "mysql", "ftp", "smtp", "mail", "proxy", "ldap",
         "login", "sql", "auth", "key", "keystore", "bind", "sa", "sys", "user", "database", "sudo",
-        "imap", "tmp", "temp", "new", "old",
+        "imap", "tmp", "temp", "new", "old", "store", "ora",
     ];
     if word.len() < 5 || !trigger::has_name(word) {
         return None;

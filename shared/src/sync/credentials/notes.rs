@@ -30,7 +30,8 @@ fn is_told(rest: &str) -> bool {
     }
     let end = value.bytes().take(80).take_while(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`')).count();
     let word = value[..end].trim_end_matches([',', ';', ')', '.']);
-    value.len() < rest.len() && value::is_opaque(word) && !value::is_placeholder(word) && !word.contains(['(', '='])
+    let looks = value::is_opaque(word) || value::is_coined(word);
+    value.len() < rest.len() && looks && !value::is_placeholder(word) && !word.contains(['(', '='])
 }
 
 /// Words between "log in" and the account.
@@ -68,7 +69,7 @@ pub(super) fn names_account(before: &str) -> bool {
 
 /// Whether a word behind an account is its password.
 pub(super) fn is_password(word: &str) -> bool {
-    is_made_up(word) && command::is_secret(command::first_word(word))
+    (is_made_up(word) || value::is_coined(word)) && command::is_secret(command::first_word(word))
 }
 
 /// More than a word with a number behind it, such as `MFA2`.

@@ -32,7 +32,7 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
         return true;
     }
     let value = bare_value(rest, strong);
-    if value::is_placeholder(value) || is_structure(value) || is_call(value, rest) {
+    if value::is_placeholder(value) || is_structure(value) || is_call(value, rest) || is_elsewhere(value) {
         return false;
     }
     let count = name.plural && value.starts_with(|c: char| c.is_ascii_digit());
@@ -46,11 +46,31 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
 /// "correct horse battery staple": at least three words up to the end of the line, as passphrases are made.
 fn is_words(rest: &str) -> bool {
     let line = rest.lines().next().unwrap_or_default().trim();
-    let words: Vec<&str> = line.split(' ').take(10).collect();
-    (3..9).contains(&words.len())
+    let words: Vec<&str> = line.split(' ').take(26).collect();
+    (3..25).contains(&words.len())
         && words
             .iter()
             .all(|word| word.len() > 2 && word.chars().all(char::is_lowercase) && !value::is_status_word(word))
+}
+
+/// A file or a variable of a program, where the secret is: `./password.txt`, `var.db_password`, `${VAR:?message`. And what is
+/// written in Chinese, Japanese or Korean, in which nobody can type a password.
+fn is_elsewhere(value: &str) -> bool {
+    const ROOTS: &[&str] = &["./", "../", "~/", "/run/", "/etc/", "/var/", "/home/", "/mnt/", "/vault/", "/opt/"];
+    const PROGRAM: &[&str] =
+        &["var.", "local.", "data.", "module.", "self.", "config.", "settings.", "secrets.", "os."];
+    let path = ROOTS.iter().any(|root| value.starts_with(root));
+    let chain = (value.matches('.').count() > 1 || value.contains('['))
+        && value.contains('_')
+        && value.split('.').all(is_variable_name);
+    let version = value.ends_with(":latest");
+    let program = value.ends_with('[') || version || chain || PROGRAM.iter().any(|root| value.starts_with(root));
+    let cut = value.starts_with("${") && value.contains(":?");
+    path || program || cut || value.chars().any(|c| ('\u{3040}'..='\u{d7ff}').contains(&c))
+}
+
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_[]".contains(c))
 }
 
 /// The start of JSON, of a template or of a variable, unless what follows looks like a secret.
@@ -94,12 +114,18 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
     if name.weak && !value::is_long_opaque(value) || name.hashed && value::is_hash(value) {
         return false;
     }
+    // "pass: 4711 of 4800", "imagePullSecrets: regcred"
+    let number = value.starts_with(|c: char| c.is_ascii_digit()) && !value.contains(char::is_alphabetic);
+    let listed = name.plural && name.secret == Secret::Secret && !value::is_opaque(value);
+    if name.ticket && number || listed && !strong {
+        return false;
+    }
     let word = value.trim_end_matches(['.', ':', '!', '?']);
     let password = matches!(name.secret, Secret::Password | Secret::Passphrase | Secret::Secret);
     let opaque = value::is_opaque(word) && !word.contains("://");
     let named = names::classify(word).is_some() && word.contains(['_', '.']);
     let ends = after.is_empty()
-        || after.starts_with(" (")
+        || [" (", " */"].iter().any(|end| after.starts_with(end))
         || after.starts_with(['\n', '\r', ',', ';', ')', '"', '\'', '*', '`', '&', '|', '}']);
     match link {
         _ if value::is_status_word(word) => false,
@@ -108,24 +134,16 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
         Link::Tight => opaque && !named || password && !named && word.len() >= 3 && names::classify(word).is_none(),
         Link::Loose => opaque && !named || password && !named && ends && word.len() >= 4 && !word.contains('/'),
         Link::InSentence => (opaque || password && ends && value::is_coined(word)) && !named,
-        Link::Account => {
-            (opaque || password && ends && word.len() > 5 && word.starts_with(char::is_uppercase)) && !named
-        }
+        Link::Account => (opaque || password && ends && word.len() > 3 && !word.ends_with("ed")) && !named,
         Link::Enclosed => password && after.starts_with(')') && (opaque || value::is_coined(word)) && !named,
         Link::Is if password && value::is_coined(word) => !named,
         Link::Is if password && !value::is_opaque(word) => value::is_password_like(value) && !value.ends_with('?'),
         Link::Is => (password || word.len() >= 8) && opaque && !named && !is_identifier(word),
         Link::Beside if password && value::is_coined(word) => word.split(['-', '_', '.']).count() > 2,
-        Link::Beside if matches!(name.secret, Secret::Key | Secret::Token) => {
+        Link::Beside if matches!(name.secret, Secret::Key | Secret::Token | Secret::Secret) => {
             value::is_long_opaque(word) && word.chars().all(char::is_alphanumeric)
         }
-        Link::Beside => {
-            password
-                && name.secret != Secret::Secret
-                && opaque
-                && !is_identifier(word)
-                && !word.contains(['(', '=', '/', '@', '.'])
-        }
+        Link::Beside => password && opaque && !is_identifier(word) && !word.contains(['(', '=', '/', '@', '.']),
     }
 }
 
@@ -140,7 +158,9 @@ fn is_identifier(word: &str) -> bool {
 /// `crypt(…)`, `req.body.password`: code where a value would be.
 fn is_call(value: &str, rest: &str) -> bool {
     let after = &rest[value.len()..];
-    let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let name = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ':' | '$' | '-' | '>'))
+    };
     let call = value.split_once('(').is_some_and(|(head, _)| name(head)) || after.starts_with('(') && name(value);
     let member = value.rsplit_once('.').is_some_and(|(head, last)| name(head) && names::classify(last).is_some());
     call || member

@@ -36,17 +36,35 @@ pub(super) fn find(text: &str) -> Option<Kind> {
         if name.plural && context::is_scope(&text[end..]) {
             continue;
         }
+        // The name in `${PGPASSWORD:?message}`; `--secret` names the secret.
+        if text[..start].ends_with("${") && text[end..].starts_with(":?")
+            || text[start..end].eq_ignore_ascii_case("--secret")
+        {
+            continue;
+        }
         let in_url = text[..start].ends_with(['?', '&']);
         let strong = in_url
-            || context::is_header(&text[start..end])
+            || context::is_header(&text[start..end], rest)
             || context::is_variable(&text[start..end]) && link == Link::Tight
             || *connection.get_or_insert_with(|| context::is_connection(text));
-        let link = context::link(link, &text[..start]);
+        if context::names_both(&text[..start]) && is_login(rest) {
+            return Some(Kind::Pair(name.secret));
+        }
+        let link = context::link(link, &text[..start], &text[end..]);
         if link.is_some_and(|link| is_secret(name, link, rest, strong)) {
             return Some(Kind::Pair(name.secret));
         }
     }
     None
+}
+
+/// "ada/password" behind "user/password:".
+fn is_login(rest: &str) -> bool {
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    let password = word.split_once('/').or_else(|| word.split_once(':')).map(|(_, password)| password);
+    password.is_some_and(|password| {
+        password.len() > 3 && !value::is_placeholder(password) && !value::is_status_word(password)
+    })
 }
 
 /// `<password>…</password>`, `<property name="password">…</property>`, `<property name="password" value="…"/>`
@@ -77,7 +95,8 @@ pub(super) fn names_secret(text: &str) -> bool {
         past = end;
         let word = &text[start..end];
         // `ATTACH … KEY '…'`
-        let attached = word.eq_ignore_ascii_case("key") && text[end..].trim_start().starts_with(['\'', '"']);
+        let attached = word.eq_ignore_ascii_case("key")
+            && text[end..].trim_start().trim_start_matches(['x', 'X']).starts_with(['\'', '"']);
         attached
             || signature(word).is_some()
             || names::classify(word).is_some()
@@ -104,15 +123,10 @@ fn pair(text: &str, start: usize, end: usize) -> Option<(Name, Link, &str)> {
     Some((name, link, rest))
 }
 
-/// A verdict on a name that is none by its words.
-const fn named(secret: Secret, weak: bool) -> Name {
-    Name { secret, weak, hashed: false, directory: false, plural: false }
-}
-
 /// The signature of a presigned URL opens it like a password.
 fn signature(word: &str) -> Option<Name> {
     let known = ["sig", "x-amz-signature", "x-goog-signature"].iter().any(|name| word.eq_ignore_ascii_case(name));
-    known.then_some(named(Secret::Token, true))
+    known.then_some(Name { weak: true, ..Name::of(Secret::Token) })
 }
 
 /// `file:notes.db?key=…`: the key of an encrypted file of `SQLite`.
@@ -122,8 +136,8 @@ fn file_key(text: &str, start: usize, word: &str) -> Option<Name> {
     let (from, _) = word_around(before, before.len());
     let address =
         tail(&before[..from], WINDOW).rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).next()?;
-    let file = ["file:", "sqlite:", "sqlcipher:"].iter().any(|scheme| address.starts_with(scheme));
-    file.then_some(named(Secret::Password, false))
+    let file = ["file:", "sqlite:", "sqlcipher:"].iter().any(|scheme| address.contains(scheme));
+    file.then_some(Name::of(Secret::Password))
 }
 
 /// "API key", "private key": the word before decides what a key is.

@@ -6,7 +6,7 @@ pub(super) const NOTHING: &[&str] = &[
     "true", "false", "yes", "no", "on", "off", "null", "nil", "none", "undefined", "n/a", "na",
     "empty", "unset", "not set", "not-set", "not_set", "redacted", "masked", "hidden", "removed",
     "omitted", "scrubbed", "sanitized", "anonymized", "anonymised", "obfuscated", "filtered",
-    "tbd", "todo", "placeholder", "prompt", "default",
+    "tbd", "todo", "placeholder", "prompt", "default", "unused", "ignored",
 ];
 
 /// First words of the stand-ins people write into examples ("your_password").
@@ -53,6 +53,9 @@ const REFERENCES: &[&str] = &[
     "projects/",
     "secretref",
     "!secret",
+    "!ref",
+    "!sub",
+    "!getatt",
     "!vault",
 ];
 
@@ -111,15 +114,20 @@ fn is_template(value: &str) -> bool {
         if ["env", "file", "secret", "secrets", "vault", "ssm", "sys", "config", "aws"].contains(&store.as_str()) {
             return true;
         }
+        if inner.contains(":?") {
+            return true;
+        }
         return inner.split_once(':').is_none_or(|(_, rest)| is_placeholder(rest.trim_start_matches(['-', '=', '?'])));
     }
-    if value.starts_with("{{") && value.ends_with("}}") {
+    // What a shell puts in: `$(cat password.txt)`, also cut at the space.
+    if value.starts_with("$(") && !value.starts_with("$(echo") || value.starts_with("{{") && value.ends_with("}}") {
         return true;
     }
     let inner = |open: char, close: char| value.strip_prefix(open).and_then(|v| v.strip_suffix(close));
     let wordy = |text: &str| text.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '_' | '-' | '.' | '*' | '\''));
     inner('[', ']').or_else(|| inner('(', ')')).is_some_and(wordy)
         || inner('%', '%').or_else(|| inner('@', '@')).is_some_and(|v| v.chars().all(is_name_char))
+        || ['#', '~', '^'].into_iter().find_map(|sign| inner(sign, sign)).is_some_and(wordy)
         || value.strip_prefix("__").and_then(|v| v.strip_suffix("__")).is_some()
         || matches!(value, "%s" | "%v" | "%L" | "%I" | "%d" | "%q" | "%1$s" | "%1$L")
         || value.strip_prefix('\\').is_some_and(|v| v.len() == 1)
@@ -174,6 +182,7 @@ fn is_example(lower: &str) -> bool {
         || lower.ends_with("-here")
         || lower.ends_with(" here")
         || lower.ends_with("goes here")
+        || lower.ends_with("placeholder")
 }
 
 fn names_secret(rest: &str) -> bool {

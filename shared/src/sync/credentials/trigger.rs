@@ -1,7 +1,7 @@
 //! One cheap pass over a text that says which detectors are worth running.
 //!
 //! Almost every string of a change is clean, so the speed of the whole module is the speed of
-//! this file. Each needle is found by its rarest pair of bytes: a table of 16 KB says for every
+//! this file. Each needle is found by its rarest pair of bytes: a table of 32 KB says for every
 //! pair of the text which needle has it, and only then are bytes compared.
 
 /// Words that name a secret, such as `pass` or `token`.
@@ -53,6 +53,7 @@ const NEEDLES: &[Needle] = &[
     (NAME, 0, "비밀번호"),
     (NAME, 0, "mdp"),
     (NAME, 0, "şifre"),
+    (NAME, 0, "Şifre"),
     (NAME, 2, "sifre"),
     (NAME, 2, "parola"),
     (NAME, 1, "adgangskode"),
@@ -82,6 +83,7 @@ const NEEDLES: &[Needle] = &[
     (COMMAND, 1, " -a"),
     (COMMAND, 1, " -u"),
     (COMMAND, 1, "--user"),
+    (COMMAND, 0, "-user"),
     (COMMAND, 2, "sqlplus"),
     (COMMAND, 4, ":5432:"),
     (COMMAND, 1, " -w "),
@@ -137,12 +139,26 @@ const NEEDLES: &[Needle] = &[
     (SQL, 0, "hmac"),
     (SQL, 3, "auth("),
     (SQL, 3, "mongodb("),
-    (SQL, 3, "_connect("),
+    (SQL, 2, "connect("),
+    (SQL, 6, "plaintextauthprovider("),
+    (SQL, 2, "sequelize("),
+    (SQL, 4, "withpassword("),
+    (SQL, 4, "withcredentials("),
+    (SQL, 3, "hashsync("),
+    (NAME, 0, "_auth=("),
+    (NAME, 0, "sst_auth"),
     (SQL, 4, "mysqli("),
     (SQL, 1, "pdo("),
     (SQL, 4, "getconnection("),
     (SQL, 2, "sign("),
     (COMMAND, 0, "_auth="),
+    (COMMAND, 5, "securestring "),
+    (COMMAND, 0, "-stdin"),
+    (COMMAND, 0, "sudo -s"),
+    (COMMAND, 5, "secret create "),
+    (COMMAND, 3, "luksopen "),
+    (COMMAND, 2, "--value "),
+    (COMMAND, 8, "--secret-string "),
     (SQL, 1, "login("),
     (SQL, 2, "sign_in("),
     (SQL, 8, "authenticate("),
@@ -157,6 +173,7 @@ const NEEDLES: &[Needle] = &[
     (SQL, 6, "account_add("),
     (SQL, 3, "verify("),
     (SQL, 0, "jwt_encode("),
+    (SQL, 1, "pwdcompare("),
     (SQL, 2, "add_user("),
     (SQL, 2, "adduser("),
     (SQL, 2, "register_user("),
@@ -211,6 +228,12 @@ const NEEDLES: &[Needle] = &[
     (TOKEN, 0, "age-secret-key-1"),
     (TOKEN, 1, "sq0atp-"),
     (TOKEN, 4, "atatt3x"),
+    (TOKEN, 1, "key-"),
+    (TOKEN, 2, "rnd_"),
+    (TOKEN, 0, "fo1_"),
+    (TOKEN, 4, "nvapi-"),
+    (TOKEN, 5, "secret_"),
+    (TOKEN, 7, "webhook.office.com/webhookb2/"),
     (TOKEN, 2, "dp.pt."),
     (TOKEN, 2, "dp.st."),
     (TOKEN, 2, "dp.sa."),
@@ -271,8 +294,8 @@ const fn pair(first: u8, second: u8) -> usize {
 /// For every pair of squeezed bytes one more than the first needle looked for by it, or 0; then
 /// for every needle the next one with the same pair, in the same way.
 struct Table {
-    heads: [u8; 1 << 14],
-    next: [u8; NEEDLES.len()],
+    heads: [u16; 1 << 14],
+    next: [u16; NEEDLES.len()],
 }
 
 static TABLE: Table = {
@@ -282,7 +305,7 @@ static TABLE: Table = {
         let (_, rare, needle) = NEEDLES[n];
         let key = pair(needle.as_bytes()[rare], needle.as_bytes()[rare + 1]);
         table.next[n] = table.heads[key];
-        table.heads[key] = n as u8 + 1;
+        table.heads[key] = n as u16 + 1;
         n += 1;
     }
     table
@@ -294,7 +317,7 @@ pub(super) struct Hits<'a> {
     /// Where the pair being looked at starts.
     at: usize,
     /// One more than the needle to compare next at that pair, or 0.
-    needle: u8,
+    needle: u16,
 }
 
 /// All needles in `text`.

@@ -35,8 +35,8 @@ fn authority_has_password(rest: &str) -> bool {
     let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '\\')).unwrap_or(rest.len());
     let address = &rest[..end];
     let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
-    if let Some((login, _)) = authority.rsplit_once('@') {
-        return login_has_password(login);
+    if let Some((login, host)) = authority.rsplit_once('@') {
+        return login_has_password(login) && !is_form(login, host);
     }
     // A password with an unescaped `/`, `?` or `#` in it: what follows the first colon is no port
     // and a later `@` is followed by a host.
@@ -48,12 +48,23 @@ fn authority_has_password(rest: &str) -> bool {
     !port && !user.starts_with('[') && !user.contains(['.', ',']) && address.rsplit_once('@').is_some_and(host)
 }
 
+/// `user:password@host`: how such an address is put together.
+fn is_form(login: &str, host: &str) -> bool {
+    let user = ["user:", "username:", "<user>:", "usr:"].iter().find_map(|user| login.strip_prefix(user));
+    user.is_some_and(|password| ["password", "pass", "passwd", "pwd"].contains(&password)) && host.starts_with("host")
+}
+
 fn login_has_password(login: &str) -> bool {
     let Some((_, password)) = login.split_once(':') else {
         return false;
     };
-    let decoded =
-        password.replace("%3C", "<").replace("%3E", ">").replace("%2A", "*").replace("%7B", "{").replace("%7D", "}");
+    let decoded = password
+        .replace("%3C", "<")
+        .replace("%3E", ">")
+        .replace("%2A", "*")
+        .replace("%7B", "{")
+        .replace("%7D", "}")
+        .replace("%24", "$");
     !value::is_placeholder(&decoded)
 }
 
@@ -91,6 +102,12 @@ pub(super) fn has_login(text: &str) -> bool {
         let after = &host[name..];
         // Only with a port or a database behind the host is it no mail address.
         let port = after.strip_prefix(':').is_some_and(is_port);
+        // `ada:password@/shop`
+        let local =
+            name == 0 && after.strip_prefix('/').is_some_and(|d| d.starts_with(|c: char| c.is_ascii_alphanumeric()));
+        if local {
+            return is_login(word_before(&text[..at]), true);
+        }
         let database = after.strip_prefix('/').is_some_and(|d| d.starts_with(|c: char| c.is_ascii_alphanumeric()));
         name > 1 && !host.starts_with("sha256:") && (port || database) && is_login(word_before(&text[..at]), port)
     })

@@ -20,7 +20,25 @@ const STATUS: &[&str] = &[
     "deprecated", "revoked", "disabled", "enabled", "locked", "active", "inactive", "pending",
     "unexpected", "managed", "generated", "random", "sha256", "sha512", "scram-sha-256", "base64",
     "refresh", "bearer", "access", "who", "what", "we", "i", "you", "there", "then", "first",
-    "select", "null,", "lookup", "column,", "expires", "rotate", "rotates", "todo",
+    "select", "null,", "lookup", "history", "header", "headers", "column,", "expires", "rotate", "rotates", "todo",
+];
+
+/// The same in other languages.
+#[rustfmt::skip]
+const STATUS_ABROAD: &[&str] = &[
+    "kein", "keine", "keins", "keines", "leer", "unbekannt", "abgelaufen", "fehlt", "nein", "siehe", "steht", "im", "wie",
+    "beim", "wird", "liegt", "schlüsselbund", "tresor", "erfragen", "gesperrt", "geändert", "vide", "inconnu", "inconnue",
+    "expiré", "aucun", "demander", "voir", "à", "le", "manquant", "requis", "obligatoire", "vacía", "vacío", "desconocida",
+    "caducada", "ninguna", "ver", "pedir", "en", "obligatoria", "requerida", "vazia", "expirada", "nenhuma", "desconhecida",
+    "vuota", "nessuna", "scaduta", "vedi", "chiedere", "nel", "geen", "leeg", "zie", "vraag", "onbekend", "verlopen", "brak",
+    "puste", "zobacz", "patrz", "нет", "пустой", "см", "inget", "ingen", "fråga", "žádné", "viz", "yok", "ei", "katso",
+];
+
+/// Places where passwords are kept, and other ways to log in.
+#[rustfmt::skip]
+const KEPT: &[&str] = &[
+    "keychain", "keyring", "keepass", "keepassxc", "1password", "bitwarden", "lastpass", "dashlane", "vault", "doppler",
+    "sops", "kms", "iam", "sso", "ldap", "okta", "kerberos", "env", "windows",
 ];
 
 /// Letters-and-digits words that are names of algorithms, formats and the like.
@@ -48,7 +66,7 @@ pub(super) fn is_opaque(value: &str) -> bool {
     let described = lower
         .split_once('-')
         .is_some_and(|(head, tail)| TECHNICAL.contains(&head) && tail.bytes().all(|b| b.is_ascii_lowercase()));
-    if TECHNICAL.contains(&lower) || is_measure(lower) || described {
+    if TECHNICAL.contains(&lower) || KEPT.contains(&lower) || is_measure(lower) || described {
         return false;
     }
     let letters = lower.chars().any(char::is_alphabetic);
@@ -78,7 +96,7 @@ pub(super) fn is_password_like(value: &str) -> bool {
 
 /// "24h", "90days", "8-chars", "2024-01-01t00": amounts and dates.
 fn is_measure(lower: &str) -> bool {
-    let rest = lower.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = lower.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let digits = lower.len() - rest.len();
     let unit = rest.trim_start_matches(['-', '+', '_']);
     #[rustfmt::skip]
@@ -107,13 +125,15 @@ pub(super) fn is_hash(value: &str) -> bool {
         "$2a$", "$2b$", "$2y$", "$2x$", "$argon2", "$pbkdf2", "pbkdf2", "$scrypt", "scrypt", "$1$",
         "$5$", "$6$", "$7$", "$y$", "$apr1$", "$P$", "$H$", "$S$", "{SSHA", "{SHA", "{CRYPT}",
         "{bcrypt}", "{noop}$", "SCRAM-SHA-256$", "argon2", "bcrypt$", "bcrypt_sha256$", "sha256$",
-        "sha1$", "$bcrypt-sha256$", "$sha1$", "$md5$", "sha256:", "sha512:",
+        "sha1$", "U$S$", "AQAAAA", "$bcrypt-sha256$", "$sha1$", "$md5$", "sha256:", "sha512:",
     ];
     let hex =
-        |text: &str| text.len() >= 32 && text.len().is_multiple_of(8) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        |text: &str| text.len() >= 32 && text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit());
     let value = value.trim();
     STARTS.iter().any(|start| value.starts_with(start) && value.len() > start.len() + 1)
         || hex(value)
+        // With a salt behind it, or before it.
+        || value.split(':').take(3).any(hex)
         || value.strip_prefix("md5").is_some_and(hex)
         || value.strip_prefix('*').is_some_and(hex)
         || value.strip_prefix("\\x").is_some_and(hex)
@@ -142,10 +162,12 @@ pub(super) fn is_status_word(value: &str) -> bool {
     // "case-sensitive", "see-below"
     let head = lower.split('-').next().unwrap_or_default();
     let joined = head.len() < lower.len()
-        && ["see", "case", "ask", "not", "non", "read", "write", "to", "per", "self"].contains(&head);
+        && ["see", "case", "ask", "not", "non", "read", "write", "to", "per", "self", "sops", "vault"].contains(&head);
     lower.is_empty()
         || joined
         || STATUS.contains(&lower)
+        || STATUS_ABROAD.contains(&lower)
+        || KEPT.contains(&lower)
         || NOTHING.contains(&lower)
         || TECHNICAL.contains(&lower)
         || is_measure(lower)

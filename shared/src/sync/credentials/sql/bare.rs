@@ -5,6 +5,7 @@ use super::{
         names::{self, Secret},
         value,
     },
+    given::PRAGMAS,
     statement::{Statement, is_any},
     token::{Op, Token},
 };
@@ -28,7 +29,10 @@ impl<'a> Statement<'a> {
             && self.begins(DEFINE)
             && is_any(self.words[1], ACCOUNTS)
             && value::is_opaque(word);
-        (self.follows_by() || self.follows_equals() || beside) && is_bare(word)
+        let pragma = self.begins(&["pragma"])
+            && self.last[0] == Token::Op(Op::Assign)
+            && matches!(self.last[1], Token::Word(name) if is_any(name, PRAGMAS));
+        (self.follows_by() || self.follows_equals() || beside || pragma) && is_bare(word)
     }
 
     /// The same for a number, such as `IDENTIFIED BY 4711` or `PASSWORD = 2fast4u`.

@@ -75,6 +75,28 @@ const SECRETS: &[(&str, u32, Kind)] = &[
     ("deterministic_decrypt_string", 0, Kind::EncryptionKey),
     ("account_add", 1, Kind::EncryptionKey),
     ("create_aws_credentials", 1, Kind::SetsPassword),
+    // Drivers and libraries.
+    ("setpassword", 0, Kind::SetsPassword),
+    ("withpassword", 0, Kind::SetsPassword),
+    ("networkcredential", 1, Kind::SetsPassword),
+    ("sqlcredential", 1, Kind::SetsPassword),
+    ("basic_auth", 1, Kind::SetsPassword),
+    ("plaintextauthprovider", 1, Kind::SetsPassword),
+    ("withcredentials", 1, Kind::SetsPassword),
+    ("withauthcredentials", 1, Kind::SetsPassword),
+    ("sequelize", 2, Kind::SetsPassword),
+    ("real_connect", 2, Kind::SetsPassword),
+    ("mysql_real_connect", 3, Kind::SetsPassword),
+    ("hashsync", 0, Kind::SetsPassword),
+    ("generate_password_hash", 0, Kind::SetsPassword),
+    ("make_password", 0, Kind::SetsPassword),
+    ("createhmac", 1, Kind::EncryptionKey),
+    ("pwdcompare", 0, Kind::SetsPassword),
+    ("pwdencrypt", 0, Kind::SetsPassword),
+    ("try_aes_decrypt", 1, Kind::EncryptionKey),
+    ("decrypt_char", 1, Kind::EncryptionKey),
+    ("decrypt_bit", 1, Kind::EncryptionKey),
+    ("decrypt_binary", 1, Kind::EncryptionKey),
     ("sqlite3_key", 1, Kind::EncryptionKey),
     ("sqlite3_rekey", 1, Kind::EncryptionKey),
     ("hmac_sha1", 1, Kind::EncryptionKey),
@@ -91,6 +113,7 @@ const FIRST_PART: &[&str] = &[
     "string_to_array", "to_char", "ltrim", "rtrim", "reverse", "bcrypt", "hashsync", "hash",
     "to_bytea", "bytea", "to_json",
     "to_jsonb", "json_quote", "cast_to_raw", "hextoraw", "string_to_utf8", "to_utf8", "tobytes",
+    "make", "string", "hashpw", "generate_password_hash", "hash_password", "make_password",
 ];
 
 /// Functions that take the name of the algorithm first.
@@ -108,12 +131,13 @@ const ALL_PARTS: &[&str] = &[
 const PAIRS: &[&str] = &[
     "json_object", "jsonb_object", "jsonb_build_object", "json_build_object", "hstore", "set_config",
     "map", "set", "setitem", "append", "define", "option", "setproperty", "put", "header", "http_header", "set_setting",
+    "env", "getenv",
 ];
 
 /// JSON functions that take the document first, then names and values in turn.
 #[rustfmt::skip]
 const PAIRS_BEHIND_DOCUMENT: &[&str] = &[
-    "json_set", "json_insert", "json_replace", "jsonb_set", "jsonb_insert", "json_array_append",
+    "json_set", "json_insert", "json_replace", "jsonb_set", "jsonb_insert", "json_array_append", "json_modify",
 ];
 
 /// Whether the function fills a template, as `format` of PostgreSQL does.
@@ -136,6 +160,10 @@ pub(super) fn argument(name: &str, index: u32, is_method: bool) -> Argument {
         return Argument::Secret(*kind);
     }
     if is_method && index > 0 && name.eq_ignore_ascii_case("auth") {
+        return Argument::Secret(Kind::SetsPassword);
+    }
+    // `pymysql.connect('host', 'user', '…')`
+    if is_method && index == 2 && name.eq_ignore_ascii_case("connect") {
         return Argument::Secret(Kind::SetsPassword);
     }
     // `DBMS_CRYPTO.ENCRYPT(text, algorithm, key)`

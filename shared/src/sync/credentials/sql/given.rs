@@ -29,7 +29,9 @@ pub(super) const READS: &[&str] = &[
 /// The operator of MongoDB that renames fields.
 pub(super) const RENAME: &str = "$rename";
 /// The settings of SQLCipher that take the key.
-const PRAGMAS: &[&str] = &["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"];
+pub(super) const PRAGMAS: &[&str] = &["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"];
+/// Engines of ClickHouse's databases, which take the password fourth.
+const ENGINES: &[&str] = &["mysql", "postgresql", "materializedmysql", "materializedpostgresql"];
 /// First words of statements that are looked for inside blocks.
 #[rustfmt::skip]
 pub(super) const INNER: &[&str] = &[
@@ -65,7 +67,12 @@ impl<'a> Statement<'a> {
             return self.login(text);
         };
         match expected {
-            Expected::Named(name) if self.begins(SETTERS) && name.secret == Secret::Password && !self.inserts => {
+            Expected::Named(name)
+                if self.begins(SETTERS)
+                    && name.secret == Secret::Password
+                    && !self.inserts
+                    && !self.words[1].eq_ignore_ascii_case("table") =>
+            {
                 literal::is_set(text).then_some(Kind::SetsPassword)
             }
             // Nobody sets a key to the name of a kind of keys.
@@ -74,9 +81,19 @@ impl<'a> Statement<'a> {
             {
                 (literal::is_set(text) && !value::is_status_word(text)).then_some(Kind::Literal(name.secret))
             }
+            // `SELECT … FROM plays WHERE pass = 'complete'`
+            Expected::Named(name) if name.ticket && !value::is_opaque(text) && !self.speaks_of_accounts() => None,
             Expected::Named(name) => literal::is_secret(name, text).then_some(Kind::Literal(name.secret)),
             Expected::Given(kind) => literal::is_set(text).then_some(kind),
         }
+    }
+
+    /// Whether the text is about people who log in.
+    fn speaks_of_accounts(&self) -> bool {
+        let lower = self.text.to_ascii_lowercase();
+        ["user", "usr", "login", "account", "member", "customer", "admin", "mail", "auth"]
+            .iter()
+            .any(|word| lower.contains(word))
     }
 
     /// The password of a call such as `login('ada', '…')`.
@@ -94,8 +111,8 @@ impl<'a> Statement<'a> {
         }
         let starts = matches!(self.last[0], Token::Open(_) | Token::Comma);
         let call = text.is_none() && matches!(self.last[0], Token::Word(_));
-        // `package.function(…)`
-        let before_call = self.last[if self.last[1] == Token::Dot { 3 } else { 1 }];
+        // `package.function(…)`, `Class::function(…)`
+        let before_call = self.last[if matches!(self.last[1], Token::Dot | Token::Op(Op::Cast)) { 3 } else { 1 }];
         let starts = starts || call && matches!(before_call, Token::Open(_) | Token::Comma);
         let operator = |token: Token| matches!(token, Token::Op(Op::Assign | Op::Compare | Op::Colon | Op::Arrow));
         let assigned = operator(self.last[0]) || call && operator(before_call);
@@ -133,7 +150,7 @@ impl<'a> Statement<'a> {
     fn is_engine_password(&self, frame: &Frame<'a>) -> bool {
         let database = self.begins(&["create"]) && self.words[1].eq_ignore_ascii_case("database");
         frame.index == 3
-            && (database && is_any(frame.call, &["mysql", "postgresql"])
+            && (database && is_any(frame.call, ENGINES)
                 || frame.dotted && is_any(frame.call, &["remote", "remotesecure"]))
     }
 
@@ -205,7 +222,9 @@ impl<'a> Statement<'a> {
         }
         if before.eq_ignore_ascii_case("default") {
             let name = names::classify(self.frames.top().defines);
-            return name.is_some_and(|name| value::is_opaque(text) && literal::is_secret(name, text));
+            let looks =
+                value::is_opaque(text) || is_any(text, &["changeme", "password", "secret", "letmein", "welcome"]);
+            return name.is_some_and(|name| looks && literal::is_secret(name, text));
         }
         self.stands_beside(before, text)
     }

@@ -20,6 +20,14 @@ const CLOSED: &[&str] = &[
     "!",
     "!!",
     "test_mode",
+    "x",
+    "np",
+    "*lk*",
+    "unused",
+    "nologin",
+    "sso",
+    "ldap",
+    "oauth",
 ];
 
 /// Whether a statement that sets a password (`CREATE USER … PASSWORD '…'`) sets this one.
@@ -40,13 +48,14 @@ pub(super) fn is_secret(name: Name, text: &str) -> bool {
     if name.weak {
         return value::is_long_opaque(text) && !value::is_path(text);
     }
-    if name.hashed && (value::is_hash(text) || text.to_lowercase().contains("hash")) {
+    if name.hashed && (value::is_hash(text) || text.to_lowercase().contains("hash") || text.len() > 30) {
         return false;
     }
     match name.secret {
         Secret::Password | Secret::Passphrase => {
             let elsewhere = name.directory && value::is_path(text);
-            !(elsewhere || value::is_hash(text) || is_type(text))
+            let prefix = is_unfinished(text) && !value::is_opaque(text);
+            !(elsewhere || prefix || value::is_hash(text) || is_scheme(text) || is_type(text))
         }
         Secret::Token => text.len() > 5 && !is_word(text) && !is_unfinished(text) && !text.contains(' '),
         Secret::Key => !is_word(text) && !is_unfinished(text) && !text.contains(' ') && !value::is_path(text),
@@ -56,9 +65,25 @@ pub(super) fn is_secret(name: Name, text: &str) -> bool {
     }
 }
 
+/// `$2y$`, `2a`, `sha1$`: what a hash begins with.
+fn is_scheme(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_$".contains(&b));
+    let marked = text.starts_with('$') && text.len() < 5 || text.ends_with('$');
+    plain && text.len() < 16 && (marked || text.len() < 3)
+}
+
 /// A plain word: the kind of a token or its symbol, not the token.
 fn is_word(text: &str) -> bool {
-    text.len() < 16 && text.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | '\'')) || is_type(text)
+    text.len() < 16 && text.chars().all(|c| c.is_alphabetic() || matches!(c, '_' | '-' | '\''))
+        || is_dotted(text)
+        || is_type(text)
+}
+
+/// `color.primary.500`: a token of a design.
+fn is_dotted(text: &str) -> bool {
+    let part =
+        |part: &str| part.len() < 16 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    text.contains('.') && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('.').all(part)
 }
 
 /// `'tok_' || …`: a prefix.

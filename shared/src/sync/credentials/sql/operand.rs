@@ -1,8 +1,15 @@
-//! What stands left of an operator, and so what its right side is given to.
+//! What stands left of an operator, and so what its right side is given to; and literals that stand left of what they are given
+//! to.
 
 use super::{
-    super::names::{self, Name},
+    super::{
+        Kind,
+        names::{self, Name, Secret},
+        value,
+    },
     frames::{self, Expected},
+    given::READS,
+    literal,
     statement::{Statement, is_any},
     token::{Op, Quote, Token},
 };
@@ -26,6 +33,9 @@ const OPTION_LISTS: &[&str] = &[
     "parameters", "configuration",
 ];
 
+/// Functions that take the key by its name.
+const CIPHERS: &[&str] = &["encrypt", "decrypt", "mac"];
+
 impl<'a> Statement<'a> {
     /// Notes what the right side of an operator is compared with or assigned to.
     pub(super) fn operator(&mut self, op: Op) {
@@ -46,6 +56,10 @@ impl<'a> Statement<'a> {
         if op == Op::Colon && text.starts_with('$') {
             let whole = self.frames.top().whole.filter(|_| is_any(text, &["$eq", "$ne", "$in", "$nin"]));
             return whole.and_then(|whole| if let Expected::Named(name) = whole { Some(name) } else { None });
+        }
+        // `DBMS_CRYPTO.ENCRYPT(src => …, key => …)`
+        if op == Op::Arrow && text.eq_ignore_ascii_case("key") && is_any(self.frames.top().call, CIPHERS) {
+            return Some(Name::of(Secret::Passphrase));
         }
         let described = self.named_setting(text).filter(|_| op == Op::Colon);
         names::classify(text).or(described).or_else(|| self.declared_target(op))
@@ -79,5 +93,25 @@ impl<'a> Statement<'a> {
             Token::Word(name) | Token::Quoted(name, Quote::Double | Quote::Back) => names::classify(name),
             _ => None,
         }
+    }
+
+    /// `SELECT 'secret' AS password`: only if the literal looks like one, since masks are
+    /// written like this too.
+    pub(super) fn is_aliased(&self, word: &str) -> Option<Kind> {
+        let (Token::Quoted(text, Quote::Single), true) = (self.last[1], self.word_before(0).eq_ignore_ascii_case("as"))
+        else {
+            return None;
+        };
+        let name = names::classify(word)?;
+        (value::is_opaque(text) && literal::is_secret(name, text)).then_some(Kind::Literal(name.secret))
+    }
+
+    /// `WHERE 'secret' = password`
+    pub(super) fn is_compared(&self, word: &str) -> Option<Kind> {
+        let (Token::Op(Op::Assign), Token::Quoted(text, Quote::Single)) = (self.last[0], self.last[1]) else {
+            return None;
+        };
+        let name = names::classify(word).filter(|_| self.begins(READS))?;
+        literal::is_secret(name, text).then_some(Kind::Literal(name.secret))
     }
 }

@@ -8,20 +8,24 @@ use super::{
     super::{
         Kind,
         names::{self, Secret},
-        value,
     },
     calls,
     frames::{Columns, Expected, Frame, Frames},
     given::{INNER, READS, RENAME},
     in_comment, in_string,
     lexer::Lexer,
-    literal, opened,
+    opened,
     operand::Operand,
     token::{Op, Quote, Token},
 };
 
+/// Arguments of Python's libraries that hold an account and its password.
+const LOGINS: &[&str] = &["auth", "basic_auth", "http_auth", "proxy_auth"];
+
 /// What is known at a position in the statements of a text.
 pub(super) struct Statement<'a> {
+    /// The text that the statements are in.
+    pub text: &'a str,
     pub nesting: u8,
     /// The first two words.
     pub words: [&'a str; 2],
@@ -54,7 +58,7 @@ pub(super) struct Statement<'a> {
 
 /// The first credential in the statements of `text`.
 pub(super) fn find(text: &str, nesting: u8) -> Option<Kind> {
-    let mut statement = Statement::new(nesting);
+    let mut statement = Statement::new(text, nesting);
     let mut lexer = Lexer::new(text);
     while let Some(token) = lexer.next() {
         if let Some(kind) = statement.read(token, &lexer) {
@@ -79,8 +83,9 @@ fn lower<'b>(word: &str, buffer: &'b mut [u8; 10]) -> &'b [u8] {
 }
 
 impl<'a> Statement<'a> {
-    fn new(nesting: u8) -> Self {
+    fn new(text: &'a str, nesting: u8) -> Self {
         Self {
+            text,
             nesting,
             words: [""; 2],
             last: [Token::End; 4],
@@ -131,7 +136,7 @@ impl<'a> Statement<'a> {
             Token::Comma => self.comma(),
             Token::End => {
                 let variables = std::mem::take(&mut self.variables);
-                *self = Self { variables, ..Self::new(self.nesting) };
+                *self = Self { variables, ..Self::new(self.text, self.nesting) };
                 None
             }
             Token::Dot => {
@@ -201,7 +206,7 @@ impl<'a> Statement<'a> {
         {
             self.frames.top_mut().defines = word;
         }
-        let aliased = self.is_aliased(word);
+        let aliased = self.is_aliased(word).or_else(|| self.is_compared(word));
         self.operand = Operand::Name(word);
         aliased
     }
@@ -238,22 +243,13 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// `SELECT 'secret' AS password`: only if the literal looks like one, since masks are
-    /// written like this too.
-    fn is_aliased(&self, word: &str) -> Option<Kind> {
-        let (Token::Quoted(text, Quote::Single), true) = (self.last[1], self.word_before(0).eq_ignore_ascii_case("as"))
-        else {
-            return None;
-        };
-        let name = names::classify(word)?;
-        (value::is_opaque(text) && literal::is_secret(name, text)).then_some(Kind::Literal(name.secret))
-    }
-
     fn open(&mut self, bracket: u8) -> Option<Kind> {
         // `SECRETS = ('name' = …)` lists names.
         let lists = |expected: &Expected| matches!(expected, Expected::Named(name) if name.plural && name.secret == Secret::Secret);
         let whole = self.expected(None).filter(|expected| !lists(expected));
         let call = match bracket {
+            // `auth=('ada', '…')`
+            b'(' if self.last[0] == Token::Op(Op::Assign) && is_any(self.word_before(1), LOGINS) => "basic_auth",
             b'(' => self.word_before(0),
             // `{$rename: {password: "password_hash"}}` gives names, not values.
             b'{' if self.last[0] == Token::Op(Op::Colon) && self.word_before(1) == RENAME => RENAME,
@@ -263,8 +259,9 @@ impl<'a> Statement<'a> {
         let parent = self.frames.top();
         let tuple = matches!(self.last[0], Token::Op(Op::Assign | Op::Compare)) || call.eq_ignore_ascii_case("in");
         let tuple = tuple && self.last[1] == Token::Close;
+        let called = !call.is_empty() && !is_any(call, &["values", "value", "row", "in"]);
         let is_row = bracket == b'('
-            && (self.rows && parent.bracket == 0
+            && (self.rows && parent.bracket == 0 && !called
                 || tuple
                 || parent.values
                 || parent.is_row && parent.bracket == b'(' && call.is_empty());
@@ -274,6 +271,9 @@ impl<'a> Statement<'a> {
         // `kmsProviders: {local: {key: BinData(0, '…')}}`
         let binary = call == "BinData" && matches!(self.last[2], Token::Word("key") | Token::Quoted("key", _));
         let whole = if binary { Some(Expected::Given(Kind::EncryptionKey)) } else { whole };
+        // `secrets["db"]` takes one of many.
+        let index = bracket == b'[' && matches!(self.last[0], Token::Word(_) | Token::Close);
+        let whole = whole.filter(|_| !index);
         // `password IN (…)`: the column is the operand, no operator has set a target.
         let listed = match self.operand_before_in(call) {
             Some(name) => Some(Expected::Named(name)),
@@ -334,7 +334,7 @@ impl<'a> Statement<'a> {
         }
         self.operand = Operand::None;
         let name = self.frames.top().target.filter(|_| matches!(self.last[0], Token::Op(_)))?;
-        let long = text.len() >= 4 && !name.hashed && !name.plural;
+        let long = text.len() >= 4 && !name.hashed && !name.plural && !name.ticket;
         (long && matches!(name.secret, Secret::Password | Secret::Passphrase)).then_some(Kind::Literal(name.secret))
     }
 
