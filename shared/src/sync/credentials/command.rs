@@ -34,15 +34,15 @@ fn program(word: &str) -> u8 {
         "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlsh" | "mysqlcheck" | "mysqlpump" | "mariadb"
         | "mariadb-dump" | "rar" | "unrar" => ATTACHED,
         "sshpass" => ATTACHED | SEPARATE,
-        "az" | "oc" | "sqlline" | "hdbsql" | "cqlsh" | "cypher-shell" | "snowsql" | "beeline" | "exaplus"
-        | "mongostat" => SEPARATE,
+        "az" | "oc" | "psexec" | "rdesktop" | "twine" | "ncftpput" | "ncftpget" | "sqlline" | "hdbsql" | "cqlsh"
+        | "cypher-shell" | "snowsql" | "beeline" | "exaplus" | "mongostat" => SEPARATE,
         "docker" => DOCKER,
         "login" => LOGIN,
         "redis-cli" => REDIS,
         "sqlcmd" | "bcp" | "osql" | "isql" | "mssql-cli" | "CONNECT" | "zip" | "unzip" | "tsql" | "mosquitto_pub"
         | "mosquitto_sub" | "ipmitool" => MSSQL,
         "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapwhoami" | "vsql" => LDAP,
-        "curl" | "wget" | "http" | "https" => CURL,
+        "curl" | "wget" | "http" | "https" | "xh" => CURL,
         _ => 0,
     }
 }
@@ -111,7 +111,7 @@ pub(super) fn has_password(text: &str) -> bool {
 fn dash_u(rest: &str) -> Option<&str> {
     let long = || rest.strip_prefix("--user").filter(|value| value.starts_with([' ', '=']));
     let proxy = || rest.strip_prefix("-user").filter(|value| value.starts_with([' ', '=']));
-    rest.strip_prefix(" -u").or_else(long).or_else(proxy)
+    rest.strip_prefix(" -u").or_else(|| rest.strip_prefix(" -U")).or_else(long).or_else(proxy)
 }
 
 pub(super) fn first_word(text: &str) -> &str {

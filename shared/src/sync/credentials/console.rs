@@ -30,7 +30,7 @@ pub(super) fn has_password(before: &str, rest: &str) -> bool {
         "auth" if begins_with(before, "migrate") => words.next().is_some_and(is_secret),
         "auth2" if begins_with(before, "migrate") => words.nth(1).is_some_and(is_secret),
         // `net use X: \\\\server\\share password /user:name`
-        "net" => is_net_use(arguments),
+        "net" => is_net_use(arguments) || is_net_user(arguments),
         // `sqlldr userid=user/password`, `rman target user/password`, `exp user/password file=…`
         "userid=" | "sqlldr" => is_oracle_login(arguments),
         "target" => begins_with(before, "rman") && is_oracle_login(arguments),
@@ -114,6 +114,12 @@ fn is_net_use(after: &str) -> bool {
         let word = word.trim_end_matches(['\'', '"', ';', ')']);
         !word.starts_with(['/', '-', '>', '|', '&']) && word.len() > 3 && is_secret(word)
     })
+}
+
+/// `net user ada password /add`
+fn is_net_user(after: &str) -> bool {
+    let mut words = after.split_whitespace();
+    words.next() == Some("user") && words.nth(1).is_some_and(|word| !word.starts_with(['/', '*']) && is_secret(word))
 }
 
 /// What may follow `CONNECT user/password` on its line.

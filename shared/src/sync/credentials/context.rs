@@ -20,11 +20,11 @@ pub(super) fn link(link: Link, before: &str, after: &str) -> Option<Link> {
         Link::Loose if in_sentence && !follows_account(trimmed) && !trimmed.eq_ignore_ascii_case("define") => {
             Some(Link::InSentence)
         }
-        // The end of a path.
-        Link::Beside if before.ends_with('/') => None,
+        // The end of a path, a variable.
+        Link::Beside if before.ends_with(['/', '$', '@', ':', '%', '&']) => None,
         Link::Beside if is_setting(trimmed) => Some(Link::Flag),
         Link::Beside if trimmed.ends_with('(') => Some(Link::Enclosed),
-        Link::Beside if goes_with_account(trimmed) => Some(Link::Account),
+        Link::Beside if goes_with_account(trimmed) || follows_account(trimmed) => Some(Link::Account),
         Link::Flag if asks_for_it(trimmed) => None,
         link => Some(link),
     }

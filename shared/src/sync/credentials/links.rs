@@ -1,6 +1,6 @@
 //! What stands between a name and its value in a text: a sign, a verb, or nothing but a space.
 
-use super::around::skip_spaces;
+use super::{around::skip_spaces, names::is_about};
 
 /// What stands between a name and its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,5 +107,17 @@ fn beside<'a>(closed: &'a str, spaced: &'a str, flag: bool) -> Option<(Link, &'a
         let link = if sign { Link::Loose } else { Link::Is };
         return spaced.get(at + end.len()..).map(|value| (link, skip_spaces(value)));
     }
+    if let Some(value) = after_owner(spaced) {
+        return Some((Link::Is, value));
+    }
     Some((if flag { Link::Flag } else { Link::Beside }, spaced))
+}
+
+/// "password staging: …", "mdp root = …": what comes behind one more word and a sign.
+fn after_owner(spaced: &str) -> Option<&str> {
+    let end = spaced.bytes().take(30).position(|b| matches!(b, b' ' | b':' | b'=' | b'\n'))?;
+    let (owner, rest) = spaced.split_at(end);
+    let about = owner.is_empty() || is_about(owner) || owner.contains(['/', '(', ',', '"', '\'']);
+    let value = skip_spaces(rest).strip_prefix([':', '=']).filter(|_| !about)?;
+    value.starts_with(' ').then(|| skip_spaces(value))
 }

@@ -235,7 +235,7 @@ fn cut(word: &str) -> Option<(&str, &str, &str)> {
     const OWNERS: &[&str] = &[
         "db", "usr", "my", "root", "admin", "ssh", "mysql", "ftp", "smtp", "mail", "proxy", "ldap",
         "login", "sql", "auth", "key", "keystore", "bind", "sa", "sys", "user", "database", "sudo",
-        "imap", "tmp", "temp", "new", "old", "store", "ora",
+        "imap", "tmp", "temp", "new", "old", "ora",
     ];
     if word.len() < 5 || !trigger::has_name(word) {
         return None;

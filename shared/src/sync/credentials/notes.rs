@@ -30,7 +30,10 @@ fn is_told(rest: &str) -> bool {
     }
     let end = value.bytes().take(80).take_while(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`')).count();
     let word = value[..end].trim_end_matches([',', ';', ')', '.']);
-    let looks = value::is_opaque(word) || value::is_coined(word);
+    // Behind a colon a plain word will do, if it is all that is said.
+    let colon = rest.starts_with(['：', ':']) && value[end..].trim().is_empty();
+    let plain = colon && word.len() > 3 && !value::is_status_word(word);
+    let looks = value::is_opaque(word) || value::is_coined(word) || plain;
     value.len() < rest.len() && looks && !value::is_placeholder(word) && !word.contains(['(', '='])
 }
 
@@ -51,6 +54,9 @@ pub(super) fn is_login(after: &str) -> bool {
     password.is_some_and(is_password)
 }
 
+/// Accounts that every server has, or most.
+const ACCOUNTS: &[&str] = &["admin", "administrator", "root", "sa", "postgres", "sys", "system", "app", "test", "demo"];
+
 /// Whether `before` ends with an account: `-- ada`, "use ada".
 pub(super) fn names_account(before: &str) -> bool {
     let line = line_before(before).trim_start();
@@ -59,7 +65,7 @@ pub(super) fn names_account(before: &str) -> bool {
     let account = words.next().is_some_and(|word| word.chars().all(|c| c.is_alphanumeric() || "_-.@".contains(c)));
     account
         && match words.next() {
-            None => text.len() < line.len(),
+            None => text.len() < line.len() || ACCOUNTS.iter().any(|known| text.trim().eq_ignore_ascii_case(known)),
             Some(word) => {
                 let word = word.to_ascii_lowercase();
                 word == "use" || word == "user" || word == "account" || FILLERS.contains(&word.as_str())

@@ -40,7 +40,7 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
     if count || by_path && value::is_path(value) {
         return false;
     }
-    bare_is_secret(name, link, value, &rest[value.len()..], strong)
+    bare_is_secret(name, link, value, rest[value.len()..].trim_end(), strong)
 }
 
 /// "correct horse battery staple": at least three words up to the end of the line, as passphrases are made.

@@ -6,7 +6,7 @@
 
 use super::{
     Kind,
-    around::{WINDOW, last_word, tail, word_around},
+    around::{WINDOW, last_word, line_before, tail, word_around},
     context,
     links::{Link, link},
     names::{self, Name, Secret},
@@ -102,6 +102,7 @@ pub(super) fn names_secret(text: &str) -> bool {
             || names::classify(word).is_some()
             || two_words(text, start, word).is_some()
             || file_key(text, start, word).is_some()
+            || clave(text, start, word).is_some()
     })
 }
 
@@ -118,7 +119,8 @@ fn pair(text: &str, start: usize, end: usize) -> Option<(Name, Link, &str)> {
     let name = signature(word)
         .or_else(|| names::classify(word))
         .or_else(|| two_words(text, start, word))
-        .or_else(|| file_key(text, start, word))?;
+        .or_else(|| file_key(text, start, word))
+        .or_else(|| clave(text, start, word))?;
     let (link, rest) = link(&text[start + word.len()..], flag)?;
     Some((name, link, rest))
 }
@@ -138,6 +140,15 @@ fn file_key(text: &str, start: usize, word: &str) -> Option<Name> {
         tail(&before[..from], WINDOW).rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).next()?;
     let file = ["file:", "sqlite:", "sqlcipher:"].iter().any(|scheme| address.contains(scheme));
     file.then_some(Name::of(Secret::Password))
+}
+
+/// Spanish for a password, and for any other key: whose it is tells.
+fn clave(text: &str, start: usize, word: &str) -> Option<Name> {
+    const WHOSE: &[&str] =
+        &[" de acceso", " del usuario", " de usuario", " del admin", " de root", " del servidor", " del wifi"];
+    let whose = || WHOSE.iter().any(|whose| text[start + word.len()..].starts_with(whose));
+    let account = || line_before(&text[..start]).contains("usuario");
+    (word.eq_ignore_ascii_case("clave") && (whose() || account())).then_some(Name::of(Secret::Password))
 }
 
 /// "API key", "private key": the word before decides what a key is.

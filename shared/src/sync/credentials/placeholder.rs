@@ -31,6 +31,7 @@ const REFERENCES: &[&str] = &[
     "keychain:",
     "keyring:",
     "env:",
+    "$env:",
     "env(",
     "env.",
     "process.env",

@@ -67,6 +67,34 @@ const FORMATS: &[Format] = &[
     format("AGE-SECRET-KEY-1", "", 50),
     format("sq0atp-", "-_", 20),
     format("ATATT3x", "-_=", 40),
+    format("sl.", "-_", 100),
+    format("sha256~", "-_", 40),
+    format("sk.ey", "._-", 60),
+    format("dose", "", 32),
+    format(".atlasv1.", "-_", 40),
+    format("sgp_", "_", 36),
+    format("shippo_live_", "", 36),
+    format("pnu_", "", 30),
+    format("xau_", "", 30),
+    format("CCDB1_", "_", 40),
+    format("essu_", "+/=", 40),
+    format("dbtc_", "-_", 36),
+    format("dbtu_", "-_", 36),
+    format("mb_", "+/=", 40),
+    format("hxtp_", "", 60),
+    format("EZAK", "", 50),
+    format("FLWSECK-", "-", 30),
+    format("GR1348941", "-_", 20),
+    format("aio_", "", 28),
+    format("tfp_", "-_", 40),
+    format("access_token$", "$_", 40),
+    format("EAACEdEose0cBA", "", 20),
+    format("1//0", "-_", 60),
+    format("FwoGZXIvYXdz", "+/=", 60),
+    format("IQoJb3JpZ2lu", "+/=", 60),
+    format("SSWS ", "-_", 40),
+    format("hooks.zapier.com/hooks/catch/", "/", 10),
+    format("b3BlbnNzaC1rZXktdjE", "+/=", 60),
     format("key-", "", 32),
     format("rnd_", "", 28),
     format("fo1_", "-_", 40),
@@ -127,7 +155,7 @@ pub(super) fn has_token(text: &str) -> bool {
         // A token starts a word: `task-…` must not be read as `sk-…`.
         let inside = text[..at].chars().next_back().is_some_and(char::is_alphanumeric);
         let rest = &text[at..];
-        let starts_inside = rest.starts_with([':', '/']);
+        let starts_inside = rest.starts_with([':', '/', '.', '8', '"']);
         (!inside || starts_inside) && is_token(text, at, rest)
     })
 }
@@ -139,6 +167,8 @@ fn is_token(text: &str, at: usize, rest: &str) -> bool {
         || is_header(rest)
         || is_telegram(text, at)
         || is_discord(rest)
+        || is_entra(text, at)
+        || is_jwk(rest)
 }
 
 fn fits(format: &Format, rest: &str) -> bool {
@@ -255,4 +285,19 @@ fn is_discord(rest: &str) -> bool {
         .strip_prefix('/')
         .map_or("", |t| run(t, |b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
     number.len() >= 15 && token.len() >= 30
+}
+
+/// A client secret of Microsoft Entra: three characters, `8Q~`, and 34 more.
+fn is_entra(text: &str, at: usize) -> bool {
+    let before = text.as_bytes()[..at].iter().rev().take_while(|b| b.is_ascii_alphanumeric()).take(4).count();
+    let rest = text[at..].strip_prefix("8Q~");
+    before == 3 && rest.is_some_and(|rest| run(rest, |b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)).len() >= 30)
+}
+
+/// A private or symmetric key in JSON (RFC 7517), of which the member with the key follows its type.
+fn is_jwk(rest: &str) -> bool {
+    let Some(members) = rest.strip_prefix("\"kty\"") else { return false };
+    let end = members.bytes().take(4096).position(|b| b == b'}').unwrap_or(members.len().min(4096));
+    let members: String = members.get(..end).unwrap_or_default().split_whitespace().collect();
+    ["\"d\":\"", "\"k\":\""].iter().any(|key| members.split_once(key).is_some_and(|(_, value)| value.len() > 20))
 }

@@ -138,5 +138,5 @@ fn is_login(word: &str, port: bool) -> bool {
         && !other
         && !password.contains('/')
         && !value::is_placeholder(password)
-        && (port || value::is_opaque(password))
+        && (port || value::is_opaque(password) || value::is_coined(password))
 }

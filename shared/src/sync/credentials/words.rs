@@ -7,7 +7,7 @@ pub(super) const PASSWORD: &[&str] = &[
     "contraseña", "contrasena", "senha", "motdepasse", "passe", "wachtwoord", "haslo", "hasło",
     "heslo", "losenord", "lösenord", "пароль", "密码", "密碼", "パスワード", "비밀번호", "passwrd", "pswd",
     "passwds", "requirepass", "masterauth", "userpass", "passw", "psw", "mdp", "şifre", "şifresi", "sifre",
-    "parola", "parolası", "adgangskode", "salasana", "jelszó", "jelszo", "lozinka", "口令", "비번", "passord", "parool", "암호", "暗証番号", "暗号", "passwrt", "pword", "psswd", "lösenordet", "losenordet", "passordet", "adgangskoden", "salasanan", "hasła", "пароля",
+    "parola", "parolası", "adgangskode", "salasana", "jelszó", "jelszo", "lozinka", "口令", "비번", "passord", "parool", "암호", "暗証番号", "暗号", "storepass", "keypass", "passwrt", "pword", "psswd", "lösenordet", "losenordet", "passordet", "adgangskoden", "salasanan", "hasła", "пароля",
 ];
 
 /// Words after a secret's name that turn it into a name for something about the secret.
@@ -38,7 +38,7 @@ pub(super) const ABOUT: &[&str] = &[
     "vault", "by", "auth", "authentication", "bits", "scheme", "salt", "rounds", "iterations",
     "schema", "width", "height", "reader", "writer", "level", "mask", "masked", "prefix", "suffix",
     "caching", "through", "to", "owner", "encoding", "charset", "contact", "item", "namespace", "engine", "fd", "stdin", "repeat", "entry", "script", "comment",
-    "handling", "mount", "region", "startswith", "endswith", "icontains", "isnull", "digestor", "digester",
+    "handling", "mount", "region", "startswith", "endswith", "icontains", "isnull", "chiave", "digestor", "digester",
 ];
 
 /// Words after a token's or key's name that leave it what it is.

@@ -90,6 +90,9 @@ const SECRETS: &[(&str, u32, Kind)] = &[
     ("hashsync", 0, Kind::SetsPassword),
     ("generate_password_hash", 0, Kind::SetsPassword),
     ("make_password", 0, Kind::SetsPassword),
+    ("createcipheriv", 1, Kind::EncryptionKey),
+    ("createdecipheriv", 1, Kind::EncryptionKey),
+    ("fernet", 0, Kind::EncryptionKey),
     ("createhmac", 1, Kind::EncryptionKey),
     ("pwdcompare", 0, Kind::SetsPassword),
     ("pwdencrypt", 0, Kind::SetsPassword),
@@ -160,10 +163,6 @@ pub(super) fn argument(name: &str, index: u32, is_method: bool) -> Argument {
         return Argument::Secret(*kind);
     }
     if is_method && index > 0 && name.eq_ignore_ascii_case("auth") {
-        return Argument::Secret(Kind::SetsPassword);
-    }
-    // `pymysql.connect('host', 'user', '…')`
-    if is_method && index == 2 && name.eq_ignore_ascii_case("connect") {
         return Argument::Secret(Kind::SetsPassword);
     }
     // `DBMS_CRYPTO.ENCRYPT(text, algorithm, key)`

@@ -116,7 +116,7 @@ impl<'a> Statement<'a> {
         let starts = starts || call && matches!(before_call, Token::Open(_) | Token::Comma);
         let operator = |token: Token| matches!(token, Token::Op(Op::Assign | Op::Compare | Op::Colon | Op::Arrow));
         let assigned = operator(self.last[0]) || call && operator(before_call);
-        let branch = is_any(self.word_before(0), &["then", "else", "to", "like", "ilike"]);
+        let branch = is_any(self.word_before(0), &["then", "else", "to", "like", "ilike", "is"]);
         if let Some(name) = frame.target.filter(|_| assigned || branch) {
             return Some(Expected::Named(name));
         }

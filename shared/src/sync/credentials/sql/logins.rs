@@ -37,13 +37,21 @@ const SETTERS: &[&str] = &[
 
 /// What the literal `text` is as argument `index` of a call to `name`.
 pub(super) fn given(name: &str, index: u32, text: &str) -> Option<Kind> {
-    if index == 0 || name.len() > 40 || value::is_placeholder(text) || value::is_status_word(text) {
+    if name.len() > 40 || value::is_placeholder(text) || value::is_status_word(text) {
         return None;
     }
     let lower = name.to_ascii_lowercase();
     let mut verb = lower.as_str();
     while let Some(rest) = PREFIXES.iter().find_map(|prefix| verb.strip_prefix(prefix)) {
         verb = rest;
+    }
+    // `check_password('…', hash)`, `user.set_password('…')`, `pymysql.connect('host', 'user', '…')`
+    let first = (verb == "password" || verb == "set_password") && index == 0;
+    if first || verb == "connect" && index == 2 {
+        return value::is_password_like(text).then_some(Kind::SetsPassword);
+    }
+    if index == 0 {
+        return None;
     }
     // What is left of `verify_user` and `check_password` are names of their own only with the prefix.
     let cut = verb.len() < lower.len();

@@ -180,6 +180,7 @@ impl<'a> Statement<'a> {
                 self.selects &= !is_any(word, &["from", "union", "where"]);
             }
             b"like" | b"ilike" => self.operator(Op::Compare),
+            b"is" if !self.begins(&["comment"]) => self.operator(Op::Compare),
             b"default" => self.note_assignment(),
             b"case" | b"when" | b"then" | b"else" => self.branch(word),
             b"identified" => {
@@ -255,7 +256,7 @@ impl<'a> Statement<'a> {
             b'{' if self.last[0] == Token::Op(Op::Colon) && self.word_before(1) == RENAME => RENAME,
             _ => "",
         };
-        let is_method = self.last[1] == Token::Dot;
+        let is_method = matches!(self.last[1], Token::Dot | Token::Op(Op::Path));
         let parent = self.frames.top();
         let tuple = matches!(self.last[0], Token::Op(Op::Assign | Op::Compare)) || call.eq_ignore_ascii_case("in");
         let tuple = tuple && self.last[1] == Token::Close;
