@@ -13,6 +13,15 @@ pub(super) fn tail(text: &str, limit: usize) -> &str {
     &text[start..]
 }
 
+/// The first `limit` bytes of `text`, or one or two fewer.
+pub(super) fn head(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The beginning of the line that goes on after `text`.
 pub(super) fn line_before(text: &str) -> &str {
     let tail = tail(text, WINDOW);

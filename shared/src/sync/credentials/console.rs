@@ -1,10 +1,16 @@
 //! What is typed at the prompt of a server, and carries a password without a name or an option.
 
-use super::{around::line_before, command, notes, value};
+use super::{
+    around::{head, line_before},
+    command, notes, value,
+};
+
+/// How far a command is followed, in bytes.
+const LINE: usize = 1024;
 
 /// Whether the command that begins with `rest`, after the text `before`, carries a password.
 pub(super) fn has_password(before: &str, rest: &str) -> bool {
-    let line = rest.lines().next().unwrap_or_default();
+    let line = head(rest, LINE).lines().next().unwrap_or_default();
     if line.starts_with(" as the password") || line.starts_with(" as password") {
         let looks = |word: &str| (value::is_opaque(word) || value::is_coined(word)) && is_secret(word);
         return before.split_whitespace().next_back().is_some_and(looks);

@@ -1,7 +1,7 @@
 //! What the words around a name say of it: that it names a secret there, or something else.
 
 use super::{
-    around::{WINDOW, line_before},
+    around::{WINDOW, head, line_before},
     links::Link,
 };
 
@@ -59,7 +59,8 @@ pub(super) fn is_variable(word: &str) -> bool {
 
 /// `X-ClickHouse-Key`, whose value is no word of a sentence either.
 pub(super) fn is_header(word: &str, rest: &str) -> bool {
-    let plain = rest.split_whitespace().next().is_some_and(|value| value.bytes().all(|b| b.is_ascii_lowercase()));
+    let plain =
+        head(rest, WINDOW).split_whitespace().next().is_some_and(|value| value.bytes().all(|b| b.is_ascii_lowercase()));
     word.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-")) && !plain
 }
 

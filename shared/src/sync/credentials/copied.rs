@@ -6,6 +6,8 @@ use super::{
     sql, value,
 };
 
+/// How many tables are looked at.
+const TABLES: usize = 100;
 /// How many rows are looked at; the first ones tell what a column holds.
 const ROWS: usize = 50;
 
@@ -14,7 +16,7 @@ const COLUMNS: usize = 4096;
 
 /// Whether a row holds a secret in a column that is named as one.
 pub(super) fn has_secret(text: &str) -> bool {
-    text.match_indices(" FROM stdin").chain(text.match_indices(" from stdin")).any(|(at, _)| {
+    text.match_indices(" FROM stdin").chain(text.match_indices(" from stdin")).take(TABLES).any(|(at, _)| {
         let columns = secret_columns(tail(&text[..at], COLUMNS));
         !columns.is_empty()
             && text[at..].lines().skip(1).take(ROWS).take_while(|row| *row != "\\.").any(|row| in_row(row, &columns))

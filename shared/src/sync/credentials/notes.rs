@@ -31,7 +31,7 @@ fn is_told(rest: &str) -> bool {
     let end = value.bytes().take(80).take_while(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`')).count();
     let word = value[..end].trim_end_matches([',', ';', ')', '.']);
     // Behind a colon a plain word will do, if it is all that is said.
-    let colon = rest.starts_with(['：', ':']) && value[end..].trim().is_empty();
+    let colon = rest.starts_with(['：', ':']) && (value[end..].is_empty() || value[end..].starts_with(['\n', '\r']));
     let plain = colon && word.len() > 3 && !value::is_status_word(word);
     let looks = value::is_opaque(word) || value::is_coined(word) || plain;
     value.len() < rest.len() && looks && !value::is_placeholder(word) && !word.contains(['(', '='])

@@ -1,7 +1,7 @@
 //! Whether what follows `name=` or `name:` in a text is a secret.
 
 use super::{
-    around::WINDOW,
+    around::{WINDOW, head},
     links::Link,
     names::{self, Name, Secret},
     value,
@@ -22,7 +22,9 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
     // `Key (token)=(…) already exists`
     let rest = rest.strip_prefix('(').unwrap_or(rest);
     // `Pwd={a;b}`: braces around what holds signs. Around a plain word they are a template.
-    if let Some(braced) = rest.strip_prefix('{').filter(|_| strong).and_then(|rest| rest.split('}').next()) {
+    if let Some(braced) =
+        rest.strip_prefix('{').filter(|_| strong).and_then(|rest| head(rest, WINDOW).split('}').next())
+    {
         return braced.contains([';', '!', '@', '#', '-', ' ']) && !value::is_placeholder(braced);
     }
     if name.secret == Secret::Passphrase
@@ -40,12 +42,12 @@ pub(super) fn is_secret(name: Name, link: Link, rest: &str, strong: bool) -> boo
     if count || by_path && value::is_path(value) {
         return false;
     }
-    bare_is_secret(name, link, value, rest[value.len()..].trim_end(), strong)
+    bare_is_secret(name, link, value, &rest[value.len()..], strong)
 }
 
 /// "correct horse battery staple": at least three words up to the end of the line, as passphrases are made.
 fn is_words(rest: &str) -> bool {
-    let line = rest.lines().next().unwrap_or_default().trim();
+    let line = head(rest, 2 * WINDOW).lines().next().unwrap_or_default().trim();
     let words: Vec<&str> = line.split(' ').take(26).collect();
     (3..25).contains(&words.len())
         && words
@@ -124,7 +126,7 @@ fn bare_is_secret(name: Name, link: Link, value: &str, after: &str, strong: bool
     let password = matches!(name.secret, Secret::Password | Secret::Passphrase | Secret::Secret);
     let opaque = value::is_opaque(word) && !word.contains("://");
     let named = names::classify(word).is_some() && word.contains(['_', '.']);
-    let ends = after.is_empty()
+    let ends = head(after, WINDOW).trim().is_empty()
         || [" (", " */"].iter().any(|end| after.starts_with(end))
         || after.starts_with(['\n', '\r', ',', ';', ')', '"', '\'', '*', '`', '&', '|', '}']);
     match link {

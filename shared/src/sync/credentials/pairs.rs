@@ -6,7 +6,7 @@
 
 use super::{
     Kind,
-    around::{WINDOW, last_word, line_before, tail, word_around},
+    around::{WINDOW, head, last_word, line_before, tail, word_around},
     context,
     links::{Link, link},
     names::{self, Name, Secret},
@@ -60,7 +60,7 @@ pub(super) fn find(text: &str) -> Option<Kind> {
 
 /// "ada/password" behind "user/password:".
 fn is_login(rest: &str) -> bool {
-    let word = rest.split_whitespace().next().unwrap_or_default();
+    let word = head(rest, WINDOW).split_whitespace().next().unwrap_or_default();
     let password = word.split_once('/').or_else(|| word.split_once(':')).map(|(_, password)| password);
     password.is_some_and(|password| {
         password.len() > 3 && !value::is_placeholder(password) && !value::is_status_word(password)

@@ -297,7 +297,7 @@ fn is_entra(text: &str, at: usize) -> bool {
 /// A private or symmetric key in JSON (RFC 7517), of which the member with the key follows its type.
 fn is_jwk(rest: &str) -> bool {
     let Some(members) = rest.strip_prefix("\"kty\"") else { return false };
-    let end = members.bytes().take(4096).position(|b| b == b'}').unwrap_or(members.len().min(4096));
+    let end = members.bytes().take(1024).position(|b| b == b'}').unwrap_or(members.len().min(1024));
     let members: String = members.get(..end).unwrap_or_default().split_whitespace().collect();
     ["\"d\":\"", "\"k\":\""].iter().any(|key| members.split_once(key).is_some_and(|(_, value)| value.len() > 20))
 }

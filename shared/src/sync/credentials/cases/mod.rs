@@ -103,10 +103,13 @@ fn hostile_texts_are_read_in_linear_time() {
         "''", "password='", "identified by ", "-----BEGIN ", " -p", "curl -u ", "bearer ",
         "basic ", ":aa", "json_set('password',", "password IN (", "near '", "akia", "{{", "“", "‘",
         "password: \"", "key ", "_", "é", "insert into t(password) values(",
-        "select 'a' as password,", "/api/webhooks/", "then create ", "::", "$password$ ",
+        "select 'a' as password,", "/api/webhooks/", "then create ", "::", "$password$ ", "auth ", "user/password:",
+        "x-api-key:", "passphrase: ab", "host=password={", "(password) from stdin", "pass='a' ", "\"kty\"", "密码：a ",
+        "password a", "clave ", " / ", "values('a',", "connect(", "net use ", "echo a|sudo -s ", "set a:password ",
     ];
     for piece in pieces {
-        let text = piece.repeat(100_000 / piece.len());
+        // White space at the end must not be read again and again either.
+        let text = piece.repeat(100_000 / piece.len()) + &" ".repeat(50_000);
         let start = std::time::Instant::now();
         let _ = find(&change("query", &text));
         let _ = find(&change("description", &text));

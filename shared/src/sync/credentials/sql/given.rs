@@ -89,11 +89,12 @@ impl<'a> Statement<'a> {
     }
 
     /// Whether the text is about people who log in.
-    fn speaks_of_accounts(&self) -> bool {
-        let lower = self.text.to_ascii_lowercase();
-        ["user", "usr", "login", "account", "member", "customer", "admin", "mail", "auth"]
-            .iter()
-            .any(|word| lower.contains(word))
+    fn speaks_of_accounts(&mut self) -> bool {
+        const WORDS: &[&str] = &["user", "usr", "login", "account", "member", "customer", "admin", "mail", "auth"];
+        *self.accounts.get_or_insert_with(|| {
+            let lower = self.text.to_ascii_lowercase();
+            WORDS.iter().any(|word| lower.contains(word))
+        })
     }
 
     /// The password of a call such as `login('ada', '…')`.

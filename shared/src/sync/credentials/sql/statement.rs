@@ -26,6 +26,8 @@ const LOGINS: &[&str] = &["auth", "basic_auth", "http_auth", "proxy_auth"];
 pub(super) struct Statement<'a> {
     /// The text that the statements are in.
     pub text: &'a str,
+    /// Whether the text speaks of accounts, once that has been asked.
+    pub accounts: Option<bool>,
     pub nesting: u8,
     /// The first two words.
     pub words: [&'a str; 2],
@@ -86,6 +88,7 @@ impl<'a> Statement<'a> {
     fn new(text: &'a str, nesting: u8) -> Self {
         Self {
             text,
+            accounts: None,
             nesting,
             words: [""; 2],
             last: [Token::End; 4],
@@ -135,8 +138,8 @@ impl<'a> Statement<'a> {
             Token::Close => self.close(),
             Token::Comma => self.comma(),
             Token::End => {
-                let variables = std::mem::take(&mut self.variables);
-                *self = Self { variables, ..Self::new(self.text, self.nesting) };
+                let (variables, accounts) = (std::mem::take(&mut self.variables), self.accounts);
+                *self = Self { variables, accounts, ..Self::new(self.text, self.nesting) };
                 None
             }
             Token::Dot => {
