@@ -6,9 +6,9 @@
 use serde_json::{Value, json};
 use shared::sync::credentials::find;
 
-/// The least share of each, of a hundred: what is reached today. Both should be 98.
-const LEAST_PRECISION: f64 = 95.5;
-const LEAST_RECALL: f64 = 93.5;
+/// The least share of each, of a hundred. A few of the older items of `seen.jsonl` are labelled against today's rule: that every PEM
+/// block is refused, and that `CHANGEME` is a password.
+const LEAST: f64 = 98.0;
 
 /// An item, and whether it carries a credential.
 struct Labelled {
@@ -53,7 +53,7 @@ fn what_was_never_looked_at_is_told_apart() {
         if name == "seen" {
             println!("  missed {misses:?}, found in vain {alarms:?}");
         }
-        if precision < LEAST_PRECISION || recall < LEAST_RECALL {
+        if precision < LEAST || recall < LEAST {
             short.push(name);
         }
     }
