@@ -9,14 +9,15 @@ use super::{
 /// or a program will ask for the value.
 pub(super) fn link(link: Link, before: &str, after: &str) -> Option<Link> {
     // "mot de passe" is one word.
-    let trimmed =
-        before.trim_end_matches(' ').trim_end_matches("ot de").trim_end_matches(['m', 'M']).trim_end_matches(' ');
+    let trimmed = before.trim_end_matches(' ');
+    let trimmed = ["mot de", "Mot de"].iter().find_map(|head| trimmed.strip_suffix(head)).unwrap_or(trimmed);
+    let trimmed = trimmed.trim_end_matches(' ');
     let belongs = trimmed.ends_with("'s") || trimmed.ends_with("’s");
     let in_sentence = trimmed.len() < before.len() && trimmed.ends_with(char::is_alphanumeric) && !belongs;
     match link {
-        // SQL*Plus: `DEFINE pw = …`
-        // `-passin pass:…`
+        // OpenSSL: `-passin pass:…`
         Link::Loose if after.starts_with(':') && !after.starts_with(": ") && trimmed.ends_with("-passin") => Some(link),
+        // SQL*Plus: `DEFINE pw = …`
         Link::Loose if in_sentence && !follows_account(trimmed) && !trimmed.eq_ignore_ascii_case("define") => {
             Some(Link::InSentence)
         }
