@@ -4,7 +4,7 @@
 //! Options that spell the word out (`--password=…`) and environment variables (`PGPASSWORD=…`)
 //! are found by `pairs`.
 
-use super::{console, trigger, value};
+use super::{console, shell, trigger, value};
 
 /// Takes the password attached to `-p`.
 const ATTACHED: u8 = 1;
@@ -91,12 +91,7 @@ pub(super) fn has_password(text: &str) -> bool {
             programs & CURL != 0 && is_login(first_word(value.trim_start_matches([' ', '='])), ':')
         } else if let Some(value) = rest.strip_prefix("sqlplus ") {
             let login = value.split(' ').take(4).find(|word| !word.starts_with('-'));
-            login.is_some_and(|word| {
-                is_login(word, '/')
-                    && !word.starts_with(['.', '~'])
-                    && !word.contains(".sql")
-                    && !console::is_alternative(word)
-            })
+            login.is_some_and(|word| shell::is_oracle_login(word) && !word.contains(".sql"))
         } else if let Some(value) = ["impdp ", "expdp "].iter().find_map(|name| rest.strip_prefix(name)) {
             is_login(first_word(value), '/')
         } else if !rest.starts_with(':') {

@@ -174,6 +174,27 @@ impl<'a> Statement<'a> {
         } else if word.eq_ignore_ascii_case("values") {
             self.note_values();
         }
+        self.keyword(word);
+        let given = self.is_bare_password(word).then_some(Kind::SetsPassword).or_else(|| self.given_variable(word));
+        if given.is_some() {
+            return given;
+        }
+        if matches!(self.last[0], Token::Open(_) | Token::Comma | Token::Dot) {
+            self.note_column(word);
+        }
+        if matches!(self.word_before(0).len(), 3 | 6)
+            && is_any(self.word_before(0), &["column", "add"])
+            && !is_any(word, &["column", "if"])
+        {
+            self.frames.top_mut().defines = word;
+        }
+        let aliased = self.is_aliased(word).or_else(|| self.is_compared(word));
+        self.operand = Operand::Name(word);
+        aliased
+    }
+
+    /// Notes what a keyword says of what follows.
+    fn keyword(&mut self, word: &str) {
         let mut buffer = [0; 10];
         match lower(word, &mut buffer) {
             b"where" | b"and" | b"or" | b"from" | b"returning" | b"on" | b"order" | b"group" | b"limit" | b"union"
@@ -195,24 +216,6 @@ impl<'a> Statement<'a> {
             }
             _ => {}
         }
-        if self.is_bare_password(word) {
-            return Some(Kind::SetsPassword);
-        }
-        if let Some(kind) = self.given_variable(word) {
-            return Some(kind);
-        }
-        if matches!(self.last[0], Token::Open(_) | Token::Comma | Token::Dot) {
-            self.note_column(word);
-        }
-        if matches!(self.word_before(0).len(), 3 | 6)
-            && is_any(self.word_before(0), &["column", "add"])
-            && !is_any(word, &["column", "if"])
-        {
-            self.frames.top_mut().defines = word;
-        }
-        let aliased = self.is_aliased(word).or_else(|| self.is_compared(word));
-        self.operand = Operand::Name(word);
-        aliased
     }
 
     /// `SET password = CASE … WHEN … THEN '…'`: the branches are what is assigned, the
