@@ -1,7 +1,7 @@
 //! Notes that [`super::pairs`] cannot read, for no word in them names a password: an account and its password (`ada / …`), and
 //! languages that write no space between a name and what is said of it (`密码是Chun2023`), so that all is one word.
 
-use super::{around::line_before, command, value};
+use super::{around::line_before, console::is_secret, value};
 
 /// Words for a password.
 const NAMES: &[&str] = &["密码", "密碼", "口令", "暗号", "パスワード", "비밀번호", "비번", "암호"];
@@ -75,7 +75,7 @@ pub(super) fn names_account(before: &str) -> bool {
 
 /// Whether a word behind an account is its password.
 pub(super) fn is_password(word: &str) -> bool {
-    (is_made_up(word) || value::is_coined(word)) && command::is_secret(command::first_word(word))
+    (is_made_up(word) || value::is_coined(word)) && is_secret(word)
 }
 
 /// More than a word with a number behind it, such as `MFA2`.

@@ -97,13 +97,17 @@ pub(super) fn names_secret(text: &str) -> bool {
         // `ATTACH … KEY '…'`
         let attached = word.eq_ignore_ascii_case("key")
             && text[end..].trim_start().trim_start_matches(['x', 'X']).starts_with(['\'', '"']);
-        attached
-            || signature(word).is_some()
-            || names::classify(word).is_some()
-            || two_words(text, start, word).is_some()
-            || file_key(text, start, word).is_some()
-            || clave(text, start, word).is_some()
+        attached || verdict(text, start, word).is_some()
     })
+}
+
+/// What `word`, which starts at `start`, says by itself or with what stands beside it.
+fn verdict(text: &str, start: usize, word: &str) -> Option<Name> {
+    signature(word)
+        .or_else(|| names::classify(word))
+        .or_else(|| two_words(text, start, word))
+        .or_else(|| file_key(text, start, word))
+        .or_else(|| clave(text, start, word))
 }
 
 /// The verdict on the word, what follows it, and the text from the value on.
@@ -116,11 +120,7 @@ fn pair(text: &str, start: usize, end: usize) -> Option<(Name, Link, &str)> {
     {
         return None;
     }
-    let name = signature(word)
-        .or_else(|| names::classify(word))
-        .or_else(|| two_words(text, start, word))
-        .or_else(|| file_key(text, start, word))
-        .or_else(|| clave(text, start, word))?;
+    let name = verdict(text, start, word)?;
     let (link, rest) = link(&text[start + word.len()..], flag)?;
     Some((name, link, rest))
 }

@@ -4,6 +4,8 @@
 //! this file. Each needle is found by its rarest pair of bytes: a table of 32 KB says for every
 //! pair of the text which needle has it, and only then are bytes compared.
 
+use super::tokens::FORMATS;
+
 /// Words that name a secret, such as `pass` or `token`.
 pub(super) const NAME: u8 = 1;
 /// Something that may hold `user:password@host`.
@@ -17,9 +19,10 @@ pub(super) const COMMAND: u8 = 16;
 /// SQL that needs the lexer although no word in it names a secret.
 pub(super) const SQL: u8 = 32;
 
-/// (families, offset of the pair to look for, needle in lower case).
+/// (families, offset of the pair to look for, needle).
 type Needle = (u8, usize, &'static str);
 
+/// Besides the prefixes of [`FORMATS`].
 const NEEDLES: &[Needle] = &[
     (NAME, 2, "pass"),
     (NAME, 0, "pw"),
@@ -185,134 +188,32 @@ const NEEDLES: &[Needle] = &[
     (SQL, 4, "login_user("),
     (TOKEN, 0, "akia"),
     (TOKEN, 2, "asia"),
-    (TOKEN, 0, "ghp_"),
-    (TOKEN, 0, "gho_"),
-    (TOKEN, 0, "ghu_"),
-    (TOKEN, 0, "ghs_"),
-    (TOKEN, 0, "ghr_"),
-    (TOKEN, 5, "github_pat_"),
-    (TOKEN, 0, "glpat-"),
-    (TOKEN, 0, "glsa_"),
-    (TOKEN, 1, "xox"),
-    (TOKEN, 0, "xapp-"),
-    (TOKEN, 1, "sk_live_"),
-    (TOKEN, 1, "sk_test_"),
-    (TOKEN, 1, "rk_live_"),
-    (TOKEN, 1, "rk_test_"),
-    (TOKEN, 1, "whsec_"),
-    (TOKEN, 1, "sk-"),
-    (TOKEN, 2, "aiza"),
-    (TOKEN, 5, "hooks.slack.com/services/"),
     (TOKEN, 4, "/api/webhooks/"),
     (TOKEN, 1, "eyj"),
     (TOKEN, 4, "basic "),
-    (TOKEN, 0, "npm_"),
-    (TOKEN, 1, "sg."),
-    (TOKEN, 3, "pypi-"),
-    (TOKEN, 4, "dop_v1_"),
-    (TOKEN, 1, "hf_"),
-    (TOKEN, 1, "ya29."),
-    (TOKEN, 1, "shpat_"),
-    (TOKEN, 1, "shpss_"),
-    (TOKEN, 2, "gocspx-"),
-    (TOKEN, 2, "dapi"),
-    (TOKEN, 7, "pscale_pw_"),
-    (TOKEN, 7, "pscale_tkn_"),
-    (TOKEN, 2, "sbp_"),
-    (TOKEN, 1, "sb_secret_"),
-    (TOKEN, 2, "npg_"),
-    (TOKEN, 1, "avns_"),
-    (TOKEN, 1, "hvs."),
-    (TOKEN, 2, "dckr_pat_"),
-    (TOKEN, 2, "lin_api_"),
-    (TOKEN, 2, "figd_"),
-    (TOKEN, 2, "pmak-"),
-    (TOKEN, 2, "gsk_"),
-    (TOKEN, 0, "age-secret-key-1"),
-    (TOKEN, 1, "sq0atp-"),
-    (TOKEN, 4, "atatt3x"),
-    (TOKEN, 0, "sl."),
-    (TOKEN, 5, "sha256~"),
-    (TOKEN, 1, "sk.ey"),
-    (TOKEN, 0, "dose"),
-    (TOKEN, 4, ".atlasv1."),
-    (TOKEN, 1, "sgp_"),
-    (TOKEN, 3, "shippo_live_"),
-    (TOKEN, 1, "pnu_"),
-    (TOKEN, 1, "xau_"),
-    (TOKEN, 2, "ccdb1_"),
-    (TOKEN, 2, "essu_"),
-    (TOKEN, 1, "dbtc_"),
-    (TOKEN, 1, "dbtu_"),
-    (TOKEN, 0, "mb_"),
-    (TOKEN, 0, "hxtp_"),
-    (TOKEN, 1, "ezak"),
-    (TOKEN, 1, "flwseck-"),
-    (TOKEN, 1, "gr1348941"),
-    (TOKEN, 1, "aio_"),
-    (TOKEN, 1, "tfp_"),
-    (TOKEN, 5, "access_token$"),
-    (TOKEN, 5, "eaacedeose0cba"),
-    (TOKEN, 0, "1//0"),
-    (TOKEN, 3, "fwogzxivyxdz"),
-    (TOKEN, 4, "iqojb3jpz2lu"),
-    (TOKEN, 2, "ssws "),
-    (TOKEN, 6, "hooks.zapier.com/hooks/catch/"),
-    (TOKEN, 5, "b3blbnnzac1rzxktdje"),
     (TOKEN, 0, "8q~"),
     (TOKEN, 1, "\"kty\""),
-    (TOKEN, 1, "key-"),
-    (TOKEN, 2, "rnd_"),
-    (TOKEN, 0, "fo1_"),
-    (TOKEN, 4, "nvapi-"),
-    (TOKEN, 5, "secret_"),
-    (TOKEN, 7, "webhook.office.com/webhookb2/"),
-    (TOKEN, 2, "dp.pt."),
-    (TOKEN, 2, "dp.st."),
-    (TOKEN, 2, "dp.sa."),
-    (TOKEN, 1, "nrak-"),
-    (TOKEN, 6, "xkeysib-"),
-    (TOKEN, 4, "sntrys_"),
-    (TOKEN, 4, "sntryu_"),
-    (TOKEN, 1, "phx_"),
-    (TOKEN, 0, "r8_"),
-    (TOKEN, 2, "lsv2_pt_"),
-    (TOKEN, 1, "tskey-"),
-    (TOKEN, 2, "ops_ey"),
-    (TOKEN, 1, "ntn_"),
-    (TOKEN, 3, "shpca_"),
-    (TOKEN, 3, "shppa_"),
-    (TOKEN, 3, "glptt-"),
-    (TOKEN, 2, "gldt-"),
-    (TOKEN, 2, "glrt-"),
-    (TOKEN, 3, "rubygems_"),
-    (TOKEN, 1, "pul-"),
-    (TOKEN, 1, "sq0csp-"),
-    (TOKEN, 2, "dt0c01."),
-    (TOKEN, 1, "hvb."),
-    (TOKEN, 1, "hvr."),
-    (TOKEN, 1, "nfp_"),
-    (TOKEN, 2, "napi_"),
-    (TOKEN, 8, "pscale_oauth_"),
-    (TOKEN, 0, "xai-"),
-    (TOKEN, 2, "pplx-"),
-    (TOKEN, 1, "mdb_sa_sk_"),
-    (TOKEN, 0, "dckr_oat_"),
-    (TOKEN, 3, "doo_v1_"),
-    (TOKEN, 3, "dor_v1_"),
-    (TOKEN, 1, "re_"),
-    (TOKEN, 3, "atctt3x"),
-    (TOKEN, 1, "atbb"),
-    (TOKEN, 1, "cfpat-"),
-    (TOKEN, 1, "ccipat_"),
-    (TOKEN, 0, "bkua_"),
-    (TOKEN, 2, "snyk_"),
-    (TOKEN, 2, "glc_ey"),
-    (TOKEN, 1, "fm2_"),
-    (TOKEN, 3, "lin_oauth_"),
-    (TOKEN, 1, "hrku-"),
     (TOKEN, 0, ":aa"),
 ];
+
+/// How many needles there are in all.
+const COUNT: usize = NEEDLES.len() + FORMATS.len();
+
+/// All needles; upper and lower case are alike.
+static ALL: [Needle; COUNT] = {
+    let mut all = [(TOKEN, 0, ""); COUNT];
+    let mut n = 0;
+    while n < COUNT {
+        all[n] = if n < NEEDLES.len() {
+            NEEDLES[n]
+        } else {
+            let format = &FORMATS[n - NEEDLES.len()];
+            (TOKEN, format.rare, format.prefix)
+        };
+        n += 1;
+    }
+    all
+};
 
 /// A byte without the bit that tells upper from lower case, as seven bits. Other bytes may
 /// collide, which only costs a comparison.
@@ -328,14 +229,14 @@ const fn pair(first: u8, second: u8) -> usize {
 /// for every needle the next one with the same pair, in the same way.
 struct Table {
     heads: [u16; 1 << 14],
-    next: [u16; NEEDLES.len()],
+    next: [u16; COUNT],
 }
 
 static TABLE: Table = {
-    let mut table = Table { heads: [0; 1 << 14], next: [0; NEEDLES.len()] };
+    let mut table = Table { heads: [0; 1 << 14], next: [0; COUNT] };
     let mut n = 0;
-    while n < NEEDLES.len() {
-        let (_, rare, needle) = NEEDLES[n];
+    while n < COUNT {
+        let (_, rare, needle) = ALL[n];
         let key = pair(needle.as_bytes()[rare], needle.as_bytes()[rare + 1]);
         table.next[n] = table.heads[key];
         table.heads[key] = n as u16 + 1;
@@ -405,7 +306,7 @@ impl Iterator for Hits<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.needle != 0 {
             let n = usize::from(self.needle) - 1;
-            let found = self.start_of(&NEEDLES[n]).map(|start| (start, NEEDLES[n].0));
+            let found = self.start_of(&ALL[n]).map(|start| (start, ALL[n].0));
             self.needle = TABLE.next[n];
             if self.needle == 0 {
                 self.at += 1;

@@ -2,7 +2,10 @@
 //!
 //! Passwords in the query of a URL (`?password=…`) are found by `pairs`.
 
-use super::{trigger, value};
+use super::{
+    around::{head, tail},
+    trigger, value,
+};
 
 /// How far an address is followed; passwords are shorter, and the bound keeps the search linear.
 const WINDOW: usize = 512;
@@ -23,11 +26,7 @@ pub(super) fn has_password(text: &str) -> bool {
 }
 
 fn window(text: &str) -> &str {
-    let mut end = text.len().min(WINDOW);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    head(text, WINDOW)
 }
 
 /// The part between `://` and the path: `user:password@host:port`.
@@ -77,11 +76,7 @@ fn go_mysql(before: &str) -> bool {
 
 /// The last run without white space and quotes.
 fn word_before(before: &str) -> &str {
-    let mut start = before.len().saturating_sub(WINDOW);
-    while !before.is_char_boundary(start) {
-        start += 1;
-    }
-    let tail = &before[start..];
+    let tail = tail(before, WINDOW);
     tail.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | ',' | ';')).next().unwrap_or(tail)
 }
 

@@ -68,7 +68,10 @@ fn in_string(text: &str, nesting: u8) -> Option<Kind> {
     }
     pairs::find(text).or_else(|| {
         let quotes = text.contains(['\'', '"']) || text.contains("IDENTIFIED BY ") || text.contains("identified by ");
-        let plain = || text.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
-        quotes.then(|| statement::find(&plain(), left).or_else(|| in_fragment(&plain(), left))).flatten()
+        if !quotes {
+            return None;
+        }
+        let plain = text.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
+        statement::find(&plain, left).or_else(|| in_fragment(&plain, left))
     })
 }
