@@ -1,4 +1,4 @@
-//! Removing an account and all its data from every store.
+//! Removing what an account leaves in every store.
 
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Deletions, Retention, Sessions, StoreResult};
@@ -17,15 +17,15 @@ pub struct Remains<'a> {
 }
 
 impl Remains<'_> {
-    /// Removes the account `user`, with at most `batches` batches of its data; whether nothing is left.
+    /// Removes the sessions of `user`, whose deletion has begun, at most `batches` batches of their data, and then the
+    /// account itself; whether nothing is left.
     ///
-    /// The first step frees name and address and lists the account as pending; each further one can be repeated. So
-    /// whoever is interrupted, at whatever point, is followed up by the next call, at the latest by the purge.
+    /// An account whose deletion has begun stays pending until its last step, and each step can be repeated. So an
+    /// interrupted deletion, at whatever point, is finished by the next call, at the latest by the purge.
     ///
     /// # Errors
     /// When a store fails; what is left stays pending.
-    pub async fn delete(&self, user: UserId, now: Timestamp, batches: usize) -> StoreResult<bool> {
-        self.accounts.begin_deletion(user, now).await?;
+    pub async fn remove(&self, user: UserId, now: Timestamp, batches: usize) -> StoreResult<bool> {
         self.sessions.end_others(user, None).await?;
         for _ in 0..batches {
             if self.data.erase(user, now, BATCH).await? {

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod contention;
 pub mod deletion;
 pub mod http;
 #[cfg(feature = "lambda")]
@@ -16,6 +17,8 @@ pub mod lambda;
 pub mod mail;
 pub mod models;
 pub mod outbound;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 pub mod secret;
 #[cfg(feature = "secrets")]
 pub mod secrets_manager;

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Map, Value, json};
 use shared::clock::Clock;
 use shared::models::limits;
-use tests::{Call, PASSWORD, Person, Service, fields, saved_query, try_login};
+use tests::{Call, PASSWORD, Person, Service, fields, saved_query, small_upload, try_login};
 
 use crate::people::session_of;
 
@@ -100,13 +100,13 @@ async fn an_id_that_is_too_long_is_refused() {
         assert_eq!(answer["success"], true, "{name}: {answer}");
     }
     for count in [limits::ID_CHARS + 1, 30_000] {
-        let body = json!({ "device_id": x(count), "changes": [] });
+        let body = small_upload(&x(count));
         let error = ada.posts("/api/sync/upload", &body).await.refused(400, "INVALID_REQUEST");
         assert_eq!(fields(&error), ["device_id"]);
         let path = format!("/api/sync/download?device_id={}", x(count));
         ada.gets(&path).await.refused(400, "INVALID_REQUEST");
     }
-    ada.posts("/api/sync/upload", &json!({ "device_id": longest, "changes": [] })).await.expect(200);
+    ada.posts("/api/sync/upload", &small_upload(&longest)).await.expect(200);
     ada.gets(&format!("/api/sync/download?device_id={longest}")).await.expect(200);
 }
 
@@ -136,7 +136,7 @@ async fn a_path_or_a_header_that_is_too_long_does_no_harm() {
         let session = sessions.iter().find(|session| session["id"] == own.as_str()).expect("it is listed");
         assert_eq!(session["device"].as_str().map(str::len), Some(limits::DEVICE_CHARS));
     }
-    let upload = Call::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": [] }));
+    let upload = Call::post("/api/sync/upload", &small_upload("laptop"));
     ada.sends(upload.header("x-client-version", &long)).await.expect(200);
     let status = ada.gets("/api/sync/status").await.expect(200);
     assert!(status.to_string().len() < 2_000, "{status}");
@@ -152,7 +152,7 @@ async fn a_body_that_is_too_long_is_refused_before_it_is_read_as_json() {
         body
     };
     let login = json!({ "username": "ada", "password": PASSWORD });
-    let upload = json!({ "device_id": "laptop", "changes": [] });
+    let upload = small_upload("laptop");
     for (path, body, most) in
         [("/api/auth/login", login, limits::BODY_BYTES), ("/api/sync/upload", upload, limits::UPLOAD_BYTES)]
     {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Call, PASSWORD, Person, ServerProcess, scratch, try_login};
+use tests::{Call, PASSWORD, Person, ServerProcess, scratch, small_upload, try_login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -46,7 +46,7 @@ async fn slow_bodies_keep_nobody_waiting_and_are_given_up() {
     }
     let honest = async {
         try_login(&server.api, "ada", PASSWORD).await.expect(200);
-        let upload = json!({ "device_id": "laptop", "changes": [] });
+        let upload = small_upload("laptop");
         ada.posts("/api/sync/upload", &upload).await.expect(200);
     };
     tokio::time::timeout(Duration::from_secs(20), honest).await.expect("nobody waits for them");

@@ -30,7 +30,7 @@ pub use device::{Device, Key, Known, PendingChange};
 pub use edits::{Edits, marker_in};
 pub use emulator::Emulator;
 pub use gateway::{Gateway, REQUEST_ID as GATEWAY_REQUEST_ID};
-pub use items::{connection, history, saved_query};
+pub use items::{connection, history, saved_query, small_upload};
 pub use moto::Moto;
 pub use person::{PASSWORD, Person, fields, ids, login, refresh, try_login, write};
 pub use process::{ServerProcess, memory};
@@ -38,7 +38,7 @@ pub use proxy::{Fault, Proxy};
 pub use rotel::{ReceivedSpan, Rotel};
 pub use routes::{Auth, ROUTES};
 pub use servers::{Ending, PgBouncer, PostgresServer, RedisServer, Sqld};
-pub use service::Service;
+pub use service::{Service, begin_deletion};
 pub use template::{Route, Template, python_tool};
 
 /// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.

@@ -5,11 +5,12 @@ use axum::Router;
 use local::{Stores, Studio};
 use purge::Report;
 use secrecy::SecretString;
-use shared::clock::{ManualClock, Random, SystemRandom};
+use shared::auth::PasswordCost;
+use shared::clock::{Clock, ManualClock, Random, SystemRandom};
 use shared::config::Settings;
 use shared::mail::{Delivery, Mail, MemoryMailer};
-use shared::models::Timestamp;
-use shared::storage::MailKind;
+use shared::models::{Timestamp, UserId};
+use shared::storage::{AccountStore, MailKind};
 
 use crate::{Api, Backends, scratch};
 
@@ -69,7 +70,15 @@ impl Service {
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
         let mail_queued = Arc::default();
-        let studio = Studio { settings, stores, mailer: mails.clone(), mail_queued, clock: clock.clone(), random };
+        let studio = Studio {
+            settings,
+            stores,
+            mailer: mails.clone(),
+            mail_queued,
+            clock: clock.clone(),
+            random,
+            password_cost: PasswordCost::OWASP,
+        };
         let router: Router = studio.router().expect("there is a signing key");
         Self { api: Api::Router(router), clock, mails, studio, _folder: folder, backends }
     }
@@ -103,12 +112,29 @@ impl Service {
         self.mails.newest_token(kind, address).expect("a mail with a link")
     }
 
+    /// Begins to delete the account of `user`, and goes no further.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn begin_deletion(&self, user: UserId) {
+        begin_deletion(&*self.studio.stores.accounts(), user, self.clock.now()).await;
+    }
+
     /// Purges what is due by the service's clock.
     ///
     /// # Panics
     /// When a store fails.
     pub async fn purge(&self) -> Report {
-        let now = shared::clock::Clock::now(&*self.clock);
-        self.studio.purge().run(now).await.expect("the purge runs")
+        self.studio.purge().run(self.clock.now()).await.expect("the purge runs")
     }
+}
+
+/// Begins to delete the account of `user` as whoever knows its password does; nothing where there is none.
+///
+/// # Panics
+/// When the store fails, or the password is changed meanwhile.
+pub async fn begin_deletion(accounts: &dyn AccountStore, user: UserId, now: Timestamp) {
+    let Some(account) = accounts.get(user).await.expect("the store answers") else { return };
+    let begun = accounts.begin_deletion(user, &account.password_hash, now).await;
+    assert!(begun.expect("the store answers"), "nobody changes the password meanwhile");
 }

@@ -41,7 +41,7 @@ fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
         base: 0,
     });
     let strategy = Strategy::LastWriteWins;
-    Upload { device: device(device_id), last_sync_at: None, strategy, changes: changes.collect() }
+    Upload { device: device(device_id), last_sync_at: None, strategy, changes: changes.map(Ok).collect() }
 }
 
 impl Line {
@@ -80,7 +80,7 @@ pub(crate) async fn an_append_does_what_a_commit_would(place: SyncPlace<'_>) {
         let decision = decide(snapshot, &upload, now);
         assert_eq!(committing.commit(&decision.plan).await.expect("the store writes"), Commit::Applied);
         assert_eq!(head, decision.plan.new_head);
-        assert_eq!(Append::decision(&upload, head).outcomes, decision.outcomes);
+        assert_eq!(Append::decision(&upload, head).results, decision.results);
     }
     assert_eq!(appending.everything().await, committing.everything().await);
     assert_eq!(appending.synced().await, committing.synced().await);
@@ -98,8 +98,8 @@ pub(crate) async fn what_is_known_stays_as_it_is(place: SyncPlace<'_>) {
 pub(crate) async fn what_was_deleted_stays_deleted(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     line.appends(&upload("laptop", &["a", "b"], "select 1"), second(1)).await;
-    let deletion = Change { edit: Edit::Delete, ..upload("laptop", &["a"], "").changes.remove(0) };
-    let deletion = Upload { changes: vec![deletion], ..upload("laptop", &[], "") };
+    let deletion = Change { edit: Edit::Delete, ..upload("laptop", &["a"], "").changes.remove(0).expect("a change") };
+    let deletion = Upload { changes: vec![Ok(deletion)], ..upload("laptop", &[], "") };
     let snapshot = line.data.load(line.user, &Touched::by(&deletion)).await.expect("the store answers");
     line.commit(&decide(snapshot, &deletion, second(2)).plan).await.expect("the store writes");
     for purged in [false, true] {

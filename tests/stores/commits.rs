@@ -119,9 +119,13 @@ fn change(id: &str, key: &ItemKey, text: &str) -> Change {
 fn round_of(device_id: &str, round: usize) -> Upload {
     let (own, running) = (query(&format!("{device_id} {round}")), query(device_id));
     let text = round.to_string();
-    let changes =
-        vec![change(&format!("own {round}"), &own, &text), change(&format!("running {round}"), &running, &text)];
-    Upload { device: device(device_id), last_sync_at: None, strategy: Strategy::LastWriteWins, changes }
+    let changes = [change(&format!("own {round}"), &own, &text), change(&format!("running {round}"), &running, &text)];
+    Upload {
+        device: device(device_id),
+        last_sync_at: None,
+        strategy: Strategy::LastWriteWins,
+        changes: changes.map(Ok).into(),
+    }
 }
 
 async fn race(lines: Vec<Line>) -> Vec<Plan> {

@@ -1,11 +1,12 @@
 //! The law of [`shared::storage::Deletions`], and what a deletion means for the other account traits.
 
 use secrecy::SecretString;
-use shared::models::UserId;
-use shared::storage::{SignUp, TokenHash, TokenPurpose};
+use shared::models::{EmailAddress, UserId};
+use shared::storage::{MailKind, SignUp, TokenHash, TokenPurpose};
+use tests::begin_deletion;
 
 use crate::accounts::{find, get, new_account, sign_up};
-use crate::fixtures::{second, somebody};
+use crate::fixtures::{issue, second, somebody};
 use crate::place::{AccountStore, Place};
 
 type AccountPlace<'a> = &'a dyn Place<dyn AccountStore>;
@@ -27,7 +28,7 @@ macro_rules! suite {
 pub(crate) use suite;
 
 async fn begin(store: &dyn AccountStore, user: UserId) {
-    store.begin_deletion(user, second(5)).await.expect("the store writes");
+    begin_deletion(store, user, second(5)).await;
 }
 
 async fn finish(store: &dyn AccountStore, user: UserId) {
@@ -139,7 +140,7 @@ pub(crate) async fn tokens_die_with_the_account(place: AccountPlace<'_>) {
     let ada = sign_up(&*store, "ada").await;
     for (purpose, token) in [(TokenPurpose::VerifyEmail, "verify"), (TokenPurpose::ResetPassword, "reset")] {
         let token = TokenHash::of(token.as_bytes());
-        store.issue(ada, purpose, &token, second(1_000)).await.expect("the store writes");
+        assert!(issue(&*store, ada, purpose, &token, second(1_000)).await);
     }
     begin(&*store, ada).await;
     sign_up(&*store, "ada").await;
@@ -151,9 +152,17 @@ pub(crate) async fn tokens_die_with_the_account(place: AccountPlace<'_>) {
 pub(crate) async fn a_token_issued_too_late_does_nothing(place: AccountPlace<'_>) {
     let store = place.open().await;
     let ada = sign_up(&*store, "ada").await;
+    let address = EmailAddress::parse("ada@example.com").expect("an address");
+    store.request_reset(&address, second(1)).await.expect("the store writes");
+    let mut claimed = Vec::new();
+    while let Some(mail) = store.claim(second(2), second(60)).await.expect("the store writes") {
+        claimed.push(mail);
+    }
     begin(&*store, ada).await;
-    for (purpose, token) in [(TokenPurpose::VerifyEmail, "verify"), (TokenPurpose::ResetPassword, "reset")] {
-        store.issue(ada, purpose, &TokenHash::of(token.as_bytes()), second(1_000)).await.ok();
+    for mail in claimed {
+        let token = if mail.kind == MailKind::VerifyEmail { "verify" } else { "reset" };
+        let issued = store.issue(&mail, &TokenHash::of(token.as_bytes()), second(1_000)).await;
+        assert!(!issued.expect("a refusal is no fault"));
     }
     assert_dead(&*store).await;
     assert_gone(&*store, ada).await;

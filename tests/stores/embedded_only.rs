@@ -135,6 +135,7 @@ async fn no_parameter_is_larger_than_the_server_takes() {
         changes: plan.receipts.iter().map(|receipt| receipt.change.clone()).collect(),
         branches: plan.items.keys().map(|key| (key.clone(), 1)).collect(),
         burials: [].into(),
+        conflict: None,
     };
     let snapshot = line.data.load(line.user, &touched).await.expect("the store answers");
     let counts = (snapshot.items.len(), snapshot.receipts.len(), snapshot.branches.len(), snapshot.conflicts.len());

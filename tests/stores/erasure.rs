@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::models::{ChangeId, ConflictId, ItemType};
 use shared::storage::{Commit, ConflictFilter, ConflictPage, PageRequest, StoreError};
-use shared::sync::{Plan, Walk};
+use shared::sync::{Plan, Touched, Walk};
 
 use crate::draft::Draft;
 use crate::fixtures::{conflict, content, day, device, key, query, second, settled};
@@ -94,8 +94,9 @@ pub(crate) async fn everything_goes(place: SyncPlace<'_>) {
     assert!(erase_all(&line, 1_000).await <= 2);
     assert_gone(&line).await;
     assert_closed(&line, &plan).await;
-    let request = line.data.load_conflict(line.user, &ConflictId::trusted("0"), &ChangeId::trusted("0")).await;
-    assert!(matches!(request, Ok(None) | Err(StoreError::Closed)), "{request:?}");
+    let touched = Touched::by_resolving(&ConflictId::trusted("0"), &ChangeId::trusted("0"));
+    let loaded = line.data.load(line.user, &touched).await;
+    assert!(matches!(loaded, Err(StoreError::Closed)), "{loaded:?}");
 }
 
 pub(crate) async fn a_user_who_never_wrote_is_closed_all_the_same(place: SyncPlace<'_>) {

@@ -3,7 +3,7 @@
 use shared::storage::{TokenHash, TokenPurpose};
 
 use crate::accounts::sign_up;
-use crate::fixtures::second;
+use crate::fixtures::{issue, second};
 use crate::place::{AccountStore, Place};
 
 type AccountPlace<'a> = &'a dyn Place<dyn AccountStore>;
@@ -23,7 +23,7 @@ async fn issue_many(store: &dyn AccountStore, count: i64) {
     for place in 1..=count {
         let user = sign_up(store, &format!("user{place}")).await;
         let token = TokenHash::of(&place.to_be_bytes());
-        store.issue(user, TokenPurpose::VerifyEmail, &token, second(place)).await.expect("the store writes");
+        assert!(issue(store, user, TokenPurpose::VerifyEmail, &token, second(place)).await);
     }
 }
 

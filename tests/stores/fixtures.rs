@@ -7,6 +7,9 @@ use shared::models::{
     Conflict, ConflictId, Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion,
     QueryHistory, SavedQuery, Settlement, Strategy, Timestamp, UserId, Winner,
 };
+use shared::storage::{TokenHash, TokenPurpose};
+
+use crate::place::AccountStore;
 
 /// A user that nobody else writes for.
 pub(crate) fn somebody() -> UserId {
@@ -16,6 +19,37 @@ pub(crate) fn somebody() -> UserId {
 /// A second of the day on which the suites play.
 pub(crate) fn second(second: i64) -> Timestamp {
     "2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time").plus_seconds(second)
+}
+
+/// Issues `token` as the outbox worker does: for a mail that was called for and claimed, long before all else. Mails that
+/// are due by then are settled.
+pub(crate) async fn issue(
+    store: &dyn AccountStore,
+    user: UserId,
+    purpose: TokenPurpose,
+    token: &TokenHash,
+    expires_at: Timestamp,
+) -> bool {
+    let (before, after) = (day(-100), day(100));
+    while let Some(mail) = store.claim(after, just_after(after)).await.expect("the store writes") {
+        store.settle(&mail, None).await.expect("the store writes");
+    }
+    store.forget_settled(after, 1_000).await.expect("the store writes");
+    match purpose {
+        TokenPurpose::VerifyEmail => store.request_verification(user, before).await,
+        TokenPurpose::ResetPassword => {
+            let account = store.get(user).await.expect("the store answers").expect("the account is there");
+            store.request_reset(&account.user.email, before).await
+        }
+    }
+    .expect("the store writes");
+    let claimed = store.claim(before, just_after(before)).await.expect("the store writes");
+    // Whoever does the same at the same time may have it.
+    let Some(mail) = claimed else { return false };
+    let is_ours = mail.kind.name() == purpose.name();
+    let issued = is_ours && store.issue(&mail, token, expires_at).await.expect("a refusal is no fault");
+    store.settle(&mail, None).await.expect("the store writes");
+    issued
 }
 
 /// The moment after `time`.

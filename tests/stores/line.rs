@@ -69,6 +69,7 @@ impl Line {
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
             burials: [].into(),
+            conflict: None,
         };
         self.data.load(self.user, &touched).await
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, Timestamp};
-use shared::sync::{Snapshot, Touched};
+use shared::sync::{Snapshot, Touched, further_copy_id};
 
 use crate::fixtures::{conflict, content, device, key, query, second, settled, text};
 use crate::line::Line;
@@ -43,6 +43,7 @@ fn touched(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) -
         changes: changes.iter().map(|id| ChangeId::trusted(*id)).collect(),
         branches: branches.iter().map(|(key, base)| ((*key).clone(), *base)).collect(),
         burials: [].into(),
+        conflict: None,
     }
 }
 
@@ -50,9 +51,11 @@ async fn load(line: &Line, touched: &Touched) -> Snapshot {
     line.data.load(line.user, touched).await.expect("the store answers")
 }
 
+/// The conflict `id` as it is loaded to be resolved by `request`, and all that is loaded with it.
 async fn load_conflict(line: &Line, id: &str, request: &str) -> Option<(Conflict, Snapshot)> {
     let (id, request) = (ConflictId::trusted(id), ChangeId::trusted(request));
-    line.data.load_conflict(line.user, &id, &request).await.expect("the store answers")
+    let snapshot = load(line, &Touched::by_resolving(&id, &request)).await;
+    Some((snapshot.conflicts.get(&id)?.clone(), snapshot))
 }
 
 pub(crate) async fn a_new_user_has_nothing(place: SyncPlace<'_>) {
@@ -71,7 +74,7 @@ pub(crate) async fn what_is_written_is_what_is_read(place: SyncPlace<'_>) {
     let fill = |draft: crate::draft::Draft| keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "two")));
     let plan = line.write(|draft| fill(draft.version(2).by("phone"))).await;
     let snapshot = line.load(&[&keys[0], &keys[1]]).await.expect("the store answers");
-    assert_eq!((snapshot.items, snapshot.head.time), (plan.items, plan.new_head));
+    assert_eq!((&snapshot.items, snapshot.head().time), (&plan.items, plan.new_head));
 }
 
 /// Ids that some layer might take for something else, and of which no two are the same.
@@ -173,7 +176,7 @@ pub(crate) async fn receipts_are_those_of_the_device(place: SyncPlace<'_>) {
         .write(|draft| draft.receipt("change", &query("a"), None).by("phone").receipt("change", &query("b"), None))
         .await;
     let snapshot = load(&line, &touched(&[], &["change"], &[])).await;
-    assert_eq!(snapshot.receipts.into_values().collect::<Vec<_>>(), plan.receipts[..1]);
+    assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts[..1]);
 }
 
 pub(crate) async fn a_receipt_brings_the_conflict_it_names(place: SyncPlace<'_>) {
@@ -186,7 +189,7 @@ pub(crate) async fn a_receipt_brings_the_conflict_it_names(place: SyncPlace<'_>)
         .await;
     let snapshot = load(&line, &touched(&[], &["change", "late"], &[])).await;
     assert_eq!(snapshot.receipts.len(), 2);
-    assert_eq!(snapshot.conflicts.into_values().collect::<Vec<_>>(), plan.conflicts[..1]);
+    assert_eq!(snapshot.conflicts.values().cloned().collect::<Vec<_>>(), plan.conflicts[..1]);
 }
 
 /// A conflict of the branch that `device_id` began on version `base` of `key`.
@@ -262,15 +265,18 @@ pub(crate) async fn a_conflict_is_loaded_with_what_settling_it_touches(place: Sy
     let plan = line
         .write(|draft| {
             let draft = draft.put(&item, content(&item, "item")).put(&copy, content(&copy, "copy"));
+            let further = query(further_copy_id(&ConflictId::trusted("c")).as_str());
+            let draft = draft.put(&further, content(&further, "what the next copy would replace"));
             let draft = draft.put(&query("b"), content(&query("b"), "no part of it"));
             draft.conflict(settled(conflict("c", &item), second(9))).by("").receipt("request", &item, Some("c"))
         })
         .await;
     let (read, snapshot) = load_conflict(&line, "c", "request").await.expect("it is there");
     assert_eq!(read, plan.conflicts[0]);
-    assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy]));
-    assert_eq!(snapshot.receipts.into_values().collect::<Vec<_>>(), plan.receipts);
-    assert_eq!(snapshot.head.time, plan.new_head);
+    let further = query(further_copy_id(&ConflictId::trusted("c")).as_str());
+    assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy, &further]));
+    assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts);
+    assert_eq!(snapshot.head().time, plan.new_head);
     let (_, snapshot) = load_conflict(&line, "c", "another request").await.expect("it is there");
     assert!(snapshot.receipts.is_empty());
 }
@@ -302,7 +308,7 @@ pub(crate) async fn a_load_is_the_state_at_one_moment(place: SyncPlace<'_>) {
         });
         assert_eq!(texts[0], texts[1]);
         let newest = snapshot.items.values().map(|stored| stored.seq).max().unwrap_or_default();
-        assert_eq!(snapshot.head.time, newest);
+        assert_eq!(snapshot.head().time, newest);
         assert!(newest >= last, "time runs backwards");
         last = newest;
     }
@@ -319,5 +325,5 @@ pub(crate) async fn what_no_single_answer_carries_is_loaded_whole(place: SyncPla
     }
     let loaded = line.load(&keys.iter().collect::<Vec<_>>()).await.expect("the store answers");
     assert_eq!(loaded.items.len(), keys.len());
-    assert_eq!(loaded.head, line.head().await);
+    assert_eq!(loaded.head(), line.head().await);
 }

@@ -60,8 +60,8 @@ impl Brittle {
 
 #[async_trait]
 impl Deletions for Brittle {
-    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
-        self.attempt(self.stores.accounts.begin_deletion(user, now)).await
+    async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool> {
+        self.attempt(self.stores.accounts.begin_deletion(user, password_hash, now)).await
     }
 
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
@@ -144,8 +144,14 @@ async fn settler(stores: &Stores) -> (Line, Session) {
 /// Removes the account by stores that fail after `calls` calls; whether that was enough.
 async fn attempt(stores: &Stores, user: UserId, calls: usize, answer_lost: bool) -> bool {
     let brittle = Brittle { stores: stores.clone(), calls_left: AtomicUsize::new(calls), answer_lost };
+    let account = stores.accounts.get(user).await.expect("the store answers");
+    if let Some(account) = account
+        && brittle.begin_deletion(user, &account.password_hash, second(10)).await.is_err()
+    {
+        return false;
+    }
     let remains = Remains { accounts: &brittle, sessions: &brittle, data: &brittle };
-    remains.delete(user, second(10), 1_000).await.unwrap_or(false)
+    remains.remove(user, second(10), 1_000).await.unwrap_or(false)
 }
 
 async fn interrupted_after(stores: &Stores, calls: usize, answer_lost: bool) -> bool {

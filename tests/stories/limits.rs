@@ -3,7 +3,7 @@
 use axum::Extension;
 use serde_json::json;
 use shared::http::ClientAddress;
-use tests::{Answer, Api, Call, PASSWORD, Person, Service, try_login};
+use tests::{Answer, Api, Call, PASSWORD, Person, Service, small_upload, try_login};
 
 fn number(answer: &Answer, header: &str) -> u32 {
     answer.header(header).unwrap_or_else(|| panic!("there is no {header}")).parse().expect("a number")
@@ -41,7 +41,7 @@ async fn wears_out(service: &Service, person: &Person, call: &Call, limit: u32) 
 async fn each_kind_of_call_has_its_own_count_for_each_user() {
     let service = Service::with(&[]).await;
     let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
-    let upload = Call::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": [] }));
+    let upload = Call::post("/api/sync/upload", &small_upload("laptop"));
     let download = Call::get("/api/sync/download?device_id=laptop");
     let conflicts = Call::get("/api/sync/conflicts");
     wears_out(&service, &ada, &upload, 10).await;

@@ -4,6 +4,7 @@ mod accounts;
 mod bodies;
 mod conflicts;
 mod downloads;
+mod first_clients;
 mod frame;
 mod limits;
 mod mailed_links;

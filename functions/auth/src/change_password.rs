@@ -43,28 +43,62 @@ pub(crate) async fn change_password(
 ) -> Result<Json<Done>, ApiError> {
     let password = Password::parse(request.new_password.expose_secret())
         .map_err(|message| invalid_field("new_password", message))?;
-    let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
-    auth.demand_password(&account, request.current_password.expose_secret()).await?;
-    let hash = auth.passwords.hash(&password).await?;
-    // Before as well as after: if the sessions cannot be ended, the password stays, so that it can be changed again. Those
-    // who log in meanwhile are ended after.
-    auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
-    if !auth.accounts.change_password(caller.user, &account.password_hash, &hash, auth.clock.now()).await? {
-        return Err(ApiError::new(Code::Conflict, "the password was changed by somebody else just now"));
-    }
+    auth.replace_password(&caller, request.current_password.expose_secret(), &password).await?;
     auth.mail_queued.notify_one();
     auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
     SecurityEvent::SessionRevoked.log();
     Ok(Done::because("Your password is changed; your other sessions are ended."))
 }
 
+/// How often a password is compared anew because its hash was replaced meanwhile: by a login, which raises the hash's
+/// parameters, or by another request of the same user.
+pub(crate) const PASSWORD_ATTEMPTS: usize = 3;
+
+/// The password that was compared is not the account's any more.
+pub(crate) fn changed_meanwhile() -> ApiError {
+    ApiError::new(Code::Conflict, "the password was changed by another request just now")
+}
+
 impl Auth {
+    /// Replaces the caller's password, which must be `current`, by `new`.
+    async fn replace_password(
+        &self,
+        caller: &Caller<AuthCalls>,
+        current: &str,
+        new: &Password,
+    ) -> Result<(), ApiError> {
+        let account = self.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
+        self.demand_password(&account, current).await?;
+        let hash = self.passwords.hash(new).await?;
+        // Before as well as after: if the sessions cannot be ended, the password stays, so that it can be changed again.
+        // Sessions that are opened meanwhile are ended after. Of two changes at once the one that is refused has ended
+        // sessions all the same.
+        self.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+        let mut expected = account.password_hash;
+        for _ in 0..PASSWORD_ATTEMPTS {
+            if self.accounts.change_password(caller.user, &expected, &hash, self.clock.now()).await? {
+                return Ok(());
+            }
+            let account = self.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
+            if !self.is_password(&account, current).await? {
+                break;
+            }
+            expected = account.password_hash;
+        }
+        Err(changed_meanwhile())
+    }
+
+    /// Whether `presented` is the password of `account`.
+    pub(crate) async fn is_password(&self, account: &Account, presented: &str) -> Result<bool, ApiError> {
+        let verdict = self.passwords.verify(&Password::presented(presented), Some(&account.password_hash)).await?;
+        Ok(verdict != Verdict::Wrong)
+    }
+
     /// Refuses whoever holds a session but does not know the password.
     pub(crate) async fn demand_password(&self, account: &Account, presented: &str) -> Result<(), ApiError> {
-        let presented = Password::presented(presented);
-        match self.passwords.verify(&presented, Some(&account.password_hash)).await? {
-            Verdict::Right | Verdict::RightButWeak => Ok(()),
-            Verdict::Wrong => Err(ApiError::new(Code::InvalidCredentials, "the current password is wrong")),
+        if self.is_password(account, presented).await? {
+            return Ok(());
         }
+        Err(ApiError::new(Code::InvalidCredentials, "the current password is wrong"))
     }
 }

@@ -6,7 +6,7 @@ use shared::auth::{Password, Verdict};
 use shared::http::{
     ApiError, AuthCalls, BodyFailures, Code, ErrorBody, Failures, JsonBody, RateClass, UserAgent, Visitor,
 };
-use shared::models::Login;
+use shared::models::{FieldError, Login};
 use shared::storage::{Account, TokenHash};
 use utoipa::ToSchema;
 
@@ -43,6 +43,12 @@ pub(crate) async fn login(
     agent: UserAgent,
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
+    let fields = [("username", &*request.username), ("password", request.password.expose_secret())];
+    let empty = fields.into_iter().filter(|(_, value)| value.is_empty());
+    let errors: Vec<FieldError> = empty.map(|(field, _)| FieldError::new(field, "must not be empty")).collect();
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
     let Ok(login) = request.username.parse::<Login>();
     let account = auth.accounts.find(&login).await?;
     if let Some(account) = &account {
@@ -54,7 +60,7 @@ pub(crate) async fn login(
     let verdict = auth.passwords.verify(&password, hash).await?;
     let account = account.filter(|_| verdict != Verdict::Wrong).ok_or_else(invalid_credentials)?;
     let answer = auth.open_session(&account.user, request.device, agent, visitor.address).await?;
-    auth.confirm(&account, &answer).await?;
+    auth.confirm(&account, request.password.expose_secret(), &answer).await?;
     if verdict == Verdict::RightButWeak {
         auth.rehash(&account, &password).await?;
     }
@@ -82,12 +88,14 @@ impl Auth {
     }
 
     /// Looks again, now that the session is open, whether the account still has the password that was compared. Whoever
-    /// changed it, or deleted the account, in the meantime has ended all sessions but this one.
-    async fn confirm(&self, account: &Account, opened: &Authenticated) -> Result<(), ApiError> {
-        let now = self.accounts.get(account.user.id).await?;
-        let unchanged = |now: Account| now.password_hash.expose_secret() == account.password_hash.expose_secret();
-        if now.is_some_and(unchanged) {
-            return Ok(());
+    /// changed it, or deleted the account, in the meantime has ended all sessions but this one. Another hash may be one of
+    /// the same password, with raised parameters.
+    async fn confirm(&self, account: &Account, presented: &str, opened: &Authenticated) -> Result<(), ApiError> {
+        if let Some(now) = self.accounts.get(account.user.id).await? {
+            let is_unchanged = now.password_hash.expose_secret() == account.password_hash.expose_secret();
+            if is_unchanged || self.is_password(&now, presented).await? {
+                return Ok(());
+            }
         }
         self.gate.sessions.end(account.user.id, opened.session()).await?;
         Err(invalid_credentials())

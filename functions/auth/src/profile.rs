@@ -4,9 +4,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::deletion::Remains;
 use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, ErrorBody, Failures, JsonBody, TokenFailures};
+use shared::models::UserId;
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::change_password::{PASSWORD_ATTEMPTS, changed_meanwhile};
 use crate::service::{Done, UserRecord};
 
 /// Batches of data that the request itself removes; the purge removes the rest of a large account.
@@ -59,14 +61,26 @@ pub(crate) async fn delete(
     caller: Caller<AuthCalls>,
     JsonBody(request): JsonBody<DeleteAccountRequest>,
 ) -> Result<Json<Done>, ApiError> {
-    // No account behind a living session: a deletion that was interrupted, and goes on.
-    if let Some(account) = auth.accounts.get(caller.user).await? {
-        auth.demand_password(&account, request.password.expose_secret()).await?;
-    }
+    auth.begin_deletion(caller.user, request.password.expose_secret()).await?;
     let remains = Remains { accounts: &*auth.deletions, sessions: &*auth.gate.sessions, data: &*auth.data };
-    Ok(if remains.delete(caller.user, auth.clock.now(), BATCHES).await? {
+    Ok(if remains.remove(caller.user, auth.clock.now(), BATCHES).await? {
         Done::because("Your account and all its data are deleted.")
     } else {
         Done::because("Your account is deleted; the rest of its data is being removed.")
     })
+}
+
+impl Auth {
+    /// Begins the deletion of `user`'s account for whoever knows its password. Where it has begun already, because an
+    /// earlier request was interrupted or another one is under way, there is no password any more, and nothing to begin.
+    async fn begin_deletion(&self, user: UserId, password: &str) -> Result<(), ApiError> {
+        for _ in 0..PASSWORD_ATTEMPTS {
+            let Some(account) = self.accounts.get(user).await? else { return Ok(()) };
+            self.demand_password(&account, password).await?;
+            if self.deletions.begin_deletion(user, &account.password_hash, self.clock.now()).await? {
+                return Ok(());
+            }
+        }
+        Err(changed_meanwhile())
+    }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use serde::Serialize;
-use shared::auth::Passwords;
+use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
 use shared::http::Gate;
 use shared::mail::Brand;
@@ -56,7 +56,7 @@ impl Auth {
             outbox: accounts.clone(),
             deletions: accounts,
             data,
-            passwords: Passwords::new(random.clone()),
+            passwords: Passwords::new(PasswordCost::OWASP, random.clone()),
             mail_queued,
             brand: Arc::new(brand),
             random,

@@ -15,6 +15,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let data = connect::sync_data(&settings, &random)?;
-    let router = router(Conflicts::new(gate, data, clock));
+    let router = router(Conflicts::new(gate, data, random, clock));
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

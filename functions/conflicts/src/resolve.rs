@@ -9,9 +9,9 @@ use shared::http::{
     invalid_field,
 };
 use shared::models::{
-    ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Strategy, Timestamp, Winner,
+    ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Stored, Strategy, Timestamp, Winner,
 };
-use shared::sync::{Choice, Refusal, RejectionCode, Request, Resolution, canonical_hash, intake_data};
+use shared::sync::{Choice, Refusal, RejectionCode, Request, Resolution, Resolved, canonical_hash, intake_data};
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
@@ -28,6 +28,9 @@ pub(crate) struct ResolveRequest {
     /// For `user_choice`, instead: what the user made of both, whole.
     #[serde(default)]
     merged_data: Option<Value>,
+    /// The `revision` of the conflict that the user has seen.
+    #[serde(default)]
+    revision: Option<i64>,
 }
 
 /// How to settle a conflict.
@@ -39,6 +42,8 @@ enum ResolveBody {
     ByRule {
         /// Which.
         strategy: Rule,
+        /// The `revision` of the conflict that the user has seen: if it has changed since, the answer is 409.
+        revision: Option<i64>,
     },
     /// By choosing a version.
     Chosen {
@@ -46,6 +51,8 @@ enum ResolveBody {
         strategy: UserChoice,
         /// Which version.
         chosen_version: ChosenVersion,
+        /// The `revision` of the conflict that the user has seen: if it has changed since, the answer is 409.
+        revision: Option<i64>,
     },
     /// By what the user made of both.
     Merged {
@@ -54,6 +61,8 @@ enum ResolveBody {
         /// The item, whole.
         #[schema(value_type = Content)]
         merged_data: Value,
+        /// The `revision` of the conflict that the user has seen: if it has changed since, the answer is 409.
+        revision: Option<i64>,
     },
 }
 
@@ -109,7 +118,7 @@ pub(crate) struct ResolveAnswer {
     responses(
         (status = 200, description = "The conflict is settled.", body = ResolveAnswer),
         (status = 404, description = "There is no such conflict.", body = ErrorBody),
-        (status = 409, description = "Settled otherwise, or the item has moved on: the conflict as it is now",
+        (status = 409, description = "Resolved otherwise, or the item or the conflict has changed: the conflict as it is now",
          body = ErrorBody),
         TokenFailures,
         BodyFailures,
@@ -125,23 +134,32 @@ pub(crate) async fn resolve(
     body.check()?;
     let id = ConflictId::parse(&id).map_err(|_| ApiError::not_found("conflict"))?;
     let request_id = body.id(&id);
-    let request = |conflict: &Conflict| Ok(Request { id: request_id.clone(), choice: body.choice(conflict)? });
-    let (conflict, shown) = match conflicts.settle(caller.user, &id, request, &request_id).await? {
-        Resolution::Settled(_, conflict, shown) | Resolution::Already(conflict, shown) => (conflict, shown),
-        Resolution::SettledOtherwise => return Err(settled_otherwise()),
-        Resolution::MovedOn(_, conflict) => return Err(moved_on(&conflict)),
+    let request = |conflict: &Conflict| {
+        Ok(Request { id: request_id.clone(), choice: body.choice(conflict)?, revision: body.revision })
     };
-    let item = conflicts.feed.item(caller.user, &shown).await?.filter(shared::models::Stored::is_live);
-    let record =
-        item.and_then(|stored| Some(ItemRecord::new(shown.id, stored.item?, stored.updated_at, stored.version)));
-    let settled = conflict.settled.ok_or_else(|| ApiError::internal("a settled conflict is open"))?;
-    let message = match (settled.winner, &settled.copy_id) {
+    match conflicts.resolve(caller.user, &id, &request_id, request).await? {
+        Resolution::Settled(_, resolved) | Resolution::Already(resolved) => Ok(Json(answer(resolved))),
+        Resolution::SettledOtherwise(conflict) => {
+            Err(refused_with(&conflict, "this conflict was already resolved in another way"))
+        }
+        Resolution::Outdated(_, conflict) => Err(refused_with(
+            &conflict,
+            "the item or the conflict has changed since it was seen; look at it again, then resolve it",
+        )),
+    }
+}
+
+fn answer(resolved: Resolved) -> ResolveAnswer {
+    let Resolved { settlement, key, stored } = resolved;
+    let item = stored.filter(Stored::is_live);
+    let item = item.and_then(|stored| Some(ItemRecord::new(key.id, stored.item?, stored.updated_at, stored.version)));
+    let message = match (settlement.winner, &settlement.copy_id) {
         (_, Some(_)) => "Both versions are kept: one as the item, one as its copy.",
         (Some(Winner::Local), _) => "The local version is the item now.",
         (Some(Winner::Merged), _) => "The merged version is the item now.",
         (Some(Winner::Remote) | None, None) => "The remote version is the item now.",
     };
-    Ok(Json(ResolveAnswer { success: true, resolved_at: settled.at, message: message.to_owned(), item: record }))
+    ResolveAnswer { success: true, resolved_at: settlement.at, message: message.to_owned(), item }
 }
 
 impl ResolveRequest {
@@ -187,11 +205,7 @@ fn refused((code, errors): Refusal) -> ApiError {
     ApiError::invalid(errors)
 }
 
-fn settled_otherwise() -> ApiError {
-    ApiError::new(Code::Conflict, "this conflict was already settled in another way")
-}
-
-fn moved_on(conflict: &Conflict) -> ApiError {
-    let message = "the item has changed since this conflict was seen; look again, then settle it";
+/// A refusal that shows the conflict as it is now.
+fn refused_with(conflict: &Conflict, message: &'static str) -> ApiError {
     ApiError { conflict: Some(Box::new(ConflictRecord::from(conflict))), ..ApiError::new(Code::Conflict, message) }
 }

@@ -1,15 +1,13 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::clock::Clock;
+use shared::clock::{Clock, Random};
+use shared::contention::Rounds;
 use shared::http::{ApiError, Gate};
-use shared::models::{ConflictId, UserId};
-use shared::storage::{Commit, ConflictBook, Feed, SyncData, SyncStore};
-use shared::sync::{Plan, Request, Resolution, resolve};
+use shared::models::{ChangeId, Conflict, ConflictId, UserId};
+use shared::storage::{Commit, ConflictBook, SyncData, SyncStore};
+use shared::sync::{Request, Resolution, Touched, resolve};
 use shared::telemetry::deciding;
-
-/// How often a conflict is settled anew because an upload came first.
-const ROUNDS: usize = 10;
 
 /// What the endpoints of this function work with.
 #[derive(Clone)]
@@ -17,7 +15,7 @@ pub struct Conflicts {
     gate: Arc<Gate>,
     pub(crate) store: Arc<dyn SyncStore>,
     pub(crate) book: Arc<dyn ConflictBook>,
-    pub(crate) feed: Arc<dyn Feed>,
+    random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
 }
 
@@ -29,37 +27,39 @@ impl FromRef<Conflicts> for Arc<Gate> {
 
 impl Conflicts {
     /// The function over `store`.
-    pub fn new(gate: Gate, store: Arc<dyn SyncData>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate: Arc::new(gate), store: store.clone(), book: store.clone(), feed: store, clock }
+    pub fn new(gate: Gate, store: Arc<dyn SyncData>, random: Arc<dyn Random>, clock: Arc<dyn Clock>) -> Self {
+        Self { gate: Arc::new(gate), store: store.clone(), book: store, random, clock }
     }
 
-    /// Loads, decides and applies until no upload of the user comes in between. `request` says what is wanted once it
+    /// Loads, decides and commits until no other write of the user comes in between. `request` says what is wanted once it
     /// is known what kind of item is in conflict.
-    pub(crate) async fn settle(
+    pub(crate) async fn resolve(
         &self,
         user: UserId,
         id: &ConflictId,
-        request: impl Fn(&shared::models::Conflict) -> Result<Request, ApiError>,
-        request_id: &shared::models::ChangeId,
+        request_id: &ChangeId,
+        request: impl Fn(&Conflict) -> Result<Request, ApiError>,
     ) -> Result<Resolution, ApiError> {
-        for _ in 0..ROUNDS {
-            let found = self.store.load_conflict(user, id, request_id).await?;
-            let (conflict, snapshot) = found.ok_or_else(|| ApiError::not_found("conflict"))?;
-            let request = request(&conflict)?;
+        let touched = Touched::by_resolving(id, request_id);
+        let no_such_conflict = || ApiError::not_found("conflict");
+        let mut rounds = Rounds::new(&*self.random);
+        loop {
+            let snapshot = self.store.load(user, &touched).await?;
+            let request = request(snapshot.conflicts.get(id).ok_or_else(no_such_conflict)?)?;
             let now = self.clock.now();
-            let resolution = deciding(1, || resolve(conflict, &snapshot, &request, now));
-            let written = match &resolution {
-                Resolution::Settled(plan, ..) | Resolution::MovedOn(plan, _) => self.commit(user, plan).await?,
-                Resolution::Already(..) | Resolution::SettledOtherwise => Commit::Applied,
+            let resolution = deciding(1, || resolve(&snapshot, id, &request, now)).ok_or_else(no_such_conflict)?;
+            let is_done = match &resolution {
+                Resolution::Settled(plan, _) | Resolution::Outdated(Some(plan), _) => {
+                    self.store.commit(user, plan, "", now).await? == Commit::Applied
+                }
+                Resolution::Already(_) | Resolution::SettledOtherwise(_) | Resolution::Outdated(None, _) => true,
             };
-            if written == Commit::Applied {
+            if is_done {
                 return Ok(resolution);
             }
+            if !rounds.again().await {
+                return Err(ApiError::unavailable("the head kept moving while a conflict was resolved"));
+            }
         }
-        Err(ApiError::unavailable(format!("the head moved {ROUNDS} times while a conflict was settled")))
-    }
-
-    async fn commit(&self, user: UserId, plan: &Plan) -> Result<Commit, ApiError> {
-        Ok(self.store.commit(user, plan, "", self.clock.now()).await?)
     }
 }

@@ -5,8 +5,10 @@ use utoipa::ToSchema;
 /// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Alive {
-    /// Always `ok`.
+    /// Always `healthy`.
     status: &'static str,
+    /// Always `sql-studio-sync`.
+    service: &'static str,
     /// The version of this server.
     version: &'static str,
 }
@@ -19,5 +21,5 @@ pub(crate) struct Alive {
     responses((status = 200, description = "It is alive.", body = Alive))
 )]
 pub(crate) async fn health() -> Json<Alive> {
-    Json(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
+    Json(Alive { status: "healthy", service: "sql-studio-sync", version: env!("CARGO_PKG_VERSION") })
 }

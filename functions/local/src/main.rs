@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use local::{Metrics, Stores, Studio, document, ensure_signing_key, serve};
+use shared::auth::PasswordCost;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::Settings;
 use shared::mail::mailer;
@@ -156,7 +157,15 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
         tracing::info!(step = name, "migration applied");
     }
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    Ok(Studio { settings, stores, mailer, mail_queued: Arc::default(), clock, random })
+    Ok(Studio {
+        settings,
+        stores,
+        mailer,
+        mail_queued: Arc::default(),
+        clock,
+        random,
+        password_cost: PasswordCost::OWASP,
+    })
 }
 
 fn greet(address: SocketAddr, settings: &Settings) {

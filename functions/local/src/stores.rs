@@ -37,6 +37,11 @@ impl Stores {
         Ok(Self { embedded, postgres, turso, redis })
     }
 
+    /// The stores in one file alone.
+    pub fn embedded(file: Embedded) -> Self {
+        Self { embedded: Some(Arc::new(file)), postgres: None, turso: None, redis: None }
+    }
+
     /// Brings all of them up to date, and returns the names of the steps that took.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use axum::Router;
 use conflicts::Conflicts;
 use download::Downloads;
 use purge::Purge;
+use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
 use shared::config::Settings;
 use shared::http::{Frame, Gate, framed};
@@ -29,6 +30,8 @@ pub struct Studio {
     pub clock: Arc<dyn Clock>,
     /// Gives it randomness.
     pub random: Arc<dyn Random>,
+    /// What a password hash costs.
+    pub password_cost: PasswordCost,
 }
 
 impl Studio {
@@ -61,6 +64,7 @@ impl Studio {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());
         let strategy = self.settings.default_strategy;
+        let passwords = Passwords::new(self.password_cost, random.clone());
         let auth = Auth::new(
             self.gate()?,
             self.stores.accounts(),
@@ -70,12 +74,12 @@ impl Studio {
             random.clone(),
             clock.clone(),
         );
-        let uploads = Uploads::new(self.gate()?, data.clone(), strategy, random, clock.clone());
+        let uploads = Uploads::new(self.gate()?, data.clone(), strategy, random.clone(), clock.clone());
         let downloads = Downloads::new(self.gate()?, data.clone(), strategy);
-        let conflicts = Conflicts::new(self.gate()?, data.clone(), clock);
+        let conflicts = Conflicts::new(self.gate()?, data.clone(), random, clock);
         let health = health::Stores { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
         let routers = [
-            auth::router(auth),
+            auth::router(Auth { passwords, ..auth }),
             upload::router(uploads),
             download::router(downloads),
             conflicts::router(conflicts),

@@ -107,7 +107,7 @@ impl Purge {
         let pending = self.accounts.pending_deletions(DELETIONS).await?;
         report.unfinished |= pending.len() == DELETIONS;
         for user in pending {
-            match remains.delete(user, now, BATCHES_PER_ACCOUNT).await {
+            match remains.remove(user, now, BATCHES_PER_ACCOUNT).await {
                 Ok(true) => report.accounts += 1,
                 Ok(false) => report.unfinished = true,
                 Err(error) => {

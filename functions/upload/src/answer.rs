@@ -1,9 +1,9 @@
 use serde::Serialize;
 use shared::models::{
-    Change, ChangeHead, ChangeId, ConflictRecord, Content, FieldError, ItemId, ItemRecord, ItemType, SyncVersion,
+    ChangeHead, ChangeId, ConflictRecord, Content, FieldError, ItemId, ItemKey, ItemRecord, ItemType, SyncVersion,
     Timestamp, limits,
 };
-use shared::sync::{Decision, Outcome, Rejection, RejectionCode};
+use shared::sync::{ChangeResult, Decision, Rejection, RejectionCode};
 use utoipa::ToSchema;
 
 /// What became of each change: every one is in exactly one of `applied`, `conflicts` and `rejected`.
@@ -58,8 +58,8 @@ struct Rejected {
 }
 
 impl UploadAnswer {
-    /// The answer to `changes`, of which `refused` says what was not even decided.
-    pub(crate) fn new(changes: Vec<Change>, refused: Vec<Option<Box<Rejection>>>, decision: Decision) -> Self {
+    /// The answer that `decision` comes to.
+    pub(crate) fn new(decision: Decision) -> Self {
         let mut answer = Self {
             success: true,
             synced_at: decision.plan.new_head,
@@ -68,24 +68,16 @@ impl UploadAnswer {
             conflicts: Vec::new(),
             rejected: Vec::new(),
         };
-        let mut decided = changes.into_iter().zip(decision.outcomes);
-        for (index, refused) in refused.into_iter().enumerate() {
-            if let Some(rejection) = refused {
-                answer.rejected.push((*rejection).into());
-                continue;
-            }
-            let Some((change, outcome)) = decided.next() else { break };
-            match outcome {
-                Outcome::Applied(sync_version) => answer.applied.push(Applied::new(change, sync_version)),
-                Outcome::Conflict(id) => {
-                    let conflict = decision.conflicts.get(&id);
-                    answer
-                        .conflicts
-                        .extend(conflict.map(|conflict| Met { change_id: change.id, conflict: conflict.into() }));
+        for result in decision.results {
+            match result {
+                ChangeResult::Applied { change, key, version } => {
+                    let ItemKey { item_type, id: item_id } = key;
+                    answer.applied.push(Applied { change_id: change, item_type, item_id, sync_version: version });
                 }
-                Outcome::Rejected(code, error) => {
-                    answer.rejected.push(Rejection::late(index, &change, code, error).into());
+                ChangeResult::Conflict { change, conflict } => {
+                    answer.conflicts.push(Met { change_id: change, conflict: (&conflict).into() });
                 }
+                ChangeResult::Rejected(rejection) => answer.rejected.push((*rejection).into()),
             }
         }
         answer.conclude()
@@ -124,12 +116,6 @@ impl UploadAnswer {
         self.success = rejected == 0;
         self.message = format!("Synced {applied} items, {conflicts} conflicts, {rejected} rejected");
         self
-    }
-}
-
-impl Applied {
-    fn new(change: Change, sync_version: SyncVersion) -> Self {
-        Self { change_id: change.id, item_type: change.key.item_type, item_id: change.key.id, sync_version }
     }
 }
 

@@ -4,7 +4,7 @@ use shared::http::{ApiError, from_json};
 use shared::models::{
     Action, ChangeId, Content, DeviceId, FieldError, ItemId, ItemType, Strategy, SyncVersion, Timestamp, limits,
 };
-use shared::sync::{Rejection, Upload, intake};
+use shared::sync::{Upload, intake};
 use utoipa::ToSchema;
 
 /// What a device has changed.
@@ -23,7 +23,7 @@ pub(crate) struct UploadRequest<'a> {
     conflict_strategy: Option<String>,
     /// The changes, in the order in which they were made.
     #[serde(borrow)]
-    #[schema(value_type = Vec<ChangeBody>, max_items = 5000)]
+    #[schema(value_type = Vec<ChangeBody>, min_items = 1, max_items = 5000)]
     changes: Vec<&'a RawValue>,
 }
 
@@ -67,15 +67,8 @@ struct ChangeData {
     created_at: Option<Timestamp>,
 }
 
-/// An upload whose envelope is right, and those of its changes that are not.
-pub(crate) struct Parsed {
-    pub(crate) upload: Upload,
-    /// For each change, in order: why it was refused before the store was asked.
-    pub(crate) refused: Vec<Option<Box<Rejection>>>,
-}
-
 /// Reads the body of an upload.
-pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Parsed, ApiError> {
+pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, ApiError> {
     let request: UploadRequest<'_> = from_json(body)?;
     let mut errors = Vec::new();
     let device =
@@ -89,6 +82,9 @@ pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Parsed, A
     if strategy.is_none() {
         errors.push(FieldError::new("conflict_strategy", "must be last_write_wins, keep_both or user_choice"));
     }
+    if request.changes.is_empty() {
+        errors.push(FieldError::new("changes", "must have at least one entry"));
+    }
     if request.changes.len() > limits::UPLOAD_CHANGES {
         let message =
             format!("must have at most {} entries, but has {}", limits::UPLOAD_CHANGES, request.changes.len());
@@ -98,16 +94,6 @@ pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Parsed, A
     else {
         return Err(ApiError::invalid(errors));
     };
-    let mut upload = Upload { device, last_sync_at, strategy, changes: Vec::with_capacity(request.changes.len()) };
-    let mut refused = Vec::with_capacity(request.changes.len());
-    for (index, raw) in request.changes.into_iter().enumerate() {
-        match intake(index, raw) {
-            Ok(change) => {
-                upload.changes.push(change);
-                refused.push(None);
-            }
-            Err(rejection) => refused.push(Some(rejection)),
-        }
-    }
-    Ok(Parsed { upload, refused })
+    let changes = request.changes.into_iter().enumerate().map(|(index, raw)| intake(index, raw)).collect();
+    Ok(Upload { device, last_sync_at, strategy, changes })
 }

@@ -1,10 +1,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::FromRef;
-use shared::backoff::Backoff;
 use shared::clock::{Clock, Random};
+use shared::contention::Rounds;
 use shared::http::{ApiError, Caller, Gate, UploadCalls};
 use shared::models::{Strategy, UserId};
 use shared::storage::{Commit, SyncStore};
@@ -12,10 +11,6 @@ use shared::sync::{Append, Decision, Touched, Upload, decide};
 use shared::telemetry::deciding;
 use tokio::sync::Mutex;
 
-/// How often an upload is decided anew because another one of the same user came first. Eight devices that write at
-/// once need about as many rounds in the worst case.
-const ROUNDS: u32 = 20;
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(2), longest: Duration::from_millis(100) };
 /// Uploads of one user queue within a process rather than collide. Users share a queue now and then; no matter.
 const QUEUES: usize = 64;
 
@@ -72,7 +67,8 @@ impl Uploads {
         }
         let _turn = self.queue(user).lock().await;
         let touched = Touched::by(upload);
-        for round in 0..ROUNDS {
+        let mut rounds = Rounds::new(&*self.random);
+        loop {
             let snapshot = self.store.load(user, &touched).await?;
             let now = self.clock.now();
             let decision = deciding(upload.changes.len(), || decide(snapshot, upload, now));
@@ -80,9 +76,10 @@ impl Uploads {
             if plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied {
                 return Ok(decision);
             }
-            tokio::time::sleep(BACKOFF.pause(round, &*self.random)).await;
+            if !rounds.again().await {
+                return Err(ApiError::unavailable("the head kept moving during one upload"));
+            }
         }
-        Err(ApiError::unavailable(format!("the head moved {ROUNDS} times during one upload")))
     }
 
     fn queue(&self, user: UserId) -> &Mutex<()> {

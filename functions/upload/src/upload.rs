@@ -6,7 +6,7 @@ use shared::telemetry::{self, SecurityEvent, UploadFigures};
 
 use crate::Uploads;
 use crate::answer::UploadAnswer;
-use crate::request::{Compressed, Parsed, UploadRequest, parse};
+use crate::request::{Compressed, UploadRequest, parse};
 
 /// Takes what a device has changed. All that is applied is applied in one transaction; a repeat changes nothing and is
 /// answered as it was the first time. Up to 10 MB of JSON, after decompression.
@@ -48,11 +48,11 @@ pub(crate) async fn upload(
     let (strategy, bytes) = (uploads.default_strategy(), body.len());
     // A large body takes a while to read: not on a thread that others wait for.
     let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await;
-    let Parsed { upload, refused } = parsed.map_err(|_| ApiError::panicked())??;
+    let upload = parsed.map_err(|_| ApiError::panicked())??;
     caller.note_device(&upload.device);
     let decision = uploads.apply(&caller, &upload, &agent.0).await?;
-    let (changes, conflicts, strategy) = (refused.len(), decision.plan.conflicts.len(), upload.strategy.name());
-    let answer = UploadAnswer::new(upload.changes, refused, decision);
+    let (changes, conflicts, strategy) = (upload.changes.len(), decision.plan.conflicts.len(), upload.strategy.name());
+    let answer = UploadAnswer::new(decision);
     let rejected = answer.rejected();
     if rejected.contains(&RejectionCode::CredentialsPresent) {
         SecurityEvent::CredentialRefused.log();

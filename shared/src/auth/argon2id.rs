@@ -4,20 +4,40 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::password_hash::{CustomizedPasswordHasher, Error, PasswordHasher, Result};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-/// Kibibytes, passes and lanes of Argon2id: the first choice of OWASP's Password Storage Cheat Sheet for 19 MiB.
-pub(super) const MEMORY_KIB: u32 = 19_456;
-pub(super) const PASSES: u32 = 2;
-pub(super) const LANES: u32 = 1;
+/// The parameters of Argon2id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+impl PasswordCost {
+    /// What the service uses: the choice of OWASP's Password Storage Cheat Sheet for 19 MiB.
+    pub const OWASP: Self = Self { memory_kib: 19_456, passes: 2, lanes: 1 };
+
+    fn params(self) -> Result<Params> {
+        Ok(Params::new(self.memory_kib, self.passes, self.lanes, None)?)
+    }
+}
 
 /// Argon2 on memory that is used again and again. `Argon2` itself asks for it anew each time and gives it back; as it has to
 /// be aligned, the allocator (glibc's, before 2.38) then keeps it several times over: 150 MB more for a server with two
 /// hashes at once. And the kernel has to clear it anew each time, which takes a fifth of a hash.
-#[derive(Default)]
 pub(super) struct Argon2id {
+    cost: PasswordCost,
     free: Mutex<Vec<Vec<Block>>>,
 }
 
 impl Argon2id {
+    /// Hashes at `cost`, and compares with hashes of any.
+    pub(super) fn at(cost: PasswordCost) -> Self {
+        Self { cost, free: Mutex::default() }
+    }
+
     fn free(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -37,8 +57,7 @@ impl Argon2id {
 
 impl PasswordHasher<PasswordHash> for Argon2id {
     fn hash_password_with_salt(&self, password: &[u8], salt: &[u8]) -> Result<PasswordHash> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
-        self.hash_password_customized(password, salt, None, None, params)
+        self.hash_password_customized(password, salt, None, None, self.cost.params()?)
     }
 }
 

@@ -7,5 +7,6 @@ mod opaque_token;
 mod password;
 
 pub use access_token::{AccessTokens, Claims, InvalidToken, Keys};
+pub use argon2id::PasswordCost;
 pub use opaque_token::OpaqueToken;
 pub use password::{HashingFailed, Password, Passwords, Verdict};

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
-use super::argon2id::{Argon2id, LANES, MEMORY_KIB, PASSES};
+use super::argon2id::{Argon2id, PasswordCost};
 use crate::clock::{Random, random_bytes};
 use crate::models::limits;
 
@@ -69,18 +69,20 @@ pub enum Verdict {
 pub struct Passwords {
     permits: Arc<Semaphore>,
     argon2: Arc<Argon2id>,
+    cost: PasswordCost,
     random: Arc<dyn Random>,
     /// What is compared with where there is no account, so that both cost the same time.
     nobody: SecretString,
 }
 
 impl Passwords {
-    /// Takes its salts from `random`.
-    pub fn new(random: Arc<dyn Random>) -> Self {
+    /// Takes its salts from `random`, and hashes at `cost`.
+    pub fn new(cost: PasswordCost, random: Arc<dyn Random>) -> Self {
         let (salt, hash) = ("A".repeat(22), "A".repeat(43));
-        let nobody = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}");
-        let nobody = SecretString::from(nobody);
-        Self { permits: Arc::new(Semaphore::new(CONCURRENT_HASHES)), argon2: Arc::default(), random, nobody }
+        let PasswordCost { memory_kib, passes, lanes } = cost;
+        let nobody = SecretString::from(format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}"));
+        let (permits, argon2) = (Arc::new(Semaphore::new(CONCURRENT_HASHES)), Arc::new(Argon2id::at(cost)));
+        Self { permits, argon2, cost, random, nobody }
     }
 
     /// The PHC string of `password`, with a fresh salt.
@@ -104,11 +106,11 @@ impl Passwords {
     pub async fn verify(&self, password: &Password, hash: Option<&SecretString>) -> Result<Verdict, HashingFailed> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).clone();
-        let (argon2, password) = (Arc::clone(&self.argon2), password.clone());
+        let (argon2, cost, password) = (Arc::clone(&self.argon2), self.cost, password.clone());
         self.run(move || {
             let Ok(parsed) = PasswordHash::new(hash.expose_secret()) else { return Verdict::Wrong };
             let right = argon2.verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
-            match (exists && right, is_current(&parsed)) {
+            match (exists && right, is_at_least(cost, &parsed)) {
                 (false, _) => Verdict::Wrong,
                 (true, true) => Verdict::Right,
                 (true, false) => Verdict::RightButWeak,
@@ -133,12 +135,12 @@ impl Passwords {
 #[error("the password could not be hashed")]
 pub struct HashingFailed;
 
-fn is_current(hash: &PasswordHash) -> bool {
+fn is_at_least(cost: PasswordCost, hash: &PasswordHash) -> bool {
     let Ok(used) = Params::try_from(hash) else { return false };
     hash.algorithm == Algorithm::Argon2id.ident()
-        && used.m_cost() >= MEMORY_KIB
-        && used.t_cost() >= PASSES
-        && used.p_cost() >= LANES
+        && used.m_cost() >= cost.memory_kib
+        && used.t_cost() >= cost.passes
+        && used.p_cost() >= cost.lanes
 }
 
 #[cfg(test)]
@@ -161,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_known_again_however_it_was_typed() {
-        let passwords = Passwords::new(Arc::new(SystemRandom));
+        let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
         let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1").unwrap()).await.unwrap();
         let composed_otherwise = Password::presented("A\u{30a}ngstrom1");
         assert_eq!(passwords.verify(&composed_otherwise, Some(&hash)).await.unwrap(), Verdict::Right);
@@ -173,7 +175,7 @@ mod tests {
     async fn a_hash_of_weaker_parameters_is_told() {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
         let hash = weak.hash_password_with_salt(b"Sesame42", b"sixteen bytes!!!").unwrap().to_string();
-        let passwords = Passwords::new(Arc::new(SystemRandom));
+        let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
         let verdict = passwords.verify(&Password::presented("Sesame42"), Some(&SecretString::from(hash))).await;
         assert_eq!(verdict.unwrap(), Verdict::RightButWeak);
     }

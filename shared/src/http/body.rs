@@ -69,6 +69,9 @@ enum Encoding {
 }
 
 async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
+    if !request.headers().contains_key(CONTENT_TYPE) {
+        return Err(without_a_type(request.into_body()).await);
+    }
     let encoding = encoding(request.headers())?;
     let bytes = collect(request.into_body(), limit).await?;
     if encoding == Encoding::Identity {
@@ -76,6 +79,16 @@ async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     }
     let inflated = tokio::task::spawn_blocking(move || inflate(encoding, &bytes, limit)).await;
     inflated.map_err(|_| ApiError::panicked())?
+}
+
+/// Refuses a request without a `Content-Type`: there is no body at all, or one that a page elsewhere may have sent, for
+/// which no browser asks first.
+async fn without_a_type(body: Body) -> ApiError {
+    let is_empty = Limited::new(body, 1).collect().await.is_ok_and(|body| body.to_bytes().is_empty());
+    if is_empty {
+        return ApiError::new(Code::InvalidRequest, "the body is missing; it must be a JSON object");
+    }
+    ApiError::new(Code::UnsupportedMediaType, "Content-Type is missing; it must be application/json")
 }
 
 /// How the body is compressed. API Gateway inflates a `Content-Encoding` itself and then hands on at most 6 MB, so the

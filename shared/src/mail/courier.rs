@@ -151,12 +151,9 @@ impl Courier {
         if queued.attempt > ATTEMPTS {
             return self.give_up(queued, "whoever sent it failed each time").await;
         }
-        let Some(user) = self.recipient(queued).await? else {
-            self.accounts.settle(queued, None).await?;
-            count("mails_dropped", 1);
-            return Ok(Fate::Dropped);
-        };
-        let Err(error) = self.send(queued, &user).await? else {
+        let Some(user) = self.recipient(queued).await? else { return self.drop(queued).await };
+        let Some(sent) = self.send(queued, &user).await? else { return self.drop(queued).await };
+        let Err(error) = sent else {
             self.accounts.settle(queued, None).await?;
             count("mails_sent", 1);
             return Ok(Fate::Sent);
@@ -169,6 +166,12 @@ impl Courier {
             return Ok(Fate::Postponed);
         }
         self.give_up(queued, error).await
+    }
+
+    async fn drop(&self, queued: &QueuedMail) -> StoreResult<Fate> {
+        self.accounts.settle(queued, None).await?;
+        count("mails_dropped", 1);
+        Ok(Fate::Dropped)
     }
 
     async fn give_up(&self, queued: &QueuedMail, reason: impl Display) -> StoreResult<Fate> {
@@ -186,32 +189,32 @@ impl Courier {
         Ok(account.map(|account| account.user).filter(is_wanted))
     }
 
-    async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Result<(), MailError>> {
-        Ok(match queued.kind {
-            MailKind::VerifyEmail => {
-                let token = self.issue(user, TokenPurpose::VerifyEmail).await?;
-                self.hand_over(queued, user, Letter::VerifyEmail { token: token.expose() }).await
+    /// Writes the mail and hands it over; `None` where its link is not wanted any more.
+    async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Option<Result<(), MailError>>> {
+        let purpose = match queued.kind {
+            MailKind::VerifyEmail => Some(TokenPurpose::VerifyEmail),
+            MailKind::ResetPassword => Some(TokenPurpose::ResetPassword),
+            MailKind::Welcome | MailKind::PasswordChanged => None,
+        };
+        let token = OpaqueToken::generate(&*self.random);
+        if let Some(purpose) = purpose {
+            let expires_at = self.clock.now().plus_seconds(purpose.lifetime());
+            if !self.accounts.issue(queued, &token.hash(), expires_at).await? {
+                return Ok(None);
             }
-            MailKind::ResetPassword => {
-                let token = self.issue(user, TokenPurpose::ResetPassword).await?;
-                self.hand_over(queued, user, Letter::ResetPassword { token: token.expose() }).await
-            }
-            MailKind::Welcome => self.hand_over(queued, user, Letter::Welcome).await,
-            MailKind::PasswordChanged => self.hand_over(queued, user, Letter::PasswordChanged).await,
-        })
+        }
+        let letter = match queued.kind {
+            MailKind::VerifyEmail => Letter::VerifyEmail { token: token.expose() },
+            MailKind::ResetPassword => Letter::ResetPassword { token: token.expose() },
+            MailKind::Welcome => Letter::Welcome,
+            MailKind::PasswordChanged => Letter::PasswordChanged,
+        };
+        Ok(Some(self.hand_over(queued, user, letter).await))
     }
 
     async fn hand_over(&self, queued: &QueuedMail, user: &User, letter: Letter<'_>) -> Result<(), MailError> {
         let mail = letter.to(user, &self.brand, idempotency_key(queued))?;
         observed(Called::Mailer, queued.kind.name(), self.mailer.send(&mail)).await
-    }
-
-    /// Makes a link's token; any earlier one of the kind stops working.
-    async fn issue(&self, user: &User, purpose: TokenPurpose) -> StoreResult<OpaqueToken> {
-        let token = OpaqueToken::generate(&*self.random);
-        let expires_at = self.clock.now().plus_seconds(purpose.lifetime());
-        self.accounts.issue(user.id, purpose, &token.hash(), expires_at).await?;
-        Ok(token)
     }
 }
 

@@ -15,6 +15,11 @@ impl MemoryMailer {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// All mails, in the order in which they were sent.
+    pub fn sent(&self) -> Vec<Mail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The newest mail of `kind` to `address`.
     pub fn newest(&self, kind: MailKind, address: &str) -> Option<Mail> {
         let mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -23,8 +28,14 @@ impl MemoryMailer {
 
     /// The token in the link of the newest mail of `kind` to `address`.
     pub fn newest_token(&self, kind: MailKind, address: &str) -> Option<String> {
-        let mail = self.newest(kind, address)?;
-        let (_, rest) = mail.text.split_once("?token=")?;
+        self.newest(kind, address)?.link_token()
+    }
+}
+
+impl Mail {
+    /// The token in the mail's link, if it has one.
+    pub fn link_token(&self) -> Option<String> {
+        let (_, rest) = self.text.split_once("?token=")?;
         Some(rest.split_whitespace().next()?.to_owned())
     }
 }

@@ -37,7 +37,7 @@ impl Strategy {
 }
 
 /// Which version a settled conflict left as the item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Winner {
     /// What the uploading device sent.
@@ -113,6 +113,13 @@ pub struct Conflict {
     pub seq: Timestamp,
 }
 
+impl Conflict {
+    /// Tells this state of the conflict from all before it: every write of a conflict moves its [`seq`](Self::seq).
+    pub const fn revision(&self) -> i64 {
+        self.seq.micros()
+    }
+}
+
 /// How a conflict was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
@@ -172,6 +179,8 @@ pub struct ConflictRecord {
     pub local_version: VersionRecord,
     /// What the server held.
     pub remote_version: VersionRecord,
+    /// Changes whenever the conflict does. Only whether two revisions are equal means anything.
+    pub revision: i64,
     /// When they met.
     pub detected_at: Timestamp,
     /// When it was settled.
@@ -201,6 +210,7 @@ impl From<&Conflict> for ConflictRecord {
             item_id: conflict.key.id.clone(),
             local_version: VersionRecord::new(&conflict.key.id, &conflict.local),
             remote_version: VersionRecord::new(&conflict.key.id, &conflict.remote),
+            revision: conflict.revision(),
             detected_at: conflict.detected_at,
             resolved_at: settled.map(|settled| settled.at),
             resolution: settled.map(|settled| settled.resolution),

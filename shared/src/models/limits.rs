@@ -51,6 +51,8 @@ pub const INTEGER: i64 = 9_007_199_254_740_991;
 pub const USERNAME_CHARS: usize = 64;
 /// Most bytes of an e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const EMAIL_BYTES: usize = 254;
+/// Most bytes of what stands before its `@` (RFC 5321 §4.5.3.1.1).
+pub const EMAIL_LOCAL_BYTES: usize = 64;
 /// Fewest characters of a password.
 pub const PASSWORD_MIN_CHARS: usize = 8;
 /// Most characters of a password.

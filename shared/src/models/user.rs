@@ -96,11 +96,10 @@ impl EmailAddress {
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '<' || c == '>') {
             return Err("must be an e-mail address such as name@example.com".to_owned());
         }
-        let options = Options::default().without_display_text().without_domain_literal();
-        match email_address::EmailAddress::parse_with_options(text, options) {
-            Ok(_) => Ok(Self(text.to_owned())),
-            Err(_) => Err("must be an e-mail address such as name@example.com".to_owned()),
+        if is_address(text) {
+            return Ok(Self(text.to_owned()));
         }
+        Err("must be an e-mail address such as name@example.com".to_owned())
     }
 
     /// An address that comes from the store.
@@ -117,6 +116,16 @@ impl EmailAddress {
     pub fn key(&self) -> String {
         email_key(&self.0)
     }
+}
+
+/// Whether `text` is an address by RFC 5321, extended by RFC 6531. The library takes only letters and digits for what lies
+/// beyond ASCII; left of the `@` any character does.
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let ascii: String = local.chars().map(|c| if c.is_ascii() { c } else { 'x' }).collect();
+    let options = Options::default().without_display_text().without_domain_literal();
+    local.len() <= limits::EMAIL_LOCAL_BYTES
+        && email_address::EmailAddress::parse_with_options(&format!("{ascii}@{domain}"), options).is_ok()
 }
 
 /// Unicode's compatibility caseless form (The Unicode Standard, 3.13, D146).

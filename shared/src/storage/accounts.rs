@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{Outbox, StoreResult, TokenHash};
+use super::{Outbox, QueuedMail, StoreResult, TokenHash};
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
 
 /// A user and the hash of their password.
@@ -101,17 +101,13 @@ impl TokenPurpose {
 /// The one-time links in mails, known by the hashes of their tokens.
 ///
 /// **Law.** A token works once, before it expires, and only while it is the newest of its user and purpose. Using it and
-/// what it was used for happen together or not at all.
+/// what it was used for happen together or not at all. Once the password was changed, no token works whose mail was called
+/// for before.
 #[async_trait]
 pub trait MailTokens: Send + Sync {
-    /// Makes `token` the one that works for `user` and `purpose`, until `expires_at`.
-    async fn issue(
-        &self,
-        user: UserId,
-        purpose: TokenPurpose,
-        token: &TokenHash,
-        expires_at: Timestamp,
-    ) -> StoreResult<()>;
+    /// Makes `token` the one in the link of `mail`, which works until `expires_at` for what the mail is about, unless the
+    /// mail was settled, called for anew or claimed by somebody else since it was claimed; whether it does.
+    async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool>;
 
     /// Whose `token` it is, if it works for `purpose`. Asking spends nothing.
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>>;
@@ -137,8 +133,10 @@ pub trait MailTokens: Send + Sync {
 /// **Law.** Once begun, a deletion is listed until it is finished, so that whoever is interrupted can be followed up.
 #[async_trait]
 pub trait Deletions: Send + Sync {
-    /// Frees the account's name and address and forgets all it says of a person, at once.
-    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()>;
+    /// Frees the account's name and address and forgets all it says of a person, at once, if the hash of its password is
+    /// still `password_hash`: whoever was asked for the password must not delete an account whose password was changed
+    /// meanwhile. Whether it was.
+    async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool>;
 
     /// At most `limit` accounts whose deletion has begun.
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>>;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{Conflict, ConflictId, Device, DeviceId, ItemKey, Stored, Timestamp, UserId};
+use crate::models::{Conflict, Device, DeviceId, ItemKey, Stored, Timestamp, UserId};
 use crate::sync::{Append, Head, Plan, Snapshot, Touched, Walk};
 
 /// What became of a plan.
@@ -15,26 +15,18 @@ pub enum Commit {
 
 /// The user's line of changes.
 ///
-/// **Law.** What [`load`](Self::load) returns is the state at one moment. [`commit`](Self::commit) writes all of a plan
+/// **Law.** What [`load`](Self::load) returns is the state at one moment, and the only thing that a decision may be made from. [`commit`](Self::commit) writes all of a plan
 /// or none of it, and only while the head is the one the plan was made for; so of two plans made for the same head one
 /// at most is written. [`append`](Self::append) writes all it adds or none, whatever the head. What was written survives a
 /// crash of the process at any later moment. For an account that is being deleted `load` and `append` fail with
 /// [`StoreError::Closed`](super::StoreError::Closed), and `commit` finds the head moved.
 #[async_trait]
 pub trait SyncStore: Send + Sync {
-    /// The part of the user's data that an upload touches.
+    /// The part of the user's data that an upload, or the resolution of a conflict, touches.
     ///
     /// # Errors
     /// [`StoreError::Closed`](super::StoreError::Closed) if the account is being deleted.
     async fn load(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot>;
-
-    /// The conflict `id`, its item and copy, and the receipt of `request` if there is one; `None` for no such conflict.
-    async fn load_conflict(
-        &self,
-        user: UserId,
-        id: &ConflictId,
-        request: &crate::models::ChangeId,
-    ) -> StoreResult<Option<(Conflict, Snapshot)>>;
 
     /// Adds those entries of the history that are not there and were never deleted, each at a place of its own after all
     /// that is in the line; where the head is then. It waits for nobody, and nobody's plan survives it. `version` is how

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::decide::successor;
-use super::{Decision, Head, Outcome, Plan, Upload};
-use crate::models::{DeviceId, Edit, ItemKey, ItemType, Stored, Timestamp};
+use super::{ChangeResult, Decision, Head, Plan, Rejection, Upload};
+use crate::models::{Change, DeviceId, Edit, ItemKey, ItemType, Stored, Timestamp};
 
 /// An upload of nothing but entries of the history.
 ///
@@ -21,7 +21,7 @@ impl Append {
     pub fn by(upload: &Upload, now: Timestamp) -> Option<Self> {
         let mut seen = BTreeSet::new();
         let mut entries = Vec::with_capacity(upload.changes.len());
-        for change in &upload.changes {
+        for change in upload.changes.iter().flatten() {
             if change.key.item_type != ItemType::QueryHistory || change.edit == Edit::Delete {
                 return None;
             }
@@ -44,7 +44,10 @@ impl Append {
             receipts: Vec::new(),
             tally: None,
         };
-        let outcomes = upload.changes.iter().map(|_| Outcome::Applied(1)).collect();
-        Decision { plan, outcomes, conflicts: [].into() }
+        let result = |change: &Result<Change, Box<Rejection>>| match change {
+            Ok(change) => ChangeResult::Applied { change: change.id.clone(), key: change.key.clone(), version: 1 },
+            Err(rejection) => ChangeResult::Rejected(rejection.clone()),
+        };
+        Decision { plan, results: upload.changes.iter().map(result).collect() }
     }
 }

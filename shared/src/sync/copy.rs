@@ -1,8 +1,6 @@
 use uuid::Uuid;
 
-use crate::models::{
-    ChangeId, Conflict, ConflictId, Content, DeviceId, ItemId, ItemKey, SyncVersion, Timestamp, limits,
-};
+use crate::models::{ChangeId, ConflictId, Content, DeviceId, ItemId, ItemKey, SyncVersion, Timestamp, limits};
 
 /// The namespace of the ids made here (UUID version 5, RFC 9562 §5.5): an arbitrary, fixed value.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7c1f_3a52_9d0e_4b86_a7f4_52d1_c08b_6e93);
@@ -25,8 +23,10 @@ pub(super) fn copy_id(key: &ItemKey, device: &DeviceId, base: SyncVersion) -> It
     ItemId::trusted(derived(&["copy", key.item_type.name(), key.id.as_str(), device.as_str(), &base]))
 }
 
-/// The id of a further copy, for when that of the branch is taken by what others have made of it since.
-pub(super) fn further_copy_id(conflict: &ConflictId) -> ItemId {
+/// The id of the copy that resolving a conflict makes, and of a further one of its branch, for when that of the branch is
+/// taken by what others have made of it since. It follows from the conflict's id alone, so that the batch which loads the
+/// conflict loads this item, too.
+pub fn further_copy_id(conflict: &ConflictId) -> ItemId {
     ItemId::trusted(derived(&["further copy", conflict.as_str()]))
 }
 
@@ -40,12 +40,4 @@ pub(super) fn copy_of(content: &Content, device: &DeviceId, now: Timestamp) -> C
         *name = name.chars().take(room).collect::<String>() + &suffix;
     }
     content
-}
-
-/// Every item that settling `conflict` may make beside the conflicting one.
-pub(super) fn copies_of(conflict: &Conflict) -> Vec<ItemKey> {
-    let beside = |id| ItemKey { item_type: conflict.key.item_type, id };
-    let made = conflict.settled.as_ref().and_then(|settled| settled.copy_id.clone());
-    let branch = copy_id(&conflict.key, &conflict.local.device, conflict.local.sync_version);
-    made.into_iter().chain([branch, further_copy_id(&conflict.id)]).map(beside).collect()
 }

@@ -1,10 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::branch::renews;
 use super::copy::{conflict_id, copy_id, copy_of, further_copy_id};
+use super::plan::Outcome;
 use super::snapshot::burial_id;
-use super::{Decision, Outcome, Plan, Receipt, RejectionCode, Snapshot, Tally, Upload, next_time};
+use super::{
+    ChangeResult, Decision, Head, Plan, Receipt, Records, Rejection, RejectionCode, Snapshot, Tally, Upload, next_time,
+};
 use crate::models::{
     Change, Conflict, ConflictId, DeviceId, Edit, FieldError, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement,
     Stored, Strategy, SyncVersion, Timestamp, Winner,
@@ -13,13 +16,18 @@ use crate::models::{
 /// Decides what `upload` does to the data in `snapshot` at the server time `now`.
 pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> Decision {
     let mut ledger = Ledger::new(snapshot, upload, now);
-    let outcomes = upload.changes.iter().map(|change| ledger.take(change)).collect();
+    let outcomes = upload.changes.iter().map(|change| change.as_ref().map(|change| (change, ledger.take(change))));
+    let outcomes = outcomes.collect();
     ledger.into_decision(outcomes)
 }
 
+/// A change with its outcome, or why it was rejected before anything was decided.
+type Taken<'a> = Result<(&'a Change, Outcome), &'a Box<Rejection>>;
+
 /// The user's data as the changes of one upload pass over it, one after the other.
 struct Ledger<'a> {
-    data: Snapshot,
+    head: Head,
+    data: Records,
     upload: &'a Upload,
     now: Timestamp,
     /// The newest server time handed out.
@@ -36,9 +44,11 @@ struct Ledger<'a> {
 const CONFLICT_BYTES: usize = 16 * 1024 * 1024;
 
 impl<'a> Ledger<'a> {
-    fn new(data: Snapshot, upload: &'a Upload, now: Timestamp) -> Self {
+    fn new(snapshot: Snapshot, upload: &'a Upload, now: Timestamp) -> Self {
+        let (head, data) = snapshot.into_parts();
         Self {
-            time: data.head.time,
+            time: head.time,
+            head,
             data,
             upload,
             now,
@@ -50,18 +60,19 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    fn into_decision(self, outcomes: Vec<Outcome>) -> Decision {
+    fn into_decision(self, outcomes: Vec<Taken<'_>>) -> Decision {
         let (items, conflicts) = (self.data.items, self.data.conflicts);
+        let results = outcomes.into_iter().enumerate().map(|(index, taken)| result(index, taken, &conflicts)).collect();
         let written = conflicts.values().filter(|conflict| self.written_conflicts.contains(&conflict.id)).cloned();
         let plan = Plan {
-            expected: self.data.head,
+            expected: self.head,
             new_head: self.time,
             items: items.into_iter().filter(|(key, _)| self.written_items.contains(key)).collect(),
             conflicts: written.collect(),
             receipts: self.new_receipts,
             tally: Some(self.tally),
         };
-        Decision { plan, outcomes, conflicts }
+        Decision { plan, results }
     }
 
     fn take(&mut self, change: &Change) -> Outcome {
@@ -171,8 +182,8 @@ impl<'a> Ledger<'a> {
 
     /// Whether tombstones were purged that this device may never have seen.
     fn slept_through_a_purge(&self) -> bool {
-        self.upload.last_sync_at.unwrap_or(Timestamp::MIN) < self.data.head.purged_through
-            && self.data.head.purged_through > Timestamp::EPOCH
+        self.upload.last_sync_at.unwrap_or(Timestamp::MIN) < self.head.purged_through
+            && self.head.purged_through > Timestamp::EPOCH
     }
 
     /// A change conflicts when somebody else wrote the item last, and not the version that the change is based on. A
@@ -198,7 +209,7 @@ impl<'a> Ledger<'a> {
         let updated_at = self.edited_at(change);
         let before = self.data.items.get(&change.key);
         let written = successor(
-            self.data.head.forgotten(change.key.item_type),
+            self.head.forgotten(change.key.item_type),
             before,
             &change.edit,
             updated_at,
@@ -317,7 +328,7 @@ impl<'a> Ledger<'a> {
         let key = beside(&change.key, &id);
         let before = self.data.items.get(&key);
         let copy = successor(
-            self.data.head.forgotten(change.key.item_type),
+            self.head.forgotten(change.key.item_type),
             before,
             &edit,
             self.edited_at(change),
@@ -326,6 +337,23 @@ impl<'a> Ledger<'a> {
         );
         self.put(key, copy);
         (None, Some(id))
+    }
+}
+
+/// The result of the change at place `index` of the upload; `conflicts` are as they stand after all of it.
+fn result(index: usize, taken: Taken<'_>, conflicts: &BTreeMap<ConflictId, Conflict>) -> ChangeResult {
+    let (change, outcome) = match taken {
+        Ok(taken) => taken,
+        Err(rejection) => return ChangeResult::Rejected(rejection.clone()),
+    };
+    let id = change.id.clone();
+    match outcome {
+        Outcome::Applied(version) => ChangeResult::Applied { change: id, key: change.key.clone(), version },
+        Outcome::Conflict(conflict) => {
+            let conflict = conflicts.get(&conflict).expect("an outcome names a conflict that is among the records");
+            ChangeResult::Conflict { change: id, conflict: conflict.clone() }
+        }
+        Outcome::Rejected(code, error) => ChangeResult::Rejected(Box::new(Rejection::late(index, change, code, error))),
     }
 }
 

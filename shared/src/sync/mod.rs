@@ -25,13 +25,14 @@ mod snapshot;
 
 pub use append::Append;
 pub use checksum::{canonical_hash, matches_checksum};
+pub use copy::further_copy_id;
 pub use decide::decide;
 pub use intake::{Refusal, intake, intake_data};
 pub use page::{Answer, Walk, next_walk, verdict};
-pub use plan::{Decision, Outcome, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
-pub use resolve::{Choice, Request, Resolution, resolve};
+pub use plan::{ChangeResult, Decision, Plan, Receipt, Rejection, RejectionCode, Tally, Upload};
+pub use resolve::{Choice, Request, Resolution, Resolved, resolve};
 use snapshot::next_time;
-pub use snapshot::{Branch, Head, Snapshot, Touched};
+pub use snapshot::{Branch, DifferentMoments, Head, Records, Snapshot, Touched};
 
 #[cfg(test)]
 mod tests;

@@ -19,8 +19,8 @@ pub struct Upload {
     pub last_sync_at: Option<Timestamp>,
     /// How its conflicts are settled.
     pub strategy: Strategy,
-    /// What it changed, in order.
-    pub changes: Vec<Change>,
+    /// Its changes, in order; those that could not even be parsed as the rejections that they are answered with.
+    pub changes: Vec<Result<Change, Box<Rejection>>>,
 }
 
 /// What an upload comes to.
@@ -28,10 +28,31 @@ pub struct Upload {
 pub struct Decision {
     /// What to write.
     pub plan: Plan,
-    /// What became of each change, in order.
-    pub outcomes: Vec<Outcome>,
-    /// The conflicts that outcomes name, as they stand now.
-    pub conflicts: BTreeMap<ConflictId, Conflict>,
+    /// The result of each change, in order.
+    pub results: Vec<ChangeResult>,
+}
+
+/// The result of one change of an upload, with all that its answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeResult {
+    /// The change is applied.
+    Applied {
+        /// The change.
+        change: ChangeId,
+        /// The item.
+        key: ItemKey,
+        /// The version that the item has by this change; 0 where there was nothing to delete.
+        version: SyncVersion,
+    },
+    /// The change conflicts.
+    Conflict {
+        /// The change.
+        change: ChangeId,
+        /// The conflict as it is after the whole upload.
+        conflict: Conflict,
+    },
+    /// The change is rejected; nothing was altered by it.
+    Rejected(Box<Rejection>),
 }
 
 /// What is to be written. Made by [`super::decide`] and [`super::resolve`], executed by
@@ -87,9 +108,9 @@ pub struct Receipt {
     pub seq: Timestamp,
 }
 
-/// What became of one change.
+/// The outcome of one change, while others of its upload may still alter the conflict that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// It is there, as this version.
     Applied(SyncVersion),
     /// It met a conflict.

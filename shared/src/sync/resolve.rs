@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use super::copy::{copy_id, copy_of, further_copy_id};
+use super::copy::{copy_of, further_copy_id};
 use super::decide::{beside, successor};
 use super::{Plan, Receipt, Snapshot, next_time};
 use crate::models::{
-    ChangeId, Conflict, Content, DeviceId, Edit, ItemKey, ItemVersion, Settlement, Stored, Strategy, Timestamp, Winner,
+    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemKey, ItemVersion, Settlement, Stored, Strategy,
+    Timestamp, Winner,
 };
 
 /// What a user wants done about a conflict.
@@ -14,6 +15,8 @@ pub struct Request {
     pub id: ChangeId,
     /// What to do.
     pub choice: Choice,
+    /// The [revision](Conflict::revision) that the user has seen; `None` where the client does not say.
+    pub revision: Option<i64>,
 }
 
 /// The ways to settle a conflict.
@@ -44,38 +47,59 @@ impl Choice {
 /// What came of a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// To be written: the conflict is settled, and this item is what the user gets to see.
-    Settled(Box<Plan>, Conflict, ItemKey),
-    /// It was settled just so before: nothing to write.
-    Already(Conflict, ItemKey),
-    /// Somebody settled it otherwise.
-    SettledOtherwise,
-    /// The item has moved on since; to be written: the conflict renewed, for the user to look again.
-    MovedOn(Box<Plan>, Conflict),
+    /// To be written: the conflict is resolved.
+    Settled(Box<Plan>, Resolved),
+    /// It was resolved just so before: nothing to write.
+    Already(Resolved),
+    /// It was resolved in another way.
+    SettledOtherwise(Conflict),
+    /// The item, or the conflict, is not what the user has seen. Where the item has changed there is a plan: it renews the
+    /// conflict, for the user to look again.
+    Outdated(Option<Box<Plan>>, Conflict),
 }
 
-/// Decides what `request` does about `conflict`, whose item and copy are in `snapshot`, at the server time `now`.
-pub fn resolve(conflict: Conflict, snapshot: &Snapshot, request: &Request, now: Timestamp) -> Resolution {
-    let shown = |conflict: &Conflict| match conflict.settled.as_ref().and_then(|settled| settled.copy_id.as_ref()) {
-        Some(copy) => beside(&conflict.key, copy),
-        None => conflict.key.clone(),
-    };
-    if snapshot.receipts.contains_key(&request.id) || is_settled_so(&conflict, &request.choice) {
-        let shown = shown(&conflict);
-        return Resolution::Already(conflict, shown);
-    }
-    if conflict.settled.is_some() && !may_settle_anew(&conflict, &request.choice) {
-        return Resolution::SettledOtherwise;
-    }
-    let at = next_time(snapshot.head.time, now);
+/// A resolved conflict, as the user gets to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// How it was resolved.
+    pub settlement: Settlement,
+    /// The item, or the copy where one was made.
+    pub key: ItemKey,
+    /// What is stored there, if anything.
+    pub stored: Option<Stored>,
+}
+
+/// Decides what `request` does about the conflict `id` at the server time `now`; `None` where `snapshot` holds no such
+/// conflict.
+pub fn resolve(snapshot: &Snapshot, id: &ConflictId, request: &Request, now: Timestamp) -> Option<Resolution> {
+    let conflict = snapshot.conflicts.get(id)?;
+    Some(match &conflict.settled {
+        Some(settled) if is_repeat(snapshot, conflict, request) => {
+            let key = settled.copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
+            let stored = snapshot.items.get(&key).cloned();
+            Resolution::Already(Resolved { settlement: settled.clone(), key, stored })
+        }
+        Some(_) if !may_settle_anew(conflict, &request.choice) => Resolution::SettledOtherwise(conflict.clone()),
+        _ => resolve_anew(snapshot, conflict, request, now),
+    })
+}
+
+/// Whether this request, or its like, has resolved the conflict already.
+fn is_repeat(snapshot: &Snapshot, conflict: &Conflict, request: &Request) -> bool {
+    snapshot.receipts.contains_key(&request.id) || is_settled_so(conflict, &request.choice)
+}
+
+fn resolve_anew(snapshot: &Snapshot, conflict: &Conflict, request: &Request, now: Timestamp) -> Resolution {
+    let at = next_time(snapshot.head().time, now);
     let stored = snapshot.items.get(&conflict.key);
     if stored.map_or(0, |stored| stored.version) != conflict.item_version {
-        let renewed = renewed(conflict, stored, at);
-        return Resolution::MovedOn(Box::new(plan(snapshot, at, None, renewed.clone(), None)), renewed);
+        let renewed = renewed(conflict.clone(), stored, at);
+        return Resolution::Outdated(Some(Box::new(plan(snapshot, at, None, renewed.clone(), None))), renewed);
     }
-    let (plan, settled) = settle(conflict, snapshot, request, now, at);
-    let shown = shown(&settled);
-    Resolution::Settled(Box::new(plan), settled, shown)
+    if request.revision.is_some_and(|seen| seen != conflict.revision()) {
+        return Resolution::Outdated(None, conflict.clone());
+    }
+    settle(conflict.clone(), snapshot, request, now, at)
 }
 
 /// Whether the conflict was settled by the same choice already, by this request or by the upload itself.
@@ -113,43 +137,25 @@ fn renewed(mut conflict: Conflict, stored: Option<&Stored>, at: Timestamp) -> Co
     conflict
 }
 
-fn settle(
-    mut conflict: Conflict,
-    snapshot: &Snapshot,
-    request: &Request,
-    now: Timestamp,
-    at: Timestamp,
-) -> (Plan, Conflict) {
-    let winner = match &request.choice {
-        Choice::Local => Some(Winner::Local),
-        Choice::Remote => Some(Winner::Remote),
-        Choice::Merged(_) => Some(Winner::Merged),
-        Choice::LastWriteWins if conflict.local.updated_at > conflict.remote.updated_at => Some(Winner::Local),
-        Choice::LastWriteWins => Some(Winner::Remote),
-        Choice::KeepBoth if conflict.local.item.is_none() => Some(Winner::Remote),
-        Choice::KeepBoth => None,
-    };
+fn settle(mut conflict: Conflict, snapshot: &Snapshot, request: &Request, now: Timestamp, at: Timestamp) -> Resolution {
+    let winner = winner(&conflict, &request.choice);
     let (edit, copy_id) = match (&request.choice, winner) {
         (Choice::Merged(content), _) => (put(Arc::clone(content), &conflict.remote), None),
         (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
         (_, Some(_)) => (as_edit(&conflict.remote), None),
-        (_, None) => {
-            let id = copy_id(&conflict.key, &conflict.local.device, conflict.local.sync_version);
-            let taken = snapshot.items.contains_key(&beside(&conflict.key, &id));
-            let id = if taken { further_copy_id(&conflict.id) } else { id };
-            (as_copy(&conflict.local, now), Some(id))
-        }
+        (_, None) => (as_copy(&conflict.local, now), Some(further_copy_id(&conflict.id))),
     };
     let target = copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
     let before = snapshot.items.get(&target);
     // Deciding is itself the latest edit, so that no older one wins against it later. Where there is nothing, and
     // nothing is what was chosen, there is nothing to write.
     let written = (before.is_some() || edit != Edit::Delete)
-        .then(|| successor(snapshot.head.forgotten(target.item_type), before, &edit, now, &DeviceId::nobody(), at));
+        .then(|| successor(snapshot.head().forgotten(target.item_type), before, &edit, now, &DeviceId::nobody(), at));
     if copy_id.is_none() {
         conflict.item_version = written.as_ref().map_or(0, |written| written.version);
     }
-    conflict.settled = Some(Settlement { at, resolution: request.choice.strategy(), winner, copy_id });
+    let settlement = Settlement { at, resolution: request.choice.strategy(), winner, copy_id };
+    conflict.settled = Some(settlement.clone());
     conflict.seq = at;
     let receipt = Receipt {
         device: DeviceId::nobody(),
@@ -159,8 +165,22 @@ fn settle(
         conflict: Some(conflict.id.clone()),
         seq: at,
     };
-    let written = written.map(|written| (target, written));
-    (plan(snapshot, at, written, conflict.clone(), Some(receipt)), conflict)
+    let item = written.clone().map(|written| (target.clone(), written));
+    let plan = plan(snapshot, at, item, conflict, Some(receipt));
+    Resolution::Settled(Box::new(plan), Resolved { settlement, key: target, stored: written })
+}
+
+/// Which version the choice makes the item; `None` where both are kept. A deletion cannot be kept as a copy.
+fn winner(conflict: &Conflict, choice: &Choice) -> Option<Winner> {
+    match choice {
+        Choice::Local => Some(Winner::Local),
+        Choice::Remote => Some(Winner::Remote),
+        Choice::Merged(_) => Some(Winner::Merged),
+        Choice::LastWriteWins if conflict.local.updated_at > conflict.remote.updated_at => Some(Winner::Local),
+        Choice::LastWriteWins => Some(Winner::Remote),
+        Choice::KeepBoth if conflict.local.item.is_none() => Some(Winner::Remote),
+        Choice::KeepBoth => None,
+    }
 }
 
 fn plan(
@@ -171,7 +191,7 @@ fn plan(
     receipt: Option<Receipt>,
 ) -> Plan {
     Plan {
-        expected: snapshot.head,
+        expected: snapshot.head(),
         new_head: at,
         items: item.into_iter().collect(),
         conflicts: vec![conflict],

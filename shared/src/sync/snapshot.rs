@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
-use super::copy::{copies_of, copy_id};
+use super::copy::copy_id;
 use super::{Receipt, Upload};
 use crate::models::{
     ChangeId, Conflict, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Stored, Strategy, SyncVersion, Timestamp,
@@ -56,14 +57,8 @@ pub struct Touched {
     pub branches: BTreeSet<Branch>,
     /// What receipts a deletion would have left of the entries that are appended to the history.
     pub burials: BTreeSet<ChangeId>,
-}
-
-impl Touched {
-    /// What settling `conflict` by `request` touches: its item, and the copies it has made or may make.
-    pub fn by_settling(conflict: &Conflict, request: &ChangeId) -> Self {
-        let items = std::iter::once(conflict.key.clone()).chain(copies_of(conflict)).collect();
-        Self { items, changes: BTreeSet::from([request.clone()]), ..Self::nothing(DeviceId::nobody()) }
-    }
+    /// A conflict to be resolved, with its item and the copies that it made or may make.
+    pub conflict: Option<ConflictId>,
 }
 
 /// The receipt that the deletion of an entry of the history leaves, of nobody's device: the entry's row was its receipt,
@@ -81,7 +76,14 @@ impl Touched {
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
             burials: BTreeSet::new(),
+            conflict: None,
         }
+    }
+
+    /// What resolving the conflict `id` by `request` touches.
+    pub fn by_resolving(id: &ConflictId, request: &ChangeId) -> Self {
+        let changes = BTreeSet::from([request.clone()]);
+        Self { changes, conflict: Some(id.clone()), ..Self::nothing(DeviceId::nobody()) }
     }
 
     /// The same in two halves; `None` where there is nothing to halve.
@@ -91,6 +93,7 @@ impl Touched {
         (one.changes, other.changes) = halved(&self.changes);
         (one.branches, other.branches) = halved(&self.branches);
         (one.burials, other.burials) = halved(&self.burials);
+        one.conflict.clone_from(&self.conflict);
         let halves = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
         halves.then_some([one, other])
     }
@@ -98,7 +101,7 @@ impl Touched {
     /// What `upload` touches.
     pub fn by(upload: &Upload) -> Self {
         let mut touched = Self::nothing(upload.device.clone());
-        for change in &upload.changes {
+        for change in upload.changes.iter().flatten() {
             touched.items.insert(change.key.clone());
             let appends = change.key.item_type == ItemType::QueryHistory;
             if appends && change.edit != Edit::Delete {
@@ -124,12 +127,21 @@ fn halved<T: Ord + Clone>(set: &BTreeSet<T>) -> (BTreeSet<T>, BTreeSet<T>) {
     (one.cloned().collect(), other.cloned().collect())
 }
 
-/// The part of a user's data that an upload touches, as of one moment.
+/// The part of a user's data that a decision reads, as of one moment.
+///
+/// The head and everything else come from one batch, or from batches that returned the same head: there is no other way to
+/// make a snapshot, and what is in one cannot be replaced. So a plan made from a snapshot is written only if nothing that
+/// it was decided from has changed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The user's head.
-    pub head: Head,
-    /// The touched items that exist, deleted ones included, and the copies that the branches made.
+    head: Head,
+    records: Records,
+}
+
+/// What a [`Snapshot`] holds besides the head.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Records {
+    /// The touched items that exist, deleted ones included, and the copies that branches and conflicts made.
     pub items: BTreeMap<ItemKey, Stored>,
     /// The receipts of those changes that were accepted before.
     pub receipts: BTreeMap<ChangeId, Receipt>,
@@ -138,19 +150,54 @@ pub struct Snapshot {
     /// Of each touched branch the newest conflict that it met of each kind: open, settled in one of the ways, with a copy
     /// or without.
     pub branches: BTreeMap<Branch, BTreeSet<ConflictId>>,
-    /// The conflicts that branches and receipts name, as they stand.
+    /// The conflicts that were asked for, or that branches and receipts name, as they stand.
     pub conflicts: BTreeMap<ConflictId, Conflict>,
 }
 
+/// Two parts of a snapshot are not of the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DifferentMoments;
+
 impl Snapshot {
-    /// Adds what another part of the same data holds, as of the same moment.
-    pub fn join(&mut self, part: Self) {
-        self.items.extend(part.items);
-        self.receipts.extend(part.receipts);
-        self.burials.extend(part.burials);
-        for (branch, conflicts) in part.branches {
-            self.branches.entry(branch).or_default().extend(conflicts);
+    /// The records that one batch returned together with `head`.
+    pub const fn of_batch(head: Head, records: Records) -> Self {
+        Self { head, records }
+    }
+
+    /// Where the user's line of changes stood.
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The head and the records, for a decision to be made on.
+    pub(super) fn into_parts(self) -> (Head, Records) {
+        (self.head, self.records)
+    }
+
+    /// Adds another part of the same data.
+    ///
+    /// # Errors
+    /// When the head of `part` is another: something was written in between.
+    pub fn join(&mut self, part: Self) -> Result<(), DifferentMoments> {
+        if self.head != part.head {
+            return Err(DifferentMoments);
         }
-        self.conflicts.extend(part.conflicts);
+        let (records, part) = (&mut self.records, part.records);
+        records.items.extend(part.items);
+        records.receipts.extend(part.receipts);
+        records.burials.extend(part.burials);
+        for (branch, conflicts) in part.branches {
+            records.branches.entry(branch).or_default().extend(conflicts);
+        }
+        records.conflicts.extend(part.conflicts);
+        Ok(())
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        &self.records
     }
 }

@@ -69,6 +69,8 @@ pub(crate) async fn observed<T, E: Failure>(
 ) -> Result<T, E> {
     let span = error_span!(target: SPANS, "call", store = called.names().0, statement, failure = field::Empty);
     async {
+        #[cfg(feature = "schedule")]
+        crate::schedule::point(called.names().0, statement).await;
         let mut watch = Watch { called, started: Instant::now(), failure: Some("given up".to_owned()) };
         let answer = call.await;
         watch.failure = answer.as_ref().err().filter(|error| error.is_failure()).map(ToString::to_string);

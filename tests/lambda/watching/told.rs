@@ -202,7 +202,7 @@ impl Story {
         laptop.deletes("saved_query", "old", service.clock.now());
         laptop.uploads().await;
         let user = gone["user"]["id"].as_str().expect("an id").parse().expect("an id");
-        service.studio.stores.accounts().begin_deletion(user, service.clock.now()).await.expect("the store answers");
+        service.begin_deletion(user).await;
     }
 }
 

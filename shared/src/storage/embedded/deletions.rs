@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Embedded;
 use crate::models::{Timestamp, UserId};
@@ -7,9 +8,12 @@ use crate::storage::{Deletions, Expiry, StoreResult};
 
 const BEGIN: &str = "
 UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL, password_hash = '', deleted_at = ?2
-WHERE id = ?1 AND deleted_at IS NULL";
-const FORGET_TOKENS: &str = "DELETE FROM mail_tokens WHERE user_id = ?1";
-const FORGET_MAILS: &str = "DELETE FROM outbox WHERE user_id = ?1";
+WHERE id = ?1 AND password_hash = ?3 AND deleted_at IS NULL";
+/// Where the deletion has begun.
+const FORGET_TOKENS: &str = "
+DELETE FROM mail_tokens WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND deleted_at IS NOT NULL)";
+const FORGET_MAILS: &str = "
+DELETE FROM outbox WHERE user_id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND deleted_at IS NOT NULL)";
 const PENDING: &str = "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT ?1";
 const FINISH: &str = "DELETE FROM users WHERE id = ?1 AND deleted_at IS NOT NULL";
 
@@ -22,11 +26,11 @@ const EXPIRED: [&str; 3] = [
 
 #[async_trait]
 impl Deletions for Embedded {
-    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
-        let begin = Statement::new(BEGIN, [user.into(), now.into()]);
+    async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool> {
+        let begin = Statement::new(BEGIN, [user.into(), now.into(), password_hash.expose_secret().into()]);
         let forget = [FORGET_TOKENS, FORGET_MAILS].map(|sql| Statement::new(sql, [user.into()]));
-        self.file.write("begin_deletion", [begin].into_iter().chain(forget).collect()).await?;
-        Ok(())
+        let done = self.file.write("begin_deletion", [begin].into_iter().chain(forget).collect()).await?;
+        Ok(done.first().is_some_and(|done| done.written > 0))
     }
 
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {

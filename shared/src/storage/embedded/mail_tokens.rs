@@ -5,10 +5,13 @@ use super::Embedded;
 use super::accounts::{BY_TOKEN, read_account};
 use crate::models::{Timestamp, User, UserId};
 use crate::storage::libsql::{Statement, Value};
-use crate::storage::{MailTokens, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{MailTokens, QueuedMail, StoreResult, TokenHash, TokenPurpose};
 
+/// While the mail is claimed as `?5` and `?6` say.
 const ISSUE: &str = "
-INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at) VALUES (?1, ?2, ?3, ?4)
+INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
+SELECT user_id, kind, ?3, ?4 FROM outbox
+WHERE user_id = ?1 AND kind = ?2 AND queued_at = ?5 AND attempts = ?6 AND due_at IS NOT NULL
 ON CONFLICT (user_id, purpose) DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at";
 
 const EXPIRED: &str = "SELECT 1 FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at <= ?3";
@@ -36,8 +39,9 @@ const NOTICE: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at)
 SELECT user_id, 'password_changed', ?3, ?3 FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3
 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?3, due_at = ?3, attempts = 0";
-const SETTLE_RESET: &str = "
-UPDATE outbox SET due_at = NULL WHERE kind = 'reset_password'
+/// No link is mailed any more that was called for before.
+const SETTLE_LINKS: &str = "
+UPDATE outbox SET due_at = NULL WHERE kind IN ('verify_email', ?2)
     AND user_id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)";
 const END_VERIFICATION: &str = "
 DELETE FROM mail_tokens WHERE purpose = 'verify_email'
@@ -45,16 +49,17 @@ DELETE FROM mail_tokens WHERE purpose = 'verify_email'
 
 #[async_trait]
 impl MailTokens for Embedded {
-    async fn issue(
-        &self,
-        user: UserId,
-        purpose: TokenPurpose,
-        token: &TokenHash,
-        expires_at: Timestamp,
-    ) -> StoreResult<()> {
-        let parameters = [user.into(), purpose.name().into(), token.as_str().into(), expires_at.into()];
-        self.file.write("issue", vec![Statement::new(ISSUE, parameters)]).await?;
-        Ok(())
+    async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
+        let parameters = [
+            mail.user.into(),
+            mail.kind.name().into(),
+            token.as_str().into(),
+            expires_at.into(),
+            mail.queued_at.into(),
+            Value::Integer(mail.attempt.into()),
+        ];
+        let done = self.file.write("issue", vec![Statement::new(ISSUE, parameters)]).await?;
+        Ok(done.first().is_some_and(|done| done.written > 0))
     }
 
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
@@ -69,7 +74,7 @@ impl MailTokens for Embedded {
 
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
         let who = Presented { token, purpose: TokenPurpose::VerifyEmail, now };
-        self.spend(who, vec![who.does(WELCOME), who.does(VERIFY)]).await
+        self.spend(who, [WELCOME, VERIFY, SETTLE_LINKS].map(|sql| who.does(sql)).into()).await
     }
 
     async fn reset_password(
@@ -81,7 +86,7 @@ impl MailTokens for Embedded {
         let who = Presented { token, purpose: TokenPurpose::ResetPassword, now };
         let [token, purpose, now] = who.parameters();
         let reset = Statement::new(RESET, [token, purpose, now, password_hash.expose_secret().into()]);
-        let others = [NOTICE, SETTLE_RESET, END_VERIFICATION].map(|sql| who.does(sql));
+        let others = [NOTICE, SETTLE_LINKS, END_VERIFICATION].map(|sql| who.does(sql));
         self.spend(who, [who.does(WELCOME), reset].into_iter().chain(others).collect()).await
     }
 }

@@ -34,7 +34,12 @@ impl Embedded {
         let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(fault)?;
         let file = FileDatabase::open(&folder.join(Self::FILE)).await?;
-        Ok(Self { file: Arc::new(file), buckets: Arc::default(), today: Arc::default() })
+        Ok(Self::over(Arc::new(file)))
+    }
+
+    /// The stores in the database that `file` leads to.
+    pub fn over(file: Arc<dyn Transport>) -> Self {
+        Self { file, buckets: Arc::default(), today: Arc::default() }
     }
 
     /// Brings the file up to date and returns the names of the steps that took.

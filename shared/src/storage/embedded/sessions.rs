@@ -29,7 +29,7 @@ const LIVING: &str = concat!(
     session_columns!(),
     " FROM sessions AS s WHERE s.id = ?1 AND s.user_id = ?2 AND s.expires_at > ?3"
 );
-const SEEN: &str = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1";
+const SEEN: &str = "UPDATE sessions SET last_seen_at = max(last_seen_at, ?2) WHERE id = ?1";
 const LIST: &str = concat!(
     "SELECT ",
     session_columns!(),
@@ -99,7 +99,7 @@ impl Sessions for Embedded {
             None => None,
         };
         if session.last_seen_at.plus_seconds(LAST_SEEN_SECONDS) <= now {
-            self.file.write("admit", vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
+            self.file.write("seen", vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
         }
         Ok(Admission {
             session: Some(session),

@@ -2,9 +2,9 @@ use async_trait::async_trait;
 
 use super::load::list;
 use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
-use crate::models::{ChangeId, Conflict, ConflictId, ItemType, Timestamp, UserId};
+use crate::models::{ItemType, Timestamp, UserId};
 use crate::storage::{Commit, StoreResult, SyncStore};
-use crate::sync::{Append, Plan, Receipt, Snapshot, Tally, Touched};
+use crate::sync::{Append, Head, Plan, Receipt, Snapshot, Tally, Touched};
 
 /// One text parameter of the server holds at most 5,000,000 bytes.
 const MOST_PARAMETER_BYTES: usize = 4_000_000;
@@ -13,9 +13,11 @@ pub(super) const FIRST_WRITE: &str = "
 INSERT INTO sync_heads (user_id, head) VALUES (?1, 0) ON CONFLICT DO NOTHING";
 
 /// The compare-and-swap. A head that is not the expected one becomes NULL, which the column refuses: an error, unlike an
-/// update of no row, stops the transaction wherever it runs.
+/// update of no row, stops the transaction wherever it runs. What a purge moves is compared, too, for plans depend on it.
 const MOVE_HEAD: &str = "
-UPDATE sync_heads SET head = CASE WHEN head = ?2 AND closed_at IS NULL THEN ?3 END WHERE user_id = ?1";
+UPDATE sync_heads SET head = CASE
+    WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 AND closed_at IS NULL THEN ?3 END
+WHERE user_id = ?1";
 /// Its place among the statements of a commit.
 const MOVE_HEAD_PLACE: usize = 1;
 
@@ -33,29 +35,10 @@ ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync
     total_synced = total_synced + excluded.total_synced, conflicts_count = conflicts_count + excluded.conflicts_count,
     version = excluded.version";
 
-const CONFLICT: &str =
-    concat!("SELECT ", conflicts::columns!(), " FROM conflicts AS c WHERE c.user_id = ?1 AND c.id = ?2");
-
 #[async_trait]
 impl SyncStore for LibsqlSync {
     async fn load(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
         self.load_touched(user, touched).await
-    }
-
-    async fn load_conflict(
-        &self,
-        user: UserId,
-        id: &ConflictId,
-        request: &ChangeId,
-    ) -> StoreResult<Option<(Conflict, Snapshot)>> {
-        // Two reads, for what a conflict touches stands in its row; whatever happens in between, the commit finds the
-        // head moved.
-        let statement = Statement::new(CONFLICT, [user.into(), id.as_str().into()]);
-        let done = self.of(user).read("load_conflict", vec![statement]).await?;
-        let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else { return Ok(None) };
-        let conflict = conflicts::read(row)?;
-        let snapshot = self.load_touched(user, &Touched::by_settling(&conflict, request)).await?;
-        Ok(Some((conflict, snapshot)))
     }
 
     async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp> {
@@ -72,7 +55,8 @@ impl SyncStore for LibsqlSync {
 }
 
 fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<Statement> {
-    let head = [user.into(), plan.expected.time.into(), plan.new_head.into()];
+    let Head { time, purged_through, purged_version } = plan.expected;
+    let head = [user.into(), time.into(), plan.new_head.into(), purged_through.into(), purged_version.into()];
     let mut statements = vec![Statement::new(FIRST_WRITE, [user.into()]), Statement::new(MOVE_HEAD, head)];
     for item_type in ItemType::ALL {
         let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);

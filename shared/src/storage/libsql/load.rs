@@ -5,7 +5,7 @@ use super::items::{self, columns};
 use super::{Columns, Done, LibsqlSync, MOST_ANSWER_BYTES, Row, Statement, Value, conflicts};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
-use crate::sync::{Head, Receipt, Snapshot, Touched, Walk};
+use crate::sync::{Head, Receipt, Records, Snapshot, Touched, Walk, further_copy_id};
 
 pub(super) const HEAD: &str =
     "SELECT head, purged_through, purged_version, closed_at FROM sync_heads WHERE user_id = ?1";
@@ -81,6 +81,31 @@ const COPIED_SAVED_QUERIES: &str = concat!(
         AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'saved_query'"
 );
 
+/// A conflict that is to be resolved: `?2` its id.
+const CONFLICT: &str =
+    concat!("SELECT ", conflicts::columns!(), " FROM conflicts AS c WHERE c.user_id = ?1 AND c.id = ?2");
+
+/// Its item, the copy it made, and the copy that it would make: `?3` the id of the last. One statement for each kind of
+/// item that can be in conflict.
+macro_rules! of_conflict {
+    ($table:ident, $item_type:literal) => {
+        concat!(
+            "SELECT ",
+            columns!($table),
+            " FROM conflicts AS c CROSS JOIN ",
+            stringify!($table),
+            " AS i WHERE c.user_id = ?1 AND c.id = ?2 AND c.item_type = '",
+            $item_type,
+            "' AND i.user_id = ?1 AND i.id IN (c.item_id, c.copy_id, ?3)"
+        )
+    };
+}
+const CONNECTIONS_OF_CONFLICT: &str = of_conflict!(connections, "connection");
+const SAVED_QUERIES_OF_CONFLICT: &str = of_conflict!(saved_queries, "saved_query");
+
+/// How often a large load that was overtaken by a write starts over.
+const ATTEMPTS: usize = 10;
+
 /// What each statement of a load returns.
 enum Part {
     Items(ItemType),
@@ -100,8 +125,20 @@ impl LibsqlSync {
         }
     }
 
-    /// The parts are of one moment if the head is the same in all of them: nothing is written without moving it.
+    /// Loads in parts until nothing is written meanwhile.
     async fn load_in_parts(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
+        for _ in 0..ATTEMPTS {
+            if let Some(snapshot) = self.try_in_parts(user, touched).await? {
+                return Ok(snapshot);
+            }
+        }
+        let reason = "the data kept changing while a large part of it was read".to_owned();
+        Err(StoreError::Unavailable { store: "libsql", reason })
+    }
+
+    /// The parts are of one moment if the head is the same in all of them: nothing is written without moving it. `None` if
+    /// it is not.
+    async fn try_in_parts(&self, user: UserId, touched: &Touched) -> StoreResult<Option<Snapshot>> {
         let mut whole: Option<Snapshot> = None;
         let mut room = MOST_ANSWER_BYTES;
         let full = || StoreError::Unavailable { store: "libsql", reason: "no room for an answer".to_owned() };
@@ -117,14 +154,14 @@ impl LibsqlSync {
             room = room.checked_sub(bytes).ok_or(StoreError::TooMuch)?;
             match &mut whole {
                 None => whole = Some(snapshot),
-                Some(whole) if whole.head == snapshot.head => whole.join(snapshot),
-                Some(_) => {
-                    let reason = "the data changed while a large part of it was read".to_owned();
-                    return Err(StoreError::Unavailable { store: "libsql", reason });
+                Some(whole) => {
+                    if whole.join(snapshot).is_err() {
+                        return Ok(None);
+                    }
                 }
             }
         }
-        whole.ok_or_else(full)
+        whole.ok_or_else(full).map(Some)
     }
 
     /// What is touched, and how many bytes it took up.
@@ -134,11 +171,11 @@ impl LibsqlSync {
         let bytes = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
         let mut done = done.into_iter();
         let head = read_head(done.next().unwrap_or_default())?;
-        let mut snapshot = Snapshot { head, ..Snapshot::default() };
+        let mut records = Records::default();
         for (part, done) in parts.into_iter().zip(done) {
-            fill(&mut snapshot, &part, done)?;
+            fill(&mut records, &part, done)?;
         }
-        Ok((snapshot, bytes))
+        Ok((Snapshot::of_batch(head, records), bytes))
     }
 }
 
@@ -178,6 +215,13 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
         statements.push(Statement::new(COPIED_CONNECTIONS, by_branch.clone()));
         statements.push(Statement::new(COPIED_SAVED_QUERIES, by_branch));
     }
+    if let Some(id) = &touched.conflict {
+        let with_copy = [user.into(), id.as_str().into(), further_copy_id(id).as_str().into()];
+        parts.extend([Part::MetConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
+        statements.push(Statement::new(CONFLICT, [user.into(), id.as_str().into()]));
+        statements.push(Statement::new(CONNECTIONS_OF_CONFLICT, with_copy.clone()));
+        statements.push(Statement::new(SAVED_QUERIES_OF_CONFLICT, with_copy));
+    }
     (parts, statements)
 }
 
@@ -190,33 +234,33 @@ fn of_device(user: Uuid, device: &DeviceId, keys: String) -> [Value; 3] {
     [user.into(), device.as_str().into(), keys.into()]
 }
 
-fn fill(snapshot: &mut Snapshot, part: &Part, done: Done) -> StoreResult<()> {
+fn fill(records: &mut Records, part: &Part, done: Done) -> StoreResult<()> {
     for row in done.rows {
         match part {
             Part::Items(item_type) => {
                 let (key, stored) = items::read(*item_type, row)?;
-                snapshot.items.insert(key, stored);
+                records.items.insert(key, stored);
             }
             Part::HistoryKeys => {
                 let (key, stored) = read_history_key(row)?;
-                snapshot.items.insert(key, stored);
+                records.items.insert(key, stored);
             }
             Part::Receipts => {
                 let receipt = read_receipt(row)?;
-                snapshot.receipts.insert(receipt.change.clone(), receipt);
+                records.receipts.insert(receipt.change.clone(), receipt);
             }
             Part::Burials => {
-                snapshot.burials.insert(read_receipt(row)?.change);
+                records.burials.insert(read_receipt(row)?.change);
             }
             Part::MetConflicts => {
                 let conflict = conflicts::read(row)?;
-                snapshot.conflicts.insert(conflict.id.clone(), conflict);
+                records.conflicts.insert(conflict.id.clone(), conflict);
             }
             Part::BranchConflicts => {
                 let conflict = conflicts::read(row)?;
                 let branch = (conflict.key.clone(), conflict.local.sync_version);
-                snapshot.branches.entry(branch).or_default().insert(conflict.id.clone());
-                snapshot.conflicts.insert(conflict.id.clone(), conflict);
+                records.branches.entry(branch).or_default().insert(conflict.id.clone());
+                records.conflicts.insert(conflict.id.clone(), conflict);
             }
         }
     }

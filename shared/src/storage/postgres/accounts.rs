@@ -119,6 +119,10 @@ impl Accounts for PostgresAccounts {
     ) -> StoreResult<bool> {
         self.within("change_password", async {
             let mut lease = self.lease().await?;
+            lease.begin().await?;
+            sqlx::query!("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
+                .fetch_optional(lease.connection())
+                .await?;
             // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
             let changed = sqlx::query_scalar!(
                 r#"WITH changed AS (

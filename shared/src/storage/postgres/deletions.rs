@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::PostgresAccounts;
 use super::time::Time;
@@ -7,21 +8,24 @@ use crate::storage::{Deletions, Expiry, StoreResult};
 
 #[async_trait]
 impl Deletions for PostgresAccounts {
-    async fn begin_deletion(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
+    async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool> {
         self.within("begin_deletion", async {
             let mut lease = self.lease().await?;
-            sqlx::query!(
-                "WITH forgotten AS (DELETE FROM mail_tokens WHERE user_id = $1),
-                     unsent AS (DELETE FROM outbox WHERE user_id = $1)
-                 UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL, password_hash = '',
-                     deleted_at = $2
-                 WHERE id = $1 AND deleted_at IS NULL",
+            let begun = sqlx::query_scalar!(
+                r#"WITH begun AS (
+                       UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL,
+                           password_hash = '', deleted_at = $2
+                       WHERE id = $1 AND password_hash = $3 AND deleted_at IS NULL RETURNING id),
+                   forgotten AS (DELETE FROM mail_tokens USING begun WHERE user_id = begun.id),
+                   unsent AS (DELETE FROM outbox USING begun WHERE user_id = begun.id)
+                   SELECT EXISTS (SELECT FROM begun) AS "begun!""#,
                 user,
                 Time(now) as _,
+                password_hash.expose_secret(),
             )
-            .execute(lease.connection())
+            .fetch_one(lease.connection())
             .await?;
-            Ok((lease, ()))
+            Ok((lease, begun))
         })
         .await
     }

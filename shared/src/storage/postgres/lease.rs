@@ -11,6 +11,7 @@ use super::{PING_TIMEOUT, PostgresAccounts, options};
 /// nobody knows what it would answer next, and a pool that tried to find out might wait for it for ever.
 pub(super) struct Lease {
     connection: Option<PoolConnection<sqlx::Postgres>>,
+    behind_pooler: bool,
     in_transaction: bool,
     undone: bool,
 }
@@ -19,8 +20,9 @@ impl PostgresAccounts {
     /// Lends a connection.
     pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
         let connection = Some(self.connect().await?);
-        let mut lease = Lease { connection, in_transaction: self.behind_pooler, undone: false };
-        if self.behind_pooler {
+        let behind_pooler = self.behind_pooler;
+        let mut lease = Lease { connection, behind_pooler, in_transaction: behind_pooler, undone: false };
+        if behind_pooler {
             sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(lease.connection()).await?;
         }
         Ok(lease)
@@ -53,6 +55,16 @@ impl Lease {
         self.connection.as_mut().expect("the connection is there until the lease ends")
     }
 
+    /// Begins a transaction of several statements. Each of them sees what was committed before it began, so one that comes
+    /// after a lock sees what whoever held the lock before has written, which a single statement that waits does not.
+    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        if !self.in_transaction {
+            self.in_transaction = true;
+            sqlx::raw_sql("BEGIN").execute(self.connection()).await?;
+        }
+        Ok(())
+    }
+
     /// Notes that the statement was refused, as it was expected to be: there is nothing to make last.
     pub(super) fn undo(&mut self) {
         self.undone = true;
@@ -61,7 +73,12 @@ impl Lease {
     /// Makes what was done last, and gives the connection back.
     pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
         if self.in_transaction {
-            let script = if self.undone { "ROLLBACK; DEALLOCATE ALL" } else { "DEALLOCATE ALL; COMMIT" };
+            let script = match (self.behind_pooler, self.undone) {
+                (true, true) => "ROLLBACK; DEALLOCATE ALL",
+                (true, false) => "DEALLOCATE ALL; COMMIT",
+                (false, true) => "ROLLBACK",
+                (false, false) => "COMMIT",
+            };
             sqlx::raw_sql(script).execute(self.connection()).await?;
         }
         if let Some(mut connection) = self.connection.take() {

@@ -6,33 +6,32 @@ use super::PostgresAccounts;
 use super::accounts::UserRow;
 use super::time::Time;
 use crate::models::{Timestamp, User, UserId};
-use crate::storage::{Account, MailTokens, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{Account, MailTokens, QueuedMail, StoreResult, TokenHash, TokenPurpose};
 
 #[async_trait]
 impl MailTokens for PostgresAccounts {
-    async fn issue(
-        &self,
-        user: UserId,
-        purpose: TokenPurpose,
-        token: &TokenHash,
-        expires_at: Timestamp,
-    ) -> StoreResult<()> {
+    async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
         self.within("issue", async {
             let mut lease = self.lease().await?;
-            // For an account that is gone there is nothing to issue.
-            sqlx::query!(
+            // Whoever settles the mail, by a new password for example, is waited for, and then nothing is issued.
+            let issued = sqlx::query!(
                 "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
-                 SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE
+                 SELECT id, kind, $3, $4 FROM users JOIN outbox ON user_id = id
+                 WHERE id = $1 AND deleted_at IS NULL
+                     AND kind = $2 AND queued_at = $5 AND attempts = $6 AND due_at IS NOT NULL
+                 FOR NO KEY UPDATE OF users, outbox
                  ON CONFLICT (user_id, purpose)
                  DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at",
-                user,
-                purpose.name(),
+                mail.user,
+                mail.kind.name(),
                 token.as_str(),
                 Time(expires_at) as _,
+                Time(mail.queued_at) as _,
+                i32::try_from(mail.attempt).unwrap_or(i32::MAX),
             )
             .execute(lease.connection())
             .await?;
-            Ok((lease, ()))
+            Ok((lease, issued.rows_affected() > 0))
         })
         .await
     }
@@ -84,6 +83,9 @@ impl MailTokens for PostgresAccounts {
                    spent AS (
                        DELETE FROM mail_tokens USING owner WHERE token_hash = $1 AND user_id = owner.id
                        RETURNING user_id, is_first),
+                   settled AS (
+                       UPDATE outbox SET due_at = NULL FROM spent
+                       WHERE outbox.user_id = spent.user_id AND kind = 'verify_email'),
                    welcomed AS (
                        INSERT INTO outbox (user_id, kind, queued_at, due_at)
                        SELECT user_id, 'welcome', $2, $2 FROM spent WHERE is_first ON CONFLICT DO NOTHING)
@@ -109,6 +111,14 @@ impl MailTokens for PostgresAccounts {
     ) -> StoreResult<Option<User>> {
         self.within("reset_password", async {
             let mut lease = self.lease().await?;
+            lease.begin().await?;
+            sqlx::query!(
+                "SELECT FROM users JOIN mail_tokens ON user_id = id
+                 WHERE token_hash = $1 AND purpose = 'reset_password' FOR NO KEY UPDATE OF users",
+                token.as_str(),
+            )
+            .fetch_optional(lease.connection())
+            .await?;
             let reset = query_as!(
                 UserRow,
                 r#"WITH owner AS (
@@ -123,7 +133,7 @@ impl MailTokens for PostgresAccounts {
                        WHERE mail_tokens.user_id = spent.user_id AND purpose = 'verify_email'),
                    settled AS (
                        UPDATE outbox SET due_at = NULL FROM spent
-                       WHERE outbox.user_id = spent.user_id AND kind = 'reset_password'),
+                       WHERE outbox.user_id = spent.user_id AND kind IN ('verify_email', 'reset_password')),
                    queued AS (
                        INSERT INTO outbox (user_id, kind, queued_at, due_at)
                        SELECT user_id, kind, $2, $2 FROM spent CROSS JOIN LATERAL

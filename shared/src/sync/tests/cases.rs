@@ -4,7 +4,8 @@ use super::line::{key, second};
 use super::{Line, change, delete, upload};
 use crate::models::Strategy::{KeepBoth, LastWriteWins, UserChoice};
 use crate::models::{ConflictId, Strategy, Winner};
-use crate::sync::{Choice, Outcome, RejectionCode, Request, Resolution, Touched, resolve};
+use crate::sync::plan::Outcome;
+use crate::sync::{Choice, RejectionCode, Request, Resolution, Resolved, Touched, resolve};
 
 /// A laptop has made the item `q` (version 1) and, unseen by the phone, changed it (version 2, at the second 10).
 fn changed_by_the_laptop() -> Line {
@@ -230,11 +231,22 @@ fn the_server_time_moves_on_whatever_the_clock_does() {
 }
 
 fn settle(line: &mut Line, id: &ConflictId, name: &str, choice: Choice, at: i64) -> Resolution {
-    let conflict = line.conflicts[id].clone();
-    let request = Request { id: crate::models::ChangeId::trusted(name), choice };
-    let touched = Touched::by_settling(&conflict, &request.id);
-    let resolution = resolve(conflict, &line.snapshot(&touched), &request, second(at));
-    if let Resolution::Settled(plan, ..) | Resolution::MovedOn(plan, _) = &resolution {
+    settle_seen(line, id, name, choice, None, at)
+}
+
+/// The same, where the client names the revision that its user has seen.
+fn settle_seen(
+    line: &mut Line,
+    id: &ConflictId,
+    name: &str,
+    choice: Choice,
+    revision: Option<i64>,
+    at: i64,
+) -> Resolution {
+    let request = Request { id: crate::models::ChangeId::trusted(name), choice, revision };
+    let touched = Touched::by_resolving(id, &request.id);
+    let resolution = resolve(&line.snapshot(&touched), id, &request, second(at)).expect("there is such a conflict");
+    if let Resolution::Settled(plan, _) | Resolution::Outdated(Some(plan), _) = &resolution {
         line.commit(plan);
     }
     resolution
@@ -275,7 +287,7 @@ fn settling_twice_alike_answers_alike_and_otherwise_is_refused() {
     let before = line.clone();
     assert!(matches!(settle(&mut line, &id, "merge", Choice::Merged(content("both")), 31), Resolution::Already(..)));
     for choice in [Choice::Local, Choice::Remote, Choice::KeepBoth, Choice::Merged(content("other"))] {
-        assert_eq!(settle(&mut line, &id, "other", choice, 32), Resolution::SettledOtherwise);
+        assert!(matches!(settle(&mut line, &id, "other", choice, 32), Resolution::SettledOtherwise(_)));
     }
     assert_eq!(line, before);
 }
@@ -284,7 +296,7 @@ fn settling_twice_alike_answers_alike_and_otherwise_is_refused() {
 fn whoever_settles_sees_the_item_as_it_is() {
     let (mut line, id) = open_conflict();
     line.takes(&upload("laptop", LastWriteWins, [change("l3", "q", "moved on", 2, 25)]), second(26));
-    let Resolution::MovedOn(_, renewed) = settle(&mut line, &id, "r", Choice::Local, 30) else {
+    let Resolution::Outdated(Some(_), renewed) = settle(&mut line, &id, "r", Choice::Local, 30) else {
         panic!("the item has moved on");
     };
     let remote = renewed.remote.item.as_ref().and_then(|item| super::line::query_of(&item.content));
@@ -299,8 +311,8 @@ fn what_last_write_wins_overwrote_comes_back_even_after_the_item_moved_on() {
     let mut line = changed_by_the_laptop();
     let id = conflict_of(&line.takes(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, 12)]), second(20)));
     line.takes(&upload("tablet", LastWriteWins, [change("t", "q", "tablet", 3, 25)]), second(26));
-    assert_eq!(settle(&mut line, &id, "k", Choice::KeepBoth, 29), Resolution::SettledOtherwise);
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 30), Resolution::MovedOn(..)));
+    assert!(matches!(settle(&mut line, &id, "k", Choice::KeepBoth, 29), Resolution::SettledOtherwise(_)));
+    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 30), Resolution::Outdated(Some(_), _)));
     assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 31), Resolution::Settled(..)));
     assert_eq!(line.shows("q"), Some("laptop"));
     let kept = line.conflicts[&id].local.item.as_ref().and_then(|item| super::line::query_of(&item.content));
@@ -310,10 +322,31 @@ fn what_last_write_wins_overwrote_comes_back_even_after_the_item_moved_on() {
 #[test]
 fn keeping_both_later_makes_the_copy_then() {
     let (mut line, id) = open_conflict();
-    let Resolution::Settled(_, conflict, shown) = settle(&mut line, &id, "k", Choice::KeepBoth, 30) else {
+    let Resolution::Settled(_, Resolved { settlement, key, stored }) =
+        settle(&mut line, &id, "k", Choice::KeepBoth, 30)
+    else {
         panic!("it can be settled");
     };
-    assert_eq!(line.shows(shown.id.as_str()), Some("phone"));
+    assert_eq!(line.shows(key.id.as_str()), Some("phone"));
     assert_eq!(line.shows("q"), Some("laptop"));
-    assert_eq!(conflict.settled.and_then(|settled| settled.copy_id), Some(shown.id));
+    assert_eq!(stored.as_ref(), line.items.get(&key));
+    assert_eq!(settlement.copy_id, Some(key.id));
+}
+
+#[test]
+fn a_revision_that_was_not_seen_is_not_resolved() {
+    let (mut line, id) = open_conflict();
+    let seen = line.conflicts[&id].revision();
+    line.takes(&upload("phone", UserChoice, [change("p2", "q", "renewed", 1, 22)]), second(23));
+    assert_ne!(line.conflicts[&id].revision(), seen);
+    let before = line.clone();
+    let refused = settle_seen(&mut line, &id, "r", Choice::Local, Some(seen), 30);
+    assert_eq!(refused, Resolution::Outdated(None, before.conflicts[&id].clone()));
+    assert_eq!(line, before, "nothing has changed");
+
+    let current = line.conflicts[&id].revision();
+    assert!(matches!(settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 31), Resolution::Settled(..)));
+    assert_eq!(line.shows("q"), Some("renewed"));
+    let repeat = settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 32);
+    assert!(matches!(repeat, Resolution::Already(_)), "a repeat is recognised before its revision is compared");
 }

@@ -7,7 +7,8 @@ use crate::models::{
     Change, ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemType, SavedQuery, Stored,
     Strategy, SyncVersion, Timestamp,
 };
-use crate::sync::{Head, Outcome, Plan, Receipt, Snapshot, Touched, Upload, decide};
+use crate::sync::plan::Outcome;
+use crate::sync::{ChangeResult, Head, Plan, Receipt, Records, Snapshot, Touched, Upload, decide, further_copy_id};
 
 /// Everything of one user.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -20,17 +21,17 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn snapshot(&self, touched: &Touched) -> Snapshot {
-        let mut snapshot = Snapshot { head: self.head, ..Snapshot::default() };
+        let mut records = Records::default();
         for change in &touched.changes {
             if let Some(receipt) = self.receipts.get(&(touched.device.clone(), change.clone())) {
-                snapshot.receipts.insert(change.clone(), receipt.clone());
+                records.receipts.insert(change.clone(), receipt.clone());
                 let met = receipt.conflict.as_ref().and_then(|id| self.conflicts.get(id));
-                snapshot.conflicts.extend(met.map(|conflict| (conflict.id.clone(), conflict.clone())));
+                records.conflicts.extend(met.map(|conflict| (conflict.id.clone(), conflict.clone())));
             }
         }
         for burial in &touched.burials {
             if self.receipts.contains_key(&(DeviceId::nobody(), burial.clone())) {
-                snapshot.burials.insert(burial.clone());
+                records.burials.insert(burial.clone());
             }
         }
         for branch in &touched.branches {
@@ -40,15 +41,16 @@ impl Line {
                     && conflict.local.device == touched.device
             };
             for conflict in self.conflicts.values().filter(of_branch) {
-                snapshot.branches.entry(branch.clone()).or_default().insert(conflict.id.clone());
-                snapshot.conflicts.insert(conflict.id.clone(), conflict.clone());
+                records.branches.entry(branch.clone()).or_default().insert(conflict.id.clone());
+                records.conflicts.insert(conflict.id.clone(), conflict.clone());
             }
         }
-        let copies = snapshot.conflicts.values().flat_map(crate::sync::copy::copies_of);
-        for key in copies.chain(touched.items.iter().cloned()) {
-            snapshot.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
+        let wanted = touched.conflict.as_ref().and_then(|id| self.conflicts.get(id));
+        records.conflicts.extend(wanted.map(|conflict| (conflict.id.clone(), conflict.clone())));
+        for key in records.conflicts.values().flat_map(items_of).chain(touched.items.iter().cloned()) {
+            records.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }
-        snapshot
+        Snapshot::of_batch(self.head, records)
     }
 
     pub(super) fn commit(&mut self, plan: &Plan) {
@@ -67,7 +69,7 @@ impl Line {
     pub(super) fn takes(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
         let decision = decide(self.snapshot(&Touched::by(upload)), upload, now);
         self.commit(&decision.plan);
-        decision.outcomes
+        decision.results.into_iter().map(outcome).collect()
     }
 
     /// The query of an item that is not deleted.
@@ -80,6 +82,23 @@ impl Line {
     pub(super) fn conflict(&self) -> &Conflict {
         assert_eq!(self.conflicts.len(), 1, "{:?}", self.conflicts.keys());
         self.conflicts.values().next().expect("there is one")
+    }
+}
+
+/// The item of `conflict`, and the copies that it made or may make.
+fn items_of(conflict: &Conflict) -> Vec<ItemKey> {
+    let made = conflict.settled.as_ref().and_then(|settled| settled.copy_id.clone());
+    let ids = made.into_iter().chain([conflict.key.id.clone(), further_copy_id(&conflict.id)]);
+    ids.map(|id| ItemKey { item_type: conflict.key.item_type, id }).collect()
+}
+
+fn outcome(result: ChangeResult) -> Outcome {
+    match result {
+        ChangeResult::Applied { version, .. } => Outcome::Applied(version),
+        ChangeResult::Conflict { conflict, .. } => Outcome::Conflict(conflict.id),
+        ChangeResult::Rejected(rejection) => {
+            Outcome::Rejected(rejection.code, rejection.details.into_iter().next().expect("a rejection says why"))
+        }
     }
 }
 
@@ -119,6 +138,6 @@ pub(super) fn delete(id: &str, item: &str, base: SyncVersion, at: i64) -> Change
 }
 
 pub(super) fn upload(device: &str, strategy: Strategy, changes: impl IntoIterator<Item = Change>) -> Upload {
-    let changes = changes.into_iter().collect();
+    let changes = changes.into_iter().map(Ok).collect();
     Upload { device: DeviceId::trusted(device), last_sync_at: None, strategy, changes }
 }

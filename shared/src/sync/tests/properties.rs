@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::line::{query_of, second};
 use super::{Line, change, delete, upload};
 use crate::models::{self, Change, Conflict, Edit};
-use crate::sync::{Outcome, Touched, Upload, decide};
+use crate::sync::plan::Outcome;
+use crate::sync::{Touched, Upload, decide};
 
 /// An upload of one of three devices: a few changes of three items, on whatever version.
 fn some_upload() -> impl Strategy<Value = Upload> {
@@ -89,12 +90,13 @@ proptest! {
         let mut line = Line::default();
         for (upload, now) in uploads {
             // One change at a time, so that what it meets is what was there before.
-            for change in upload.changes.clone() {
+            for change in upload.changes.iter().flatten().cloned() {
                 let blind = is_blind(&line, upload.device.as_str(), &change);
                 let stored = line.shows(change.key.id.as_str()).map(str::to_owned);
                 let sent = match &change.edit { Edit::Put { content, .. } => query_of(content).map(str::to_owned), Edit::Delete => None };
-                let single = Upload { changes: vec![change], ..upload.clone() };
-                let fresh = !line.snapshot(&Touched::by(&single)).receipts.contains_key(&single.changes[0].id);
+                let id = change.id.clone();
+                let single = Upload { changes: vec![Ok(change)], ..upload.clone() };
+                let fresh = !line.snapshot(&Touched::by(&single)).receipts.contains_key(&id);
                 line.takes(&single, second(now));
                 if blind && fresh {
                     let visible = visible(&line);

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use shared::auth::{Password, Passwords};
+use shared::auth::{Password, PasswordCost, Passwords};
 use shared::clock::SystemRandom;
 use tests::{PASSWORD, Service};
 
@@ -12,7 +12,7 @@ use crate::compare;
 pub(crate) async fn table() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
-    let passwords = Passwords::new(Arc::new(SystemRandom));
+    let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
     let password = Password::parse(PASSWORD).expect("it keeps the rules");
     let call = tests::login("ada", PASSWORD);
     let floor = async || {
