@@ -1,3 +1,8 @@
+use std::sync::Arc;
+
+use local::Stores;
+use shared::clock::{Random, SystemRandom};
+use shared::config::Settings;
 use tests::{Api, Backends, ServerProcess};
 
 use crate::accounts::sign_up;
@@ -7,7 +12,7 @@ pub(crate) struct Fleet {
     pub(crate) token: String,
     servers: Vec<ServerProcess>,
     _backends: Option<Backends>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Fleet {
@@ -31,7 +36,17 @@ impl Fleet {
             servers.push(ServerProcess::start_with(folder.path(), &environment).await);
         }
         let token = sign_up(&servers[0].api, "ada").await;
-        Self { token, servers, _backends: backends, _folder: folder }
+        Self { token, servers, _backends: backends, folder }
+    }
+
+    /// The stores of a fleet of one, opened by this process beside the server's.
+    pub(crate) async fn stores(&self) -> Stores {
+        let backends = Backends::kept_for(self.folder.path()).await;
+        let lookup = |name: &str| backends.settings.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone());
+        let mut settings = Settings::read(lookup).expect("the URLs are right");
+        self.folder.path().clone_into(&mut settings.data);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        Stores::open(&settings, &random).await.expect("the stores open")
     }
 
     /// The way to one of the processes, by turns.

@@ -10,6 +10,7 @@ mod hostile;
 mod mutations;
 mod not_http;
 mod oddities;
+mod racing;
 mod routes;
 mod stop;
 mod verdict;

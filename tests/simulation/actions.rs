@@ -1,11 +1,20 @@
 //! What happens in a schedule, one step at a time.
 
+use axum::http::Method;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Call, Device, Key, connection, history, marker_in, saved_query};
+use tests::{Answer, Call, Device, Key, PASSWORD, connection, history, marker_in, saved_query};
 
 use crate::world::World;
 
 const DAY: i64 = 86_400;
+
+/// A conflict that somebody is about to resolve.
+struct Resolution {
+    call: Call,
+    /// The marker of the merge, if it is one.
+    merged: Option<String>,
+}
 
 impl World<'_> {
     pub(crate) async fn step(&mut self) {
@@ -16,7 +25,7 @@ impl World<'_> {
             55..60 => self.uploads(who).await,
             60..67 => self.downloads(who).await,
             67..73 => self.loses_an_answer(who).await,
-            73..79 => self.upload_at_once().await,
+            73..79 => self.all_at_once().await,
             79..84 => self.repeats_an_old_change(who).await,
             84..94 => self.settles_a_conflict(who).await,
             94..98 => self.time_passes().await,
@@ -79,19 +88,76 @@ impl World<'_> {
         self.tell(|| format!("{who} uploads and hears nothing: {}", brief(&answer)));
     }
 
-    async fn upload_at_once(&mut self) {
+    /// All devices upload while conflicts are resolved and the purge runs.
+    async fn all_at_once(&mut self) {
         for who in 0..self.devices.len() {
             self.remember_pending(who);
         }
-        let uploads: Vec<_> = self.devices.iter().map(Device::uploads_in_vain).collect();
-        let answers = futures_util::future::join_all(uploads).await;
+        let resolutions = self.some_resolutions().await;
+        self.forget_what_is_due().await;
+        let uploads = join_all(self.devices.iter().map(Device::uploads_in_vain));
+        let resolving = join_all(resolutions.iter().map(|resolution| self.devices[0].send(resolution.call.clone())));
+        let (answers, resolved, report) = tokio::join!(uploads, resolving, self.service.purge());
+        self.purged |= report.conflicts > 0;
         for (device, answer) in self.devices.iter_mut().zip(&answers) {
             device.takes(answer);
         }
         for answer in &answers {
             self.hears(answer);
         }
-        self.tell(|| format!("all upload: {}", answers.iter().map(brief).collect::<String>()));
+        for (resolution, answer) in resolutions.into_iter().zip(&resolved) {
+            self.hears_of(resolution, answer);
+        }
+        let statuses: Vec<u16> = resolved.iter().map(|answer| answer.status).collect();
+        let uploaded: String = answers.iter().map(brief).collect();
+        self.tell(|| format!("at once, uploads: {uploaded}; resolutions: {statuses:?}; purge: {report:?}"));
+    }
+
+    /// Ways to resolve a few conflicts, some of them twice.
+    async fn some_resolutions(&mut self) -> Vec<Resolution> {
+        let mut conflicts = self.conflicts("open").await;
+        conflicts.extend(self.conflicts("resolved").await);
+        let mut resolutions = Vec::new();
+        for _ in 0..self.rng.usize(..4) {
+            if let Some(conflict) = self.rng.choice(&conflicts).cloned() {
+                let (body, merged) = self.some_choice(&conflict);
+                let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
+                resolutions.push(Resolution { call: Call::post(path, &body), merged });
+            }
+        }
+        if let Some(again) = resolutions.first().filter(|_| self.rng.bool()) {
+            resolutions.push(Resolution { call: again.call.clone(), merged: None });
+        }
+        resolutions
+    }
+
+    /// A resolution is taken, or refused because the conflict is another by now.
+    fn hears_of(&mut self, resolution: Resolution, answer: &Answer) {
+        assert!(matches!(answer.status, 200 | 404 | 409), "{} {:?}", answer.status, answer.json());
+        if answer.status != 200 {
+            resolution.merged.into_iter().for_each(|marker| self.edits.forget(marker));
+        }
+    }
+
+    /// The account is deleted while all its devices upload and download: each of them is answered, or knows nobody any more.
+    pub(crate) async fn is_erased_while_devices_are_at_it(&mut self) {
+        let now = self.now();
+        for device in &mut self.devices {
+            device.writes("saved_query", "last", saved_query("name", &format!("select '{}'", device.id)), now);
+        }
+        let erase = Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
+        let uploads = self.devices.iter().map(|device| Call::post("/api/sync/upload", &device.upload_body()));
+        let downloads = self.devices.iter().map(|_| Call::get("/api/sync/download?device_id=reader"));
+        let calls: Vec<Call> = uploads.chain(downloads).collect();
+        let calls = join_all(calls.into_iter().map(|call| self.devices[0].send(call)));
+        let (erased, answers) = tokio::join!(self.devices[0].send(erase), calls);
+        erased.expect(200);
+        for answer in answers {
+            assert!(matches!(answer.status, 200 | 401), "{} {:?}", answer.status, answer.json());
+        }
+        for path in ["/api/sync/status", "/api/sync/conflicts", "/api/auth/profile"] {
+            self.devices[0].send(Call::get(path)).await.refused(401, "UNAUTHORIZED");
+        }
     }
 
     async fn repeats_an_old_change(&mut self, who: usize) {
@@ -119,11 +185,9 @@ impl World<'_> {
         };
         let (body, merged) = self.some_choice(&conflict);
         let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
-        let answer = self.devices[who].send(Call::post(path, &body)).await;
-        assert!(matches!(answer.status, 200 | 409), "{} {:?}", answer.status, answer.json());
-        if answer.status != 200 {
-            merged.into_iter().for_each(|marker| self.edits.forget(marker));
-        }
+        let call = Call::post(path, &body);
+        let answer = self.devices[who].send(call.clone()).await;
+        self.hears_of(Resolution { call, merged }, &answer);
         self.tell(|| format!("{who} settles {} by {body}: {}", conflict["id"], answer.status));
     }
 
@@ -157,6 +221,14 @@ impl World<'_> {
         // Sometimes the purge comes when nothing is due for it yet.
         self.service.clock.advance([10, 31, 45][self.rng.usize(..3)] * DAY);
         self.log_in().await;
+        self.forget_what_is_due().await;
+        let report = self.service.purge().await;
+        self.purged = true;
+        self.tell(|| format!("purge: {report:?}"));
+    }
+
+    /// What only conflicts hold that the next purge removes is forgotten by right.
+    async fn forget_what_is_due(&mut self) {
         let cutoff = self.now().plus_seconds(-30 * DAY).to_string();
         for conflict in self.conflicts("resolved").await {
             if conflict["resolved_at"].as_str() < Some(&cutoff) {
@@ -165,9 +237,6 @@ impl World<'_> {
                 }
             }
         }
-        let report = self.service.purge().await;
-        self.purged = true;
-        self.tell(|| format!("purge: {report:?}"));
     }
 
     fn remember_pending(&mut self, who: usize) {

@@ -68,6 +68,9 @@ impl<'a> World<'a> {
         self.settle_down().await;
         self.devices_agree().await;
         self.nothing_is_lost().await;
+        if self.rng.u8(..4) == 0 {
+            self.is_erased_while_devices_are_at_it().await;
+        }
     }
 
     /// The devices' tokens may have expired.

@@ -32,7 +32,9 @@ impl Conflicts {
     }
 
     /// Loads, decides and commits until no other write of the user comes in between. `request` says what is wanted once it
-    /// is known what kind of item is in conflict.
+    /// is known what kind of item is in conflict. Where it names no revision, the one that is loaded first counts as the
+    /// one that the user has seen: a later round must not resolve what another request has made of the conflict meanwhile,
+    /// or this one itself, by a commit whose answer was lost.
     pub(crate) async fn resolve(
         &self,
         user: UserId,
@@ -43,9 +45,12 @@ impl Conflicts {
         let touched = Touched::by_resolving(id, request_id);
         let no_such_conflict = || ApiError::not_found("conflict");
         let mut rounds = Rounds::new(&*self.random);
+        let mut seen = None;
         loop {
             let snapshot = self.store.load(user, &touched).await?;
-            let request = request(snapshot.conflicts.get(id).ok_or_else(no_such_conflict)?)?;
+            let conflict = snapshot.conflicts.get(id).ok_or_else(no_such_conflict)?;
+            let mut request = request(conflict)?;
+            request.revision = request.revision.or(Some(*seen.get_or_insert(conflict.revision())));
             let now = self.clock.now();
             let resolution = deciding(1, || resolve(&snapshot, id, &request, now)).ok_or_else(no_such_conflict)?;
             let is_done = match &resolution {

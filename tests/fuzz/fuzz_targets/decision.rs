@@ -1,6 +1,5 @@
-//! The decision, on a real store, beside a model that is slow and plain: it is written from what clients are promised, and
-//! knows nothing of receipts, branches and heads. Three devices edit three saved queries, on whatever version, and send some
-//! of it again.
+//! Uploads and resolutions on a real store, beside the plain model in `tests/model`. Three devices edit three saved queries,
+//! on whatever version, send some of it again, and resolve what conflicts.
 #![no_main]
 
 use std::cell::OnceCell;
@@ -8,130 +7,118 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
+use model::{Applied, Choice, Content, Data, Edit, Key, PageItem, Response, Seen, Side, Uploaded};
 use shared::models::{
-    Change, ChangeId, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemType, SavedQuery, Strategy, Timestamp,
-    UserId,
+    Change, ChangeId, Conflict, ConflictId, ConflictRecord, DeviceId, Item, ItemId, ItemKey, ItemType, SavedQuery, Stored,
+    Strategy, Timestamp, UserId, VersionRecord,
 };
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::LibsqlSync;
 use shared::storage::{Commit, Feed, SyncStore};
-use shared::sync::{Outcome, Touched, Upload, decide};
+use shared::sync::{ChangeResult, Plan, Request, Resolution, Resolved, Touched, Upload, decide, resolve};
 use tokio::runtime::Runtime;
 
 const DEVICES: [&str; 3] = ["laptop", "phone", "tablet"];
 const ITEMS: [&str; 3] = ["orders", "users", "stock"];
 const START: i64 = 1_800_000_000_000_000;
 
-/// What the model knows of an item.
-#[derive(Clone, Debug, PartialEq)]
-struct Known {
-    /// `None` once it is deleted.
-    text: Option<String>,
-    version: i64,
-    device: usize,
-    edited_at: Timestamp,
+/// One step.
+enum Step {
+    Upload(model::Upload),
+    /// Of the conflict at this place of those there are.
+    Resolve(usize, Choice),
 }
 
-/// What the model expects of a change.
-#[derive(Clone, Debug, PartialEq)]
-enum Expected {
-    Applied(i64),
-    Conflict,
-}
-
-#[derive(Default)]
-struct Model {
-    items: BTreeMap<usize, Known>,
-    /// What each change was answered, by who sent it and its id.
-    answers: BTreeMap<(usize, String), (Expected, Option<ConflictId>)>,
-}
-
-/// One edit.
-struct Step {
-    device: usize,
-    strategy: Strategy,
-    item: usize,
-    text: Option<String>,
-    base: i64,
-    at: Timestamp,
-}
-
-impl Step {
-    fn id(&self) -> String {
-        format!("{} {:?} {} {}", self.item, self.text, self.base, self.at)
+/// The step that five bytes describe.
+fn step(bytes: &[u8]) -> Step {
+    let text = |number: u8| Content { name: "n".to_owned(), text: format!("select {number}") };
+    if bytes[0] >= 200 {
+        let choices =
+            [Choice::LastWriteWins, Choice::KeepBoth, Choice::Local, Choice::Remote, Choice::Merged(text(bytes[2]))];
+        return Step::Resolve(usize::from(bytes[1]), choices[usize::from(bytes[3] % 5)].clone());
     }
-}
-
-impl Model {
-    /// What becomes of `step` at `now`, and what is there afterwards.
-    fn takes(&mut self, step: &Step, now: Timestamp) -> Expected {
-        if let Some((answer, _)) = self.answers.get(&(step.device, step.id())) {
-            return answer.clone();
-        }
-        let expected = self.decides(step, now);
-        self.answers.insert((step.device, step.id()), (expected.clone(), None));
-        expected
-    }
-
-    fn decides(&mut self, step: &Step, now: Timestamp) -> Expected {
-        let edited_at = step.at.min(now);
-        let next = |version| Known { text: step.text.clone(), version, device: step.device, edited_at };
-        let Some(stored) = self.items.get(&step.item).cloned() else {
-            if step.text.is_none() {
-                return Expected::Applied(0);
-            }
-            self.items.insert(step.item, next(1));
-            return Expected::Applied(1);
-        };
-        if stored.text == step.text {
-            return Expected::Applied(stored.version);
-        }
-        if stored.device == step.device || stored.version == step.base {
-            self.items.insert(step.item, next(stored.version + 1));
-            return Expected::Applied(stored.version + 1);
-        }
-        if step.strategy == Strategy::LastWriteWins && edited_at > stored.edited_at {
-            self.items.insert(step.item, next(stored.version + 1));
-        }
-        Expected::Conflict
-    }
-}
-
-fn key(item: usize) -> ItemKey {
-    ItemKey { item_type: ItemType::SavedQuery, id: ItemId::parse(ITEMS[item]).expect("an id") }
-}
-
-fn upload(step: &Step) -> Upload {
-    let edit = step.text.clone().map_or(Edit::Delete, |query| Edit::Put {
-        content: Arc::new(Content::SavedQuery(SavedQuery {
-            name: "n".to_owned(),
-            description: None,
-            query,
-            connection_id: None,
-            tags: Vec::new(),
-            favorite: false,
-            metadata: BTreeMap::new(),
-        })),
-        created_at: None,
-        expects_item: false,
-    });
-    let id = ChangeId::parse(&step.id()).expect("an id");
-    let change = Change { id, key: key(step.item), edit, updated_at: step.at, base: step.base };
-    let device = DeviceId::parse(DEVICES[step.device]).expect("an id");
-    Upload { device, last_sync_at: None, strategy: step.strategy, changes: vec![change] }
-}
-
-/// The steps that `data` describes, five bytes each.
-fn steps(data: &[u8]) -> Vec<Step> {
-    let step = |bytes: &[u8]| Step {
-        device: usize::from(bytes[0] % 3),
+    let key = Key { item_type: ItemType::SavedQuery, id: ITEMS[usize::from(bytes[1] % 3)].to_owned() };
+    let edit = if bytes[2] % 8 > 0 { Edit::Create(text(bytes[2] % 8)) } else { Edit::Delete };
+    let (base, at) = (i64::from(bytes[3] % 6), Timestamp::from_micros(START).plus_seconds(i64::from(bytes[4]) - 100));
+    let id = format!("{} {:?} {base} {at}", key.id, edit.content());
+    let change = model::Change { id, key, edit, base, updated_at: at };
+    Step::Upload(model::Upload {
+        device: DEVICES[usize::from(bytes[0] % 3)].to_owned(),
+        last_sync_at: None,
         strategy: Strategy::ALL[usize::from(bytes[0] / 3 % 3)],
-        item: usize::from(bytes[1] % 3),
-        text: (bytes[2] % 8 > 0).then(|| format!("select {}", bytes[2] % 8)),
-        base: i64::from(bytes[3] % 6),
-        at: Timestamp::from_micros(START).plus_seconds(i64::from(bytes[4]) - 100),
+        changes: vec![change],
+    })
+}
+
+fn query(content: &Content) -> Arc<shared::models::Content> {
+    Arc::new(shared::models::Content::SavedQuery(SavedQuery {
+        name: content.name.clone(),
+        description: None,
+        query: content.text.clone(),
+        connection_id: None,
+        tags: Vec::new(),
+        favorite: false,
+        metadata: BTreeMap::new(),
+    }))
+}
+
+fn content(content: &shared::models::Content) -> Content {
+    match content {
+        shared::models::Content::SavedQuery(query) => Content { name: query.name.clone(), text: query.query.clone() },
+        _ => unreachable!("there are saved queries alone"),
+    }
+}
+
+fn key(id: &str) -> ItemKey {
+    ItemKey { item_type: ItemType::SavedQuery, id: ItemId::parse(id).expect("an id") }
+}
+
+/// The upload as the service parses it.
+fn parsed(upload: &model::Upload) -> Upload {
+    let change = |change: &model::Change| Change {
+        id: ChangeId::parse(&change.id).expect("an id"),
+        key: key(&change.key.id),
+        edit: change.edit.content().map_or(shared::models::Edit::Delete, |content| shared::models::Edit::Put {
+            content: query(content),
+            created_at: None,
+            expects_item: false,
+        }),
+        updated_at: change.updated_at,
+        base: change.base,
     };
-    data.chunks_exact(5).take(24).map(step).collect()
+    let device = DeviceId::parse(&upload.device).expect("an id");
+    let changes = upload.changes.iter().map(|one| Ok(change(one))).collect();
+    Upload { device, last_sync_at: upload.last_sync_at, strategy: upload.strategy, changes }
+}
+
+fn shown_conflict(conflict: &Conflict) -> model::Conflict {
+    let record = ConflictRecord::from(conflict);
+    let side = |version: &VersionRecord, item: &Option<Item>| Side {
+        content: item.as_ref().map(|item| content(&item.content)),
+        updated_at: version.updated_at,
+        version: version.sync_version,
+        device: version.device_id.to_string(),
+    };
+    let settled = conflict.settled.as_ref().map(|settled| model::Settled {
+        at: settled.at,
+        strategy: settled.resolution,
+        winner: settled.winner,
+        copy: settled.copy_id.as_ref().map(ToString::to_string),
+    });
+    model::Conflict {
+        id: conflict.id.to_string(),
+        key: Key { item_type: ItemType::SavedQuery, id: conflict.key.id.to_string() },
+        local: side(&record.local_version, &conflict.local.item),
+        remote: side(&record.remote_version, &conflict.remote.item),
+        settled,
+        revision: record.revision,
+    }
+}
+
+fn shown_item(key: &ItemKey, stored: Option<&Stored>) -> Option<PageItem> {
+    let stored = stored.filter(|stored| stored.is_live())?;
+    let key = Key { item_type: ItemType::SavedQuery, id: key.id.to_string() };
+    Some(PageItem { key, content: Some(content(&stored.item.as_ref()?.content)), version: stored.version })
 }
 
 thread_local! {
@@ -148,53 +135,100 @@ fn store() -> (Runtime, LibsqlSync) {
     (runtime, store)
 }
 
-/// Uploads `step` as the endpoint does, and returns what became of it.
-async fn takes(store: &LibsqlSync, user: UserId, step: &Step, now: Timestamp) -> Outcome {
-    let upload = upload(step);
-    let snapshot = store.load(user, &Touched::by(&upload)).await.expect("the store answers");
-    let mut decision = decide(snapshot, &upload, now);
-    if !decision.plan.is_empty() {
-        let committed = store.commit(user, &decision.plan, "", now).await.expect("the store answers");
+/// One account on the store, and in the model.
+struct Line<'a> {
+    store: &'a LibsqlSync,
+    user: UserId,
+    model: Data,
+    conflicts: Vec<ConflictId>,
+}
+
+impl Line<'_> {
+    async fn commit(&self, plan: &Plan, now: Timestamp) {
+        let committed = self.store.commit(self.user, plan, "", now).await.expect("the store answers");
         assert_eq!(committed, Commit::Applied, "nobody else writes");
     }
-    decision.outcomes.remove(0)
-}
 
-/// The text of an item, whether it is there, and its version.
-async fn stored(store: &LibsqlSync, user: UserId, item: usize) -> Option<(Option<String>, i64)> {
-    let stored = store.item(user, &key(item)).await.expect("the store answers")?;
-    let text = stored.item.as_ref().filter(|_| stored.is_live()).map(|item| match &*item.content {
-        Content::SavedQuery(query) => query.query.clone(),
-        _ => unreachable!("there are saved queries alone"),
-    });
-    Some((text, stored.version))
-}
+    async fn uploads(&mut self, upload: &model::Upload, now: Timestamp) {
+        let parsed = parsed(upload);
+        let snapshot = self.store.load(self.user, &Touched::by(&parsed)).await.expect("the store answers");
+        let decision = decide(snapshot, &parsed, now);
+        if !decision.plan.is_empty() {
+            self.commit(&decision.plan, now).await;
+        }
+        let results = decision.results.iter().map(|result| match result {
+            ChangeResult::Applied { version, .. } => Applied::Applied(*version),
+            ChangeResult::Conflict { conflict, .. } => Applied::Conflict(Box::new(shown_conflict(conflict))),
+            ChangeResult::Rejected(rejection) => Applied::Rejected(rejection.code.to_string()),
+        });
+        let answer = Uploaded { at: decision.plan.new_head, results: results.collect() };
+        self.conflicts.extend(decision.results.into_iter().filter_map(|result| match result {
+            ChangeResult::Conflict { conflict, .. } => Some(conflict.id),
+            _ => None,
+        }));
+        self.model.upload(upload, &answer, now).unwrap_or_else(|reason| panic!("{upload:?}: {reason}"));
+    }
 
-async fn compare(store: &LibsqlSync, steps: &[Step]) {
-    let user = shared::clock::random_uuid(&shared::clock::SystemRandom);
-    let mut model = Model::default();
-    for (place, step) in steps.iter().enumerate() {
-        let now = Timestamp::from_micros(START).plus_seconds(place as i64);
-        let expected = model.takes(step, now);
-        let outcome = takes(store, user, step, now).await;
-        let told = &mut model.answers.get_mut(&(step.device, step.id())).expect("it was answered").1;
-        match (&expected, &outcome) {
-            (Expected::Applied(version), Outcome::Applied(given)) => assert_eq!(version, given, "step {place}"),
-            (Expected::Conflict, Outcome::Conflict(id)) => {
-                assert_eq!(told.get_or_insert_with(|| id.clone()), id, "a repeat is answered alike, step {place}");
+    async fn resolves(&mut self, place: usize, choice: &Choice, now: Timestamp) {
+        let Some(id) = self.conflicts.get(place % self.conflicts.len().max(1)).cloned() else { return };
+        let request = Request {
+            id: ChangeId::parse(&format!("resolve {id} {choice:?}")).expect("an id"),
+            choice: match choice {
+                Choice::LastWriteWins => shared::sync::Choice::LastWriteWins,
+                Choice::KeepBoth => shared::sync::Choice::KeepBoth,
+                Choice::Local => shared::sync::Choice::Local,
+                Choice::Remote => shared::sync::Choice::Remote,
+                Choice::Merged(content) => shared::sync::Choice::Merged(query(content)),
+            },
+            revision: None,
+        };
+        let touched = Touched::by_resolving(&id, &request.id);
+        let snapshot = self.store.load(self.user, &touched).await.expect("the store answers");
+        let resolution = resolve(&snapshot, &id, &request, now).expect("there is such a conflict");
+        if let Resolution::Settled(plan, _) | Resolution::Outdated(Some(plan), _) = &resolution {
+            self.commit(plan, now).await;
+        }
+        let refused = |conflict: &Conflict| Response::Refused {
+            status: 409,
+            code: "CONFLICT".to_owned(),
+            conflict: Some(Box::new(shown_conflict(conflict))),
+        };
+        let answer = match &resolution {
+            Resolution::Settled(_, Resolved { settlement, key, stored })
+            | Resolution::Already(Resolved { settlement, key, stored }) => {
+                Response::Resolved { at: settlement.at, item: shown_item(key, stored.as_ref()) }
             }
-            other => panic!("step {place}: {other:?}"),
+            Resolution::SettledOtherwise(conflict) | Resolution::Outdated(_, conflict) => refused(conflict),
+        };
+        let checked = self.model.resolve(id.as_str(), choice, Seen::Write(None), &answer, now);
+        checked.unwrap_or_else(|reason| panic!("{choice:?} of {id}: {reason}"));
+    }
+
+    /// The store holds what the model holds.
+    async fn agrees(&self) {
+        for key in self.model.items.keys() {
+            let stored = self.store.item(self.user, &self::key(&key.id)).await.expect("the store answers");
+            assert_eq!(shown_item(&self::key(&key.id), stored.as_ref()), self.model.show(key), "{key:?}");
         }
-        for item in 0..ITEMS.len() {
-            let known = model.items.get(&item).map(|known| (known.text.clone(), known.version));
-            assert_eq!(stored(store, user, item).await, known, "{} after step {place}", ITEMS[item]);
+    }
+}
+
+async fn compare(store: &LibsqlSync, data: &[u8]) {
+    let user = shared::clock::random_uuid(&shared::clock::SystemRandom);
+    let mut line = Line { store, user, model: Data::default(), conflicts: Vec::new() };
+    for (place, bytes) in data.chunks_exact(5).take(24).enumerate() {
+        let now = Timestamp::from_micros(START).plus_seconds(place as i64);
+        match step(bytes) {
+            Step::Upload(upload) => line.uploads(&upload, now).await,
+            Step::Resolve(place, choice) => line.resolves(place, &choice, now).await,
         }
+        line.agrees().await;
     }
 }
 
 fuzz_target!(|data: &[u8]| {
     STORE.with(|cell| {
         let (runtime, store) = cell.get_or_init(store);
-        runtime.block_on(compare(store, &steps(data)));
+        runtime.block_on(compare(store, data));
     });
 });

@@ -1,0 +1,167 @@
+//! Clients that do what comes into their heads, and what they know.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use fastrand::Rng;
+use model::{Applied, Change, Choice, Conflict, Content, Edit, Key, Page, Request, Response, Upload};
+use shared::models::{ItemType, Strategy, Timestamp};
+
+use crate::executor::Turns;
+use crate::operations::CHANGED;
+use crate::run::{PASSWORD, Run, Tokens};
+
+/// A device of the account, or somebody who acts on the service.
+pub(crate) struct Client {
+    run: Rc<Run>,
+    actor: usize,
+    device: String,
+    tokens: Tokens,
+    /// The version and the content of each item, as far as the client was told.
+    known: BTreeMap<Key, (i64, Option<Content>)>,
+    since: Option<Timestamp>,
+    /// The conflicts that it was shown, and their revisions.
+    conflicts: BTreeMap<String, i64>,
+    /// The upload whose answer it pretends to have lost.
+    lost: Option<Upload>,
+}
+
+impl Client {
+    /// A client with a session of its own.
+    pub(crate) fn new(run: Rc<Run>, actor: usize, tokens: Tokens) -> Self {
+        Self {
+            run,
+            actor,
+            device: format!("device-{actor}"),
+            tokens,
+            known: BTreeMap::new(),
+            since: None,
+            conflicts: BTreeMap::new(),
+            lost: None,
+        }
+    }
+
+    /// Does one thing, drawn from `rng`.
+    pub(crate) async fn act(&mut self, turns: &Turns, rng: &mut Rng) {
+        let request = self.some_request(rng);
+        let response = self.run.call_as(turns, self.actor, request.clone()).await;
+        self.learn(&request, response, rng);
+    }
+
+    fn some_request(&mut self, rng: &mut Rng) -> Request {
+        let token = self.tokens.access.clone();
+        match rng.u8(..100) {
+            0..38 => self.upload(rng),
+            38..54 => {
+                let limit = [1, 2, 1_000][rng.usize(..3)];
+                Request::Download { token, device: self.device.clone(), since: self.since, limit }
+            }
+            54..74 => self.resolve(rng),
+            74..80 => Request::ListConflicts { token },
+            80..83 => Request::Status { token },
+            83..88 => Request::Purge,
+            88..92 => Request::Refresh { refresh_token: self.tokens.refresh.clone() },
+            92..94 => Request::LogIn { password: PASSWORD.to_owned() },
+            94..95 => Request::ChangePassword { token, current: PASSWORD.to_owned(), new: CHANGED.to_owned() },
+            95..96 => Request::LogOut { token },
+            96..97 => Request::RequestReset,
+            97..98 => Request::DeliverMail,
+            98..99 => Request::AdvanceClock { seconds: [1, 11, 61][rng.usize(..3)] },
+            _ if rng.u8(..4) == 0 => Request::DeleteAccount { token, password: PASSWORD.to_owned() },
+            _ => Request::ShowProfile { token },
+        }
+    }
+
+    fn upload(&mut self, rng: &mut Rng) -> Request {
+        let token = self.tokens.access.clone();
+        if let Some(upload) = self.lost.take() {
+            return Request::Upload { token, upload };
+        }
+        let strategy = Strategy::ALL[rng.usize(..3)];
+        let changes = (0..=rng.usize(..2)).map(|_| self.change(rng)).collect();
+        let upload = Upload { device: self.device.clone(), last_sync_at: self.since, strategy, changes };
+        Request::Upload { token, upload }
+    }
+
+    fn change(&self, rng: &mut Rng) -> Change {
+        let item_type = [ItemType::SavedQuery, ItemType::SavedQuery, ItemType::Connection, ItemType::QueryHistory];
+        let item_type = item_type[rng.usize(..4)];
+        let copies: Vec<&Key> = self.known.keys().filter(|key| key.item_type == item_type).collect();
+        // Now and then a copy that somebody made.
+        let key = match rng.choice(copies) {
+            Some(key) if rng.u8(..3) == 0 => key.clone(),
+            _ => Key { item_type, id: ["i", "j"][rng.usize(..2)].to_owned() },
+        };
+        let (base, known) = self.known.get(&key).cloned().unwrap_or_default();
+        let is_history = item_type == ItemType::QueryHistory;
+        let name = if is_history { String::new() } else { "n".to_owned() };
+        let content = Content { name, text: self.run.unique_text() };
+        let edit = match known {
+            Some(_) if rng.u8(..4) == 0 => Edit::Delete,
+            Some(_) if !is_history => Edit::Update(content),
+            _ => Edit::Create(content),
+        };
+        let updated_at = self.run.now().plus_seconds([0, 0, -5, 5][rng.usize(..4)]);
+        let id = format!("{} {}", self.device, self.run.unique_text());
+        Change { id, key, edit, base, updated_at }
+    }
+
+    fn resolve(&self, rng: &mut Rng) -> Request {
+        let token = self.tokens.access.clone();
+        let Some((conflict, revision)) = rng.choice(&self.conflicts) else {
+            return Request::ListConflicts { token };
+        };
+        let choice = match rng.u8(..5) {
+            0 => Choice::LastWriteWins,
+            1 => Choice::KeepBoth,
+            2 => Choice::Local,
+            3 => Choice::Remote,
+            _ => Choice::Merged(Content { name: "n".to_owned(), text: self.run.unique_text() }),
+        };
+        let revision = rng.bool().then_some(*revision);
+        Request::Resolve { token, conflict: conflict.clone(), choice, revision }
+    }
+
+    fn learn(&mut self, request: &Request, response: Response, rng: &mut Rng) {
+        match (request, response) {
+            (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => {
+                if rng.u8(..8) == 0 {
+                    self.lost = Some(upload.clone());
+                    return;
+                }
+                for (change, result) in upload.changes.iter().zip(uploaded.results) {
+                    match result {
+                        Applied::Applied(version) => {
+                            self.known.insert(change.key.clone(), (version, change.edit.content().cloned()));
+                        }
+                        Applied::Conflict(conflict) => self.see(&conflict),
+                        Applied::Rejected(_) => {}
+                    }
+                }
+            }
+            (_, Response::Page(page)) => self.take_page(page),
+            (_, Response::Conflicts(conflicts)) => conflicts.iter().for_each(|conflict| self.see(conflict)),
+            (_, Response::Refused { conflict: Some(conflict), .. }) => self.see(&conflict),
+            (Request::LogIn { .. } | Request::Refresh { .. }, Response::Tokens { access, refresh }) => {
+                self.tokens = Tokens { access, refresh };
+            }
+            _ => {}
+        }
+    }
+
+    fn take_page(&mut self, page: Page) {
+        if page.reset {
+            self.known.clear();
+        }
+        self.since = Some(page.sync_timestamp);
+        self.known.extend(page.items.into_iter().map(|item| (item.key, (item.version, item.content))));
+        page.conflicts.iter().for_each(|conflict| self.see(conflict));
+    }
+
+    /// Only conflicts of saved queries can be merged by what a client here makes up.
+    fn see(&mut self, conflict: &Conflict) {
+        if conflict.key.item_type == ItemType::SavedQuery {
+            self.conflicts.insert(conflict.id.clone(), conflict.revision);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Requests of the model as calls of the API, and answers of the API as answers of the model.
+
+use axum::http::Method;
+use model::{
+    Applied, Change, Choice, Conflict, Content, Edit, Key, Page, PageItem, Request, Response, Settled, Side, Status,
+    Uploaded,
+};
+use serde_json::{Value, json};
+use shared::models::{ItemType, Strategy, Timestamp, Winner};
+use tests::{Answer, Call, connection, history, saved_query};
+
+/// The lists of a page, and the kind of item in each.
+const LISTS: [(&str, ItemType); 3] = [
+    ("connections", ItemType::Connection),
+    ("saved_queries", ItemType::SavedQuery),
+    ("query_history", ItemType::QueryHistory),
+];
+
+/// The name of `content`'s item on the wire.
+fn data(item_type: ItemType, content: &Content) -> Value {
+    match item_type {
+        ItemType::Connection => {
+            let mut data = connection(&content.name);
+            data["database"] = json!(content.text);
+            data
+        }
+        ItemType::SavedQuery => saved_query(&content.name, &content.text),
+        ItemType::QueryHistory => history(&content.text),
+    }
+}
+
+fn content(item_type: ItemType, data: &Value) -> Content {
+    let text = |field: &str| data[field].as_str().unwrap_or_default().to_owned();
+    match item_type {
+        ItemType::Connection => Content { name: text("name"), text: text("database") },
+        ItemType::SavedQuery => Content { name: text("name"), text: text("query") },
+        ItemType::QueryHistory => Content { name: String::new(), text: text("query") },
+    }
+}
+
+/// The call that `request` is, for the user `name`; `None` for what is no call of the API.
+pub(crate) fn call(name: &str, request: &Request) -> Option<Call> {
+    let post = |path: &str, body: Value| Call::post(path, &body);
+    let authorized = |call: Call, token: &str| Some(call.bearer(token));
+    match request {
+        Request::Upload { token, upload } => {
+            let changes: Vec<Value> = upload.changes.iter().map(change).collect();
+            let mut body =
+                json!({ "device_id": upload.device, "conflict_strategy": upload.strategy, "changes": changes });
+            if let Some(last) = upload.last_sync_at {
+                body["last_sync_at"] = json!(last);
+            }
+            authorized(post("/api/sync/upload", body), token)
+        }
+        Request::Download { token, device, since, limit } => {
+            let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
+            let path = format!("/api/sync/download?device_id={device}&limit={limit}{since}");
+            authorized(Call::get(path), token)
+        }
+        Request::Status { token } => authorized(Call::get("/api/sync/status"), token),
+        Request::ListConflicts { token } => authorized(Call::get("/api/sync/conflicts?status=all"), token),
+        Request::Resolve { token, conflict, choice, revision } => {
+            let mut body = resolution(choice);
+            if let Some(revision) = revision {
+                body["revision"] = json!(revision);
+            }
+            authorized(post(&format!("/api/sync/conflicts/{conflict}/resolve"), body), token)
+        }
+        Request::LogIn { password } => Some(post("/api/auth/login", json!({ "username": name, "password": password }))),
+        Request::Refresh { refresh_token } => {
+            Some(post("/api/auth/refresh", json!({ "refresh_token": refresh_token })))
+        }
+        Request::LogOut { token } => authorized(Call::new(Method::POST, "/api/auth/logout"), token),
+        Request::ShowProfile { token } => authorized(Call::get("/api/auth/profile"), token),
+        Request::DeleteAccount { token, password } => {
+            let body = json!({ "password": password });
+            authorized(Call::new(Method::DELETE, "/api/auth/profile").json(&body), token)
+        }
+        Request::ChangePassword { token, current, new } => {
+            let body = json!({ "current_password": current, "new_password": new });
+            authorized(post("/api/auth/change-password", body), token)
+        }
+        Request::RequestReset => {
+            Some(post("/api/auth/request-password-reset", json!({ "email": format!("{name}@example.com") })))
+        }
+        Request::ResetPassword { link, new } => {
+            Some(post("/api/auth/reset-password", json!({ "token": link, "new_password": new })))
+        }
+        Request::VerifyEmail { link } => Some(post("/api/auth/verify-email", json!({ "token": link }))),
+        Request::OpenSession
+        | Request::BeginDeletion
+        | Request::DeliverMail
+        | Request::Purge
+        | Request::AdvanceClock { .. } => None,
+    }
+}
+
+fn change(change: &Change) -> Value {
+    let Change { id, key, edit, base, updated_at } = change;
+    let action = match edit {
+        Edit::Create(_) => "create",
+        Edit::Update(_) => "update",
+        Edit::Delete => "delete",
+    };
+    let mut json = json!({ "id": id, "item_type": key.item_type, "item_id": key.id, "action": action,
+        "updated_at": updated_at, "sync_version": base });
+    if let Some(content) = edit.content() {
+        json["data"] = data(key.item_type, content);
+    }
+    json
+}
+
+fn resolution(choice: &Choice) -> Value {
+    match choice {
+        Choice::LastWriteWins => json!({ "strategy": "last_write_wins" }),
+        Choice::KeepBoth => json!({ "strategy": "keep_both" }),
+        Choice::Local => json!({ "strategy": "user_choice", "chosen_version": "local" }),
+        Choice::Remote => json!({ "strategy": "user_choice", "chosen_version": "remote" }),
+        Choice::Merged(content) => {
+            json!({ "strategy": "user_choice", "merged_data": data(ItemType::SavedQuery, content) })
+        }
+    }
+}
+
+/// What `answer` says in the model's terms.
+///
+/// # Panics
+/// When it has another shape than the API promises.
+pub(crate) fn response(request: &Request, answer: &Answer) -> Response {
+    let json = answer.json();
+    if answer.status >= 400 {
+        let conflict = json.get("conflict").map(|json| Box::new(conflict(json)));
+        return Response::Refused { status: answer.status, code: text(&json["code"]), conflict };
+    }
+    match request {
+        Request::Upload { upload, .. } => {
+            let results = upload.changes.iter().enumerate().map(|(index, change)| result(&json, index, &change.id));
+            Response::Uploaded(Uploaded { at: time(&json["synced_at"]), results: results.collect() })
+        }
+        Request::Download { .. } => Response::Page(page(&json)),
+        Request::Status { .. } => Response::Status(status(&json)),
+        Request::ListConflicts { .. } => Response::Conflicts(list(&json["conflicts"]).iter().map(conflict).collect()),
+        Request::Resolve { .. } => {
+            let item = json.get("item").map(|item| {
+                let item_type = if item.get("query").is_some() { ItemType::SavedQuery } else { ItemType::Connection };
+                page_item(item_type, item)
+            });
+            Response::Resolved { at: time(&json["resolved_at"]), item }
+        }
+        Request::LogIn { .. } | Request::Refresh { .. } => {
+            Response::Tokens { access: text(&json["token"]), refresh: text(&json["refresh_token"]) }
+        }
+        _ => Response::Done,
+    }
+}
+
+/// What became of the change: it must be in exactly one of the lists.
+fn result(json: &Value, index: usize, id: &str) -> Applied {
+    let applied = list(&json["applied"]).iter().filter(|entry| entry["change_id"] == id);
+    let conflicts = list(&json["conflicts"]).iter().filter(|entry| entry["change_id"] == id);
+    let rejected = list(&json["rejected"]).iter().filter(|entry| entry["change"]["index"] == index);
+    let all: Vec<Applied> = applied
+        .map(|entry| Applied::Applied(number(&entry["sync_version"])))
+        .chain(conflicts.map(|entry| Applied::Conflict(Box::new(conflict(entry)))))
+        .chain(rejected.map(|entry| Applied::Rejected(text(&entry["code"]))))
+        .collect();
+    <[Applied; 1]>::try_from(all).map(|[only]| only).unwrap_or_else(|all| panic!("{id} is answered {all:?} in {json}"))
+}
+
+fn page(json: &Value) -> Page {
+    let items =
+        LISTS.iter().flat_map(|(name, item_type)| list(&json[*name]).iter().map(|item| page_item(*item_type, item)));
+    let deleted = list(&json["deleted"]).iter().map(|entry| PageItem {
+        key: Key { item_type: item_type(&entry["item_type"]), id: text(&entry["item_id"]) },
+        content: None,
+        version: number(&entry["sync_version"]),
+    });
+    let mut items: Vec<PageItem> = items.chain(deleted).collect();
+    items.sort();
+    Page {
+        items,
+        conflicts: list(&json["conflicts"]).iter().map(conflict).collect(),
+        sync_timestamp: time(&json["sync_timestamp"]),
+        has_more: json["has_more"] == true,
+        reset: json["reset"] == true,
+    }
+}
+
+fn page_item(item_type: ItemType, item: &Value) -> PageItem {
+    PageItem {
+        key: Key { item_type, id: text(&item["id"]) },
+        content: Some(content(item_type, item)),
+        version: number(&item["sync_version"]),
+    }
+}
+
+fn status(json: &Value) -> Status {
+    let mut devices: Vec<(String, i64, i64)> = list(&json["devices"])
+        .iter()
+        .map(|device| (text(&device["device_id"]), number(&device["total_synced"]), number(&device["conflicts_count"])))
+        .collect();
+    devices.sort();
+    Status {
+        devices,
+        counts: ["connection", "saved_query", "query_history"].map(|name| number(&json["counts"][name])),
+        open_conflicts: number(&json["open_conflicts"]),
+        sync_timestamp: time(&json["sync_timestamp"]),
+    }
+}
+
+fn conflict(json: &Value) -> Conflict {
+    let item_type = item_type(&json["item_type"]);
+    let side = |json: &Value| Side {
+        content: json.get("data").map(|data| content(item_type, data)),
+        updated_at: time(&json["updated_at"]),
+        version: number(&json["sync_version"]),
+        device: text(&json["device_id"]),
+    };
+    let settled = json.get("resolved_at").map(|at| Settled {
+        at: time(at),
+        strategy: Strategy::named(&text(&json["resolution"])).expect("a strategy"),
+        winner: json.get("winner").map(|winner| Winner::named(&text(winner)).expect("a winner")),
+        copy: json.get("copy_id").map(text),
+    });
+    Conflict {
+        id: text(&json["id"]),
+        key: Key { item_type, id: text(&json["item_id"]) },
+        local: side(&json["local_version"]),
+        remote: side(&json["remote_version"]),
+        settled,
+        revision: number(&json["revision"]),
+    }
+}
+
+fn list(json: &Value) -> &[Value] {
+    json.as_array().unwrap_or_else(|| panic!("{json} is no list"))
+}
+
+fn text(json: &Value) -> String {
+    json.as_str().unwrap_or_else(|| panic!("{json} is no text")).to_owned()
+}
+
+fn number(json: &Value) -> i64 {
+    json.as_i64().unwrap_or_else(|| panic!("{json} is no number"))
+}
+
+fn time(json: &Value) -> Timestamp {
+    text(json).parse().unwrap_or_else(|_| panic!("{json} is no time"))
+}
+
+fn item_type(json: &Value) -> ItemType {
+    ItemType::named(&text(json)).unwrap_or_else(|| panic!("{json} is no kind of item"))
+}

@@ -1,0 +1,107 @@
+//! The service under test: several instances of it, as AWS runs functions, which share nothing but the stores and the time.
+
+use std::sync::Arc;
+
+use local::{Stores, Studio};
+use purge::Purge;
+use secrecy::SecretString;
+use shared::auth::{AccessTokens, PasswordCost};
+use shared::clock::{ManualClock, Random, SystemRandom};
+use shared::config::Settings;
+use shared::mail::MemoryMailer;
+use shared::models::Timestamp;
+use shared::storage::embedded::Embedded;
+use shared::storage::libsql::{FileDatabase, Transport};
+use tests::{Api, Backends, scratch};
+
+/// Instances of the service. An actor uses one of its own: instances of a function never share a queue or a cache.
+const INSTANCES: usize = 6;
+
+/// Dearer than the hash that an account starts with, so that a login replaces that; otherwise as cheap as can be.
+const CHEAP: PasswordCost = PasswordCost { memory_kib: 16, passes: 1, lanes: 1 };
+
+/// The service.
+pub(crate) struct World {
+    pub(crate) stores: Stores,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) tokens: AccessTokens,
+    studio: Studio,
+    instances: Vec<Api>,
+    pub(crate) is_embedded: bool,
+    _folder: tempfile::TempDir,
+    _backends: Backends,
+}
+
+impl World {
+    /// On a file, reached by what `wrap` makes of the way to it.
+    pub(crate) async fn embedded(wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
+        let folder = scratch();
+        let file = FileDatabase::open(&folder.path().join(Embedded::FILE)).await.expect("the file opens");
+        let file: Arc<dyn Transport> = Arc::new(file);
+        Embedded::over(file.clone()).migrate().await.expect("the tables are made");
+        let stores = Stores::embedded(Embedded::over(wrap(file)));
+        Self::on(stores, Backends::elsewhere(), folder)
+    }
+
+    /// On PostgreSQL, sqld and Redis.
+    pub(crate) async fn on_servers() -> Self {
+        let backends = Backends::servers().await;
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let stores = Stores::open(&settings(&backends), &random).await.expect("the URLs are right");
+        Self::on(stores, backends, scratch())
+    }
+
+    fn on(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
+        let settings = settings(&backends);
+        let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
+        let studio = Studio {
+            settings,
+            stores,
+            mailer: Arc::new(MemoryMailer::default()),
+            mail_queued: Arc::default(),
+            clock: clock.clone(),
+            random: random.clone(),
+            password_cost: CHEAP,
+        };
+        let instances = (0..INSTANCES).map(|_| Api::Router(studio.router().expect("there is a signing key")));
+        Self {
+            instances: instances.collect(),
+            stores: studio.stores.clone(),
+            clock,
+            random,
+            tokens: studio.settings.access_tokens().expect("there is a signing key"),
+            is_embedded: backends.settings.is_empty(),
+            studio,
+            _folder: folder,
+            _backends: backends,
+        }
+    }
+
+    /// The API of one instance.
+    pub(crate) fn api(&self, instance: usize) -> &Api {
+        &self.instances[instance % INSTANCES]
+    }
+
+    /// The purge.
+    pub(crate) fn purge(&self) -> Purge {
+        self.studio.purge()
+    }
+
+    /// An outbox worker that hands its mails to `mailer`.
+    pub(crate) fn outbox_worker(&self, mailer: Arc<MemoryMailer>) -> shared::mail::Courier {
+        let studio = Studio { mailer, ..self.studio.clone() };
+        studio.courier().expect("there is a public URL")
+    }
+}
+
+fn settings(backends: &Backends) -> Settings {
+    let lookup = |name: &str| match name {
+        "RATE_LIMITS" => Some("off".to_owned()),
+        "PUBLIC_URL" => Some("http://127.0.0.1:8500".to_owned()),
+        _ => backends.settings.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone()),
+    };
+    let mut settings = Settings::read(lookup).expect("the settings are right");
+    settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
+    settings
+}
