@@ -16,7 +16,7 @@ async function reading(base: string, laptop: Device): Promise<void> {
   assert.deepEqual(limits.strategies, ["last_write_wins", "keep_both", "user_choice"]);
   assert.ok(limits.strategies.includes(limits.default_strategy));
   assert.ok(limits.changes_per_upload > 0 && limits.fields.name > 0 && limits.rates_per_minute.upload > 0);
-  assert.equal(told(await api.GET("/health")).status, "ok");
+  assert.equal(told(await api.GET("/health")).status, "healthy");
   assert.equal(told(await api.GET("/ready")).status, "ready");
 }
 

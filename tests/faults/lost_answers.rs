@@ -56,6 +56,15 @@ async fn what_was_refused_may_have_happened_and_is_answered_alike_when_it_is_rep
     assert_eq!(status["devices"][0]["total_synced"], 3, "nothing is counted twice: {status}");
 }
 
+/// The phone edits the first version of `q`, of which there is a second; the id of the conflict.
+async fn conflict_of_the_phone(behind: &Behind) -> String {
+    let mut stale = query("q", 2);
+    (stale["id"], stale["data"]["query"]) = (json!("another"), json!("select 'phone'"));
+    let phone = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": [stale] });
+    let answer = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
+    answer["conflicts"][0]["id"].as_str().expect("a conflict").to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settled_conflict_stays_settled_once() {
     let behind = Behind::start().await;
@@ -65,12 +74,7 @@ async fn a_settled_conflict_stays_settled_once() {
     let met = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
     // The same data is no conflict: it has to be another edit.
     assert_eq!(met["conflicts"], json!([]));
-    let mut other = query("q", 2);
-    other["id"] = json!("another");
-    other["data"]["query"] = json!("select 'phone'");
-    let phone = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": [other] });
-    let met = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
-    let id = met["conflicts"][0]["id"].as_str().expect("a conflict").to_owned();
+    let id = conflict_of_the_phone(&behind).await;
     let settle = Call::post(
         format!("/api/sync/conflicts/{id}/resolve"),
         &json!({ "strategy": "user_choice", "chosen_version": "local" }),
@@ -95,12 +99,7 @@ async fn a_renewal_whose_answer_is_lost_resolves_nothing() {
     let behind = Behind::start().await;
     behind.send(upload(&[query("q", 1)])).await.expect(200);
     behind.send(upload(&[query("q", 2)])).await.expect(200);
-    let mut other = query("q", 2);
-    other["id"] = json!("another");
-    other["data"]["query"] = json!("select 'phone'");
-    let phone = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": [other] });
-    let met = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
-    let id = met["conflicts"][0]["id"].as_str().expect("a conflict").to_owned();
+    let id = conflict_of_the_phone(&behind).await;
     behind.send(upload(&[query("q", 3)])).await.expect(200);
     let resolve = Call::post(
         format!("/api/sync/conflicts/{id}/resolve"),

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{Device, Key};
+use crate::{Device, Key, connection, saved_query};
 
 /// Everything that was ever written, by the unique marker that each edit leaves in its item.
 #[derive(Default)]
@@ -42,6 +42,26 @@ impl Edits {
         let marker = format!("m{}.", self.made.len());
         self.made.insert(marker.clone());
         marker
+    }
+
+    /// One of the ways to resolve `conflict`, by its number: the body of the request, and the marker of the merge if it is one.
+    pub fn choice(&mut self, number: u8, conflict: &Value) -> (Value, Option<String>) {
+        let body = match number % 5 {
+            0 => json!({ "strategy": "last_write_wins" }),
+            1 => json!({ "strategy": "keep_both" }),
+            2 => json!({ "strategy": "user_choice", "chosen_version": "local" }),
+            3 => json!({ "strategy": "user_choice", "chosen_version": "remote" }),
+            _ => {
+                let marker = self.merge(&[&conflict["local_version"]["data"], &conflict["remote_version"]["data"]]);
+                let mut merged = connection("name");
+                merged["database"] = json!(marker);
+                if conflict["item_type"] == "saved_query" {
+                    merged = saved_query("name", &format!("select '{marker}'"));
+                }
+                return (json!({ "strategy": "user_choice", "merged_data": merged }), Some(marker));
+            }
+        };
+        (body, None)
     }
 
     /// Notes that what `marker` marks has been forgotten by right.

@@ -1,4 +1,4 @@
-//! Clients that do what comes into their heads, and what they know.
+//! Clients that take random actions.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use crate::executor::Turns;
 use crate::operations::CHANGED;
 use crate::run::{PASSWORD, Run, Tokens};
 
-/// A device of the account, or somebody who acts on the service.
+/// A device of the account, with its local state.
 pub(crate) struct Client {
     run: Rc<Run>,
     actor: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     since: Option<Timestamp>,
     /// The conflicts that it was shown, and their revisions.
     conflicts: BTreeMap<String, i64>,
-    /// The upload whose answer it pretends to have lost.
+    /// The upload whose answer counts as lost; it is sent again.
     lost: Option<Upload>,
 }
 
@@ -41,7 +41,7 @@ impl Client {
         }
     }
 
-    /// Does one thing, drawn from `rng`.
+    /// Takes one action, drawn from `rng`.
     pub(crate) async fn act(&mut self, turns: &Turns, rng: &mut Rng) {
         let request = self.some_request(rng);
         let response = self.run.call_as(turns, self.actor, request.clone()).await;
@@ -87,7 +87,7 @@ impl Client {
         let item_type = [ItemType::SavedQuery, ItemType::SavedQuery, ItemType::Connection, ItemType::QueryHistory];
         let item_type = item_type[rng.usize(..4)];
         let copies: Vec<&Key> = self.known.keys().filter(|key| key.item_type == item_type).collect();
-        // Now and then a copy that somebody made.
+        // Now and then the copy of a conflict.
         let key = match rng.choice(copies) {
             Some(key) if rng.u8(..3) == 0 => key.clone(),
             _ => Key { item_type, id: ["i", "j"][rng.usize(..2)].to_owned() },

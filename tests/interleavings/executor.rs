@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-/// How long a released request may take before it counts as blocked by a lock that another actor holds.
+/// Time after which a released request counts as blocked by a lock that another actor holds.
 const BLOCKED_AFTER: Duration = Duration::from_millis(500);
-/// How long anything may take.
+/// Time after which a run counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// A request that an actor is about to send.
@@ -88,7 +88,7 @@ pub(crate) async fn run(actors: Vec<Actor<'_>>, chooser: &mut dyn Chooser, relea
             let mut blocked = 0;
             let mut trace: Vec<Point> = Vec::new();
             loop {
-                // Whoever waits for a lock is waited for only when nobody else can go on.
+                // A blocked actor is waited for only when no other can continue.
                 while !running.is_empty() && (running.len() > blocked || waiting.is_empty()) {
                     let patience = if waiting.is_empty() { STUCK_AFTER } else { BLOCKED_AFTER };
                     match timeout(patience, arrivals.recv()).await {
@@ -124,7 +124,7 @@ struct InTurns(Vec<usize>);
 impl Chooser for InTurns {
     fn choose(&mut self, waiting: &[Point]) -> usize {
         let sent = |point: &Point| self.0.iter().filter(|actor| **actor == point.actor).count();
-        let place = (0..waiting.len()).min_by_key(|place| sent(&waiting[*place])).expect("somebody waits");
+        let place = (0..waiting.len()).min_by_key(|place| sent(&waiting[*place])).expect("an actor waits");
         self.0.push(waiting[place].actor);
         place
     }
@@ -133,7 +133,7 @@ impl Chooser for InTurns {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_lock_is_blocked_and_not_stuck() {
+async fn an_actor_that_waits_for_a_lock_is_blocked_and_not_stuck() {
     let lock = Arc::new(tokio::sync::Mutex::new(()));
     let actors = (0..2).map(|_| {
         let lock = lock.clone();

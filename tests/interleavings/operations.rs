@@ -10,7 +10,7 @@ use crate::scenes::{Scene, Start, history};
 pub(crate) const CHANGED: &str = "Changed42";
 pub(crate) const RESET: &str = "Another42";
 
-/// Something that a client, the scheduler or the outbox worker does.
+/// An action of a client, the scheduler or the outbox worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// The laptop edits the version that it has seen.
@@ -62,7 +62,7 @@ pub(crate) enum Operation {
     TimePasses,
 }
 
-/// How a conflict is resolved.
+/// A way to resolve a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     LastWriteWins,

@@ -1,15 +1,15 @@
-//! What every run must satisfy.
+//! Checks of a finished run.
 
 use std::collections::BTreeSet;
 
 use model::{Applied, Call, Change, Conflict, Model, Request, Response, linearize};
 use shared::models::{ItemType, Winner};
 
-/// Checks the calls of one run: none is answered by a 5xx, some sequential history explains all of them, and every edit that
-/// was accepted is still there, unless somebody replaced it who had seen it.
+/// Checks the calls of one run: none is answered by a 5xx, some sequential history explains all of them, and every accepted
+/// edit is still there, unless it was replaced by a client that had seen it.
 ///
 /// # Errors
-/// What is wrong.
+/// A description of the first violation.
 pub(crate) fn check(start: Model, calls: &[Call]) -> Result<(), String> {
     let failed = |call: &&Call| matches!(call.response, Response::Refused { status: 500.., .. });
     if let Some(call) = calls.iter().find(failed) {
@@ -30,7 +30,7 @@ struct Edit<'a> {
     returned: u64,
 }
 
-/// The texts of accepted edits that are neither an item nor in a conflict at the end, and that nobody replaced knowingly.
+/// The texts of accepted edits that are neither an item nor in a conflict at the end, and were not replaced knowingly.
 /// The linearization implies that there are none, if the model is right; this does not depend on the model.
 fn lost_edits(calls: &[Call]) -> Vec<String> {
     let Some(found) = texts_at_the_end(calls) else { return Vec::new() };
@@ -89,7 +89,7 @@ fn won(conflict: &Conflict) -> Option<i64> {
     (settled.winner == Some(Winner::Local)).then_some(conflict.remote.version + 1)
 }
 
-/// Whether `edit` was replaced by its own device, or by somebody who had seen it.
+/// Whether `edit` was replaced by its own device, or by one that had seen it.
 fn is_replaced(edit: &Edit<'_>, edits: &[Edit<'_>]) -> bool {
     edits.iter().any(|other| {
         let is_same = other.change.id == edit.change.id;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::storage::libsql::{BatchError, Done, Statement, Transport, Value};
 
-/// What goes wrong.
+/// A deliberate race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Race {
     /// A conflict is read before its items and the head.

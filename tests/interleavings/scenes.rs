@@ -11,7 +11,7 @@ use crate::world::World;
 /// Seconds after which what was deleted, or settled, is purged.
 const PURGED_AFTER: i64 = 31 * 24 * 3_600;
 
-/// How a run starts.
+/// The start state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Start {
     /// No item.
@@ -63,7 +63,7 @@ impl Start {
     ];
 }
 
-/// A start state, and what whoever acts in it knows.
+/// A start state, and the ids, versions and tokens that operations in it use.
 pub(crate) struct Scene {
     pub(crate) run: Rc<Run>,
     pub(crate) start: Start,
@@ -230,7 +230,7 @@ impl Scene {
         Content { name: "n".to_owned(), text: self.run.unique_text() }
     }
 
-    /// A change made `later` seconds from now, whose id nobody else uses.
+    /// A change made `later` seconds from now, with an id of its own.
     pub(crate) fn change(&self, device: &str, key: Key, edit: Edit, base: i64, later: i64) -> Change {
         let edit = match (key.item_type, edit) {
             (ItemType::QueryHistory, Edit::Create(content)) => {

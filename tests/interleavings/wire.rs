@@ -122,7 +122,7 @@ fn resolution(choice: &Choice) -> Value {
     }
 }
 
-/// What `answer` says in the model's terms.
+/// Translates `answer` into the model's terms.
 ///
 /// # Panics
 /// When it has another shape than the API promises.
@@ -154,7 +154,7 @@ pub(crate) fn response(request: &Request, answer: &Answer) -> Response {
     }
 }
 
-/// What became of the change: it must be in exactly one of the lists.
+/// The result of one change, which must be in exactly one of the lists.
 fn result(json: &Value, index: usize, id: &str) -> Applied {
     let applied = list(&json["applied"]).iter().filter(|entry| entry["change_id"] == id);
     let conflicts = list(&json["conflicts"]).iter().filter(|entry| entry["change_id"] == id);

@@ -28,7 +28,6 @@ pub(crate) struct World {
     pub(crate) tokens: AccessTokens,
     studio: Studio,
     instances: Vec<Api>,
-    pub(crate) is_embedded: bool,
     _folder: tempfile::TempDir,
     _backends: Backends,
 }
@@ -71,7 +70,6 @@ impl World {
             clock,
             random,
             tokens: studio.settings.access_tokens().expect("there is a signing key"),
-            is_embedded: backends.settings.is_empty(),
             studio,
             _folder: folder,
             _backends: backends,

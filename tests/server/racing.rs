@@ -60,7 +60,8 @@ impl Racer {
         let status = ["open", "resolved"][self.rng.usize(..2)];
         let list = self.device.send(Call::get(format!("/api/sync/conflicts?status={status}"))).await.expect(200);
         let Some(conflict) = self.rng.choice(list["conflicts"].as_array().expect("a list")).cloned() else { return };
-        let (mut body, merged) = self.some_choice(&conflict);
+        let number = self.rng.u8(..);
+        let (mut body, merged) = self.edits().choice(number, &conflict);
         if self.rng.bool() {
             body["revision"] = conflict["revision"].clone();
         }
@@ -70,22 +71,6 @@ impl Racer {
         if answer.status != 200 {
             merged.into_iter().for_each(|marker| self.edits().forget(marker));
         }
-    }
-
-    fn some_choice(&mut self, conflict: &Value) -> (Value, Option<String>) {
-        let body = match self.rng.u8(..5) {
-            0 => json!({ "strategy": "last_write_wins" }),
-            1 => json!({ "strategy": "keep_both" }),
-            2 => json!({ "strategy": "user_choice", "chosen_version": "local" }),
-            3 => json!({ "strategy": "user_choice", "chosen_version": "remote" }),
-            _ => {
-                let sides = ["local_version", "remote_version"].map(|side| &conflict[side]["data"]);
-                let marker = self.edits().merge(&sides);
-                let merged = saved_query("n", &format!("select '{marker}'"));
-                return (json!({ "strategy": "user_choice", "merged_data": merged }), Some(marker));
-            }
-        };
-        (body, None)
     }
 }
 
@@ -144,7 +129,7 @@ async fn nothing_is_lost_while_conflicts_are_resolved_on_two_servers() {
     nothing_is_lost(&Fleet::of_two().await).await;
 }
 
-/// This process purges whatever is deleted and resolved so far, while devices upload and resolve by another.
+/// This process purges all tombstones and resolved conflicts while devices upload and resolve by another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_devices_agree_after_purges_in_between() {
     let fleet = Fleet::of_one().await;
@@ -178,7 +163,7 @@ async fn all_devices_agree_after_purges_in_between() {
     }
 }
 
-/// Every answer to a device of an account that is being deleted is one of two: done before, or nobody knows you.
+/// A call of an account that is being deleted either comes before the deletion or is refused.
 fn is_done_or_refused(answer: &Answer) {
     assert!(matches!(answer.status, 200 | 401), "{} {}", answer.status, answer.json());
 }

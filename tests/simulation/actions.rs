@@ -120,7 +120,7 @@ impl World<'_> {
         let mut resolutions = Vec::new();
         for _ in 0..self.rng.usize(..4) {
             if let Some(conflict) = self.rng.choice(&conflicts).cloned() {
-                let (body, merged) = self.some_choice(&conflict);
+                let (body, merged) = self.edits.choice(self.rng.u8(..), &conflict);
                 let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
                 resolutions.push(Resolution { call: Call::post(path, &body), merged });
             }
@@ -183,32 +183,12 @@ impl World<'_> {
         let Some(conflict) = self.rng.choice(conflicts["conflicts"].as_array().expect("a list")).cloned() else {
             return;
         };
-        let (body, merged) = self.some_choice(&conflict);
+        let (body, merged) = self.edits.choice(self.rng.u8(..), &conflict);
         let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
         let call = Call::post(path, &body);
         let answer = self.devices[who].send(call.clone()).await;
         self.hears_of(Resolution { call, merged }, &answer);
         self.tell(|| format!("{who} settles {} by {body}: {}", conflict["id"], answer.status));
-    }
-
-    /// A way to settle `conflict`, and the marker of its merge if it is one.
-    fn some_choice(&mut self, conflict: &Value) -> (Value, Option<String>) {
-        let body = match self.rng.u8(..5) {
-            0 => json!({ "strategy": "last_write_wins" }),
-            1 => json!({ "strategy": "keep_both" }),
-            2 => json!({ "strategy": "user_choice", "chosen_version": "local" }),
-            3 => json!({ "strategy": "user_choice", "chosen_version": "remote" }),
-            _ => {
-                let marker =
-                    self.edits.merge(&[&conflict["local_version"]["data"], &conflict["remote_version"]["data"]]);
-                let merged = match conflict["item_type"].as_str() {
-                    Some("connection") => json_with(connection("name"), "database", &marker),
-                    _ => saved_query("name", &format!("select '{marker}'")),
-                };
-                return (json!({ "strategy": "user_choice", "merged_data": merged }), Some(marker));
-            }
-        };
-        (body, None)
     }
 
     async fn time_passes(&mut self) {

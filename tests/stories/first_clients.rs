@@ -1,4 +1,4 @@
-//! What the clients of the service before this one rely on: the calls of its own integration tests, and what they look at.
+//! Clients of the service that this one replaces: the calls of its integration tests, and the fields that they check.
 
 use axum::http::Method;
 use serde_json::{Value, json};

@@ -16,9 +16,10 @@ use crate::tokens::Authenticated;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct LoginRequest {
     /// The user's name or e-mail address.
+    #[schema(min_length = 1)]
     username: String,
     /// The user's password.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
     /// What to call the device among the user's sessions; by default its `User-Agent`.
     device: Option<String>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use conflicts::{Conflicts, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
+use shared::contention::UserQueues;
 use shared::http::{Frame, Gate, framed};
 use shared::{lambda, storage::connect};
 
@@ -15,6 +16,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let data = connect::sync_data(&settings, &random)?;
-    let router = router(Conflicts::new(gate, data, random, clock));
+    let router = router(Conflicts::new(gate, data, random, clock, UserQueues::default()));
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

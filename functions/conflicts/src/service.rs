@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
-use shared::contention::Rounds;
+use shared::contention::{Rounds, UserQueues};
 use shared::http::{ApiError, Gate};
 use shared::models::{ChangeId, Conflict, ConflictId, UserId};
 use shared::storage::{Commit, ConflictBook, SyncData, SyncStore};
@@ -17,6 +17,7 @@ pub struct Conflicts {
     pub(crate) book: Arc<dyn ConflictBook>,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
+    queues: UserQueues,
 }
 
 impl FromRef<Conflicts> for Arc<Gate> {
@@ -27,8 +28,14 @@ impl FromRef<Conflicts> for Arc<Gate> {
 
 impl Conflicts {
     /// The function over `store`.
-    pub fn new(gate: Gate, store: Arc<dyn SyncData>, random: Arc<dyn Random>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate: Arc::new(gate), store: store.clone(), book: store, random, clock }
+    pub fn new(
+        gate: Gate,
+        store: Arc<dyn SyncData>,
+        random: Arc<dyn Random>,
+        clock: Arc<dyn Clock>,
+        queues: UserQueues,
+    ) -> Self {
+        Self { gate: Arc::new(gate), store: store.clone(), book: store, random, clock, queues }
     }
 
     /// Loads, decides and commits until no other write of the user comes in between. `request` says what is wanted once it
@@ -44,6 +51,7 @@ impl Conflicts {
     ) -> Result<Resolution, ApiError> {
         let touched = Touched::by_resolving(id, request_id);
         let no_such_conflict = || ApiError::not_found("conflict");
+        let _turn = self.queues.turn(user).await;
         let mut rounds = Rounds::new(&*self.random);
         let mut seen = None;
         loop {

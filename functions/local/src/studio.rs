@@ -8,6 +8,7 @@ use purge::Purge;
 use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
 use shared::config::Settings;
+use shared::contention::UserQueues;
 use shared::http::{Frame, Gate, framed};
 use shared::mail::{Courier, Mailer};
 use tokio::sync::Notify;
@@ -64,6 +65,7 @@ impl Studio {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());
         let strategy = self.settings.default_strategy;
+        let queues = UserQueues::default();
         let passwords = Passwords::new(self.password_cost, random.clone());
         let auth = Auth::new(
             self.gate()?,
@@ -74,9 +76,9 @@ impl Studio {
             random.clone(),
             clock.clone(),
         );
-        let uploads = Uploads::new(self.gate()?, data.clone(), strategy, random.clone(), clock.clone());
+        let uploads = Uploads::new(self.gate()?, data.clone(), strategy, random.clone(), clock.clone(), queues.clone());
         let downloads = Downloads::new(self.gate()?, data.clone(), strategy);
-        let conflicts = Conflicts::new(self.gate()?, data.clone(), random, clock);
+        let conflicts = Conflicts::new(self.gate()?, data.clone(), random, clock, queues);
         let health = health::Stores { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
         let routers = [
             auth::router(Auth { passwords, ..auth }),

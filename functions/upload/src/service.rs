@@ -1,18 +1,13 @@
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
-use shared::contention::Rounds;
+use shared::contention::{Rounds, UserQueues};
 use shared::http::{ApiError, Caller, Gate, UploadCalls};
-use shared::models::{Strategy, UserId};
+use shared::models::Strategy;
 use shared::storage::{Commit, SyncStore};
 use shared::sync::{Append, Decision, Touched, Upload, decide};
 use shared::telemetry::deciding;
-use tokio::sync::Mutex;
-
-/// Uploads of one user queue within a process rather than collide. Users share a queue now and then; no matter.
-const QUEUES: usize = 64;
 
 /// What the endpoint works with.
 #[derive(Clone)]
@@ -22,7 +17,7 @@ pub struct Uploads {
     default_strategy: Strategy,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
-    queues: Arc<[Mutex<()>; QUEUES]>,
+    queues: UserQueues,
 }
 
 impl FromRef<Uploads> for Arc<Gate> {
@@ -39,8 +34,8 @@ impl Uploads {
         default_strategy: Strategy,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
+        queues: UserQueues,
     ) -> Self {
-        let queues = Arc::new(std::array::from_fn(|_| Mutex::new(())));
         Self { gate: Arc::new(gate), store, default_strategy, random, clock, queues }
     }
 
@@ -65,7 +60,7 @@ impl Uploads {
         if !caller.wait.is_zero() {
             tokio::time::sleep(caller.wait).await;
         }
-        let _turn = self.queue(user).lock().await;
+        let _turn = self.queues.turn(user).await;
         let touched = Touched::by(upload);
         let mut rounds = Rounds::new(&*self.random);
         loop {
@@ -80,12 +75,5 @@ impl Uploads {
                 return Err(ApiError::unavailable("the head kept moving during one upload"));
             }
         }
-    }
-
-    fn queue(&self, user: UserId) -> &Mutex<()> {
-        let mut hasher = DefaultHasher::new();
-        user.hash(&mut hasher);
-        let place = usize::try_from(hasher.finish() % QUEUES as u64).unwrap_or_default();
-        &self.queues[place]
     }
 }

@@ -10,7 +10,7 @@ use crate::call::{Mail, MailKind};
 const GRACE: i64 = 10;
 /// Seconds for which a session, and its newest refresh token, live.
 const SESSION: i64 = 7 * 24 * 3_600;
-/// Seconds for which a mail that somebody claimed is left to them.
+/// Seconds for which a claimed mail is left to its claimant.
 const CLAIM: i64 = 60;
 /// Seconds that lie between two links of a kind.
 const LINK_PAUSE: i64 = 60;
@@ -39,7 +39,7 @@ struct QueuedMail {
     attempts: u32,
 }
 
-/// A mail that somebody has claimed.
+/// The claim of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Claim {
     pub(crate) kind: MailKind,
@@ -47,7 +47,7 @@ pub(crate) struct Claim {
     attempts: u32,
 }
 
-/// What became of a refresh token that was presented.
+/// The result of presenting a refresh token.
 pub(crate) enum Rotation {
     Rotated,
     Reused,
@@ -60,7 +60,7 @@ pub struct Account {
     /// Whether it is there: it is gone as soon as its deletion begins.
     pub(crate) exists: bool,
     pub(crate) password: String,
-    /// How often the password was set: tells two equal passwords apart.
+    /// Number of times that the password was set: tells two equal passwords apart.
     pub(crate) password_number: u32,
     is_verified: bool,
     sessions: BTreeMap<u32, Timestamp>,
@@ -90,7 +90,7 @@ impl Account {
         account
     }
 
-    /// Opens a session at `now` with these tokens, if anybody holds any; its number.
+    /// Opens a session at `now`, with these tokens if they were given out; its number.
     pub fn open_session(&mut self, tokens: Option<(&str, &str)>, now: Timestamp) -> u32 {
         let session = self.next_session;
         let expires_at = now.plus_seconds(SESSION);
@@ -119,7 +119,7 @@ impl Account {
         self.sessions.retain(|session, _| Some(*session) == spared);
     }
 
-    /// Exchanges the refresh token `presented`; `next` is the pair that whoever presents it gets.
+    /// Exchanges the refresh token `presented` for the pair `next`.
     pub(crate) fn rotate(&mut self, presented: &str, next: Option<(&str, &str)>, now: Timestamp) -> Rotation {
         let Some(token) = self.refresh_tokens.get_mut(presented).filter(|token| token.expires_at > now) else {
             return Rotation::Unknown;
@@ -248,7 +248,7 @@ impl Account {
         }
     }
 
-    /// The mail is done with, unless it was queued anew or claimed by somebody else.
+    /// Settles the mail, unless it was queued anew or claimed again.
     pub(crate) fn settle(&mut self, claim: Claim) {
         if self.is_claimed(claim) {
             self.settle_kind(claim.kind);

@@ -11,7 +11,7 @@ pub struct Key {
     pub id: String,
 }
 
-/// What an item says. All other fields are the same in every item of a kind.
+/// The content of an item. All other fields are the same in every item of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Content {
     /// The name; empty for history.
@@ -20,7 +20,7 @@ pub struct Content {
     pub text: String,
 }
 
-/// What a change does.
+/// The edit that a change makes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Edit {
     /// `create`.
@@ -32,7 +32,7 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// What the item says afterwards; `None` for a deletion.
+    /// The content afterwards; `None` for a deletion.
     pub const fn content(&self) -> Option<&Content> {
         match self {
             Self::Create(content) | Self::Update(content) => Some(content),
@@ -48,7 +48,7 @@ pub struct Change {
     pub id: String,
     /// The item.
     pub key: Key,
-    /// What is done.
+    /// The edit.
     pub edit: Edit,
     /// The version that the device last saw; 0 for none.
     pub base: i64,
@@ -63,13 +63,13 @@ pub struct Upload {
     pub device: String,
     /// When the device last heard from the server.
     pub last_sync_at: Option<Timestamp>,
-    /// How its conflicts are settled.
+    /// The strategy for its conflicts.
     pub strategy: Strategy,
     /// Its changes, in order.
     pub changes: Vec<Change>,
 }
 
-/// How a conflict is to be resolved.
+/// A way to resolve a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Choice {
     /// `last_write_wins`.
@@ -121,7 +121,7 @@ pub enum Request {
         token: String,
         /// The conflict.
         conflict: String,
-        /// How.
+        /// The way.
         choice: Choice,
         /// The revision that the user has seen.
         revision: Option<i64>,
@@ -186,12 +186,12 @@ pub enum Request {
     Purge,
     /// Time passes.
     AdvanceClock {
-        /// How much.
+        /// Seconds, not negative.
         seconds: i64,
     },
 }
 
-/// What became of a change that was applied.
+/// The result of one change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Applied {
     /// It is applied, as this version.
@@ -207,24 +207,24 @@ pub enum Applied {
 pub struct Uploaded {
     /// `synced_at`.
     pub at: Timestamp,
-    /// What became of each change, in order.
+    /// The result of each change, in order.
     pub results: Vec<Applied>,
 }
 
 /// One side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Side {
-    /// What it says; `None` for a deletion.
+    /// Its content; `None` for a deletion.
     pub content: Option<Content>,
     /// When it was edited.
     pub updated_at: Timestamp,
     /// Its version; of the local side the version that it is based on.
     pub version: i64,
-    /// Who wrote it; empty for nobody.
+    /// The device that wrote it; empty for none.
     pub device: String,
 }
 
-/// How a conflict was settled.
+/// The resolution of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Settled {
     /// When.
@@ -244,11 +244,11 @@ pub struct Conflict {
     pub id: String,
     /// The item.
     pub key: Key,
-    /// What the uploading device sent.
+    /// The version that the uploading device sent.
     pub local: Side,
-    /// What the server held.
+    /// The version that the server held.
     pub remote: Side,
-    /// How it was settled, if it was.
+    /// Its resolution, if it is resolved.
     pub settled: Option<Settled>,
     /// Changes whenever the conflict does.
     pub revision: i64,
@@ -259,7 +259,7 @@ pub struct Conflict {
 pub struct PageItem {
     /// Which.
     pub key: Key,
-    /// What it says; `None` for a tombstone.
+    /// Its content; `None` for a tombstone.
     pub content: Option<Content>,
     /// Its version.
     pub version: i64,
@@ -315,7 +315,7 @@ pub struct Mail {
     pub link: Option<String>,
 }
 
-/// What came of a [`Request`].
+/// The answer to a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Response {
     /// Of an upload.
@@ -340,11 +340,11 @@ pub enum Response {
         /// The refresh token.
         refresh: String,
     },
-    /// Of whatever says no more than that it was done.
+    /// Success without further content.
     Done,
     /// The mails that were sent, in order.
     Mails(Vec<Mail>),
-    /// What a purge removed.
+    /// Rows that a purge removed.
     Purged {
         /// Tombstones.
         tombstones: u64,

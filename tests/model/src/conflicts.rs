@@ -1,4 +1,4 @@
-//! How a conflict is resolved.
+//! Resolutions of conflicts.
 
 use shared::models::{Strategy, Timestamp, Winner};
 
@@ -7,12 +7,12 @@ use crate::data::{Data, Known, Stored};
 use crate::uploads::copy_of;
 use crate::{Mismatch, same};
 
-/// The state of a conflict that whoever resolves it has seen.
+/// The state of a conflict that the client has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// The one with this revision.
     Revision(i64),
-    /// That of this write; `None` for whatever is there.
+    /// That of this write; `None` for any.
     Write(Option<u64>),
 }
 

@@ -10,13 +10,13 @@ use crate::{Mismatch, same};
 /// An item, or its tombstone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stored {
-    /// What it says; `None` for a tombstone.
+    /// Its content; `None` for a tombstone.
     pub content: Option<Content>,
     /// Its version.
     pub version: i64,
     /// When it was edited, by its editor's clock.
     pub updated_at: Timestamp,
-    /// Who wrote it; empty for nobody.
+    /// The device that wrote it; empty for none.
     pub device: String,
     /// The server time of the write.
     pub(crate) at: Timestamp,
@@ -42,7 +42,7 @@ pub(crate) struct Known {
     pub(crate) old_revisions: BTreeSet<i64>,
 }
 
-/// How a change was answered the first time.
+/// The first answer to a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Accepted {
     pub(crate) key: Key,
@@ -132,7 +132,7 @@ impl Data {
         self.items.get(key).map_or(self.version_floor(key.item_type), |stored| stored.version) + 1
     }
 
-    /// What is stored at `key`, as a side of a conflict.
+    /// The stored version of `key`, as a side of a conflict.
     pub(crate) fn side(&self, key: &Key) -> Side {
         let nothing = || Side { content: None, updated_at: Timestamp::EPOCH, version: 0, device: String::new() };
         self.items.get(key).map_or_else(nothing, |stored| Side {

@@ -13,13 +13,13 @@ use crate::steps::{Model, Next, Progress};
 /// A call that has returned.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What was asked.
+    /// The request.
     pub request: Request,
-    /// What was answered.
+    /// The answer.
     pub response: Response,
-    /// When it began and when it returned, on a counter of events.
+    /// When it began, on a counter of events.
     pub invoked: u64,
-    /// When it returned.
+    /// When it returned, on the same counter.
     pub returned: u64,
     /// The clock when it began.
     pub clock: Timestamp,
@@ -109,7 +109,7 @@ impl Search<'_> {
         next
     }
 
-    /// What the next step of the call at `place` leads to, with the clock read now or when the call began.
+    /// The states that the next step of the call at `place` leads to, for every time that the clock has shown since it began.
     fn steps(&self, state: &State, place: usize) -> Vec<Result<State, String>> {
         let call = &self.calls[place];
         let progress = match state.calls[place] {

@@ -1,4 +1,4 @@
-//! What a download returns.
+//! Pages of a download.
 
 use shared::models::Timestamp;
 

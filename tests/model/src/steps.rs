@@ -22,7 +22,7 @@ pub struct Model {
     pub data: Data,
 }
 
-/// How far a call has come.
+/// The progress of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Progress {
     /// Steps taken.
@@ -38,7 +38,7 @@ pub struct Progress {
     sent: usize,
 }
 
-/// What a step led to.
+/// The result of a step.
 pub(crate) enum Next {
     /// More steps follow.
     Continues(Box<Model>, Progress),
@@ -162,8 +162,8 @@ impl Model {
         }
     }
 
-    /// The password is compared, a session is opened, and the password is compared once more: whoever changed it meanwhile
-    /// has not ended this session.
+    /// The password is compared, a session is opened, and the password is compared once more: a change
+    /// meanwhile has not ended this session.
     fn log_in(mut self, password: &str, answer: &Response, mut at: Progress, now: Timestamp) -> Ways {
         let is_right = self.account.exists && self.account.password == password;
         let refused = answer.is_refused(401);

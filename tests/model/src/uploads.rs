@@ -1,4 +1,4 @@
-//! What an upload does.
+//! Uploads.
 
 use shared::models::{ItemType, Strategy, Timestamp, Winner};
 
@@ -16,7 +16,7 @@ struct Pass<'a> {
     now: Timestamp,
     /// Server times given out so far.
     ticks: i64,
-    /// What was written, each at its tick: times are known only when the number of ticks is.
+    /// Writes so far, each at its tick: times are known only when the number of ticks is.
     items: Vec<(Key, i64)>,
     conflicts: Vec<(String, i64)>,
     synced: i64,
@@ -314,7 +314,7 @@ pub(crate) fn copy_of(content: &Content, device: &str, now: Timestamp) -> Conten
     Content { name, text: content.text.clone() }
 }
 
-/// What the model expects of a change.
+/// The expected result of a change.
 #[derive(Debug)]
 enum Expected {
     Applied(i64),
