@@ -62,6 +62,20 @@ async fn a_wrong_password_is_told_like_an_unknown_user() {
 }
 
 #[tokio::test]
+async fn a_session_is_known_by_no_credential() {
+    let service = Service::start().await;
+    service.api.sign_up("ada").await;
+    for device in ["postgres://ada:hunter2@db/orders", "lap\0top"] {
+        for (path, name) in [("/api/auth/login", "ada"), ("/api/auth/signup", "bob")] {
+            let body = json!({ "username": name, "email": "bob@example.com", "password": PASSWORD, "device": device });
+            let error = service.api.send(Call::post(path, &body)).await.refused(400, "INVALID_REQUEST");
+            assert_eq!(fields(&error), ["device"], "{path}");
+        }
+    }
+    try_login(&service.api, "bob", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
 async fn names_and_addresses_are_taken_in_every_case_and_script() {
     let service = Service::start().await;
     sign_up(&service, "Straße", "用户@例子.公司", PASSWORD).await.expect(201);

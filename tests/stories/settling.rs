@@ -100,6 +100,8 @@ async fn a_merge_is_checked_like_an_upload() {
         (with("tags", json!(["ok", 7])), "merged_data.tags[1]"),
         (with("query", json!("select '\0'")), "merged_data.query"),
         (with("id", json!("other")), "merged_data.id"),
+        (with("created_at", json!("yesterday")), "merged_data.created_at"),
+        (with("created_at", json!(5)), "merged_data.created_at"),
         (json!("select 1"), "merged_data"),
     ] {
         let error = ada.settles(&conflict, &merge(data)).await.refused(400, "INVALID_REQUEST");
@@ -134,9 +136,14 @@ async fn a_choice_that_says_too_little_or_too_much_is_refused() {
         (json!({ "strategy": "user_choice", "chosen_version": "mine" }), "chosen_version"),
         (both, "merged_data"),
         (json!({ "strategy": 7 }), "strategy"),
+        (json!({ "strategy": "user_choice", "chosen_version": 1 }), "chosen_version"),
+        (json!({ "strategy": "user_choice", "chosen_version": { "local": null } }), "chosen_version"),
+        (json!({ "strategy": "user_choice", "chosen_version": "local", "revision": "1" }), "revision"),
+        (json!({ "strategy": "user_choice", "chosen_version": "local", "revision": 1.5 }), "revision"),
     ] {
         let error = ada.settles(&conflict, &choice).await.refused(400, "INVALID_REQUEST");
         assert_eq!(fields(&error), [field], "{choice}");
+        assert!(!error.to_string().contains("at line"), "{error}");
     }
     ada.settles(&conflict, &json!({})).await.refused(400, "INVALID_REQUEST");
     assert_eq!(ada.conflicts("open").await.len(), 1);
@@ -193,6 +200,28 @@ async fn only_what_was_settled_by_time_alone_is_settled_anew() {
     assert_eq!(text(&phone).unwrap(), "select 'laptop'");
     assert_eq!(ada.settles(&conflict, &choose("remote")).await.expect(200), settled);
     ada.settles(&conflict, &choose("local")).await.refused(409, "CONFLICT");
+}
+
+#[tokio::test]
+async fn a_choice_that_was_settled_anew_is_no_repeat_any_more() {
+    let service = Service::start().await;
+    let (ada, _, _, conflict) = open_conflict(&service).await;
+    let by_time = json!({ "strategy": "last_write_wins" });
+    let settled = ada.settles(&conflict, &by_time).await.expect(200);
+    assert_eq!(ada.settles(&conflict, &by_time).await.expect(200), settled);
+    ada.settles(&conflict, &choose("remote")).await.expect(200);
+    let error = ada.settles(&conflict, &by_time).await.refused(409, "CONFLICT");
+    assert_eq!(error["conflict"]["resolution"], "user_choice");
+    assert_eq!(ada.reads("q").await.unwrap(), "select 'laptop'");
+}
+
+#[tokio::test]
+async fn a_revision_may_be_written_as_any_whole_number() {
+    let service = Service::start().await;
+    let (ada, _, _, conflict) = open_conflict(&service).await;
+    let mut choice = choose("local");
+    choice["revision"] = json!(conflict["revision"].as_i64().unwrap() as f64);
+    ada.settles(&conflict, &choice).await.expect(200);
 }
 
 #[tokio::test]

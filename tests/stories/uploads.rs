@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::clock::Clock;
-use tests::{Person, Service, connection, fields, history, ids, saved_query, write};
+use tests::{Call, Person, Service, connection, fields, history, ids, saved_query, write};
 
 use crate::verbs::{DAY, delete};
 
@@ -65,6 +65,7 @@ async fn what_is_wrong_with_a_change_is_told_by_field() {
         (with(change("a"), "data.port", json!(70_000)), "data.port"),
         (with(change("b"), "data.port", json!("5432")), "data.port"),
         (with(change("c"), "data.type", json!("oracle")), "data.type"),
+        (with(change("v"), "data.type", json!({ "postgres": null })), "data.type"),
         (with(change("d"), "data.name", json!("")), "data.name"),
         (with(change("e"), "data.metadata.n", json!(7)), "data.metadata.n"),
         (with(change("f"), "data.host", json!("a\0b")), "data.host"),
@@ -184,6 +185,28 @@ async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too
 }
 
 #[tokio::test]
+async fn a_device_is_known_by_no_credential() {
+    let service = Service::start().await;
+    let ada = Person::joins(&service.api, "ada").await;
+    let secret = "postgres://ada:hunter2@db/orders";
+    let escaped = "postgres%3A%2F%2Fada%3Ahunter2%40db%2Forders";
+    let body = json!({ "device_id": "laptop", "changes": [change("a")] });
+    let upload = || Call::post("/api/sync/upload", &body);
+    let refused = [
+        (ada.gets(&format!("/api/sync/download?device_id={escaped}")).await, "device_id"),
+        (ada.sends(upload().header("x-client-version", secret)).await, "x-client-version"),
+    ];
+    for (answer, field) in refused {
+        let error = answer.refused(400, "INVALID_REQUEST");
+        assert_eq!(fields(&error), [field]);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    ada.sends(upload().header("user-agent", secret)).await.expect(200);
+    let status = ada.gets("/api/sync/status").await.expect(200);
+    assert_eq!(status["devices"][0]["version"], "", "what the client may not be able to help is left out");
+}
+
+#[tokio::test]
 async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
     let service = Service::start().await;
     let ada = Person::joins(&service.api, "ada").await;
@@ -193,6 +216,7 @@ async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
         ("device_id", json!("x".repeat(129))),
         ("device_id", json!(7)),
         ("device_id", json!("lap\0top")),
+        ("device_id", json!("postgres://ada:hunter2@db/orders")),
         ("last_sync_at", json!("yesterday")),
         ("conflict_strategy", json!("mine")),
         ("changes", json!("none")),

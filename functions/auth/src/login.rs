@@ -5,6 +5,7 @@ use serde::Deserialize;
 use shared::auth::{Password, Verdict};
 use shared::http::{
     ApiError, AuthCalls, BodyFailures, Code, ErrorBody, Failures, JsonBody, RateClass, UserAgent, Visitor,
+    check_device_name,
 };
 use shared::models::{FieldError, Login};
 use shared::storage::{Account, TokenHash};
@@ -46,7 +47,8 @@ pub(crate) async fn login(
 ) -> Result<Json<Authenticated>, ApiError> {
     let fields = [("username", &*request.username), ("password", request.password.expose_secret())];
     let empty = fields.into_iter().filter(|(_, value)| value.is_empty());
-    let errors: Vec<FieldError> = empty.map(|(field, _)| FieldError::new(field, "must not be empty")).collect();
+    let mut errors: Vec<FieldError> = empty.map(|(field, _)| FieldError::new(field, "must not be empty")).collect();
+    errors.extend(check_device_name(request.device.as_deref()).err());
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }

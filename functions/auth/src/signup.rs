@@ -5,7 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
 use shared::clock::random_uuid;
-use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor};
+use shared::http::{
+    ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor, check_device_name,
+};
 use shared::models::{EmailAddress, FieldError, User, Username};
 use shared::storage::{NewAccount, SignUp};
 use utoipa::ToSchema;
@@ -72,10 +74,10 @@ fn parse(request: &SignupRequest) -> Result<(Username, EmailAddress, Password), 
     let email = EmailAddress::parse(&request.email).map_err(|message| FieldError::new("email", message));
     let password =
         Password::parse(request.password.expose_secret()).map_err(|message| FieldError::new("password", message));
-    match (username, email, password) {
-        (Ok(username), Ok(email), Ok(password)) => Ok((username, email, password)),
-        (username, email, password) => {
-            let errors = [username.err(), email.err(), password.err()];
+    match (username, email, password, check_device_name(request.device.as_deref())) {
+        (Ok(username), Ok(email), Ok(password), Ok(())) => Ok((username, email, password)),
+        (username, email, password, device) => {
+            let errors = [username.err(), email.err(), password.err(), device.err()];
             Err(ApiError::invalid(errors.into_iter().flatten().collect()))
         }
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, Caller, DownloadCalls, Failures, Query, TokenFailures};
+use shared::http::{ApiError, Caller, DownloadCalls, Failures, Query, TokenFailures, device_id};
 use shared::models::{
     ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
     SavedQuery, Stored, SyncVersion, Timestamp, UserId, limits,
@@ -95,10 +95,10 @@ impl Wanted {
         let query = Query::parse(query)?;
         let mut errors = Vec::new();
         let device = match query.get("device_id") {
-            None => Err("is missing".to_owned()),
-            Some(device) => DeviceId::parse(device),
+            None => Err(FieldError::new("device_id", "is missing")),
+            Some(device) => device_id(device),
         };
-        let device = device.map_err(|message| errors.push(FieldError::new("device_id", message)));
+        let device = device.map_err(|error| errors.push(error));
         let since = query.time("since").map_err(|error| errors.push(error));
         let limit = query.limit(limits::PAGE_ITEMS).map_err(|error| errors.push(error));
         match (device, since, limit) {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use shared::http::{ApiError, from_json};
+use shared::http::{ApiError, device_id, from_json};
 use shared::models::{
     Action, ChangeId, Content, DeviceId, FieldError, ItemId, ItemType, Strategy, SyncVersion, Timestamp, limits,
 };
@@ -71,8 +71,7 @@ struct ChangeData {
 pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, ApiError> {
     let request: UploadRequest<'_> = from_json(body)?;
     let mut errors = Vec::new();
-    let device =
-        DeviceId::parse(&request.device_id).map_err(|message| errors.push(FieldError::new("device_id", message)));
+    let device = device_id(&request.device_id).map_err(|error| errors.push(error));
     let last_sync_at = request.last_sync_at.map(|time| time.parse::<Timestamp>()).transpose();
     let last_sync_at = last_sync_at.map_err(|error| errors.push(FieldError::new("last_sync_at", error.to_string())));
     let strategy = match request.conflict_strategy.as_deref() {

@@ -2,6 +2,7 @@
 
 mod body;
 mod cors;
+mod device;
 mod endpoints;
 mod error;
 mod frame;
@@ -13,9 +14,10 @@ mod zstd;
 
 pub use body::{JsonBody, RawBody, from_json};
 pub use cors::{Origins, cors};
+pub use device::{UserAgent, check_device_name, device_id};
 pub use error::{ApiError, BodyFailures, Code, ErrorBody, Failures, TokenFailures, invalid_field};
 pub use frame::{Frame, RequestId, framed};
 pub use gate::{AuthCalls, Caller, ConflictCalls, DownloadCalls, Gate, RateClass, UploadCalls};
 pub use path_id::PathId;
 pub use query::Query;
-pub use visitor::{ClientAddress, UserAgent, Visitor};
+pub use visitor::{ClientAddress, Visitor};

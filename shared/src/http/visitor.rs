@@ -1,14 +1,12 @@
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
-use http::header;
 use http::request::Parts;
 
 use super::frame::Notes;
 use super::gate::{AuthCalls, Gate, RateClass};
 use super::{ApiError, frame};
-use crate::models::{UserId, limits};
+use crate::models::UserId;
 use crate::storage::BucketState;
 
 /// Where a request comes from, as the one who accepted the connection knows it: the socket's peer, or what API Gateway
@@ -62,19 +60,5 @@ where
             frame::note(&notes, bucket)?;
         }
         Ok(Self { address, notes })
-    }
-}
-
-/// What the client says it is: its own version header, or else what any HTTP client says.
-#[derive(Debug, Clone)]
-pub struct UserAgent(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let said = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let text = said("x-client-version").or_else(|| said(header::USER_AGENT.as_str())).unwrap_or_default();
-        Ok(Self(text.chars().take(limits::DEVICE_CHARS).collect()))
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, Metadata, limits};
+use super::{Check, FieldError, Metadata, by_name, limits};
 
 /// The database systems that a connection can lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -26,7 +26,7 @@ pub struct Connection {
     #[schema(min_length = 1, max_length = 255)]
     pub name: String,
     /// The database system.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "by_name")]
     pub database_type: DatabaseType,
     /// The server's name or address.
     #[serde(default, skip_serializing_if = "Option::is_none")]

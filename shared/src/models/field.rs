@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -32,7 +33,7 @@ impl FieldError {
             Some((name, means)) => Self::new(format!("{path}.{name}"), *means),
             // After the last "expected" stands what is wanted; before it, what was sent, which is not to be repeated.
             None => match message.rsplit_once("expected ") {
-                Some((_, wanted)) => Self::new(path, format!("must be {wanted}")),
+                Some((_, wanted)) => Self::new(path, format!("must be {}", in_plain_words(wanted))),
                 None => Self::new(path, message.chars().take(MOST_MESSAGE_CHARS).collect::<String>()),
             },
         }
@@ -42,6 +43,37 @@ impl FieldError {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+}
+
+/// What serde wants, without the names that Rust has for it and the place in the text.
+fn in_plain_words(wanted: &str) -> &str {
+    match wanted.split_once(" at line ").map_or(wanted, |(wanted, _)| wanted) {
+        "i64" | "u64" => "a whole number",
+        "string" => "a string",
+        "a map" | "map" => "an object",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        wanted if wanted.starts_with("struct ") => "an object",
+        wanted => wanted,
+    }
+}
+
+/// Reads a value of an enumeration from a string. By itself, serde also takes an object with the name as its key.
+pub(crate) fn by_name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    T::deserialize(name.into_deserializer())
+}
+
+/// Reads a whole number, however it is written, or nothing.
+///
+/// # Errors
+/// When it is something else.
+pub fn optional_whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    whole(&value).map(Some).ok_or_else(|| D::Error::custom("expected a whole number"))
 }
 
 /// The whole number that `value` is, however it is written: 1, or 1.0, as some languages write every number.

@@ -22,7 +22,7 @@ pub use change::{Action, Change, ChangeHead, Edit};
 pub use conflict::{Conflict, ConflictRecord, ItemVersion, Settlement, Strategy, VersionRecord, Winner};
 pub use connection::{Connection, DatabaseType};
 pub use device::Device;
-pub use field::FieldError;
+pub use field::{FieldError, optional_whole_number};
 pub use ids::{ChangeId, ConflictId, DeviceId, ItemId, SessionId, SyncVersion, UserId};
 pub use item::{Content, Item, ItemKey, ItemRecord, ItemType, Stored};
 pub use query_history::QueryHistory;
@@ -31,5 +31,5 @@ pub use session::Session;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use user::{EmailAddress, Login, Role, User, Username};
 
-pub(crate) use field::{Check, whole};
+pub(crate) use field::{Check, by_name, whole};
 use metadata::Metadata;

@@ -40,6 +40,9 @@ pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, R
         let error = FieldError::new(join(field, &found.path), found.kind.to_string());
         return Err((RejectionCode::CredentialsPresent, vec![error]));
     }
+    if let Value::Object(fields) = &data {
+        time(fields, "created_at", &join(field, "created_at"))?;
+    }
     content(key, data).map_err(|(code, errors)| {
         let located = errors.into_iter().map(|error| FieldError::new(join(field, &error.field), error.message));
         (code, located.collect())

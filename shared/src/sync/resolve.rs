@@ -74,7 +74,7 @@ pub struct Resolved {
 pub fn resolve(snapshot: &Snapshot, id: &ConflictId, request: &Request, now: Timestamp) -> Option<Resolution> {
     let conflict = snapshot.conflicts.get(id)?;
     Some(match &conflict.settled {
-        Some(settled) if is_repeat(snapshot, conflict, request) => {
+        Some(settled) if is_repeat(snapshot, settled, request) => {
             let key = settled.copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
             let stored = snapshot.items.get(&key).cloned();
             Resolution::Already(Resolved { settlement: settled.clone(), key, stored })
@@ -84,9 +84,11 @@ pub fn resolve(snapshot: &Snapshot, id: &ConflictId, request: &Request, now: Tim
     })
 }
 
-/// Whether this request, or its like, has resolved the conflict already.
-fn is_repeat(snapshot: &Snapshot, conflict: &Conflict, request: &Request) -> bool {
-    snapshot.receipts.contains_key(&request.id) || is_settled_so(conflict, &request.choice)
+/// Whether the conflict is settled by this request, or by its like. Once it is settled anew, what was chosen before is no
+/// repeat any more.
+fn is_repeat(snapshot: &Snapshot, settled: &Settlement, request: &Request) -> bool {
+    let receipt = snapshot.receipts.get(&request.id);
+    receipt.is_some_and(|receipt| receipt.seq == settled.at) || is_settled_so(settled, &request.choice)
 }
 
 fn resolve_anew(snapshot: &Snapshot, conflict: &Conflict, request: &Request, now: Timestamp) -> Resolution {
@@ -103,8 +105,7 @@ fn resolve_anew(snapshot: &Snapshot, conflict: &Conflict, request: &Request, now
 }
 
 /// Whether the conflict was settled by the same choice already, by this request or by the upload itself.
-fn is_settled_so(conflict: &Conflict, choice: &Choice) -> bool {
-    let Some(settled) = &conflict.settled else { return false };
+fn is_settled_so(settled: &Settlement, choice: &Choice) -> bool {
     settled.resolution == choice.strategy()
         && match choice {
             Choice::LastWriteWins | Choice::KeepBoth => true,

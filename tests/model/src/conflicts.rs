@@ -49,7 +49,7 @@ impl Data {
         now: Timestamp,
     ) -> Result<(), Mismatch> {
         let Some(known) = self.conflicts.get(id).cloned() else { return refused(answer, 404).map(drop) };
-        if self.resolutions.contains(&(id.to_owned(), choice.clone())) || is_settled_so(&known, choice) {
+        if self.resolutions.get(id) == Some(choice) || is_settled_so(&known, choice) {
             return self.see_repeat(&known, answer);
         }
         let is_other = known.settled.is_some()
@@ -131,7 +131,7 @@ impl Data {
         if copy.is_none() {
             known.item_version = self.side(&key).version;
         }
-        self.resolutions.insert((known.id.clone(), choice.clone()));
+        self.resolutions.insert(known.id.clone(), choice.clone());
         known.settled = Some(Settled { at, strategy: choice.strategy(), winner, copy });
         known.touch(write);
         self.conflicts.insert(known.id.clone(), known);

@@ -77,7 +77,8 @@ pub struct Data {
     pub(crate) deleted_history: BTreeSet<String>,
     pub(crate) conflicts: BTreeMap<String, Known>,
     pub(crate) accepted: BTreeMap<(String, String), Accepted>,
-    pub(crate) resolutions: BTreeSet<(String, Choice)>,
+    /// The choice that each conflict was resolved by last.
+    pub(crate) resolutions: BTreeMap<String, Choice>,
     pub(crate) devices: BTreeMap<String, (i64, i64)>,
     pub(crate) downloads: BTreeMap<String, FullDownload>,
     /// Whether the account is being deleted.
