@@ -77,7 +77,7 @@ pub(crate) fn names(folder: &str) -> Vec<String> {
 
 /// The functions: the crates in `functions/`.
 pub(crate) fn functions() -> Vec<String> {
-    names("functions")
+    names("functions").into_iter().filter(|name| !name.contains('.')).collect()
 }
 
 /// What is left of `text` without comments, the contents of strings, and the unit tests at its end.

@@ -63,8 +63,9 @@ fn routes(template: &Template) -> Vec<String> {
 
 fn functions(template: &Template) -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions");
-    let asked = std::fs::read_dir(folder).expect("a folder");
-    let asked = asked.map(|entry| entry.expect("readable").file_name().into_string().expect("a name"));
+    let asked = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("readable"));
+    let asked = asked.filter(|entry| entry.path().is_dir());
+    let asked = asked.map(|entry| entry.file_name().into_string().expect("a name"));
     let given = template.functions().into_keys().map(str::to_owned).collect();
     let mut faults = differences("a function", &asked.filter(|name| name != "local").collect(), &given);
     for (name, (_, function)) in template.functions() {

@@ -115,7 +115,8 @@ fn watched_by_alarms(template: &Template) -> Vec<Watched> {
 
 /// Each alarm has a heading in the runbook, and below it what it means, where to look, what to do, and what it is not.
 fn runbook(template: &Template) -> Vec<String> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("a file");
+    let readme =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/README.md")).expect("a file");
     let told: BTreeMap<&str, Vec<&str>> = readme
         .split("\n#### ")
         .skip(1)
