@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, Timestamp};
-use shared::sync::{Snapshot, Touched, further_copy_id};
+use shared::sync::{Snapshot, Touched, resolution_copy_id};
 
 use crate::fixtures::{conflict, content, device, key, query, second, settled, text};
 use crate::line::Line;
@@ -265,7 +265,7 @@ pub(crate) async fn a_conflict_is_loaded_with_what_settling_it_touches(place: Sy
     let plan = line
         .write(|draft| {
             let draft = draft.put(&item, content(&item, "item")).put(&copy, content(&copy, "copy"));
-            let further = query(further_copy_id(&ConflictId::trusted("c")).as_str());
+            let further = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
             let draft = draft.put(&further, content(&further, "what the next copy would replace"));
             let draft = draft.put(&query("b"), content(&query("b"), "no part of it"));
             draft.conflict(settled(conflict("c", &item), second(9))).by("").receipt("request", &item, Some("c"))
@@ -273,7 +273,7 @@ pub(crate) async fn a_conflict_is_loaded_with_what_settling_it_touches(place: Sy
         .await;
     let (read, snapshot) = load_conflict(&line, "c", "request").await.expect("it is there");
     assert_eq!(read, plan.conflicts[0]);
-    let further = query(further_copy_id(&ConflictId::trusted("c")).as_str());
+    let further = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
     assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy, &further]));
     assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts);
     assert_eq!(snapshot.head().time, plan.new_head);

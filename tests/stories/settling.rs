@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use shared::models::ConflictId;
+use shared::sync::resolution_copy_id;
 use tests::{Call, Device, Person, Service, fields, ids, saved_query, write};
 
 use crate::conflicts::{saves, text, two_devices};
@@ -62,6 +64,22 @@ async fn both_versions_are_kept_on_request() {
     assert_eq!(text(&laptop).unwrap(), "select 'laptop'");
     let copy = laptop.sees("saved_query", resolved["copy_id"].as_str().unwrap()).unwrap();
     assert_eq!(copy["query"], "select 'phone'");
+}
+
+/// A device may know a copy of which a server that was restored from a backup knows nothing.
+#[tokio::test]
+async fn a_copy_takes_no_other_items_place() {
+    let service = Service::start().await;
+    let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
+    let id = resolution_copy_id(&ConflictId::trusted(conflict["id"].as_str().unwrap()));
+    laptop.writes("saved_query", id.as_str(), saved_query("mine", "select 'mine'"), service.clock.now());
+    laptop.uploads().await;
+    let keep_both = json!({ "strategy": "keep_both" });
+    let settled = ada.settles(&conflict, &keep_both).await.expect(200);
+    assert_eq!(settled["item"]["query"], "select 'phone'");
+    assert_ne!(settled["item"]["id"], id.as_str());
+    assert_eq!(ada.reads(id.as_str()).await.unwrap(), "select 'mine'");
+    assert_eq!(ada.settles(&conflict, &keep_both).await.expect(200), settled, "a repeat makes no other copy");
 }
 
 #[tokio::test]

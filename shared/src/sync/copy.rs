@@ -23,11 +23,17 @@ pub(super) fn copy_id(key: &ItemKey, device: &DeviceId, base: SyncVersion) -> It
     ItemId::trusted(derived(&["copy", key.item_type.name(), key.id.as_str(), device.as_str(), &base]))
 }
 
-/// The id of the copy that resolving a conflict makes, and of a further one of its branch, for when that of the branch is
-/// taken by what others have made of it since. It follows from the conflict's id alone, so that the batch which loads the
-/// conflict loads this item, too.
-pub fn further_copy_id(conflict: &ConflictId) -> ItemId {
+/// The id of the copy that resolving a conflict makes. It follows from the conflict's id alone, so that the batch which
+/// loads the conflict loads this item, too.
+pub fn resolution_copy_id(conflict: &ConflictId) -> ItemId {
     ItemId::trusted(derived(&["further copy", conflict.as_str()]))
+}
+
+/// The id of a copy where the one that follows from the branch, or from the conflict, is taken: by what others have made of
+/// that copy since, or by the upload of a device that knew a copy which a restored server has forgotten. No earlier copy
+/// can have it, because `at`, the time of the write, only grows.
+pub(super) fn dated_copy_id(conflict: &ConflictId, at: Timestamp) -> ItemId {
+    ItemId::trusted(derived(&["dated copy", conflict.as_str(), &at.to_string()]))
 }
 
 /// `content` under the name of a copy: `name (conflicted copy, DEVICE, DATE)`, where the name gives way if the whole

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::branch::renews;
-use super::copy::{conflict_id, copy_id, copy_of, further_copy_id};
+use super::copy::{conflict_id, copy_id, copy_of, dated_copy_id};
 use super::plan::Outcome;
 use super::snapshot::burial_id;
 use super::{
@@ -321,7 +321,7 @@ impl<'a> Ledger<'a> {
         let id = copy_before.unwrap_or_else(|| {
             let id = copy_id(&change.key, &self.upload.device, change.base);
             let taken = self.data.items.contains_key(&beside(&change.key, &id));
-            if taken { further_copy_id(conflict) } else { id }
+            if taken { dated_copy_id(conflict, at) } else { id }
         });
         let content = Arc::new(copy_of(content, &self.upload.device, self.now));
         let edit = Edit::Put { content, created_at: *created_at, expects_item: false };

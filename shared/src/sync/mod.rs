@@ -25,7 +25,7 @@ mod snapshot;
 
 pub use append::Append;
 pub use checksum::{canonical_hash, matches_checksum};
-pub use copy::further_copy_id;
+pub use copy::resolution_copy_id;
 pub use decide::decide;
 pub use intake::{Refusal, intake, intake_data};
 pub use page::{Answer, Walk, next_walk, verdict};

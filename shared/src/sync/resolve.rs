@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use super::copy::{copy_of, further_copy_id};
+use super::copy::{copy_of, dated_copy_id, resolution_copy_id};
 use super::decide::{beside, successor};
 use super::{Plan, Receipt, Snapshot, next_time};
 use crate::models::{
-    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemKey, ItemVersion, Settlement, Stored, Strategy,
-    Timestamp, Winner,
+    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemVersion, Settlement, Stored,
+    Strategy, Timestamp, Winner,
 };
 
 /// What a user wants done about a conflict.
@@ -144,7 +144,7 @@ fn settle(mut conflict: Conflict, snapshot: &Snapshot, request: &Request, now: T
         (Choice::Merged(content), _) => (put(Arc::clone(content), &conflict.remote), None),
         (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
         (_, Some(_)) => (as_edit(&conflict.remote), None),
-        (_, None) => (as_copy(&conflict.local, now), Some(further_copy_id(&conflict.id))),
+        (_, None) => (as_copy(&conflict.local, now), Some(new_copy_id(snapshot, &conflict, at))),
     };
     let target = copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
     let before = snapshot.items.get(&target);
@@ -169,6 +169,12 @@ fn settle(mut conflict: Conflict, snapshot: &Snapshot, request: &Request, now: T
     let item = written.clone().map(|written| (target.clone(), written));
     let plan = plan(snapshot, at, item, conflict, Some(receipt));
     Resolution::Settled(Box::new(plan), Resolved { settlement, key: target, stored: written })
+}
+
+fn new_copy_id(snapshot: &Snapshot, conflict: &Conflict, at: Timestamp) -> ItemId {
+    let id = resolution_copy_id(&conflict.id);
+    let is_taken = snapshot.items.contains_key(&beside(&conflict.key, &id));
+    if is_taken { dated_copy_id(&conflict.id, at) } else { id }
 }
 
 /// Which version the choice makes the item; `None` where both are kept. A deletion cannot be kept as a copy.

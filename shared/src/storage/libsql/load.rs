@@ -5,7 +5,7 @@ use super::items::{self, columns};
 use super::{Columns, Done, LibsqlSync, MOST_ANSWER_BYTES, Row, Statement, Value, conflicts};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
-use crate::sync::{Head, Receipt, Records, Snapshot, Touched, Walk, further_copy_id};
+use crate::sync::{Head, Receipt, Records, Snapshot, Touched, Walk, resolution_copy_id};
 
 pub(super) const HEAD: &str =
     "SELECT head, purged_through, purged_version, closed_at FROM sync_heads WHERE user_id = ?1";
@@ -216,7 +216,7 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
         statements.push(Statement::new(COPIED_SAVED_QUERIES, by_branch));
     }
     if let Some(id) = &touched.conflict {
-        let with_copy = [user.into(), id.as_str().into(), further_copy_id(id).as_str().into()];
+        let with_copy = [user.into(), id.as_str().into(), resolution_copy_id(id).as_str().into()];
         parts.extend([Part::MetConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
         statements.push(Statement::new(CONFLICT, [user.into(), id.as_str().into()]));
         statements.push(Statement::new(CONNECTIONS_OF_CONFLICT, with_copy.clone()));

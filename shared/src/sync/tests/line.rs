@@ -8,7 +8,7 @@ use crate::models::{
     Strategy, SyncVersion, Timestamp,
 };
 use crate::sync::plan::Outcome;
-use crate::sync::{ChangeResult, Head, Plan, Receipt, Records, Snapshot, Touched, Upload, decide, further_copy_id};
+use crate::sync::{ChangeResult, Head, Plan, Receipt, Records, Snapshot, Touched, Upload, decide, resolution_copy_id};
 
 /// Everything of one user.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -88,7 +88,7 @@ impl Line {
 /// The item of `conflict`, and the copies that it made or may make.
 fn items_of(conflict: &Conflict) -> Vec<ItemKey> {
     let made = conflict.settled.as_ref().and_then(|settled| settled.copy_id.clone());
-    let ids = made.into_iter().chain([conflict.key.id.clone(), further_copy_id(&conflict.id)]);
+    let ids = made.into_iter().chain([conflict.key.id.clone(), resolution_copy_id(&conflict.id)]);
     ids.map(|id| ItemKey { item_type: conflict.key.item_type, id }).collect()
 }
 
