@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Applied, Call, Change, Conflict, Model, Request, Response, linearize};
+use model::{Applied, Call, Change, Conflict, Key, Model, PageItem, Request, Response, linearize};
 use shared::models::{ItemType, Winner};
 
 /// Checks the calls of one run: none is answered by a 5xx, some sequential history explains all of them, and every accepted
@@ -24,8 +24,8 @@ pub(crate) fn check(start: Model, calls: &[Call]) -> Result<(), String> {
 struct Edit<'a> {
     device: &'a str,
     change: &'a Change,
-    /// Its version, where it became the item.
-    version: Option<i64>,
+    /// The items that it became, by itself or by resolving a conflict, and their versions then.
+    versions: Vec<(&'a Key, i64)>,
     /// When its call returned.
     returned: u64,
 }
@@ -76,7 +76,9 @@ fn accepted_edits(calls: &[Call]) -> Vec<Edit<'_>> {
             };
             let is_first = seen.insert((&upload.device, &change.id));
             if is_first && change.key.item_type != ItemType::QueryHistory {
-                edits.push(Edit { device: &upload.device, change, version, returned: call.returned });
+                let by_itself = version.map(|version| (&change.key, version));
+                let versions = by_itself.into_iter().chain(by_resolving(change, calls)).collect();
+                edits.push(Edit { device: &upload.device, change, versions, returned: call.returned });
             }
         }
     }
@@ -89,13 +91,27 @@ fn won(conflict: &Conflict) -> Option<i64> {
     (settled.winner == Some(Winner::Local)).then_some(conflict.remote.version + 1)
 }
 
+/// The items that `change` became because a conflict was resolved in its favour. Every edit has a text of its own.
+fn by_resolving<'a>(change: &Change, calls: &'a [Call]) -> impl Iterator<Item = (&'a Key, i64)> {
+    let resolved = calls.iter().filter_map(|call| match &call.response {
+        Response::Resolved { item, .. } => item.as_ref(),
+        _ => None,
+    });
+    let is_it = |item: &&PageItem| {
+        let texts = (&item.content, change.edit.content());
+        matches!(texts, (Some(item), Some(edit)) if item.text == edit.text)
+    };
+    resolved.filter(is_it).map(|item| (&item.key, item.version))
+}
+
 /// Whether `edit` was replaced by its own device, or by one that had seen it.
 fn is_replaced(edit: &Edit<'_>, edits: &[Edit<'_>]) -> bool {
     edits.iter().any(|other| {
         let is_same = other.change.id == edit.change.id;
-        let is_own = other.device == edit.device && other.returned >= edit.returned;
-        let had_seen_it = edit.version.is_some_and(|version| other.change.base >= version);
-        other.change.key == edit.change.key && !is_same && (is_own || had_seen_it)
+        let is_own =
+            other.device == edit.device && other.returned >= edit.returned && other.change.key == edit.change.key;
+        let had_seen_it = |(key, version): &(&Key, i64)| other.change.key == **key && other.change.base >= *version;
+        !is_same && (is_own || edit.versions.iter().any(had_seen_it))
     })
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn delete(
 }
 
 impl Auth {
-    /// Begins the deletion of `user`'s account for whoever knows its password. Where it has begun already, because an
+    /// Begins the deletion of `user`'s account for a caller who knows its password. Where it has begun already, because an
     /// earlier request was interrupted or another one is under way, there is no password any more, and nothing to begin.
     async fn begin_deletion(&self, user: UserId, password: &str) -> Result<(), ApiError> {
         for _ in 0..PASSWORD_ATTEMPTS {

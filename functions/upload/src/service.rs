@@ -53,7 +53,7 @@ impl Uploads {
         let user = caller.user;
         let now = self.clock.now();
         if let Some(append) = Append::by(upload, now) {
-            // It needs no turn itself, but moves the head under whoever has it.
+            // It needs no turn itself, but moves the head under the request whose turn it is.
             let _turn = self.queues.turn(user).await;
             let head = self.store.append(user, &append, version, now).await?;
             return Ok(Append::decision(upload, head));
