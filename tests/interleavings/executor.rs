@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 /// Time after which a released request counts as blocked by a lock that another actor holds.
-const BLOCKED_AFTER: Duration = Duration::from_millis(500);
+const BLOCKED_AFTER: Duration = Duration::from_secs(2);
 /// Time after which a run counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 

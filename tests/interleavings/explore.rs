@@ -217,7 +217,11 @@ fn commute(one: &Point, other: &Point) -> bool {
 
 impl Chooser for Path {
     fn choose(&mut self, waiting: &[Point]) -> usize {
-        let fresh: Vec<usize> = (0..waiting.len()).filter(|place| !self.repeats(&waiting[*place])).collect();
+        let mut fresh: Vec<usize> = (0..waiting.len()).filter(|place| !self.repeats(&waiting[*place])).collect();
+        if fresh.is_empty() {
+            // The actor that went last is blocked, or so slow that it seems to be.
+            fresh = (0..waiting.len()).collect();
+        }
         let actors: Vec<usize> = fresh.iter().map(|place| waiting[*place].actor).collect();
         if self.depth == self.steps.len() {
             let place = self.rng.as_mut().map_or(0, |rng| rng.usize(..actors.len()));
