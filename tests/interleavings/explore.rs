@@ -121,7 +121,7 @@ async fn once(world: &Rc<World>, encounter: &Encounter, path: &mut Path) -> Resu
 }
 
 /// Looks at everything that a client can see.
-async fn observe(scene: &Scene, account_too: bool) {
+pub(crate) async fn observe(scene: &Scene, account_too: bool) {
     let run = &scene.run;
     let token = run.session().await.access;
     run.call(Request::ListConflicts { token: token.clone() }).await;

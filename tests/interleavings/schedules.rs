@@ -5,10 +5,11 @@ use std::fmt;
 use std::rc::Rc;
 
 use fastrand::Rng;
-use model::{Call, Request};
+use model::Call;
 
 use crate::clients::Client;
 use crate::executor::{Actor, Chooser, Point, run};
+use crate::explore::observe;
 use crate::oracle;
 use crate::scenes::{Scene, Start};
 use crate::world::World;
@@ -106,11 +107,7 @@ impl Schedule {
         }
         let mut choices = Choices(self.rng(99, 1));
         let trace = run(actors, &mut choices, |actor| scene.run.released(actor)).await;
-        let token = scene.run.session().await.access;
-        scene.run.call(Request::ListConflicts { token: token.clone() }).await;
-        let device = "observer".to_owned();
-        scene.run.call(Request::Download { token: token.clone(), device, since: None, limit: 1_000 }).await;
-        scene.run.call(Request::Status { token }).await;
+        observe(&scene, false).await;
         let (start, calls) = scene.run.history();
         scene.run.clear().await;
         oracle::check(start, &calls)

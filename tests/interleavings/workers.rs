@@ -12,7 +12,7 @@ use crate::world::World;
 /// Makes a world.
 pub(crate) type MakeWorld<'a> = &'a (dyn Fn() -> LocalBoxFuture<'static, World> + Sync);
 
-/// Does `work` for each of `tasks` in worlds made by `make`, two at a time; the results in order. `work` is told of a
+/// Does `work` for each of `tasks` in worlds made by `make`, one on each processor; the results in order. `work` is told of a
 /// task's place.
 pub(crate) fn for_each<T: Sync, R: Send>(
     make: MakeWorld<'_>,

@@ -1,9 +1,9 @@
 //! Several devices of one account live through a random schedule, and nothing is lost.
 //!
 //! A schedule is drawn from its seed: offline edits and deletions, answers that are lost, repeats, clocks a day off,
-//! all strategies; uploads, resolutions and purges one after the other and at once. At its end all devices hold the same, and every
-//! edit that nobody knowingly replaced is still there, as the item, as a copy or in a conflict. Some accounts are then
-//! deleted while their devices upload.
+//! all strategies; uploads, resolutions and purges one after the other and at once. At its end all devices hold the same,
+//! and every edit that nobody knowingly replaced is still there, as the item, as a copy or in a conflict. Some accounts are
+//! then deleted while their devices upload.
 //!
 //! `SIMULATION_SCHEDULES` says how many schedules are run (1,000 by default), `SIMULATION_SEED` runs a single one.
 

@@ -154,6 +154,7 @@ async fn a_choice_that_says_too_little_or_too_much_is_refused() {
         (json!({ "strategy": "user_choice", "chosen_version": "mine" }), "chosen_version"),
         (both, "merged_data"),
         (json!({ "strategy": 7 }), "strategy"),
+        (json!({ "strategy": "keep_both", "chosen_version": "mine" }), "chosen_version"),
         (json!({ "strategy": "user_choice", "chosen_version": 1 }), "chosen_version"),
         (json!({ "strategy": "user_choice", "chosen_version": { "local": null } }), "chosen_version"),
         (json!({ "strategy": "user_choice", "chosen_version": "local", "revision": "1" }), "revision"),

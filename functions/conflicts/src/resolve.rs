@@ -10,7 +10,7 @@ use shared::http::{
 };
 use shared::models::{
     ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Stored, Strategy, Timestamp, Winner,
-    optional_whole_number,
+    optional_by_name, optional_whole_number,
 };
 use shared::sync::{Choice, Refusal, RejectionCode, Request, Resolution, Resolved, canonical_hash, intake_data};
 use shared::telemetry::SecurityEvent;
@@ -24,8 +24,8 @@ pub(crate) struct ResolveRequest {
     /// `last_write_wins`, `keep_both` or `user_choice`.
     strategy: String,
     /// For `user_choice`: which version.
-    #[serde(default)]
-    chosen_version: Option<String>,
+    #[serde(default, deserialize_with = "optional_by_name")]
+    chosen_version: Option<ChosenVersion>,
     /// For `user_choice`, instead: what the user made of both, whole.
     #[serde(default)]
     merged_data: Option<Value>,
@@ -83,7 +83,7 @@ enum UserChoice {
 }
 
 /// One of the two versions in conflict.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ChosenVersion {
     /// What the uploading device sent.
@@ -168,12 +168,9 @@ impl ResolveRequest {
     fn check(&self) -> Result<(), ApiError> {
         let strategy = Strategy::named(&self.strategy)
             .ok_or_else(|| invalid_field("strategy", "must be last_write_wins, keep_both or user_choice"))?;
-        match (strategy, self.chosen_version.as_deref(), &self.merged_data) {
+        match (strategy, &self.chosen_version, &self.merged_data) {
             (Strategy::UserChoice, None, None) => {
                 Err(invalid_field("chosen_version", "must be local or remote, or merged_data be given"))
-            }
-            (Strategy::UserChoice, Some(chosen), None) if chosen != "local" && chosen != "remote" => {
-                Err(invalid_field("chosen_version", "must be local or remote"))
             }
             (Strategy::UserChoice, Some(_), Some(_)) => {
                 Err(invalid_field("merged_data", "must be left out where chosen_version is given"))
@@ -189,10 +186,10 @@ impl ResolveRequest {
     }
 
     fn choice(&self, conflict: &Conflict) -> Result<Choice, ApiError> {
-        Ok(match (Strategy::named(&self.strategy), self.chosen_version.as_deref(), &self.merged_data) {
+        Ok(match (Strategy::named(&self.strategy), self.chosen_version, &self.merged_data) {
             (Some(Strategy::LastWriteWins), ..) => Choice::LastWriteWins,
             (Some(Strategy::KeepBoth), ..) => Choice::KeepBoth,
-            (_, Some("local"), _) => Choice::Local,
+            (_, Some(ChosenVersion::Local), _) => Choice::Local,
             (_, _, Some(data)) => {
                 let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(refused)?;
                 Choice::Merged(Arc::new(merged))

@@ -53,14 +53,20 @@ impl Conflicts {
         let no_such_conflict = || ApiError::not_found("conflict");
         let _turn = self.queues.turn(user).await;
         let mut rounds = Rounds::new(&*self.random);
-        let mut seen = None;
+        let mut complete = None;
         loop {
             let snapshot = self.store.load(user, &touched).await?;
             let conflict = snapshot.conflicts.get(id).ok_or_else(no_such_conflict)?;
-            let mut request = request(conflict)?;
-            request.revision = request.revision.or(Some(*seen.get_or_insert(conflict.revision())));
+            let request = match &mut complete {
+                Some(request) => request,
+                none => {
+                    let request = request(conflict)?;
+                    let revision = request.revision.or(Some(conflict.revision()));
+                    none.insert(Request { revision, ..request })
+                }
+            };
             let now = self.clock.now();
-            let resolution = deciding(1, || resolve(&snapshot, id, &request, now)).ok_or_else(no_such_conflict)?;
+            let resolution = deciding(1, || resolve(&snapshot, id, request, now)).ok_or_else(no_such_conflict)?;
             let is_done = match &resolution {
                 Resolution::Settled(plan, _) | Resolution::Outdated(Some(plan), _) => {
                     self.store.commit(user, plan, "", now).await? == Commit::Applied

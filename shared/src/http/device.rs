@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::header;
 use http::request::Parts;
 
-use super::{ApiError, invalid_field};
+use super::ApiError;
 use crate::models::{DeviceId, FieldError, limits};
 use crate::sync::credentials;
 use crate::telemetry::SecurityEvent;
@@ -46,10 +46,11 @@ impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
             Some(text.chars().take(limits::DEVICE_CHARS).collect::<String>())
         };
         if let Some(version) = header(VERSION_HEADER) {
-            refuse_credential(VERSION_HEADER, &version).map_err(|error| invalid_field(&error.field, error.message))?;
+            refuse_credential(VERSION_HEADER, &version).map_err(|error| ApiError::invalid(vec![error]))?;
             return Ok(Self(version));
         }
-        let agent = header(header::USER_AGENT.as_str()).filter(|agent| refuse_credential("", agent).is_ok());
+        let agent =
+            header(header::USER_AGENT.as_str()).filter(|agent| credentials::find(&agent.as_str().into()).is_none());
         Ok(Self(agent.unwrap_or_default()))
     }
 }

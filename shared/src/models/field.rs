@@ -64,6 +64,17 @@ pub(crate) fn by_name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
     T::deserialize(name.into_deserializer())
 }
 
+/// The same, or nothing.
+///
+/// # Errors
+/// When it is no string, or not the name of a value.
+pub fn optional_by_name<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let name = Option::<String>::deserialize(deserializer)?;
+    name.map(|name| T::deserialize(name.into_deserializer())).transpose()
+}
+
 /// Reads a whole number, however it is written, or nothing.
 ///
 /// # Errors

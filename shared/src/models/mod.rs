@@ -22,7 +22,7 @@ pub use change::{Action, Change, ChangeHead, Edit};
 pub use conflict::{Conflict, ConflictRecord, ItemVersion, Settlement, Strategy, VersionRecord, Winner};
 pub use connection::{Connection, DatabaseType};
 pub use device::Device;
-pub use field::{FieldError, optional_whole_number};
+pub use field::{FieldError, optional_by_name, optional_whole_number};
 pub use ids::{ChangeId, ConflictId, DeviceId, ItemId, SessionId, SyncVersion, UserId};
 pub use item::{Content, Item, ItemKey, ItemRecord, ItemType, Stored};
 pub use query_history::QueryHistory;

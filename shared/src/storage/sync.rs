@@ -15,11 +15,12 @@ pub enum Commit {
 
 /// The user's line of changes.
 ///
-/// **Law.** What [`load`](Self::load) returns is the state at one moment, and the only thing that a decision may be made from. [`commit`](Self::commit) writes all of a plan
-/// or none of it, and only while the head is the one the plan was made for; so of two plans made for the same head one
-/// at most is written. [`append`](Self::append) writes all it adds or none, whatever the head. What was written survives a
-/// crash of the process at any later moment. For an account that is being deleted `load` and `append` fail with
-/// [`StoreError::Closed`](super::StoreError::Closed), and `commit` finds the head moved.
+/// **Law.** What [`load`](Self::load) returns is the state at one moment, and the only thing that a decision may be made
+/// from. [`commit`](Self::commit) writes all of a plan or none of it, and only while the head is the one the plan was made
+/// for; so of two plans made for the same head one at most is written. [`append`](Self::append) writes all it adds or none,
+/// whatever the head. What was written survives a crash of the process at any later moment. For an account that is being
+/// deleted `load` and `append` fail with [`StoreError::Closed`](super::StoreError::Closed), and `commit` finds the head
+/// moved.
 #[async_trait]
 pub trait SyncStore: Send + Sync {
     /// The part of the user's data that an upload, or the resolution of a conflict, touches.

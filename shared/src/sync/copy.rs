@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use crate::models::{ChangeId, ConflictId, Content, DeviceId, ItemId, ItemKey, SyncVersion, Timestamp, limits};
+use crate::models::{ChangeId, ConflictId, Content, DeviceId, ItemId, ItemKey, Stored, SyncVersion, Timestamp, limits};
 
 /// The namespace of the ids made here (UUID version 5, RFC 9562 §5.5): an arbitrary, fixed value.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7c1f_3a52_9d0e_4b86_a7f4_52d1_c08b_6e93);
@@ -29,11 +31,25 @@ pub fn resolution_copy_id(conflict: &ConflictId) -> ItemId {
     ItemId::trusted(derived(&["further copy", conflict.as_str()]))
 }
 
-/// The id of a copy where the one that follows from the branch, or from the conflict, is taken: by what others have made of
-/// that copy since, or by the upload of a device that knew a copy which a restored server has forgotten. No earlier copy
-/// can have it, because `at`, the time of the write, only grows.
-pub(super) fn dated_copy_id(conflict: &ConflictId, at: Timestamp) -> ItemId {
-    ItemId::trusted(derived(&["dated copy", conflict.as_str(), &at.to_string()]))
+/// The place for a new copy of the item `key`: `id`, which follows from the branch or from the conflict, unless it is taken,
+/// by what others have made of that copy since, or by the upload of a device that knew a copy which a restored server has
+/// forgotten. Then one that no earlier copy can have, because `at`, the time of the write, only grows.
+pub(super) fn free_for_copy(
+    items: &BTreeMap<ItemKey, Stored>,
+    key: &ItemKey,
+    id: ItemId,
+    conflict: &ConflictId,
+    at: Timestamp,
+) -> ItemId {
+    if items.contains_key(&beside(key, &id)) {
+        return ItemId::trusted(derived(&["dated copy", conflict.as_str(), &at.to_string()]));
+    }
+    id
+}
+
+/// The item `id` of the same kind as `key`.
+pub(super) fn beside(key: &ItemKey, id: &ItemId) -> ItemKey {
+    ItemKey { item_type: key.item_type, id: id.clone() }
 }
 
 /// `content` under the name of a copy: `name (conflicted copy, DEVICE, DATE)`, where the name gives way if the whole

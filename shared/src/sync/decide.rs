@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::branch::renews;
-use super::copy::{conflict_id, copy_id, copy_of, dated_copy_id};
+use super::copy::{beside, conflict_id, copy_id, copy_of, free_for_copy};
 use super::plan::Outcome;
 use super::snapshot::burial_id;
 use super::{
@@ -320,8 +320,7 @@ impl<'a> Ledger<'a> {
         };
         let id = copy_before.unwrap_or_else(|| {
             let id = copy_id(&change.key, &self.upload.device, change.base);
-            let taken = self.data.items.contains_key(&beside(&change.key, &id));
-            if taken { dated_copy_id(conflict, at) } else { id }
+            free_for_copy(&self.data.items, &change.key, id, conflict, at)
         });
         let content = Arc::new(copy_of(content, &self.upload.device, self.now));
         let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
@@ -355,11 +354,6 @@ fn result(index: usize, taken: Taken<'_>, conflicts: &BTreeMap<ConflictId, Confl
         }
         Outcome::Rejected(code, error) => ChangeResult::Rejected(Box::new(Rejection::late(index, change, code, error))),
     }
-}
-
-/// The item `id` of the same kind as `key`.
-pub(super) fn beside(key: &ItemKey, id: &ItemId) -> ItemKey {
-    ItemKey { item_type: key.item_type, id: id.clone() }
 }
 
 /// What is stored after `edit` of what was `before`; `forgotten` is the version that nothing new may start below.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::copy::{copy_of, dated_copy_id, resolution_copy_id};
-use super::decide::{beside, successor};
+use super::copy::{beside, copy_of, free_for_copy, resolution_copy_id};
+use super::decide::successor;
 use super::{Plan, Receipt, Snapshot, next_time};
 use crate::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemVersion, Settlement, Stored,
@@ -75,7 +75,7 @@ pub fn resolve(snapshot: &Snapshot, id: &ConflictId, request: &Request, now: Tim
     let conflict = snapshot.conflicts.get(id)?;
     Some(match &conflict.settled {
         Some(settled) if is_repeat(snapshot, settled, request) => {
-            let key = settled.copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
+            let key = target(&conflict.key, settled.copy_id.as_ref());
             let stored = snapshot.items.get(&key).cloned();
             Resolution::Already(Resolved { settlement: settled.clone(), key, stored })
         }
@@ -146,7 +146,7 @@ fn settle(mut conflict: Conflict, snapshot: &Snapshot, request: &Request, now: T
         (_, Some(_)) => (as_edit(&conflict.remote), None),
         (_, None) => (as_copy(&conflict.local, now), Some(new_copy_id(snapshot, &conflict, at))),
     };
-    let target = copy_id.as_ref().map_or_else(|| conflict.key.clone(), |id| beside(&conflict.key, id));
+    let target = target(&conflict.key, copy_id.as_ref());
     let before = snapshot.items.get(&target);
     // Deciding is itself the latest edit, so that no older one wins against it later. Where there is nothing, and
     // nothing is what was chosen, there is nothing to write.
@@ -172,9 +172,12 @@ fn settle(mut conflict: Conflict, snapshot: &Snapshot, request: &Request, now: T
 }
 
 fn new_copy_id(snapshot: &Snapshot, conflict: &Conflict, at: Timestamp) -> ItemId {
-    let id = resolution_copy_id(&conflict.id);
-    let is_taken = snapshot.items.contains_key(&beside(&conflict.key, &id));
-    if is_taken { dated_copy_id(&conflict.id, at) } else { id }
+    free_for_copy(&snapshot.items, &conflict.key, resolution_copy_id(&conflict.id), &conflict.id, at)
+}
+
+/// What a resolution writes: the item `key`, or the copy beside it where one was made.
+fn target(key: &ItemKey, copy_id: Option<&ItemId>) -> ItemKey {
+    copy_id.map_or_else(|| key.clone(), |id| beside(key, id))
 }
 
 /// Which version the choice makes the item; `None` where both are kept. A deletion cannot be kept as a copy.

@@ -1,9 +1,9 @@
 //! Accounts in PostgreSQL.
 //!
 //! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
-//! how to renew it. Every method is one transaction, and nearly every one a single statement (behind a pooler
-//! in an explicit transaction). Whatever touches a user's tokens or mails for more than to add one locks the user first, or
-//! waits for nobody (`SKIP LOCKED`). There is no session state.
+//! how to renew it. Every method is one transaction, and nearly every one a single statement (behind a pooler in an explicit
+//! transaction). Whatever touches a user's tokens or mails for more than to add one locks the user first, or waits for
+//! nobody (`SKIP LOCKED`). There is no session state.
 
 mod accounts;
 mod deletions;
