@@ -129,6 +129,15 @@ pub(crate) fn query(id: &str, version: i64) -> Value {
         "data": tests::saved_query(id, &format!("select {version}")) })
 }
 
+/// The phone edits the first version of the saved query `id`, of which there is a second; the id of the conflict.
+pub(crate) async fn conflict_of_the_phone(behind: &Behind, id: &str) -> String {
+    let mut stale = query(id, 2);
+    (stale["id"], stale["data"]["query"]) = (json!("another"), json!("select 'phone'"));
+    let phone = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": [stale] });
+    let answer = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
+    answer["conflicts"][0]["id"].as_str().expect("a conflict").to_owned()
+}
+
 /// A change that appends the entry `id` to the history.
 pub(crate) fn entry(id: &str) -> Value {
     json!({ "item_type": "query_history", "item_id": id, "action": "create", "updated_at": "2026-01-01T00:00:00Z",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Call, Fault};
 
-use crate::behind::{Behind, download, entry, is_out, login, query, upload};
+use crate::behind::{Behind, conflict_of_the_phone, download, entry, is_out, login, query, upload};
 
 /// What ada has: the saved queries and the entries of the history, by id, with version and text.
 async fn everything(behind: &Behind) -> Value {
@@ -56,15 +56,6 @@ async fn what_was_refused_may_have_happened_and_is_answered_alike_when_it_is_rep
     assert_eq!(status["devices"][0]["total_synced"], 3, "nothing is counted twice: {status}");
 }
 
-/// The phone edits the first version of `q`, of which there is a second; the id of the conflict.
-async fn conflict_of_the_phone(behind: &Behind) -> String {
-    let mut stale = query("q", 2);
-    (stale["id"], stale["data"]["query"]) = (json!("another"), json!("select 'phone'"));
-    let phone = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": [stale] });
-    let answer = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
-    answer["conflicts"][0]["id"].as_str().expect("a conflict").to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_settled_conflict_stays_settled_once() {
     let behind = Behind::start().await;
@@ -74,7 +65,7 @@ async fn a_settled_conflict_stays_settled_once() {
     let met = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
     // The same data is no conflict: it has to be another edit.
     assert_eq!(met["conflicts"], json!([]));
-    let id = conflict_of_the_phone(&behind).await;
+    let id = conflict_of_the_phone(&behind, "q").await;
     let settle = Call::post(
         format!("/api/sync/conflicts/{id}/resolve"),
         &json!({ "strategy": "user_choice", "chosen_version": "local" }),
@@ -99,7 +90,7 @@ async fn a_renewal_whose_answer_is_lost_resolves_nothing() {
     let behind = Behind::start().await;
     behind.send(upload(&[query("q", 1)])).await.expect(200);
     behind.send(upload(&[query("q", 2)])).await.expect(200);
-    let id = conflict_of_the_phone(&behind).await;
+    let id = conflict_of_the_phone(&behind, "q").await;
     behind.send(upload(&[query("q", 3)])).await.expect(200);
     let resolve = Call::post(
         format!("/api/sync/conflicts/{id}/resolve"),

@@ -7,7 +7,7 @@ use tests::{Call, Service};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::behind::{Behind, download, entry, query, upload};
+use crate::behind::{Behind, conflict_of_the_phone, download, entry, query, upload};
 
 /// The round trips of `call` to accounts, data and sessions.
 async fn trips(behind: &Behind, call: Call) -> [usize; 3] {
@@ -40,11 +40,7 @@ async fn each_call_asks_as_seldom_as_it_can() {
         assert_eq!(trips(&behind, call).await, wanted, "{what}");
     }
     behind.send(upload(&[query("one", 2)])).await.expect(200);
-    let mut stale = query("one", 2);
-    (stale["id"], stale["data"]["query"]) = (json!("stale"), json!("select 'phone'"));
-    let phone = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": [stale] });
-    let met = behind.send(Call::post("/api/sync/upload", &phone)).await.expect(200);
-    let path = format!("/api/sync/conflicts/{}/resolve", met["conflicts"][0]["id"].as_str().expect("a conflict"));
+    let path = format!("/api/sync/conflicts/{}/resolve", conflict_of_the_phone(&behind, "one").await);
     for (what, wanted) in [("resolving a conflict", [0, 2, 1]), ("the same again", [0, 1, 1])] {
         let keep_both = Call::post(path.as_str(), &json!({ "strategy": "keep_both" }));
         assert_eq!(trips(&behind, keep_both).await, wanted, "{what}");

@@ -51,15 +51,20 @@ pub(crate) struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:?} from {:?}:", self.encounter.operations, self.encounter.start)?;
-        for Point { actor, store, statement, .. } in &self.trace {
-            writeln!(f, "  {actor}: {store} {statement}")?;
-        }
-        writeln!(f, "{}", self.reason)?;
-        self.calls.iter().try_for_each(|call| {
-            writeln!(f, "  [{}, {}] {:?} -> {:?}", call.invoked, call.returned, call.request, call.response)
-        })
+        let Encounter { start, operations } = &self.encounter;
+        writeln!(f, "{operations:?} from {start:?}: {}", self.reason)?;
+        write_run(f, &self.trace, &self.calls)
     }
+}
+
+/// Writes the requests to the stores, and the calls that sent them.
+pub(crate) fn write_run(f: &mut fmt::Formatter<'_>, trace: &[Point], calls: &[Call]) -> fmt::Result {
+    for Point { actor, store, statement, .. } in trace {
+        writeln!(f, "  {actor}: {store} {statement}")?;
+    }
+    calls.iter().try_for_each(|call| {
+        writeln!(f, "  [{}, {}] {:?} -> {:?}", call.invoked, call.returned, call.request, call.response)
+    })
 }
 
 /// Which interleavings are tried.

@@ -9,7 +9,7 @@ use model::Call;
 
 use crate::clients::Client;
 use crate::executor::{Actor, Chooser, Point, run};
-use crate::explore::observe;
+use crate::explore::{observe, write_run};
 use crate::oracle;
 use crate::scenes::{Scene, Start};
 use crate::world::World;
@@ -39,12 +39,7 @@ impl fmt::Display for Failure {
         let Schedule { seed, actions } = &self.schedule;
         writeln!(f, "schedule {seed} fails; alone: SCHEDULE={seed} tests/run interleavings")?;
         writeln!(f, "the actions {actions:?} are enough: {}", self.reason)?;
-        for Point { actor, store, statement, .. } in &self.trace {
-            writeln!(f, "  {actor}: {store} {statement}")?;
-        }
-        self.calls.iter().try_for_each(|call| {
-            writeln!(f, "  [{}, {}] {:?} -> {:?}", call.invoked, call.returned, call.request, call.response)
-        })
+        write_run(f, &self.trace, &self.calls)
     }
 }
 
