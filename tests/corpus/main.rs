@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what whoever runs this wants to see")]
 
 use serde_json::{Value, json};
-use shared::sync::credentials::find;
+use secret_scan::find;
 
 /// The least share of each, of a hundred. A few of the older items of `seen.jsonl` are labelled against today's rule: that every PEM
 /// block is refused, and that `CHANGEME` is a password.

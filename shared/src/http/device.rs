@@ -6,7 +6,6 @@ use http::request::Parts;
 
 use super::ApiError;
 use crate::models::{DeviceId, FieldError, limits};
-use crate::sync::credentials;
 use crate::telemetry::SecurityEvent;
 
 const VERSION_HEADER: &str = "x-client-version";
@@ -50,13 +49,13 @@ impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
             return Ok(Self(version));
         }
         let agent =
-            header(header::USER_AGENT.as_str()).filter(|agent| credentials::find(&agent.as_str().into()).is_none());
+            header(header::USER_AGENT.as_str()).filter(|agent| secret_scan::find(&agent.as_str().into()).is_none());
         Ok(Self(agent.unwrap_or_default()))
     }
 }
 
 fn refuse_credential(field: &str, text: &str) -> Result<(), FieldError> {
-    let Some(found) = credentials::find(&text.into()) else { return Ok(()) };
+    let Some(found) = secret_scan::find(&text.into()) else { return Ok(()) };
     SecurityEvent::CredentialRefused.log();
     Err(FieldError::new(field, found.kind.to_string()))
 }

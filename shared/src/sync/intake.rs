@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::path::join;
-use super::{Rejection, RejectionCode, canonical_hash, credentials, matches_checksum};
+use super::{Rejection, RejectionCode, canonical_hash, matches_checksum};
 use crate::models::{
     Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, ItemId, ItemKey, ItemType, Timestamp, limits,
     whole,
@@ -36,7 +36,7 @@ pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, R
     if let Some(path) = find_nul(&data) {
         return Err(invalid(&join(field, &path), "must not hold a NUL character"));
     }
-    if let Some(found) = credentials::find(&data) {
+    if let Some(found) = secret_scan::find(&data) {
         let error = FieldError::new(join(field, &found.path), found.kind.to_string());
         return Err((RejectionCode::CredentialsPresent, vec![error]));
     }
@@ -74,7 +74,7 @@ fn read(fields: &mut Fields) -> Result<Change, Refusal> {
     if let Some(field) = nul_below(fields) {
         return Err(invalid(&field, "must not hold a NUL character"));
     }
-    if let Some(found) = credentials::find_below(fields) {
+    if let Some(found) = secret_scan::find_below(fields) {
         if !found.path.starts_with("data") {
             // It may stand in what would be told of the change.
             fields.clear();

@@ -14,7 +14,6 @@ mod append;
 mod branch;
 mod checksum;
 mod copy;
-pub mod credentials;
 mod decide;
 mod intake;
 mod page;

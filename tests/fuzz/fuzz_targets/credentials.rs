@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use shared::sync::credentials::find;
+use secret_scan::find;
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);

@@ -1,7 +1,6 @@
-//! Finds credentials in a change before it is stored.
+//! Finds credentials in JSON values.
 //!
-//! The rule of the service: credentials are never stored. A change that carries any is refused
-//! with the field named. What counts: passwords, SSH keys, private keys, passphrases and tokens
+//! What counts: passwords, SSH keys, private keys, passphrases and tokens
 //! in any field at any depth; metadata keys of that kind; URLs with a password in them; PEM
 //! blocks; and SQL statements that set a password. A query that only names such a column
 //! (`SELECT password FROM users`) is no credential.
@@ -55,12 +54,10 @@ use std::fmt;
 pub use names::Secret;
 use serde_json::{Map, Value};
 
-use super::path::join;
-
 /// What was found and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The place in the change, such as `data.metadata.api_key` or `data.tags[2]`.
+    /// Path of the value, such as `data.metadata.api_key` or `data.tags[2]`.
     pub path: String,
     /// Why the value there is taken for a credential.
     pub kind: Kind,
@@ -148,6 +145,12 @@ pub fn find(change: &Value) -> Option<Finding> {
 #[must_use]
 pub fn find_below(change: &Map<String, Value>) -> Option<Finding> {
     in_object(change, false).map(finding)
+}
+
+/// Joins two paths, either of which may be empty.
+fn join(parent: &str, child: &str) -> String {
+    let separator = if child.is_empty() || child.starts_with('[') { "" } else { "." };
+    format!("{parent}{separator}{child}")
 }
 
 fn finding((path, kind): (String, Kind)) -> Finding {
