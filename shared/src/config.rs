@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use crate::auth::{AccessTokens, Keys};
 use crate::http::Origins;
 use crate::models::Strategy;
-use crate::secret::{Secret, SecretSource};
+use crate::secret::{RotatingSecret, SecretSource};
 
 /// What a process is told when it starts.
 #[derive(Clone)]
@@ -16,17 +16,17 @@ pub struct Settings {
     /// `DATA_DIR`: the folder of the embedded stores. Default `./data`.
     pub data: PathBuf,
     /// `DATABASE_URL`: the accounts, `postgres://…`.
-    pub database_url: Option<Secret>,
+    pub database_url: Option<RotatingSecret>,
     /// `TURSO_DATABASE_URL`: the sync data, `libsql://…`, `https://…` or `http://…`; several are separated by commas.
     pub turso_urls: Vec<SecretString>,
     /// `TURSO_AUTH_TOKEN`: what opens them.
-    pub turso_token: Option<Secret>,
+    pub turso_token: Option<RotatingSecret>,
     /// `REDIS_URL`: sessions and token buckets, `redis://…` or `rediss://…`.
-    pub redis_url: Option<Secret>,
+    pub redis_url: Option<RotatingSecret>,
     /// `PUBLIC_URL`: where the links in mails lead to; never taken from a request. No `/` at its end. Only what sends
     /// mails needs it.
     pub public_url: Option<String>,
-    /// `PRODUCT_URL`: where mails say that SQL Studio lives. Default `https://sqlstudio.app`.
+    /// `PRODUCT_URL`: where mails say that SQL App lives. Default `https://sqlstudio.app`.
     pub product_url: String,
     /// `JWT_SECRET`: what access tokens are signed with; at least 32 bytes.
     pub jwt_secret: Option<SecretString>,
@@ -50,8 +50,8 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct ResendSettings {
     /// `RESEND_API_KEY`.
-    pub key: Secret,
-    /// `MAIL_FROM`: who the mails come from, as `SQL Studio <studio@example.com>`; Resend must know the domain.
+    pub key: RotatingSecret,
+    /// `MAIL_FROM`: who the mails come from, as `SQL App <app@example.com>`; Resend must know the domain.
     pub from: String,
     /// `RESEND_URL`: where Resend is. Default `https://api.resend.com`.
     pub url: String,
@@ -116,8 +116,8 @@ impl Settings {
         };
         let strategy = or("CONFLICT_STRATEGY", Strategy::LastWriteWins.name());
         let secret = |name: &'static str, value: SecretString| match &secrets {
-            Some(source) => Secret::from_source(value, source.clone(), name),
-            None => Secret::from(value),
+            Some(source) => RotatingSecret::from_source(value, source.clone(), name),
+            None => RotatingSecret::from(value),
         };
         let one = |name: &'static str, schemes: &[&str]| {
             let url = lookup(name).map(|url| checked_url(name, &url, schemes)).transpose()?;

@@ -43,15 +43,15 @@ const QUEUES: usize = 64;
 
 /// Lets the writes of one user within a process wait for each other rather than collide.
 #[derive(Clone)]
-pub struct UserQueues(Arc<[Mutex<()>; QUEUES]>);
+pub struct UserLocks(Arc<[Mutex<()>; QUEUES]>);
 
-impl Default for UserQueues {
+impl Default for UserLocks {
     fn default() -> Self {
         Self(Arc::new(std::array::from_fn(|_| Mutex::new(()))))
     }
 }
 
-impl UserQueues {
+impl UserLocks {
     /// Waits for the turn of `user`, which lasts until the guard is dropped.
     pub async fn turn(&self, user: UserId) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();

@@ -43,7 +43,7 @@ pub fn start(name: &'static str) {
 #[cfg(feature = "secrets")]
 pub async fn settings() -> Result<crate::config::Settings, String> {
     let settings = crate::config::Settings::load().await?;
-    telemetry::learn(&settings);
+    telemetry::configure(&settings);
     Ok(settings)
 }
 
@@ -62,7 +62,7 @@ pub async fn serve(router: Router) -> Result<(), Error> {
 /// # Errors
 /// When the runtime cannot be reached.
 pub async fn serve_then(router: Router, after: impl AsyncFn() + 'static) -> Result<(), Error> {
-    observe(Runtime::new(Adapter::from(router.layer(from_fn(note_gateway)))), after).await
+    run(Runtime::new(Adapter::from(router.layer(from_fn(record_gateway_context)))), after).await
 }
 
 /// Handles events by `handle` until the instance is taken away.
@@ -77,26 +77,26 @@ pub async fn handle<T: Serialize + 'static>(
         let handle = Rc::clone(&handle);
         async move { handle(event).await }
     });
-    observe(Runtime::new(service), async || {}).await
+    run(Runtime::new(service), async || {}).await
 }
 
-async fn observe<S>(runtime: Runtime<S>, after: impl AsyncFn() + 'static) -> Result<(), Error>
+async fn run<S>(runtime: Runtime<S>, after: impl AsyncFn() + 'static) -> Result<(), Error>
 where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     S::Future: 'static,
 {
     let after = Rc::new(after);
-    runtime.layer(layer_fn(|inner| Observed { inner, after: Rc::clone(&after) })).run().await
+    runtime.layer(layer_fn(|inner| InvocationService { inner, after: Rc::clone(&after) })).run().await
 }
 
 /// A runtime's service, whose call ends when its answer was posted, and what follows that: what the function does then, and
 /// handing over what was observed. The instance is frozen after that, perhaps for ever.
-struct Observed<S, A> {
+struct InvocationService<S, A> {
     inner: S,
     after: Rc<A>,
 }
 
-impl<S, A> Service<LambdaInvocation> for Observed<S, A>
+impl<S, A> Service<LambdaInvocation> for InvocationService<S, A>
 where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     S::Future: 'static,
@@ -151,7 +151,7 @@ fn span(invocation: &LambdaInvocation) -> Span {
 
 /// The client's address, and the request's id, are those that API Gateway knows. What it hands over it has inflated, though
 /// the header may still tell how it came.
-async fn note_gateway(mut request: Request, next: Next) -> Response {
+async fn record_gateway_context(mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(CONTENT_ENCODING);
     let context = request.extensions().get::<RequestContext>();
     if let Some(RequestContext::ApiGatewayV1(context)) = context.cloned() {

@@ -4,12 +4,12 @@
 //! [`storage`] know only these two; the backends know the traits; [`http`] ties requests to them. `tests/architecture`
 //! holds the first three in place.
 
+pub mod account_eraser;
 pub mod auth;
 pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod contention;
-pub mod deletion;
 pub mod http;
 #[cfg(feature = "lambda")]
 pub mod lambda;

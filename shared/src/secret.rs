@@ -14,13 +14,13 @@ pub trait SecretSource: Send + Sync {
 
 /// A secret. All clones know its newest value.
 #[derive(Clone)]
-pub struct Secret {
+pub struct RotatingSecret {
     value: Arc<RwLock<SecretString>>,
     /// Where it may change, and under which name.
     source: Option<(Arc<dyn SecretSource>, &'static str)>,
 }
 
-impl Secret {
+impl RotatingSecret {
     /// One that comes from `source`, where it is called `name`.
     pub fn from_source(value: SecretString, source: Arc<dyn SecretSource>, name: &'static str) -> Self {
         Self { source: Some((source, name)), ..Self::from(value) }
@@ -32,7 +32,7 @@ impl Secret {
     }
 
     /// The value that took the place of `refused`, which is no longer accepted; `None` if there is no other.
-    pub async fn instead_of(&self, refused: &SecretString) -> Option<SecretString> {
+    pub async fn replacement_for(&self, refused: &SecretString) -> Option<SecretString> {
         let differs = |value: &SecretString| value.expose_secret() != refused.expose_secret();
         let known = self.get();
         if differs(&known) {
@@ -50,13 +50,13 @@ impl Secret {
     }
 }
 
-impl From<SecretString> for Secret {
+impl From<SecretString> for RotatingSecret {
     fn from(value: SecretString) -> Self {
         Self { value: Arc::new(RwLock::new(value)), source: None }
     }
 }
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for RotatingSecret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Secret([REDACTED])")
     }

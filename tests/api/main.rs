@@ -37,8 +37,9 @@ impl Trial {
         command.args(["run", document, "--url", &self.server.base, "--checks", "all", "--no-color"]).args(arguments);
         let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it is waited for");
         let output = ran.expect("it runs: `tests/run api` brings it");
-        let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        (!output.status.success()).then_some(told)
+        let to_otel_span =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        (!output.status.success()).then_some(to_otel_span)
     }
 
     /// The same beside the document that the server itself hands out.

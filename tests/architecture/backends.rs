@@ -54,7 +54,7 @@ fn only_the_functions_mains_choose_a_store() {
     let storage = product("shared/src/storage");
     let concrete = concrete(&storage, &traits(&storage));
     for known in
-        ["Embedded", "LibsqlSync", "FileDatabase", "Hrana", "MemoryBuckets", "PostgresAccounts", "RedisSessions"]
+        ["Embedded", "LibsqlSync", "FileDatabase", "Hrana", "MemoryRateLimiter", "PostgresAccounts", "RedisSessions"]
     {
         assert!(concrete.contains(known), "{known} is not among {concrete:?}");
     }
@@ -94,10 +94,12 @@ mod seen_to_fail {
 
     #[test]
     fn few_files_choose() {
-        for path in ["functions/auth/src/main.rs", "functions/local/src/studio.rs", "shared/src/storage/memory.rs"] {
+        for path in
+            ["functions/auth/src/main.rs", "functions/local/src/app.rs", "shared/src/storage/memory_rate_limiter.rs"]
+        {
             assert!(chooses(path), "{path}");
         }
-        for path in ["functions/auth/src/lib.rs", "functions/auth/src/login/main_page.rs", "shared/src/http/gate.rs"] {
+        for path in ["functions/auth/src/lib.rs", "functions/auth/src/login/main_page.rs", "shared/src/http/auth.rs"] {
             assert!(!chooses(path), "{path}");
         }
     }

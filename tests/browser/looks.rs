@@ -27,7 +27,7 @@ impl Place {
         let proxy = Proxy::to(listener.local_addr().expect("it has an address").port()).await;
         let url = format!("http://127.0.0.1:{}", proxy.port());
         let service = Service::with(&[("RATE_LIMITS", rate_limits), ("PUBLIC_URL", &url)]).await;
-        let router = service.studio.router().expect("the settings are whole");
+        let router = service.app.router().expect("the settings are whole");
         tokio::spawn(local::serve(listener, router));
         service.api.sign_up("ada").await;
         Self { service, url, browser: Browser::start().await, proxy }

@@ -3,8 +3,8 @@
 //! the figures are about, and nobody looks at it.
 #![expect(clippy::print_stdout, reason = "the figures are what whoever runs this wants to see")]
 
-use serde_json::{Value, json};
 use secret_scan::find;
+use serde_json::{Value, json};
 
 /// The least share of each, of a hundred. A few of the older items of `seen.jsonl` are labelled against today's rule: that every PEM
 /// block is refused, and that `CHANGEME` is a password.

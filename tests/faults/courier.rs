@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use shared::clock::SystemRandom;
-use shared::mail::{Brand, Courier, Delivery};
+use shared::mail::{Brand, Delivery, OutboxWorker};
 use shared::storage::MailKind;
 use tests::{Call, Service, eventually};
 use wiremock::ResponseTemplate;
@@ -19,21 +19,21 @@ const TIME: Duration = Duration::from_secs(60);
 const ENOUGH: usize = 40;
 
 /// Somebody who takes the mails of `service` to `provider`.
-fn courier(service: &Service, provider: &Provider) -> Courier {
-    let (accounts, mailer) = (service.studio.stores.accounts(), Arc::new(provider.mailer()));
+fn outbox_worker(service: &Service, provider: &Provider) -> OutboxWorker {
+    let (accounts, mailer) = (service.app.stores.accounts(), Arc::new(provider.mailer()));
     let brand = Brand::sql_studio("https://studio.example", "https://sync.studio.example");
-    Courier::new(accounts, mailer, brand, Arc::new(SystemRandom), service.clock.clone())
+    OutboxWorker::new(accounts, mailer, brand, Arc::new(SystemRandom), service.clock.clone())
 }
 
-async fn deliver(courier: &Courier) -> Delivery {
-    courier.deliver(usize::MAX, TIME).await.expect("the store answers")
+async fn deliver(outbox_worker: &OutboxWorker) -> Delivery {
+    outbox_worker.deliver(usize::MAX, TIME).await.expect("the store answers")
 }
 
 /// An hour in which a courier comes each minute.
-async fn an_hour_goes_by(service: &Service, courier: &Courier) -> Delivery {
+async fn an_hour_goes_by(service: &Service, outbox_worker: &OutboxWorker) -> Delivery {
     let mut all = Delivery::default();
     for _ in 0..60 {
-        let Delivery { sent, postponed, given_up, dropped } = deliver(courier).await;
+        let Delivery { sent, postponed, given_up, dropped } = deliver(outbox_worker).await;
         all.sent += sent;
         all.postponed += postponed;
         all.given_up += given_up;
@@ -48,13 +48,13 @@ async fn a_mail_goes_out_once_after_an_hour_without_its_provider() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let out = Provider::answering(vec![error(401, "missing_api_key")]).await;
-    let during = an_hour_goes_by(&service, &courier(&service, &out)).await;
+    let during = an_hour_goes_by(&service, &outbox_worker(&service, &out)).await;
     assert_eq!((during.sent, during.given_up, during.postponed), (0, 0, 6), "after 0, 1, 3, 7, 15 and 31 minutes");
     let keys: std::collections::BTreeSet<_> = out.asked().await.iter().map(key).collect();
     assert_eq!(keys.len(), 6, "each has another link, and is another mail");
 
     let back = Provider::answering(vec![taken()]).await;
-    let after = an_hour_goes_by(&service, &courier(&service, &back)).await;
+    let after = an_hour_goes_by(&service, &outbox_worker(&service, &back)).await;
     assert_eq!(after, Delivery { sent: 1, ..Delivery::default() });
     let asked = back.asked().await;
     assert_eq!(asked.len(), 1);
@@ -73,10 +73,10 @@ async fn while_the_provider_is_out_one_mail_is_tried_and_the_others_wait() {
         service.api.sign_up(name).await;
     }
     let out = Provider::answering(vec![error(403, "invalid_api_key")]).await;
-    assert_eq!(deliver(&courier(&service, &out)).await, Delivery { postponed: 1, ..Delivery::default() });
+    assert_eq!(deliver(&outbox_worker(&service, &out)).await, Delivery { postponed: 1, ..Delivery::default() });
     let back = Provider::answering(vec![taken()]).await;
     service.clock.advance(60);
-    assert_eq!(deliver(&courier(&service, &back)).await.sent, 3);
+    assert_eq!(deliver(&outbox_worker(&service, &back)).await.sent, 3);
 }
 
 #[tokio::test]
@@ -86,18 +86,18 @@ async fn a_mail_without_a_link_is_the_same_mail_each_time() {
     let link = json!({ "token": service.newest_token(MailKind::VerifyEmail, "ada@example.com").await });
     service.api.send(Call::post("/api/auth/verify-email", &link)).await.expect(200);
     let provider = Provider::answering(vec![error(401, "missing_api_key"), taken()]).await;
-    let courier = courier(&service, &provider);
-    assert_eq!(deliver(&courier).await.postponed, 1);
+    let outbox_worker = outbox_worker(&service, &provider);
+    assert_eq!(deliver(&outbox_worker).await.postponed, 1);
     service.clock.advance(60);
-    assert_eq!(deliver(&courier).await.sent, 1);
+    assert_eq!(deliver(&outbox_worker).await.sent, 1);
     let asked = provider.asked().await;
     assert_eq!((key(&asked[0]), &asked[0].body), (key(&asked[1]), &asked[1].body));
 }
 
 /// Has a courier die while its mail is the `nth` on its way to `provider`.
-async fn dies(courier: &Courier, provider: &Provider, nth: usize) {
-    let courier = courier.clone();
-    let delivery = tokio::spawn(async move { deliver(&courier).await });
+async fn dies(outbox_worker: &OutboxWorker, provider: &Provider, nth: usize) {
+    let outbox_worker = outbox_worker.clone();
+    let delivery = tokio::spawn(async move { deliver(&outbox_worker).await });
     eventually("the mail", async || (provider.asked().await.len() >= nth).then_some(())).await;
     delivery.abort();
 }
@@ -107,9 +107,9 @@ async fn one_courier_stands_in_for_another_who_died() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let silent = Provider::answering(vec![ResponseTemplate::new(200).set_delay(TIME)]).await;
-    dies(&courier(&service, &silent), &silent, 1).await;
+    dies(&outbox_worker(&service, &silent), &silent, 1).await;
     let provider = Provider::answering(vec![taken()]).await;
-    let other = courier(&service, &provider);
+    let other = outbox_worker(&service, &provider);
     service.clock.advance(59);
     assert_eq!(deliver(&other).await, Delivery::default(), "it may still arrive");
     service.clock.advance(1);
@@ -121,7 +121,7 @@ async fn a_mail_that_every_courier_dies_of_is_given_up() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let silent = Provider::answering(vec![ResponseTemplate::new(200).set_delay(TIME)]).await;
-    let dying = courier(&service, &silent);
+    let dying = outbox_worker(&service, &silent);
     for attempt in 1..=10 {
         dies(&dying, &silent, attempt).await;
         service.clock.advance(60);
@@ -137,7 +137,7 @@ async fn several_couriers_send_each_mail_once() {
         service.api.sign_up(&format!("user{place}")).await;
     }
     let provider = Provider::answering(vec![taken()]).await;
-    let couriers: Vec<_> = (0..4).map(|_| courier(&service, &provider)).collect();
+    let couriers: Vec<_> = (0..4).map(|_| outbox_worker(&service, &provider)).collect();
     let deliveries = futures_util::future::join_all(couriers.iter().map(deliver)).await;
     assert_eq!(deliveries.iter().map(|delivery| delivery.sent).sum::<u64>(), 12);
     assert_eq!(provider.asked().await.len(), 12);
@@ -158,14 +158,14 @@ async fn what_nobody_takes_is_given_up_and_counted() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let refusing = Provider::answering(vec![error(422, "validation_error")]).await;
-    assert_eq!(deliver(&courier(&service, &refusing)).await, Delivery { given_up: 1, ..Delivery::default() });
+    assert_eq!(deliver(&outbox_worker(&service, &refusing)).await, Delivery { given_up: 1, ..Delivery::default() });
     assert_eq!(counted(&snapshotter, "mails_given_up"), 1);
 
     service.api.sign_up("bob").await;
     let out = Provider::answering(vec![error(401, "missing_api_key")]).await;
-    let courier = courier(&service, &out);
+    let outbox_worker = outbox_worker(&service, &out);
     let mut hours = 0;
-    while hours < ENOUGH && an_hour_goes_by(&service, &courier).await.given_up == 0 {
+    while hours < ENOUGH && an_hour_goes_by(&service, &outbox_worker).await.given_up == 0 {
         hours += 1;
     }
     assert_eq!((hours, out.asked().await.len()), (4, 10));

@@ -1,4 +1,4 @@
-//! Resend on good days and bad ones: what is sent to it, and what is made of its answers. `courier` has what becomes of the
+//! Resend on good days and bad ones: what is sent to it, and what is made of its answers. `outbox_worker` has what becomes of the
 //! mails.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::SystemRandom;
-use shared::mail::{Brand, Letter, Mail, MailError, Mailer, Resend};
+use shared::mail::{Brand, EmailTemplate, Mail, MailError, Mailer, Resend};
 use shared::models::{EmailAddress, Timestamp, User, Username};
 use tests::{Call, ServerProcess, eventually};
 use tokio::time::Instant;
@@ -81,9 +81,9 @@ fn mail() -> Mail {
         email_verified_at: None,
         created_at: Timestamp::EPOCH,
     };
-    let letter = Letter::VerifyEmail { token: "secret" };
+    let template = EmailTemplate::VerifyEmail { token: "secret" };
     let brand = Brand::sql_studio("https://studio.example", "https://sync.studio.example");
-    letter.to(&user, &brand, "the key of this mail".to_owned()).expect("the mail is written")
+    template.to(&user, &brand, "the key of this mail".to_owned()).expect("the mail is written")
 }
 
 #[tokio::test]

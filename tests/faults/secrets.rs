@@ -142,7 +142,7 @@ async fn credentials_are_replaced_without_a_restart() {
     let arn = moto.create("studio", &old).await;
     let proxy = Proxy::to(moto.port()).await;
     let older = service(&proxy, &arn).await;
-    let data = connect::sync_data(&older.studio.settings, &older.studio.random).expect("the URL is right");
+    let data = connect::sync_data(&older.app.settings, &older.app.random).expect("the URL is right");
     data.migrate().await.expect("the tables are made");
     let session = older.api.sign_up("ada").await;
     assert_eq!(status(&older, upload(&[query("q", 1)]), token(&session)).await, 200);

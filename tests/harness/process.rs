@@ -13,8 +13,8 @@ use crate::{Api, Backends};
 /// When it has ended.
 pub fn memory(process: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let told = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("it is told");
-    told.trim().trim_end_matches("kB").trim().parse().expect("a number")
+    let to_otel_span = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("it is told");
+    to_otel_span.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
 /// The server's binary, running on a port of its own.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use local::{Stores, Studio};
+use local::{App, Stores};
 use purge::Report;
 use secrecy::SecretString;
 use shared::auth::PasswordCost;
@@ -23,7 +23,7 @@ pub struct Service {
     /// Its mails.
     pub mails: Arc<MemoryMailer>,
     /// All of it.
-    pub studio: Studio,
+    pub app: App,
     _folder: tempfile::TempDir,
     /// The servers that it runs on.
     pub backends: Backends,
@@ -70,7 +70,7 @@ impl Service {
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
         let mail_queued = Arc::default();
-        let studio = Studio {
+        let app = App {
             settings,
             stores,
             mailer: mails.clone(),
@@ -79,8 +79,8 @@ impl Service {
             random,
             password_cost: PasswordCost::OWASP,
         };
-        let router: Router = studio.router().expect("there is a signing key");
-        Self { api: Api::Router(router), clock, mails, studio, _folder: folder, backends }
+        let router: Router = app.router().expect("there is a signing key");
+        Self { api: Api::Router(router), clock, mails, app, _folder: folder, backends }
     }
 
     /// Whether it runs on real servers.
@@ -93,8 +93,8 @@ impl Service {
     /// # Panics
     /// When a store fails.
     pub async fn deliver(&self) -> Delivery {
-        let courier = self.studio.courier().expect("there is a public URL");
-        courier.deliver(usize::MAX, Duration::from_secs(60)).await.expect("the store answers")
+        let outbox_worker = self.app.outbox_worker().expect("there is a public URL");
+        outbox_worker.deliver(usize::MAX, Duration::from_secs(60)).await.expect("the store answers")
     }
 
     /// The newest mail of `kind` to `address`, once all that are due are delivered.
@@ -117,7 +117,7 @@ impl Service {
     /// # Panics
     /// When the store fails.
     pub async fn begin_deletion(&self, user: UserId) {
-        begin_deletion(&*self.studio.stores.accounts(), user, self.clock.now()).await;
+        begin_deletion(&*self.app.stores.accounts(), user, self.clock.now()).await;
     }
 
     /// Purges what is due by the service's clock.
@@ -125,7 +125,7 @@ impl Service {
     /// # Panics
     /// When a store fails.
     pub async fn purge(&self) -> Report {
-        self.studio.purge().run(self.clock.now()).await.expect("the purge runs")
+        self.app.purge().run(self.clock.now()).await.expect("the purge runs")
     }
 }
 

@@ -37,8 +37,8 @@ fn lost_edits(calls: &[Call]) -> Vec<String> {
     let edits = accepted_edits(calls);
     let is_kept = |edit: &Edit<'_>| edit.change.edit.content().is_none_or(|content| found.contains(&*content.text));
     let lost = edits.iter().filter(|edit| !is_kept(edit) && !is_replaced(edit, &edits));
-    let forgotten = last_purge(calls);
-    lost.filter(|edit| edit.returned > forgotten)
+    let version_floor = last_purge(calls);
+    lost.filter(|edit| edit.returned > version_floor)
         .filter_map(|edit| Some(edit.change.edit.content()?.text.clone()))
         .collect()
 }
@@ -77,7 +77,7 @@ fn accepted_edits(calls: &[Call]) -> Vec<Edit<'_>> {
             let is_first = seen.insert((&upload.device, &change.id));
             if is_first && change.key.item_type != ItemType::QueryHistory {
                 let by_itself = version.map(|version| (&change.key, version));
-                let versions = by_itself.into_iter().chain(by_resolving(change, calls)).collect();
+                let versions = by_itself.into_iter().chain(for_resolution(change, calls)).collect();
                 edits.push(Edit { device: &upload.device, change, versions, returned: call.returned });
             }
         }
@@ -92,7 +92,7 @@ fn won(conflict: &Conflict) -> Option<i64> {
 }
 
 /// The items that `change` became because a conflict was resolved in its favour. Every edit has a text of its own.
-fn by_resolving<'a>(change: &Change, calls: &'a [Call]) -> impl Iterator<Item = (&'a Key, i64)> {
+fn for_resolution<'a>(change: &Change, calls: &'a [Call]) -> impl Iterator<Item = (&'a Key, i64)> {
     let resolved = calls.iter().filter_map(|call| match &call.response {
         Response::Resolved { item, .. } => item.as_ref(),
         _ => None,

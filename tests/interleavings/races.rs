@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::storage::libsql::{BatchError, Done, Statement, Transport, Value};
+use shared::storage::libsql::{BatchError, Statement, StatementResult, Transport, Value};
 
 /// A deliberate race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ const WRITE_SESSION_BACK: &str = "
 INSERT OR REPLACE INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-type Batch = Result<Vec<Done>, BatchError>;
+type Batch = Result<Vec<StatementResult>, BatchError>;
 
 impl Racy {
     /// Runs first the statements that are `early`, then the others; the results in the order of all of them.
@@ -84,7 +84,7 @@ impl Racy {
         }
         Ok(order
             .into_iter()
-            .map(|moved| if moved { Done::default() } else { removed.next().unwrap_or_default() })
+            .map(|moved| if moved { StatementResult::default() } else { removed.next().unwrap_or_default() })
             .collect())
     }
 

@@ -8,9 +8,9 @@ use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
 use model::{Call, Key, Mail, MailKind, Model, Request, Response};
 use secrecy::{ExposeSecret, SecretString};
+use shared::account_eraser::AccountEraser;
 use shared::auth::OpaqueToken;
 use shared::clock::{Clock, random_uuid};
-use shared::deletion::Remains;
 use shared::mail::MemoryMailer;
 use shared::models::{EmailAddress, ItemType, Session, Timestamp, UserId, Username};
 use shared::schedule::Scheduler;
@@ -88,8 +88,8 @@ impl Run {
         let (accounts, sessions, data) =
             (self.world.stores.accounts(), self.world.stores.sessions(), self.world.stores.data());
         begin_deletion(&*accounts, self.user, self.now()).await;
-        let remains = Remains { accounts: &*accounts, sessions: &*sessions, data: &*data };
-        assert!(remains.remove(self.user, self.now(), 100).await.expect("the stores answer"), "all is removed");
+        let eraser = AccountEraser { accounts: &*accounts, sessions: &*sessions, data: &*data };
+        assert!(eraser.remove(self.user, self.now(), 100).await.expect("the stores answer"), "all is removed");
     }
 
     /// The time.

@@ -15,7 +15,7 @@ use crate::scenes::{Scene, Start};
 use crate::world::World;
 
 /// Most things that one client does.
-const MOST_ACTIONS: usize = 6;
+const MAX_ACTIONS: usize = 6;
 
 /// A schedule: everything that happens in it follows from its seed, but for what was left out.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed);
         let clients = rng.usize(3..=5);
         let actions = (0..clients).flat_map(|client| {
-            let count = rng.usize(2..=MOST_ACTIONS);
+            let count = rng.usize(2..=MAX_ACTIONS);
             (0..count).map(move |action| (client, action)).collect::<Vec<_>>()
         });
         Self { seed, actions: actions.collect() }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use local::{Stores, Studio};
+use local::{App, Stores};
 use purge::Purge;
 use secrecy::SecretString;
 use shared::auth::{AccessTokens, PasswordCost};
@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) tokens: AccessTokens,
-    studio: Studio,
+    app: App,
     instances: Vec<Api>,
     _folder: tempfile::TempDir,
     _backends: Backends,
@@ -38,8 +38,8 @@ impl World {
         let folder = scratch();
         let file = FileDatabase::open(&folder.path().join(Embedded::FILE)).await.expect("the file opens");
         let file: Arc<dyn Transport> = Arc::new(file);
-        Embedded::over(file.clone()).migrate().await.expect("the tables are made");
-        let stores = Stores::embedded(Embedded::over(wrap(file)));
+        Embedded::with_transport(file.clone()).migrate().await.expect("the tables are made");
+        let stores = Stores::embedded(Embedded::with_transport(wrap(file)));
         Self::on(stores, Backends::elsewhere(), folder)
     }
 
@@ -54,7 +54,7 @@ impl World {
     fn on(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
         let settings = settings(&backends);
         let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
-        let studio = Studio {
+        let app = App {
             settings,
             stores,
             mailer: Arc::new(MemoryMailer::default()),
@@ -63,14 +63,14 @@ impl World {
             random: random.clone(),
             password_cost: CHEAP,
         };
-        let instances = (0..INSTANCES).map(|_| Api::Router(studio.router().expect("there is a signing key")));
+        let instances = (0..INSTANCES).map(|_| Api::Router(app.router().expect("there is a signing key")));
         Self {
             instances: instances.collect(),
-            stores: studio.stores.clone(),
+            stores: app.stores.clone(),
             clock,
             random,
-            tokens: studio.settings.access_tokens().expect("there is a signing key"),
-            studio,
+            tokens: app.settings.access_tokens().expect("there is a signing key"),
+            app,
             _folder: folder,
             _backends: backends,
         }
@@ -83,13 +83,13 @@ impl World {
 
     /// The purge.
     pub(crate) fn purge(&self) -> Purge {
-        self.studio.purge()
+        self.app.purge()
     }
 
     /// An outbox worker that hands its mails to `mailer`.
-    pub(crate) fn outbox_worker(&self, mailer: Arc<MemoryMailer>) -> shared::mail::Courier {
-        let studio = Studio { mailer, ..self.studio.clone() };
-        studio.courier().expect("there is a public URL")
+    pub(crate) fn outbox_worker(&self, mailer: Arc<MemoryMailer>) -> shared::mail::OutboxWorker {
+        let app = App { mailer, ..self.app.clone() };
+        app.outbox_worker().expect("there is a public URL")
     }
 }
 

@@ -96,8 +96,8 @@ fn count(known: &BTreeMap<Key, Known>) -> BTreeMap<String, usize> {
 async fn make_sure(server: &ServerProcess, token: &str, watcher: &mut Device, logs: Vec<Log>) -> usize {
     watcher.downloads().await;
     let counts = count(&watcher.known);
-    let halves: Vec<_> = counts.iter().filter(|(_, count)| **count != BATCH).collect();
-    assert!(halves.is_empty(), "half there: {halves:?}");
+    let split: Vec<_> = counts.iter().filter(|(_, count)| **count != BATCH).collect();
+    assert!(split.is_empty(), "half there: {split:?}");
     let mut landed = 0;
     for log in logs {
         for name in log.acknowledged {

@@ -10,7 +10,7 @@ use crate::world::World;
 const DAY: i64 = 86_400;
 
 /// A conflict that somebody is about to resolve.
-struct Resolution {
+struct ResolveOutcome {
     call: Call,
     /// The marker of the merge, if it is one.
     merged: Option<String>,
@@ -114,7 +114,7 @@ impl World<'_> {
     }
 
     /// Ways to resolve a few conflicts, some of them twice.
-    async fn some_resolutions(&mut self) -> Vec<Resolution> {
+    async fn some_resolutions(&mut self) -> Vec<ResolveOutcome> {
         let mut conflicts = self.conflicts("open").await;
         conflicts.extend(self.conflicts("resolved").await);
         let mut resolutions = Vec::new();
@@ -122,17 +122,17 @@ impl World<'_> {
             if let Some(conflict) = self.rng.choice(&conflicts).cloned() {
                 let (body, merged) = self.edits.choice(self.rng.u8(..), &conflict);
                 let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
-                resolutions.push(Resolution { call: Call::post(path, &body), merged });
+                resolutions.push(ResolveOutcome { call: Call::post(path, &body), merged });
             }
         }
         if let Some(again) = resolutions.first().filter(|_| self.rng.bool()) {
-            resolutions.push(Resolution { call: again.call.clone(), merged: None });
+            resolutions.push(ResolveOutcome { call: again.call.clone(), merged: None });
         }
         resolutions
     }
 
     /// A resolution is taken, or refused because the conflict is another by now.
-    fn hears_of(&mut self, resolution: Resolution, answer: &Answer) {
+    fn hears_of(&mut self, resolution: ResolveOutcome, answer: &Answer) {
         assert!(matches!(answer.status, 200 | 404 | 409), "{} {:?}", answer.status, answer.json());
         if answer.status != 200 {
             resolution.merged.into_iter().for_each(|marker| self.edits.forget(marker));
@@ -187,7 +187,7 @@ impl World<'_> {
         let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
         let call = Call::post(path, &body);
         let answer = self.devices[who].send(call.clone()).await;
-        self.hears_of(Resolution { call, merged }, &answer);
+        self.hears_of(ResolveOutcome { call, merged }, &answer);
         self.tell(|| format!("{who} settles {} by {body}: {}", conflict["id"], answer.status));
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct World<'a> {
     /// How each change was answered the first time.
     pub(crate) answered: BTreeMap<String, Value>,
     pub(crate) purged: bool,
-    pub(crate) told: bool,
+    pub(crate) to_otel_span: bool,
 }
 
 impl<'a> World<'a> {
@@ -51,7 +51,7 @@ impl<'a> World<'a> {
             uploaded: Vec::new(),
             answered: BTreeMap::new(),
             purged: false,
-            told: false,
+            to_otel_span: false,
         }
     }
 
@@ -59,9 +59,9 @@ impl<'a> World<'a> {
         self.service.clock.now()
     }
 
-    /// Lives through the schedule, and sees what came of it; `told` prints each step.
-    pub(crate) async fn live(mut self, told: bool) {
-        self.told = told;
+    /// Lives through the schedule, and sees what came of it; `to_otel_span` prints each step.
+    pub(crate) async fn live(mut self, to_otel_span: bool) {
+        self.to_otel_span = to_otel_span;
         for _ in 0..self.rng.usize(20..=60) {
             self.step().await;
         }
@@ -85,7 +85,7 @@ impl<'a> World<'a> {
 
     #[expect(clippy::print_stdout, reason = "a schedule that is run alone tells its steps")]
     pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
-        if self.told {
+        if self.to_otel_span {
             println!("{} {}", self.now(), what());
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::models::{EmailAddress, Login, UserId, Username};
-use shared::storage::{Account, NewAccount, SignUp};
+use shared::storage::{Account, NewAccount, SignUpOutcome};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{second, somebody};
@@ -46,7 +46,7 @@ pub(crate) fn new_account(name: &str, email: &str) -> NewAccount {
 /// Signs `name` up under an address of theirs.
 pub(crate) async fn sign_up(store: &dyn AccountStore, name: &str) -> UserId {
     let account = new_account(name, &format!("{name}@example.com"));
-    assert_eq!(store.create(&account).await.expect("the store writes"), SignUp::Created);
+    assert_eq!(store.create(&account).await.expect("the store writes"), SignUpOutcome::Created);
     account.id
 }
 
@@ -66,7 +66,7 @@ async fn found_id(store: &dyn AccountStore, login: &str) -> Option<UserId> {
 pub(crate) async fn an_account_is_found_by_name_address_and_id(place: AccountPlace<'_>) {
     let store = place.open().await;
     let made = new_account("Ada Λ", "Ada@Example.com");
-    assert_eq!(store.create(&made).await.expect("the store writes"), SignUp::Created);
+    assert_eq!(store.create(&made).await.expect("the store writes"), SignUpOutcome::Created);
     sign_up(&*store, "bob").await;
     let by_id = get(&*store, made.id).await;
     for found in [find(&*store, "Ada Λ").await, find(&*store, "Ada@Example.com").await, by_id] {
@@ -101,10 +101,10 @@ pub(crate) async fn a_name_is_taken_once(place: AccountPlace<'_>) {
     sign_up(&*store, "ada").await;
     for name in ["ada", "ADA", "ａｄａ"] {
         let again = new_account(name, "other@example.com");
-        assert_eq!(store.create(&again).await.expect("a refusal is no fault"), SignUp::UsernameTaken, "{name}");
+        assert_eq!(store.create(&again).await.expect("a refusal is no fault"), SignUpOutcome::UsernameTaken, "{name}");
     }
     let both = new_account("ada", "ada@example.com");
-    assert_eq!(store.create(&both).await.expect("a refusal is no fault"), SignUp::UsernameTaken);
+    assert_eq!(store.create(&both).await.expect("a refusal is no fault"), SignUpOutcome::UsernameTaken);
 }
 
 pub(crate) async fn an_address_is_taken_once(place: AccountPlace<'_>) {
@@ -112,7 +112,7 @@ pub(crate) async fn an_address_is_taken_once(place: AccountPlace<'_>) {
     sign_up(&*store, "ada").await;
     for email in ["ada@example.com", "ADA@EXAMPLE.COM"] {
         let again = new_account("another", email);
-        assert_eq!(store.create(&again).await.expect("a refusal is no fault"), SignUp::EmailTaken, "{email}");
+        assert_eq!(store.create(&again).await.expect("a refusal is no fault"), SignUpOutcome::EmailTaken, "{email}");
     }
 }
 
@@ -129,11 +129,11 @@ pub(crate) async fn a_refused_account_is_not_there(place: AccountPlace<'_>) {
         assert_eq!(found_id(&*store, login).await, None, "{login}");
     }
     let free = new_account("free", "free@example.com");
-    assert_eq!(store.create(&free).await.expect("the store writes"), SignUp::Created);
+    assert_eq!(store.create(&free).await.expect("the store writes"), SignUpOutcome::Created);
 }
 
 /// Signs up all of `accounts` at once; how each of them fared.
-async fn race(store: &Arc<dyn AccountStore>, accounts: Vec<NewAccount>) -> Vec<SignUp> {
+async fn race(store: &Arc<dyn AccountStore>, accounts: Vec<NewAccount>) -> Vec<SignUpOutcome> {
     let mut racers = JoinSet::new();
     for account in accounts {
         let store = store.clone();
@@ -142,8 +142,8 @@ async fn race(store: &Arc<dyn AccountStore>, accounts: Vec<NewAccount>) -> Vec<S
     racers.join_all().await
 }
 
-fn created(outcomes: &[SignUp]) -> usize {
-    outcomes.iter().filter(|outcome| **outcome == SignUp::Created).count()
+fn created(outcomes: &[SignUpOutcome]) -> usize {
+    outcomes.iter().filter(|outcome| **outcome == SignUpOutcome::Created).count()
 }
 
 pub(crate) async fn of_racing_sign_ups_one_gets_the_name(place: AccountPlace<'_>) {
@@ -153,7 +153,7 @@ pub(crate) async fn of_racing_sign_ups_one_gets_the_name(place: AccountPlace<'_>
         let accounts = (0..8).map(|racer| new_account(&name, &format!("ada{round}.{racer}@example.com"))).collect();
         let outcomes = race(&store, accounts).await;
         assert_eq!(created(&outcomes), 1, "{outcomes:?}");
-        assert!(!outcomes.contains(&SignUp::EmailTaken));
+        assert!(!outcomes.contains(&SignUpOutcome::EmailTaken));
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) async fn of_racing_sign_ups_one_gets_the_address(place: AccountPlace<
         let accounts = (0..8).map(|racer| new_account(&format!("ada {round} {racer}"), &email)).collect();
         let outcomes = race(&store, accounts).await;
         assert_eq!(created(&outcomes), 1, "{outcomes:?}");
-        assert!(!outcomes.contains(&SignUp::UsernameTaken));
+        assert!(!outcomes.contains(&SignUpOutcome::UsernameTaken));
     }
 }
 
@@ -173,7 +173,7 @@ pub(crate) async fn making_the_same_account_again_makes_no_other(place: AccountP
     let ada = new_account("ada", "ada@example.com");
     for _ in 0..2 {
         // The answer to the first may have been lost.
-        assert_eq!(store.create(&ada).await.expect("the store writes"), SignUp::Created);
+        assert_eq!(store.create(&ada).await.expect("the store writes"), SignUpOutcome::Created);
     }
     assert_eq!(found_id(&*store, "ada").await, Some(ada.id));
 }

@@ -2,7 +2,7 @@
 
 use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Strategy, Timestamp};
 use shared::storage::{Commit, StoreError};
-use shared::sync::{Append, Touched, Upload, decide};
+use shared::sync::{Append, ReadSet, Upload, decide};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{content, device, key, query, second, text};
@@ -47,7 +47,7 @@ fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
 impl Line {
     /// Appends at the time `now`, and returns the head.
     async fn appends(&self, upload: &Upload, now: Timestamp) -> Timestamp {
-        let append = Append::by(upload, now).expect("nothing but history");
+        let append = Append::from_upload(upload, now).expect("nothing but history");
         self.data.append(self.user, &append, "test/1", now).await.expect("the store writes")
     }
 
@@ -76,7 +76,8 @@ pub(crate) async fn an_append_does_what_a_commit_would(place: SyncPlace<'_>) {
     for (place, ids) in [&["a", "b", "a"] as &[_], &["b", "c"], &["d"]].iter().enumerate() {
         let (upload, now) = (upload("laptop", ids, "select 1"), second(place as i64));
         let head = appending.appends(&upload, now).await;
-        let snapshot = committing.data.load(committing.user, &Touched::by(&upload)).await.expect("the store answers");
+        let snapshot =
+            committing.data.load(committing.user, &ReadSet::for_upload(&upload)).await.expect("the store answers");
         let decision = decide(snapshot, &upload, now);
         assert_eq!(committing.commit(&decision.plan).await.expect("the store writes"), Commit::Applied);
         assert_eq!(head, decision.plan.new_head);
@@ -100,7 +101,7 @@ pub(crate) async fn what_was_deleted_stays_deleted(place: SyncPlace<'_>) {
     line.appends(&upload("laptop", &["a", "b"], "select 1"), second(1)).await;
     let deletion = Change { edit: Edit::Delete, ..upload("laptop", &["a"], "").changes.remove(0).expect("a change") };
     let deletion = Upload { changes: vec![Ok(deletion)], ..upload("laptop", &[], "") };
-    let snapshot = line.data.load(line.user, &Touched::by(&deletion)).await.expect("the store answers");
+    let snapshot = line.data.load(line.user, &ReadSet::for_upload(&deletion)).await.expect("the store answers");
     line.commit(&decide(snapshot, &deletion, second(2)).plan).await.expect("the store writes");
     for purged in [false, true] {
         line.appends(&upload("phone", &["a", "b", "c"], "select 1"), second(3)).await;
@@ -161,9 +162,9 @@ pub(crate) async fn appends_and_commits_at_once_form_a_line(place: SyncPlace<'_>
 pub(crate) async fn nothing_is_appended_for_an_account_that_is_deleted(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     line.data.erase(line.user, second(1), 10).await.expect("the store writes");
-    let append = Append::by(&upload("laptop", &["a"], "select 1"), second(2)).expect("nothing but history");
+    let append = Append::from_upload(&upload("laptop", &["a"], "select 1"), second(2)).expect("nothing but history");
     let refused = line.data.append(line.user, &append, "test/1", second(2)).await;
-    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::AccountDeleted)), "{refused:?}");
     assert_eq!(line.item(&entry("a")).await, None);
     assert!(line.data.erase(line.user, second(3), 10).await.expect("the store writes"), "nothing is left of it");
 }

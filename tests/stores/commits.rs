@@ -2,7 +2,7 @@
 
 use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Strategy, Timestamp};
 use shared::storage::Commit;
-use shared::sync::{Head, Plan, Touched, Upload, decide};
+use shared::sync::{Head, Plan, ReadSet, Upload, decide};
 use tokio::task::JoinSet;
 
 use crate::draft::Draft;
@@ -41,7 +41,7 @@ pub(crate) async fn a_plan_is_written_whole(place: SyncPlace<'_>) {
     let plan = line
         .write(|draft| {
             let draft = keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "text")));
-            draft.conflict(conflict("c", &keys[0])).receipt("change", &keys[1], None).tally(3, 1)
+            draft.conflict(conflict("c", &keys[0])).receipt("change", &keys[1], None).device_stats(3, 1)
         })
         .await;
 
@@ -59,7 +59,7 @@ pub(crate) async fn of_two_plans_for_one_head_one_is_written(place: SyncPlace<'_
     let first = line.write(|draft| draft.put(&query("a"), content(&query("a"), "first"))).await;
     let late = Draft::on(first.expected).put(&query("a"), content(&query("a"), "late"));
     let late = late.put(&query("b"), content(&query("b"), "late"));
-    let late = late.conflict(conflict("c", &query("a"))).receipt("late", &query("a"), None).tally(9, 9).plan();
+    let late = late.conflict(conflict("c", &query("a"))).receipt("late", &query("a"), None).device_stats(9, 9).plan();
 
     assert_eq!(line.commit(&late).await.expect("a refusal is no fault"), Commit::HeadMoved);
 
@@ -100,7 +100,7 @@ pub(crate) async fn of_racing_plans_for_one_head_one_is_written(place: SyncPlace
 /// Uploads as the service does, until the store takes it, and returns the plan that it took.
 async fn upload(line: &Line, upload: &Upload) -> Plan {
     loop {
-        let snapshot = line.data.load(line.user, &Touched::by(upload)).await.expect("the store answers");
+        let snapshot = line.data.load(line.user, &ReadSet::for_upload(upload)).await.expect("the store answers");
         let plan = decide(snapshot, upload, second(10)).plan;
         if line.commit(&plan).await.expect("the store writes") == Commit::Applied {
             return plan;
@@ -189,12 +189,12 @@ pub(crate) async fn another_handle_races_by_the_same_rules(place: SyncPlace<'_>)
 
 /// A plan that no store can write: the same change twice.
 fn poisoned(draft: Draft) -> Plan {
-    draft.tally(9, 9).receipt("twice", &query("a"), None).receipt("twice", &query("a"), None).plan()
+    draft.device_stats(9, 9).receipt("twice", &query("a"), None).receipt("twice", &query("a"), None).plan()
 }
 
 pub(crate) async fn a_plan_that_fails_leaves_nothing_behind(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
-    let before = line.write(|draft| draft.put(&query("a"), content(&query("a"), "before")).tally(1, 0)).await;
+    let before = line.write(|draft| draft.put(&query("a"), content(&query("a"), "before")).device_stats(1, 0)).await;
     let kinds = ItemType::ALL.map(|item_type| key(item_type, "new"));
     let draft = kinds.iter().fold(Draft::on(line.head().await), |draft, key| draft.put(key, content(key, "new")));
     let draft = draft.put(&query("a"), content(&query("a"), "after")).conflict(conflict("c", &query("a")));

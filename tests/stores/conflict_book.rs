@@ -1,4 +1,4 @@
-//! The law of [`shared::storage::ConflictBook`].
+//! The law of [`shared::storage::ConflictStore`].
 
 use shared::models::Timestamp;
 use shared::storage::{ConflictFilter, ConflictPage};

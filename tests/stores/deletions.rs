@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use shared::models::{EmailAddress, UserId};
-use shared::storage::{MailKind, SignUp, TokenHash, TokenPurpose};
+use shared::storage::{MailKind, SignUpOutcome, TokenHash, TokenPurpose};
 use tests::begin_deletion;
 
 use crate::accounts::{find, get, new_account, sign_up};
@@ -66,7 +66,7 @@ pub(crate) async fn name_and_address_are_free_at_once(place: AccountPlace<'_>) {
     for _ in 0..3 {
         let ada = sign_up(&*store, "ada").await;
         let taken = store.create(&new_account("ada", "other@example.com")).await.expect("a refusal is no fault");
-        assert_eq!(taken, SignUp::UsernameTaken);
+        assert_eq!(taken, SignUpOutcome::UsernameTaken);
         begin(&*store, ada).await;
     }
     let heir = sign_up(&*store, "ada").await;

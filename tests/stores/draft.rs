@@ -4,7 +4,7 @@ use std::sync::Arc;
 use shared::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Item, ItemKey, Stored, SyncVersion, Timestamp,
 };
-use shared::sync::{Head, Plan, Receipt, Tally};
+use shared::sync::{DeviceStats, Head, Plan, Receipt};
 
 use crate::fixtures::second;
 
@@ -24,7 +24,7 @@ impl Draft {
             items: BTreeMap::new(),
             conflicts: Vec::new(),
             receipts: Vec::new(),
-            tally: None,
+            device_stats: None,
         };
         Self { plan, device: "laptop", version: 1 }
     }
@@ -53,12 +53,12 @@ impl Draft {
     }
 
     /// Writes an item's tombstone, under which its content stays.
-    pub(crate) fn bury(self, key: &ItemKey, content: Arc<Content>) -> Self {
+    pub(crate) fn tombstone(self, key: &ItemKey, content: Arc<Content>) -> Self {
         self.item(key, Some(content), true)
     }
 
     /// Turns an entry of the history that was not loaded into a tombstone.
-    pub(crate) fn bury_unseen(self, key: &ItemKey) -> Self {
+    pub(crate) fn tombstone_unseen(self, key: &ItemKey) -> Self {
         self.item(key, None, true)
     }
 
@@ -99,8 +99,8 @@ impl Draft {
     }
 
     /// Counts what the device did.
-    pub(crate) fn tally(mut self, synced: i64, conflicts: i64) -> Self {
-        self.plan.tally = Some(Tally { device: DeviceId::trusted(self.device), synced, conflicts });
+    pub(crate) fn device_stats(mut self, synced: i64, conflicts: i64) -> Self {
+        self.plan.device_stats = Some(DeviceStats { device: DeviceId::trusted(self.device), synced, conflicts });
         self
     }
 

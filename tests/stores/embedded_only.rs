@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use shared::models::{ItemType, limits};
-use shared::storage::libsql::{BatchError, Done, FileDatabase, LibsqlSync, SYNC, Statement, Transport, Value, migrate};
+use shared::storage::libsql::{
+    BatchError, FileDatabase, LibsqlSync, SYNC, Statement, StatementResult, Transport, Value, migrate,
+};
 use shared::storage::{Commit, SyncStore};
 use shared::sync::{Head, Plan};
 
@@ -15,7 +17,7 @@ use crate::line::Line;
 use crate::place::Folder;
 
 /// The most bytes that the libSQL server takes as one parameter.
-const MOST_PARAMETER_BYTES: usize = 5_000_000;
+const MAX_PARAMETER_BYTES: usize = 5_000_000;
 
 /// A way to a database that counts, and that can be told to fail.
 struct Watched {
@@ -65,13 +67,17 @@ impl Watched {
 
 #[async_trait]
 impl Transport for Watched {
-    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.measure(&statements);
         self.file.read(name, statements).await
     }
 
-    async fn write(&self, name: &'static str, mut statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+    async fn write(
+        &self,
+        name: &'static str,
+        mut statements: Vec<Statement>,
+    ) -> Result<Vec<StatementResult>, BatchError> {
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.measure(&statements);
         self.statements.store(statements.len(), Ordering::SeqCst);
@@ -90,8 +96,12 @@ impl Transport for Watched {
 fn all_sorts(draft: Draft) -> Plan {
     let keys = ItemType::ALL.map(|item_type| key(item_type, "new"));
     let draft = keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "text")));
-    let draft = draft.bury_unseen(&key(ItemType::QueryHistory, "old")).conflict(conflict("c", &keys[0]));
-    draft.conflict(settled(conflict("d", &keys[1]), second(9))).receipt("change", &keys[0], None).tally(1, 1).plan()
+    let draft = draft.tombstone_unseen(&key(ItemType::QueryHistory, "old")).conflict(conflict("c", &keys[0]));
+    draft
+        .conflict(settled(conflict("d", &keys[1]), second(9)))
+        .receipt("change", &keys[0], None)
+        .device_stats(1, 1)
+        .plan()
 }
 
 #[tokio::test]
@@ -126,22 +136,22 @@ async fn no_parameter_is_larger_than_the_server_takes() {
     let plan = plan.plan();
     assert_eq!(line.commit(&plan).await.expect("the store writes"), Commit::Applied);
     let largest = way.largest_parameter.load(Ordering::SeqCst);
-    assert!((1_000_000..=MOST_PARAMETER_BYTES).contains(&largest), "{largest} bytes");
+    assert!((1_000_000..=MAX_PARAMETER_BYTES).contains(&largest), "{largest} bytes");
     assert_eq!(line.data.status(line.user).await.expect("the store answers").items, [0, 5_000, 0]);
 
-    let touched = shared::sync::Touched {
+    let read_set = shared::sync::ReadSet {
         device: crate::fixtures::device("laptop"),
         items: plan.items.keys().cloned().collect(),
         changes: plan.receipts.iter().map(|receipt| receipt.change.clone()).collect(),
         branches: plan.items.keys().map(|key| (key.clone(), 1)).collect(),
-        burials: [].into(),
+        history_tombstones: [].into(),
         conflict: None,
     };
-    let snapshot = line.data.load(line.user, &touched).await.expect("the store answers");
+    let snapshot = line.data.load(line.user, &read_set).await.expect("the store answers");
     let counts = (snapshot.items.len(), snapshot.receipts.len(), snapshot.branches.len(), snapshot.conflicts.len());
     assert_eq!(counts, (5_000, 5_000, 5_000, 5_000));
     let largest = way.largest_parameter.load(Ordering::SeqCst);
-    assert!(largest <= MOST_PARAMETER_BYTES, "a load has a parameter of {largest} bytes");
+    assert!(largest <= MAX_PARAMETER_BYTES, "a load has a parameter of {largest} bytes");
 }
 
 #[tokio::test]
@@ -150,7 +160,7 @@ async fn a_failure_at_any_statement_leaves_nothing_behind() {
     let way = Watched::new(&folder).await;
     let line = way.line();
     let old = key(ItemType::QueryHistory, "old");
-    line.write(|draft| draft.put(&old, content(&old, "text")).tally(1, 0)).await;
+    line.write(|draft| draft.put(&old, content(&old, "text")).device_stats(1, 0)).await;
     let before = (line.everything().await, line.data.status(line.user).await.expect("the store answers"));
     let plan = all_sorts(Draft::on(line.head().await));
     for place in 0.. {
@@ -173,7 +183,7 @@ async fn a_purge_that_fails_anywhere_moves_no_horizon() {
     let line = way.line();
     for item_type in ItemType::ALL {
         let key = key(item_type, "dead");
-        line.write(|draft| draft.bury(&key, content(&key, "text"))).await;
+        line.write(|draft| draft.tombstone(&key, content(&key, "text"))).await;
     }
     let before = (line.everything().await, line.head().await);
     for place in 0.. {
@@ -209,8 +219,8 @@ async fn a_row_that_is_no_item_is_told_with_its_key() {
     let line = way.line();
     line.write(|draft| draft.put(&query("bad one"), content(&query("bad one"), "text"))).await;
     way.script("spoil", "UPDATE saved_queries SET tags = 'no list'".to_owned()).await.expect("the row is spoilt");
-    let touched = [&query("bad one")];
-    let error = line.load(&touched).await.expect_err("the row is bad").to_string();
+    let read_set = [&query("bad one")];
+    let error = line.load(&read_set).await.expect_err("the row is bad").to_string();
     for part in ["saved_queries", "tags", "bad one"] {
         assert!(error.contains(part), "{error}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::models::{ChangeId, ConflictId, ItemType};
 use shared::storage::{Commit, ConflictFilter, ConflictPage, PageRequest, StoreError};
-use shared::sync::{Plan, Touched, Walk};
+use shared::sync::{FullSyncCursor, Plan, ReadSet};
 
 use crate::draft::Draft;
 use crate::fixtures::{conflict, content, day, device, key, query, second, settled};
@@ -42,12 +42,12 @@ async fn belongings(line: &Line) -> Plan {
             draft.conflict(conflict(&id, &keys[0])).receipt(&id, &keys[0], None)
         })
         .await;
-        let walk = Walk { head: second(9), cursor: second(5), previous: second(4) };
-        line.data.remember(line.user, &device(&id), walk).await.expect("the store writes");
+        let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
+        line.data.remember(line.user, &device(&id), full_sync).await.expect("the store writes");
     }
     line.write(|draft| {
-        let draft = draft.bury(&query("dead"), content(&query("dead"), "text"));
-        draft.conflict(settled(conflict("done", &query("a")), second(9))).tally(1, 1)
+        let draft = draft.tombstone(&query("dead"), content(&query("dead"), "text"));
+        draft.conflict(settled(conflict("done", &query("a")), second(9))).device_stats(1, 1)
     })
     .await
 }
@@ -68,13 +68,13 @@ async fn erase_all(line: &Line, batch: usize) -> usize {
 
 /// Nothing can be read that is more than a gap, and nothing written.
 async fn assert_closed(line: &Line, plan: &Plan) {
-    let closed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Closed)), "{error:?}");
+    let closed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::AccountDeleted)), "{error:?}");
     closed(line.load(&[&query("0")]).await.err());
     closed(line.data.status(line.user).await.err());
     let request = PageRequest { device: device("0"), since: second(0), tombstones: true, limit: 10 };
     closed(line.data.page(line.user, &request).await.err());
     let outcome = line.commit(plan).await;
-    assert!(matches!(outcome, Ok(Commit::HeadMoved) | Err(StoreError::Closed)), "{outcome:?}");
+    assert!(matches!(outcome, Ok(Commit::HeadMoved) | Err(StoreError::AccountDeleted)), "{outcome:?}");
 }
 
 /// Nothing is left, as far as it can be asked for.
@@ -94,9 +94,9 @@ pub(crate) async fn everything_goes(place: SyncPlace<'_>) {
     assert!(erase_all(&line, 1_000).await <= 2);
     assert_gone(&line).await;
     assert_closed(&line, &plan).await;
-    let touched = Touched::by_resolving(&ConflictId::trusted("0"), &ChangeId::trusted("0"));
-    let loaded = line.data.load(line.user, &touched).await;
-    assert!(matches!(loaded, Err(StoreError::Closed)), "{loaded:?}");
+    let read_set = ReadSet::for_resolution(&ConflictId::trusted("0"), &ChangeId::trusted("0"));
+    let loaded = line.data.load(line.user, &read_set).await;
+    assert!(matches!(loaded, Err(StoreError::AccountDeleted)), "{loaded:?}");
 }
 
 pub(crate) async fn a_user_who_never_wrote_is_closed_all_the_same(place: SyncPlace<'_>) {
@@ -118,7 +118,7 @@ pub(crate) async fn batches_are_bounded(place: SyncPlace<'_>) {
 pub(crate) async fn a_closed_account_refuses_at_every_step(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     belongings(&line).await;
-    let late = Draft::on(line.head().await).put(&query("late"), content(&query("late"), "")).tally(1, 0).plan();
+    let late = Draft::on(line.head().await).put(&query("late"), content(&query("late"), "")).device_stats(1, 0).plan();
     while !erase(&line, 1).await {
         assert_closed(&line, &late).await;
     }
@@ -131,8 +131,8 @@ pub(crate) async fn a_closed_account_remembers_no_walk(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     belongings(&line).await;
     erase_all(&line, 10).await;
-    let walk = Walk { head: second(9), cursor: second(5), previous: second(4) };
-    line.data.remember(line.user, &device("late"), walk).await.ok();
+    let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
+    line.data.remember(line.user, &device("late"), full_sync).await.ok();
     assert!(erase(&line, 10).await, "a page that was being read left a row behind");
 }
 

@@ -1,4 +1,4 @@
-//! The law of [`shared::storage::Feed`]: whoever goes on from the last item of a page misses nothing.
+//! The law of [`shared::storage::ChangeFeed`]: whoever goes on from the last item of a page misses nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use shared::models::{ItemKey, ItemType, Stored, Timestamp, limits};
 use shared::storage::{Page, PageRequest};
-use shared::sync::Walk;
+use shared::sync::FullSyncCursor;
 use tokio::task::JoinSet;
 
 use crate::draft::Draft;
@@ -100,8 +100,8 @@ pub(crate) async fn tombstones_come_where_they_are_wanted(place: SyncPlace<'_>) 
     let items = mixed(&line, 6).await;
     let plan = line
         .write(|draft| {
-            let draft = draft.version(2).bury(&items[0].0, content(&items[0].0, "text"));
-            draft.bury(&items[1].0, content(&items[1].0, "text")).bury_unseen(&items[2].0)
+            let draft = draft.version(2).tombstone(&items[0].0, content(&items[0].0, "text"));
+            draft.tombstone(&items[1].0, content(&items[1].0, "text")).tombstone_unseen(&items[2].0)
         })
         .await;
 
@@ -122,7 +122,7 @@ pub(crate) async fn only_tombstones_to_come_are_nothing_to_come(place: SyncPlace
     let line = Line::new(place).await;
     let items = mixed(&line, 3).await;
     let dead: Vec<ItemKey> = (0..5).map(|place| query(&format!("dead {place}"))).collect();
-    line.write(|draft| dead.iter().fold(draft, |draft, key| draft.bury(key, content(key, "text")))).await;
+    line.write(|draft| dead.iter().fold(draft, |draft, key| draft.tombstone(key, content(key, "text")))).await;
     let page = line.page_of_living(Timestamp::EPOCH, 3).await;
     assert_eq!((page.items, page.has_more), (items, false));
     assert!(line.page(Timestamp::EPOCH, 3).await.has_more);
@@ -183,7 +183,7 @@ async fn write_a_lot(line: Line, writer: usize) {
         let fill = |draft: Draft| {
             let draft = draft.version(i64::try_from(round).expect("few")).put(&entry, content(&entry, &text));
             if round % 7 == 6 {
-                draft.bury(&item, content(&item, &text))
+                draft.tombstone(&item, content(&item, &text))
             } else {
                 draft.put(&item, content(&item, &text))
             }
@@ -247,17 +247,17 @@ pub(crate) async fn open_conflicts_are_cut_at_their_number(place: SyncPlace<'_>)
 
 pub(crate) async fn a_walk_is_remembered_for_its_device(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
-    let walk = Walk { head: second(9), cursor: second(5), previous: second(4) };
-    let further = Walk { cursor: second(6), previous: second(5), ..walk };
-    for (device_id, walk) in [("laptop", walk), ("desk", walk), ("laptop", further)] {
-        line.data.remember(line.user, &device(device_id), walk).await.expect("the store writes");
+    let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
+    let further = FullSyncCursor { cursor: second(6), previous: second(5), ..full_sync };
+    for (device_id, full_sync) in [("laptop", full_sync), ("desk", full_sync), ("laptop", further)] {
+        line.data.remember(line.user, &device(device_id), full_sync).await.expect("the store writes");
     }
     let walk_of = async |line: &Line, device_id: &str| {
         let request = PageRequest { device: device(device_id), since: second(0), tombstones: true, limit: 1 };
-        line.data.page(line.user, &request).await.expect("the store answers").walk
+        line.data.page(line.user, &request).await.expect("the store answers").full_sync
     };
     assert_eq!(walk_of(&line, "laptop").await, Some(further));
-    assert_eq!(walk_of(&line, "desk").await, Some(walk));
+    assert_eq!(walk_of(&line, "desk").await, Some(full_sync));
     assert_eq!(walk_of(&line, "phone").await, None);
     assert_eq!(walk_of(&line.neighbour(), "laptop").await, None);
 }
@@ -268,7 +268,7 @@ pub(crate) async fn status_counts_what_is_there(place: SyncPlace<'_>) {
     let items = mixed(&line, 8).await;
     let plan = line
         .write(|draft| {
-            let draft = draft.bury(&items[0].0, content(&items[0].0, "text")).bury_unseen(&items[2].0);
+            let draft = draft.tombstone(&items[0].0, content(&items[0].0, "text")).tombstone_unseen(&items[2].0);
             let draft = draft.conflict(conflict("a", &query("a"))).conflict(conflict("b", &query("b")));
             draft.conflict(settled(conflict("c", &query("c")), second(9)))
         })
@@ -281,13 +281,13 @@ pub(crate) async fn devices_are_listed_latest_first(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     for (device_id, now, version) in [("laptop", 1, "old"), ("phone", 2, "p"), ("laptop", 3, "new"), ("desk", 2, "d")] {
         let plan = Draft::on(line.head().await).by(device_id).receipt(&now.to_string(), &query("a"), None);
-        let plan = plan.tally(2, 1).plan();
+        let plan = plan.device_stats(2, 1).plan();
         line.data.commit(line.user, &plan, version, second(now)).await.expect("the store writes");
     }
     let devices = line.data.status(line.user).await.expect("the store answers").devices;
-    let told: Vec<_> =
+    let to_otel_span: Vec<_> =
         devices.iter().map(|device| (device.id.as_str(), device.total_synced, device.version.as_str())).collect();
-    assert_eq!(told, [("laptop", 4, "new"), ("desk", 2, "d"), ("phone", 2, "p")]);
+    assert_eq!(to_otel_span, [("laptop", 4, "new"), ("desk", 2, "d"), ("phone", 2, "p")]);
     assert_eq!((devices[0].conflicts_count, devices[0].last_sync_at), (2, second(3)));
 }
 
@@ -295,7 +295,7 @@ pub(crate) async fn an_item_is_found_dead_or_alive(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     for item_type in ItemType::ALL {
         let (live, dead) = (key(item_type, "live"), key(item_type, "dead"));
-        let plan = line.write(|draft| draft.put(&live, content(&live, "")).bury(&dead, content(&dead, ""))).await;
+        let plan = line.write(|draft| draft.put(&live, content(&live, "")).tombstone(&dead, content(&dead, ""))).await;
         assert_eq!(line.item(&live).await.as_ref(), plan.items.get(&live));
         assert_eq!(line.item(&dead).await.as_ref(), plan.items.get(&dead));
         assert_eq!(line.item(&key(item_type, "absent")).await, None);
@@ -307,7 +307,7 @@ pub(crate) async fn a_page_shows_nothing_of_others(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     let neighbour = line.neighbour();
     let (ours, theirs) = (mixed(&line, 5).await, mixed(&neighbour, 9).await);
-    neighbour.write(|draft| draft.conflict(conflict("c", &query("a"))).tally(1, 1)).await;
+    neighbour.write(|draft| draft.conflict(conflict("c", &query("a"))).device_stats(1, 1)).await;
     let page = line.page(Timestamp::EPOCH, 5).await;
     assert_eq!((page.items, page.has_more, page.conflicts.len()), (ours, false, 0));
     assert_eq!(neighbour.page(Timestamp::EPOCH, 100).await.items, theirs);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shared::clock::{SystemRandom, random_uuid};
 use shared::models::{
     Conflict, ConflictId, Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion,
-    QueryHistory, SavedQuery, Settlement, Strategy, Timestamp, UserId, Winner,
+    QueryHistory, Resolution, SavedQuery, Strategy, Timestamp, UserId, Winner,
 };
 use shared::storage::{TokenHash, TokenPurpose};
 
@@ -32,9 +32,9 @@ pub(crate) async fn issue(
 ) -> bool {
     let (before, after) = (day(-100), day(100));
     while let Some(mail) = store.claim(after, just_after(after)).await.expect("the store writes") {
-        store.settle(&mail, None).await.expect("the store writes");
+        store.complete(&mail, None).await.expect("the store writes");
     }
-    store.forget_settled(after, 1_000).await.expect("the store writes");
+    store.purge_completed(after, 1_000).await.expect("the store writes");
     match purpose {
         TokenPurpose::VerifyEmail => store.request_verification(user, before).await,
         TokenPurpose::ResetPassword => {
@@ -48,7 +48,7 @@ pub(crate) async fn issue(
     let Some(mail) = claimed else { return false };
     let is_ours = mail.kind.name() == purpose.name();
     let issued = is_ours && store.issue(&mail, token, expires_at).await.expect("a refusal is no fault");
-    store.settle(&mail, None).await.expect("the store writes");
+    store.complete(&mail, None).await.expect("the store writes");
     issued
 }
 
@@ -156,18 +156,18 @@ pub(crate) fn conflict(id: &str, key: &ItemKey) -> Conflict {
         remote: version("from the desk", "desk"),
         item_version: 2,
         detected_at: second(3),
-        settled: None,
+        resolution: None,
         seq: Timestamp::EPOCH,
     }
 }
 
 /// The same conflict, settled at `at`.
 pub(crate) fn settled(conflict: Conflict, at: Timestamp) -> Conflict {
-    let settled = Settlement {
+    let settled = Resolution {
         at,
-        resolution: Strategy::KeepBoth,
+        strategy: Strategy::KeepBoth,
         winner: Some(Winner::Remote),
         copy_id: Some(ItemId::trusted("copy")),
     };
-    Conflict { settled: Some(settled), ..conflict }
+    Conflict { resolution: Some(settled), ..conflict }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use shared::models::{ItemKey, Stored, Timestamp, UserId};
 use shared::storage::{Commit, Page, PageRequest, StoreResult};
-use shared::sync::{Head, Plan, Snapshot, Touched};
+use shared::sync::{Head, Plan, ReadSet, Snapshot};
 
 use crate::draft::Draft;
 use crate::fixtures::{device, second, somebody};
@@ -63,15 +63,15 @@ impl Line {
 
     /// What is loaded for the items `keys` alone.
     pub(crate) async fn load(&self, keys: &[&ItemKey]) -> StoreResult<Snapshot> {
-        let touched = Touched {
+        let read_set = ReadSet {
             device: device("laptop"),
             items: keys.iter().map(|key| (*key).clone()).collect(),
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
-            burials: [].into(),
+            history_tombstones: [].into(),
             conflict: None,
         };
-        self.data.load(self.user, &touched).await
+        self.data.load(self.user, &read_set).await
     }
 
     /// A page with tombstones.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, Timestamp};
-use shared::sync::{Snapshot, Touched, resolution_copy_id};
+use shared::sync::{ReadSet, Snapshot, resolution_copy_id};
 
 use crate::fixtures::{conflict, content, device, key, query, second, settled, text};
 use crate::line::Line;
@@ -36,33 +36,33 @@ macro_rules! suite {
 }
 pub(crate) use suite;
 
-fn touched(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) -> Touched {
-    Touched {
+fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) -> ReadSet {
+    ReadSet {
         device: device("laptop"),
         items: items.iter().map(|key| (*key).clone()).collect(),
         changes: changes.iter().map(|id| ChangeId::trusted(*id)).collect(),
         branches: branches.iter().map(|(key, base)| ((*key).clone(), *base)).collect(),
-        burials: [].into(),
+        history_tombstones: [].into(),
         conflict: None,
     }
 }
 
-async fn load(line: &Line, touched: &Touched) -> Snapshot {
-    line.data.load(line.user, touched).await.expect("the store answers")
+async fn load(line: &Line, read_set: &ReadSet) -> Snapshot {
+    line.data.load(line.user, read_set).await.expect("the store answers")
 }
 
 /// The conflict `id` as it is loaded to be resolved by `request`, and all that is loaded with it.
 async fn load_conflict(line: &Line, id: &str, request: &str) -> Option<(Conflict, Snapshot)> {
     let (id, request) = (ConflictId::trusted(id), ChangeId::trusted(request));
-    let snapshot = load(line, &Touched::by_resolving(&id, &request)).await;
+    let snapshot = load(line, &ReadSet::for_resolution(&id, &request)).await;
     Some((snapshot.conflicts.get(&id)?.clone(), snapshot))
 }
 
 pub(crate) async fn a_new_user_has_nothing(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
-    let everything = touched(&[&query("a")], &["change"], &[(&query("a"), 1)]);
+    let everything = read_set(&[&query("a")], &["change"], &[(&query("a"), 1)]);
     assert_eq!(load(&line, &everything).await, Snapshot::default());
-    assert_eq!(load(&line, &touched(&[], &[], &[])).await, Snapshot::default());
+    assert_eq!(load(&line, &read_set(&[], &[], &[])).await, Snapshot::default());
 }
 
 pub(crate) async fn what_is_written_is_what_is_read(place: SyncPlace<'_>) {
@@ -109,7 +109,7 @@ pub(crate) async fn any_text_is_kept_to_the_letter(place: SyncPlace<'_>) {
     assert_eq!(line.everything().await, plan.items);
     let changes: Vec<String> = keys.iter().map(|key| format!("{} {}", key.item_type, key.id)).collect();
     let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
-    let all = touched(&keys.iter().collect::<Vec<_>>(), &changes, &[]);
+    let all = read_set(&keys.iter().collect::<Vec<_>>(), &changes, &[]);
     let snapshot = load(&line, &all).await;
     assert_eq!(snapshot.items.len(), keys.len());
     let receipts: BTreeMap<_, _> = plan.receipts.into_iter().map(|receipt| (receipt.change.clone(), receipt)).collect();
@@ -129,7 +129,7 @@ pub(crate) async fn only_what_is_touched_is_loaded(place: SyncPlace<'_>) {
             .conflict(conflict("c", &query("b")))
     })
     .await;
-    let snapshot = load(&line, &touched(&[&query("a"), &query("absent")], &["first", "absent"], &[])).await;
+    let snapshot = load(&line, &read_set(&[&query("a"), &query("absent")], &["first", "absent"], &[])).await;
     assert_eq!(snapshot.items.keys().collect::<Vec<_>>(), [&query("a")]);
     assert_eq!(snapshot.receipts.keys().map(ChangeId::as_str).collect::<Vec<_>>(), ["first"]);
     assert!(snapshot.conflicts.is_empty() && snapshot.branches.is_empty());
@@ -138,7 +138,7 @@ pub(crate) async fn only_what_is_touched_is_loaded(place: SyncPlace<'_>) {
 pub(crate) async fn a_tombstone_is_loaded_with_what_it_covers(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     line.write(|draft| draft.put(&query("a"), content(&query("a"), "text"))).await;
-    let buried = line.write(|draft| draft.version(2).bury(&query("a"), content(&query("a"), "text"))).await;
+    let buried = line.write(|draft| draft.version(2).tombstone(&query("a"), content(&query("a"), "text"))).await;
     assert_eq!(line.load(&[&query("a")]).await.expect("the store answers").items, buried.items);
     let raised = line.write(|draft| draft.version(3).put(&query("a"), content(&query("a"), "again"))).await;
     assert_eq!(line.load(&[&query("a")]).await.expect("the store answers").items, raised.items);
@@ -161,7 +161,7 @@ pub(crate) async fn history_is_buried_unseen(place: SyncPlace<'_>) {
     let (ours, theirs) = (line.write(fill).await, line.neighbour());
     theirs.write(fill).await;
 
-    let plan = line.write(|draft| draft.version(2).by("phone").bury_unseen(&entry)).await;
+    let plan = line.write(|draft| draft.version(2).by("phone").tombstone_unseen(&entry)).await;
 
     let buried = line.item(&entry).await.expect("a tombstone stays");
     assert_eq!((buried.version, buried.seq, buried.deleted_at), (2, plan.new_head, Some(plan.new_head)));
@@ -175,7 +175,7 @@ pub(crate) async fn receipts_are_those_of_the_device(place: SyncPlace<'_>) {
     let plan = line
         .write(|draft| draft.receipt("change", &query("a"), None).by("phone").receipt("change", &query("b"), None))
         .await;
-    let snapshot = load(&line, &touched(&[], &["change"], &[])).await;
+    let snapshot = load(&line, &read_set(&[], &["change"], &[])).await;
     assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts[..1]);
 }
 
@@ -187,7 +187,7 @@ pub(crate) async fn a_receipt_brings_the_conflict_it_names(place: SyncPlace<'_>)
             draft.receipt("change", &query("a"), Some("met")).receipt("late", &query("a"), Some("purged since"))
         })
         .await;
-    let snapshot = load(&line, &touched(&[], &["change", "late"], &[])).await;
+    let snapshot = load(&line, &read_set(&[], &["change", "late"], &[])).await;
     assert_eq!(snapshot.receipts.len(), 2);
     assert_eq!(snapshot.conflicts.values().cloned().collect::<Vec<_>>(), plan.conflicts[..1]);
 }
@@ -213,7 +213,7 @@ pub(crate) async fn a_branch_brings_its_newest_conflict(place: SyncPlace<'_>) {
             .conflict(branching("other kind", &other_kind, "laptop", 1))
     })
     .await;
-    let snapshot = load(&line, &touched(&[&item], &[], &[(&item, 1), (&item, 7)])).await;
+    let snapshot = load(&line, &read_set(&[&item], &[], &[(&item, 1), (&item, 7)])).await;
     assert_eq!(snapshot.branches, BTreeMap::from([((item, 1), [ConflictId::trusted("new")].into())]));
     assert_eq!(snapshot.conflicts.keys().map(ConflictId::as_str).collect::<Vec<_>>(), ["new"]);
 }
@@ -224,7 +224,7 @@ pub(crate) async fn a_branch_brings_the_copy_it_made(place: SyncPlace<'_>) {
         let (item, copy) = (key(item_type, "a"), key(item_type, "copy"));
         let kept = settled(branching(item_type.name(), &item, "laptop", 1), second(9));
         line.write(|draft| draft.put(&copy, content(&copy, "the copy")).conflict(kept)).await;
-        let snapshot = load(&line, &touched(&[&item], &[], &[(&item, 1)])).await;
+        let snapshot = load(&line, &read_set(&[&item], &[], &[(&item, 1)])).await;
         assert_eq!(snapshot.items.keys().collect::<Vec<_>>(), [&copy]);
         assert_eq!(snapshot.items[&copy].item, line.item(&copy).await.and_then(|stored| stored.item));
     }
@@ -234,9 +234,9 @@ pub(crate) async fn a_conflict_is_kept_as_it_was_written(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     let mut of_deletion = conflict("of a deletion", &query("a"));
     of_deletion.local.item = None;
-    of_deletion.remote.device = shared::models::DeviceId::nobody();
+    of_deletion.remote.device = shared::models::DeviceId::none();
     let mut undecided = settled(conflict("both kept", &query("a")), second(9));
-    undecided.settled.as_mut().expect("settled").winner = None;
+    undecided.resolution.as_mut().expect("settled").winner = None;
     let connection = key(ItemType::Connection, "a");
     let all =
         [of_deletion, undecided, conflict("open", &connection), settled(conflict("done", &connection), second(8))];

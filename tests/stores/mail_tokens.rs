@@ -247,12 +247,12 @@ pub(crate) async fn whatever_comes_at_once_nothing_fails(place: AccountPlace<'_>
                     5 => {
                         let now = second(100 * round);
                         store.request_verification(ada, now).await.expect("the store writes");
-                        store.forget_settled(now, 10).await.expect("the store writes");
+                        store.purge_completed(now, 10).await.expect("the store writes");
                     }
                     _ => {
                         let claimed = store.claim(second(2_000), second(2_060)).await.expect("the store writes");
                         if let Some(mail) = claimed {
-                            store.settle(&mail, None).await.expect("the store writes");
+                            store.complete(&mail, None).await.expect("the store writes");
                         }
                     }
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use shared::models::{EmailAddress, Timestamp, UserId};
 use shared::storage::MailKind::{self, PasswordChanged, ResetPassword, VerifyEmail, Welcome};
-use shared::storage::{QueuedMail, SignUp, TokenHash, TokenPurpose};
+use shared::storage::{QueuedMail, SignUpOutcome, TokenHash, TokenPurpose};
 use tokio::task::JoinSet;
 
 use crate::accounts::{new_account, sign_up};
@@ -59,7 +59,7 @@ async fn claim_all(store: &dyn AccountStore, now: i64) -> Vec<QueuedMail> {
 }
 
 async fn settle(store: &dyn AccountStore, mail: &QueuedMail, again_at: Option<Timestamp>) {
-    store.settle(mail, again_at).await.expect("the store writes");
+    store.complete(mail, again_at).await.expect("the store writes");
 }
 
 /// Signs `name` up and sends all mails of theirs.
@@ -83,7 +83,7 @@ fn mails<const N: usize>(mails: [(UserId, MailKind); N]) -> BTreeSet<(UserId, &'
 }
 
 async fn forget(store: &dyn AccountStore, now: Timestamp, batch: usize) -> u64 {
-    store.forget_settled(now, batch).await.expect("the store writes")
+    store.purge_completed(now, batch).await.expect("the store writes")
 }
 
 async fn asks_for_reset(store: &dyn AccountStore, address: &str, now: i64) {
@@ -110,7 +110,7 @@ pub(crate) async fn signing_up_asks_once_to_verify_the_address(place: AccountPla
     let store = place.open().await;
     let ada = new_account("ada", "ada@example.com");
     for _ in 0..2 {
-        assert_eq!(store.create(&ada).await.expect("the store writes"), SignUp::Created);
+        assert_eq!(store.create(&ada).await.expect("the store writes"), SignUpOutcome::Created);
     }
     let mail = claim(&*store, 1).await.expect("a mail is due at once");
     assert_eq!(mail, QueuedMail { user: ada.id, kind: VerifyEmail, queued_at: second(1), attempt: 1 });
@@ -122,7 +122,7 @@ pub(crate) async fn a_refused_sign_up_mails_nobody(place: AccountPlace<'_>) {
     settled_user(&*store, "ada").await;
     for (name, address) in [("ada", "free@example.com"), ("free", "ada@example.com")] {
         let outcome = store.create(&new_account(name, address)).await.expect("a refusal is no fault");
-        assert_ne!(outcome, SignUp::Created);
+        assert_ne!(outcome, SignUpOutcome::Created);
     }
     assert_eq!(claim(&*store, 9).await, None);
 }
@@ -260,7 +260,7 @@ pub(crate) async fn whoever_settles_late_changes_nothing(place: AccountPlace<'_>
     let store = place.open().await;
     let ada = sign_up(&*store, "ada").await;
     let first = claim(&*store, 1).await.expect("a mail is due");
-    // Called for anew while the first was being sent.
+    // Dependency for anew while the first was being sent.
     asks_to_verify(&*store, ada, 100).await;
     settle(&*store, &first, None).await;
     let newer = claim(&*store, 100).await.expect("the newer call stands");

@@ -115,7 +115,8 @@ pub(crate) async fn pages_of_tombstones_with_long_ids_fit(place: SyncPlace<'_>) 
     let line = Line::new(place).await;
     let id = |place: usize| format!("{place:05}{}", "😀".repeat(123));
     let dead: Vec<ItemKey> = (0..4_500).map(|place| key(ItemType::QueryHistory, &id(place))).collect();
-    line.write(|draft| dead.iter().fold(draft, |draft, key| draft.bury(key, content(key, &"x".repeat(500))))).await;
+    line.write(|draft| dead.iter().fold(draft, |draft, key| draft.tombstone(key, content(key, &"x".repeat(500)))))
+        .await;
     let request = line.page(Timestamp::EPOCH, 10_000).await;
     assert!(request.has_more && bytes(&request) <= limits::PAGE_BYTES);
     assert_eq!(read_all(&line).await.0, 4_500);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shared::storage::embedded::Embedded;
-use shared::storage::memory::MemoryBuckets;
+use shared::storage::memory_rate_limiter::MemoryRateLimiter;
 pub(crate) use shared::storage::{AccountStore, SyncData};
-use shared::storage::{Buckets, Expiry, Sessions};
+use shared::storage::{Expiry, RateLimiter, Sessions};
 use tempfile::TempDir;
 
 use crate::remains::Stores;
@@ -79,19 +79,19 @@ impl Place<Stores> for Folder {
 }
 
 #[async_trait]
-impl Place<dyn Buckets> for Folder {
-    async fn open(&self) -> Arc<dyn Buckets> {
+impl Place<dyn RateLimiter> for Folder {
+    async fn open(&self) -> Arc<dyn RateLimiter> {
         Arc::new(self.embedded().await)
     }
 }
 
 /// This process's memory.
 #[derive(Default)]
-pub(crate) struct Memory(Arc<MemoryBuckets>);
+pub(crate) struct Memory(Arc<MemoryRateLimiter>);
 
 #[async_trait]
-impl Place<dyn Buckets> for Memory {
-    async fn open(&self) -> Arc<dyn Buckets> {
+impl Place<dyn RateLimiter> for Memory {
+    async fn open(&self) -> Arc<dyn RateLimiter> {
         self.0.clone()
     }
 }

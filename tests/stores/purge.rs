@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::models::{ItemKey, ItemType, Timestamp};
 use shared::storage::{ConflictFilter, Purged};
-use shared::sync::Touched;
+use shared::sync::ReadSet;
 
 use crate::draft::Draft;
 use crate::fixtures::{conflict, content, day, device, just_after, key, query, settled};
@@ -55,8 +55,8 @@ async fn purge_all(line: &Line, cutoff: Timestamp, batch: usize) -> (Purged, usi
 }
 
 /// Writes the tombstone of `key` on the day `days`.
-async fn bury(line: &Line, key: &ItemKey, days: i64) -> Timestamp {
-    line.write(|draft| draft.at(day(days)).bury(key, content(key, "text"))).await.new_head
+async fn tombstone(line: &Line, key: &ItemKey, days: i64) -> Timestamp {
+    line.write(|draft| draft.at(day(days)).tombstone(key, content(key, "text"))).await.new_head
 }
 
 fn removed(tombstones: u64, conflicts: u64) -> Purged {
@@ -66,9 +66,9 @@ fn removed(tombstones: u64, conflicts: u64) -> Purged {
 pub(crate) async fn what_was_deleted_before_the_cutoff_goes(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     for item_type in ItemType::ALL {
-        bury(&line, &key(item_type, "old"), 1).await;
+        tombstone(&line, &key(item_type, "old"), 1).await;
     }
-    bury(&line, &query("new"), 3).await;
+    tombstone(&line, &query("new"), 3).await;
     assert_eq!(purge(&line, day(2), 100).await, removed(3, 0));
     assert_eq!(line.everything().await.into_keys().collect::<Vec<_>>(), [query("new")]);
     assert_eq!(purge(&line, day(2), 100).await, Purged::default());
@@ -77,7 +77,7 @@ pub(crate) async fn what_was_deleted_before_the_cutoff_goes(place: SyncPlace<'_>
 pub(crate) async fn what_lives_stays(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     let raised = query("raised");
-    bury(&line, &raised, 1).await;
+    tombstone(&line, &raised, 1).await;
     let kinds = ItemType::ALL.map(|item_type| key(item_type, "live"));
     line.write(|draft| {
         let draft = kinds.iter().fold(draft, |draft, key| draft.put(key, content(key, "text")));
@@ -91,7 +91,7 @@ pub(crate) async fn what_lives_stays(place: SyncPlace<'_>) {
 
 pub(crate) async fn the_cutoff_itself_is_not_before_it(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
-    let deleted_at = bury(&line, &query("a"), 1).await;
+    let deleted_at = tombstone(&line, &query("a"), 1).await;
     assert_eq!(purge(&line, deleted_at, 100).await, Purged::default());
     assert_eq!(purge(&line, just_after(deleted_at), 100).await, removed(1, 0));
 }
@@ -115,27 +115,27 @@ pub(crate) async fn receipts_stay(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     line.write(|draft| {
         let draft = draft.conflict(settled(conflict("c", &query("a")), day(1)));
-        draft.bury(&query("a"), content(&query("a"), "")).receipt("change", &query("a"), Some("c"))
+        draft.tombstone(&query("a"), content(&query("a"), "")).receipt("change", &query("a"), Some("c"))
     })
     .await;
     assert_eq!(purge_all(&line, day(2), 100).await.0, removed(1, 1));
-    let touched = Touched {
+    let read_set = ReadSet {
         device: device("laptop"),
         items: [query("a")].into(),
         changes: [shared::models::ChangeId::trusted("change")].into(),
         branches: [].into(),
-        burials: [].into(),
+        history_tombstones: [].into(),
         conflict: None,
     };
-    let snapshot = line.data.load(line.user, &touched).await.expect("the store answers");
+    let snapshot = line.data.load(line.user, &read_set).await.expect("the store answers");
     assert_eq!((snapshot.receipts.len(), snapshot.conflicts.len(), snapshot.items.len()), (1, 0, 0));
 }
 
 pub(crate) async fn the_horizon_is_the_newest_tombstone_that_went(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
-    let first = bury(&line, &query("a"), 1).await;
-    let second = bury(&line, &key(ItemType::Connection, "a"), 2).await;
-    let third = bury(&line, &key(ItemType::QueryHistory, "a"), 3).await;
+    let first = tombstone(&line, &query("a"), 1).await;
+    let second = tombstone(&line, &key(ItemType::Connection, "a"), 2).await;
+    let third = tombstone(&line, &key(ItemType::QueryHistory, "a"), 3).await;
     for (cutoff, horizon) in [(0, Timestamp::EPOCH), (2, first), (3, second), (9, third)] {
         purge_all(&line, day(cutoff), 100).await;
         let head = line.head().await;
@@ -150,7 +150,7 @@ pub(crate) async fn the_horizon_never_moves_back(place: SyncPlace<'_>) {
     // By hand: a tombstone of an earlier place in the line that was written with a later date.
     let (early, late) = (query("early"), query("late"));
     let mut plan =
-        Draft::on(line.head().await).bury(&early, content(&early, "")).bury(&late, content(&late, "")).plan();
+        Draft::on(line.head().await).tombstone(&early, content(&early, "")).tombstone(&late, content(&late, "")).plan();
     for (key, days) in [(&early, 3), (&late, 1)] {
         plan.items.get_mut(key).expect("it was put in").deleted_at = Some(day(days));
     }
@@ -165,7 +165,7 @@ pub(crate) async fn the_horizon_never_moves_back(place: SyncPlace<'_>) {
 pub(crate) async fn the_horizon_is_each_users_own(place: SyncPlace<'_>) {
     let line = Line::new(place).await;
     let [theirs, untouched] = [line.neighbour(), line.neighbour()];
-    let (our_time, their_time) = (bury(&line, &query("a"), 1).await, bury(&theirs, &query("a"), 2).await);
+    let (our_time, their_time) = (tombstone(&line, &query("a"), 1).await, tombstone(&theirs, &query("a"), 2).await);
     untouched.write(|draft| draft.put(&query("a"), content(&query("a"), ""))).await;
     assert_eq!(purge(&line, day(9), 100).await, removed(2, 0));
     let horizons = [line.head().await, theirs.head().await, untouched.head().await].map(|head| head.purged_through);
@@ -181,7 +181,7 @@ pub(crate) async fn the_highest_version_that_went_is_remembered(place: SyncPlace
         (4, ItemType::QueryHistory, 9),
     ] {
         let key = key(item_type, &days.to_string());
-        line.write(|draft| draft.at(day(days)).version(version).bury(&key, content(&key, "text"))).await;
+        line.write(|draft| draft.at(day(days)).version(version).tombstone(&key, content(&key, "text"))).await;
     }
     for (cutoff, version) in [(1, 0), (2, 3), (3, 7), (4, 7), (9, 7)] {
         purge_all(&line, day(cutoff), 1).await;
@@ -195,7 +195,7 @@ async fn graveyard(line: &Line) {
     for place in 0..10 {
         let keys = ItemType::ALL.map(|item_type| key(item_type, &place.to_string()));
         line.write(|draft| {
-            let draft = keys.iter().fold(draft, |draft, key| draft.bury(key, content(key, "text")));
+            let draft = keys.iter().fold(draft, |draft, key| draft.tombstone(key, content(key, "text")));
             draft.conflict(settled(conflict(&place.to_string(), &keys[0]), day(1)))
         })
         .await;
@@ -231,7 +231,7 @@ pub(crate) async fn a_tombstone_never_goes_before_the_horizon_moves(place: SyncP
     let line = Line::new(place).await;
     for round in 0..50 {
         let key = key(ItemType::ALL[round % 3], &round.to_string());
-        line.write(|draft| draft.bury(&key, content(&key, "text"))).await;
+        line.write(|draft| draft.tombstone(&key, content(&key, "text"))).await;
     }
     let places = line.everything().await.into_iter().map(|(key, stored)| (key, stored.seq)).collect();
     let purger = line.clone();

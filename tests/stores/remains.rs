@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use shared::deletion::Remains;
+use shared::account_eraser::AccountEraser;
 use shared::models::{EmailAddress, ItemType, Session, SessionId, Timestamp, UserId, Username};
 use shared::storage::{
-    AccountStore, Admission, Deletions, NewAccount, NewSession, Purged, Retention, Rotation, Sessions, SignUp,
-    StoreError, StoreResult, SyncData, TokenHash, Toll,
+    AccountStore, AuthOutcome, Deletions, NewAccount, NewSession, Purged, RateLimitRequest, Retention, Rotation,
+    Sessions, SignUpOutcome, StoreError, StoreResult, SyncData, TokenHash,
 };
 
 use crate::fixtures::{content, key, second, somebody};
 use crate::line::Line;
 use crate::place::Place;
-use crate::sessions::{admit, open};
+use crate::sessions::{authenticate, open};
 
 macro_rules! suite {
     ($place:expr) => {
@@ -79,8 +79,14 @@ impl Sessions for Brittle {
         self.attempt(self.stores.sessions.open(session)).await
     }
 
-    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
-        self.attempt(self.stores.sessions.admit(user, id, toll, now)).await
+    async fn authenticate(
+        &self,
+        user: UserId,
+        id: SessionId,
+        rate_limit: Option<&RateLimitRequest>,
+        now: Timestamp,
+    ) -> StoreResult<AuthOutcome> {
+        self.attempt(self.stores.sessions.authenticate(user, id, rate_limit, now)).await
     }
 
     async fn rotate(
@@ -134,7 +140,7 @@ async fn settler(stores: &Stores) -> (Line, Session) {
         password_hash: SecretString::from("hash"),
         created_at: second(1),
     };
-    assert_eq!(stores.accounts.create(&account).await.expect("the store writes"), SignUp::Created);
+    assert_eq!(stores.accounts.create(&account).await.expect("the store writes"), SignUpOutcome::Created);
     let session = open(&*stores.sessions, line.user, &line.user.to_string(), 1).await;
     let keys: Vec<_> = (0..ROWS).map(|place| key(ItemType::QueryHistory, &place.to_string())).collect();
     line.write(|draft| keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "text")))).await;
@@ -150,8 +156,8 @@ async fn attempt(stores: &Stores, user: UserId, calls: usize, answer_lost: bool)
     {
         return false;
     }
-    let remains = Remains { accounts: &brittle, sessions: &brittle, data: &brittle };
-    remains.remove(user, second(10), 1_000).await.unwrap_or(false)
+    let eraser = AccountEraser { accounts: &brittle, sessions: &brittle, data: &brittle };
+    eraser.remove(user, second(10), 1_000).await.unwrap_or(false)
 }
 
 async fn interrupted_after(stores: &Stores, calls: usize, answer_lost: bool) -> bool {
@@ -171,7 +177,7 @@ async fn interrupted_after(stores: &Stores, calls: usize, answer_lost: bool) -> 
 
     assert!(attempt(stores, line.user, usize::MAX, false).await);
     assert!(stores.accounts.pending_deletions(10).await.expect("the store answers").is_empty());
-    assert!(admit(&*stores.sessions, &session, second(11)).await.is_none());
+    assert!(authenticate(&*stores.sessions, &session, second(11)).await.is_none());
     for place in [0, ROWS - 1] {
         assert_eq!(line.item(&key(ItemType::QueryHistory, &place.to_string())).await, None);
     }

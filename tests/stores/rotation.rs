@@ -1,12 +1,12 @@
 //! The law of [`shared::storage::Sessions::rotate`]: a refresh token works once, and again for a moment.
 
 use shared::models::{Session, Timestamp};
-use shared::storage::{GRACE_SECONDS, Rotation, Sessions, TokenHash};
+use shared::storage::{ROTATION_GRACE_SECONDS, Rotation, Sessions, TokenHash};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{just_after, second, somebody};
 use crate::place::Place;
-use crate::sessions::{LIFE, admit, open};
+use crate::sessions::{LIFE, authenticate, open};
 
 type SessionPlace<'a> = &'a dyn Place<dyn Sessions>;
 
@@ -64,8 +64,8 @@ pub(crate) async fn a_rotation_prolongs_the_session(place: SessionPlace<'_>) {
     let expected = Session { expires_at: second(100 + LIFE), last_seen_at: second(100), ..session.clone() };
     assert_eq!(prolonged, expected);
     assert_eq!(store.list(session.user, second(100)).await.expect("the store answers"), [expected]);
-    assert!(admit(&*store, &session, second(LIFE + 50)).await.is_some());
-    assert_eq!(admit(&*store, &session, second(LIFE + 100)).await, None);
+    assert!(authenticate(&*store, &session, second(LIFE + 50)).await.is_some());
+    assert_eq!(authenticate(&*store, &session, second(LIFE + 100)).await, None);
 }
 
 pub(crate) async fn an_unknown_token_is_unknown(place: SessionPlace<'_>) {
@@ -75,7 +75,7 @@ pub(crate) async fn an_unknown_token_is_unknown(place: SessionPlace<'_>) {
         unknown(&rotate(&*store, token, "next", second(1)).await);
     }
     unknown(&rotate(&*store, "next", "more", second(1)).await);
-    assert!(admit(&*store, &session, second(1)).await.is_some());
+    assert!(authenticate(&*store, &session, second(1)).await.is_some());
     rotated(rotate(&*store, "a", "b", second(1)).await);
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn an_expired_token_is_unknown(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "a", 0).await;
     unknown(&rotate(&*store, "a", "b", second(LIFE)).await);
-    assert_eq!(admit(&*store, &session, second(LIFE)).await, None);
+    assert_eq!(authenticate(&*store, &session, second(LIFE)).await, None);
     unknown(&rotate(&*store, "b", "c", second(LIFE)).await);
 }
 
@@ -91,7 +91,7 @@ pub(crate) async fn a_rotated_token_works_again_within_the_grace(place: SessionP
     let store = place.open().await;
     let session = open(&*store, somebody(), "a", 0).await;
     rotated(rotate(&*store, "a", "b", second(100)).await);
-    let again = rotated(rotate(&*store, "a", "c", second(100 + GRACE_SECONDS)).await);
+    let again = rotated(rotate(&*store, "a", "c", second(100 + ROTATION_GRACE_SECONDS)).await);
     assert_eq!(again.id, session.id);
     for (token, next) in [("b", "d"), ("c", "e")] {
         assert_eq!(rotated(rotate(&*store, token, next, second(200)).await).id, session.id, "{token}");
@@ -103,9 +103,9 @@ pub(crate) async fn a_rotated_token_that_comes_late_ends_the_session(place: Sess
     let store = place.open().await;
     let session = open(&*store, somebody(), "a", 0).await;
     rotated(rotate(&*store, "a", "b", second(100)).await);
-    let late = just_after(second(100 + GRACE_SECONDS));
+    let late = just_after(second(100 + ROTATION_GRACE_SECONDS));
     assert_eq!(reused(rotate(&*store, "a", "c", late).await).id, session.id);
-    assert_eq!(admit(&*store, &session, late).await, None);
+    assert_eq!(authenticate(&*store, &session, late).await, None);
     assert_eq!(store.list(session.user, late).await.expect("the store answers"), []);
     for token in ["a", "b", "c"] {
         unknown(&rotate(&*store, token, "d", late).await);
@@ -151,7 +151,7 @@ pub(crate) async fn reuse_ends_no_other_session(place: SessionPlace<'_>) {
     let other = open(&*store, user, "x", 1).await;
     rotated(rotate(&*store, "a", "b", second(100)).await);
     reused(rotate(&*store, "a", "c", second(200)).await);
-    assert!(admit(&*store, &other, second(200)).await.is_some());
+    assert!(authenticate(&*store, &other, second(200)).await.is_some());
     assert_eq!(rotated(rotate(&*store, "x", "y", second(200)).await).id, other.id);
 }
 
@@ -182,7 +182,7 @@ pub(crate) async fn an_end_outlasts_a_racing_rotation(place: SessionPlace<'_>) {
         let rotating = tokio::spawn(async move { rotate(&*rotating, &presented, &next, second(100)).await });
         assert!(ending.await.expect("no panic").expect("the store writes"));
         rotating.await.expect("no panic");
-        assert_eq!(admit(&*store, &session, second(101)).await, None);
+        assert_eq!(authenticate(&*store, &session, second(101)).await, None);
         for token in [token, format!("b {round}")] {
             unknown(&rotate(&*store, &token, &format!("c {round}"), second(101)).await);
         }
@@ -193,6 +193,6 @@ pub(crate) async fn a_session_without_rotation_ends_with_its_token(place: Sessio
     let store = place.open().await;
     let session = open(&*store, somebody(), "a", 0).await;
     rotated(rotate(&*store, "a", "b", second(LIFE - 1)).await);
-    assert!(admit(&*store, &session, second(2 * LIFE - 2)).await.is_some());
+    assert!(authenticate(&*store, &session, second(2 * LIFE - 2)).await.is_some());
     unknown(&rotate(&*store, "b", "c", second(2 * LIFE - 1)).await);
 }

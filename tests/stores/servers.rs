@@ -8,7 +8,7 @@ use shared::clock::SystemRandom;
 use shared::storage::libsql::{Hrana, LibsqlSync, SYNC, Transport, migrate};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
-use shared::storage::{AccountStore, Buckets, Sessions, SyncData};
+use shared::storage::{AccountStore, RateLimiter, Sessions, SyncData};
 use tests::{PostgresServer, RedisServer, Sqld};
 use tokio::sync::OnceCell;
 
@@ -40,7 +40,7 @@ impl Turso {
             migrate(&database, SYNC).await.expect("the database is brought up to date");
             databases.push(Arc::new(database));
         }
-        Arc::new(LibsqlSync::over(databases))
+        Arc::new(LibsqlSync::sharded(databases))
     }
 }
 
@@ -103,8 +103,8 @@ impl Place<dyn Sessions> for Redis {
 }
 
 #[async_trait]
-impl Place<dyn Buckets> for Redis {
-    async fn open(&self) -> Arc<dyn Buckets> {
+impl Place<dyn RateLimiter> for Redis {
+    async fn open(&self) -> Arc<dyn RateLimiter> {
         self.redis().await
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fixtures::{second, somebody};
 use crate::place::{KeptSessions, Place};
-use crate::sessions::{LIFE, admit, open};
+use crate::sessions::{LIFE, authenticate, open};
 use shared::storage::{Rotation, TokenHash};
 
 type SessionPlace<'a> = &'a dyn Place<dyn KeptSessions>;
@@ -39,8 +39,8 @@ pub(crate) async fn living_sessions_and_their_tokens_stay(place: SessionPlace<'_
     let store = place.open().await;
     let [old, young] = [open(&*store, somebody(), "old", 0).await, open(&*store, somebody(), "young", 100).await];
     store.purge_expired(second(LIFE), 100).await.expect("the store writes");
-    assert_eq!(admit(&*store, &old, second(1)).await, None, "it was purged");
-    assert!(admit(&*store, &young, second(LIFE)).await.is_some());
+    assert_eq!(authenticate(&*store, &old, second(1)).await, None, "it was purged");
+    assert!(authenticate(&*store, &young, second(LIFE)).await.is_some());
     let (presented, next) = (TokenHash::of(b"young"), TokenHash::of(b"next"));
     let rotation = store.rotate(&presented, &next, second(2 * LIFE), second(LIFE)).await.expect("the store writes");
     assert!(matches!(rotation, Rotation::Rotated(_)), "{rotation:?}");

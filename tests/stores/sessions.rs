@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::models::{Session, SessionId, Timestamp, UserId, limits};
-use shared::storage::{Admission, NewSession, Policy, Rotation, Sessions, TokenHash, Toll};
+use shared::storage::{AuthOutcome, NewSession, Policy, RateLimitRequest, Rotation, Sessions, TokenHash};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{day, second, somebody};
@@ -60,8 +60,8 @@ pub(crate) async fn open(store: &dyn Sessions, user: UserId, token: &str, from: 
     new.session
 }
 
-pub(crate) async fn admit(store: &dyn Sessions, session: &Session, now: Timestamp) -> Option<Session> {
-    store.admit(session.user, session.id, None, now).await.expect("the store answers").session
+pub(crate) async fn authenticate(store: &dyn Sessions, session: &Session, now: Timestamp) -> Option<Session> {
+    store.authenticate(session.user, session.id, None, now).await.expect("the store answers").session
 }
 
 async fn ids(store: &dyn Sessions, user: UserId, now: Timestamp) -> Vec<SessionId> {
@@ -73,7 +73,7 @@ pub(crate) async fn an_open_session_is_let_in(place: SessionPlace<'_>) {
     let store = place.open().await;
     let user = somebody();
     let session = open(&*store, user, "token", 1).await;
-    assert_eq!(admit(&*store, &session, second(2)).await, Some(session.clone()));
+    assert_eq!(authenticate(&*store, &session, second(2)).await, Some(session.clone()));
     assert_eq!(store.list(user, second(2)).await.expect("the store answers"), [session]);
 }
 
@@ -81,8 +81,8 @@ pub(crate) async fn nobody_else_is_let_in(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 1).await;
     for (user, id) in [(session.user, somebody()), (session.user, session.user), (somebody(), session.id)] {
-        let Admission { session, bucket, .. } =
-            store.admit(user, id, None, second(2)).await.expect("the store answers");
+        let AuthOutcome { session, bucket, .. } =
+            store.authenticate(user, id, None, second(2)).await.expect("the store answers");
         assert_eq!((session, bucket), (None, None));
     }
     assert!(ids(&*store, somebody(), second(2)).await.is_empty());
@@ -92,9 +92,9 @@ pub(crate) async fn a_session_expires(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 0).await;
     let last_moment = Timestamp::from_micros(session.expires_at.micros() - 1);
-    assert!(admit(&*store, &session, last_moment).await.is_some(), "use does not prolong it");
+    assert!(authenticate(&*store, &session, last_moment).await.is_some(), "use does not prolong it");
     for now in [second(LIFE), second(2 * LIFE)] {
-        assert_eq!(admit(&*store, &session, now).await, None);
+        assert_eq!(authenticate(&*store, &session, now).await, None);
         assert!(ids(&*store, session.user, now).await.is_empty());
     }
 }
@@ -104,14 +104,14 @@ pub(crate) async fn an_ended_session_is_let_in_no_more(place: SessionPlace<'_>) 
     let user = somebody();
     let [ended, other] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 2).await];
     assert!(store.end(user, ended.id).await.expect("the store writes"));
-    assert_eq!(admit(&*store, &ended, second(3)).await, None);
+    assert_eq!(authenticate(&*store, &ended, second(3)).await, None);
     assert_eq!(ids(&*store, user, second(3)).await, [other.id]);
     assert!(!store.end(user, ended.id).await.expect("the store writes"), "there was none to end");
-    assert!(admit(&*store, &other, second(3)).await.is_some());
+    assert!(authenticate(&*store, &other, second(3)).await.is_some());
     let next = TokenHash::of(b"next");
     let rotation = store.rotate(&TokenHash::of(b"a"), &next, second(LIFE), second(3)).await.expect("the store writes");
     assert!(matches!(rotation, Rotation::Unknown), "{rotation:?}");
-    assert_eq!(admit(&*store, &ended, second(3)).await, None, "the refresh token brought it back");
+    assert_eq!(authenticate(&*store, &ended, second(3)).await, None, "the refresh token brought it back");
 }
 
 pub(crate) async fn a_session_is_ended_by_its_owner_alone(place: SessionPlace<'_>) {
@@ -119,7 +119,7 @@ pub(crate) async fn a_session_is_ended_by_its_owner_alone(place: SessionPlace<'_
     let session = open(&*store, somebody(), "token", 1).await;
     assert!(!store.end(somebody(), session.id).await.expect("the store writes"));
     store.end_others(somebody(), None).await.expect("the store writes");
-    assert!(admit(&*store, &session, second(2)).await.is_some());
+    assert!(authenticate(&*store, &session, second(2)).await.is_some());
 }
 
 /// Opens three sessions of `user`.
@@ -140,7 +140,7 @@ pub(crate) async fn all_others_end_and_one_stays(place: SessionPlace<'_>) {
     store.end_others(ada, Some(kept.id)).await.expect("the store writes");
     assert_eq!(ids(&*store, ada, second(4)).await, [kept.id]);
     for ended in [&first, &last] {
-        assert_eq!(admit(&*store, ended, second(4)).await, None);
+        assert_eq!(authenticate(&*store, ended, second(4)).await, None);
     }
     assert_eq!(ids(&*store, bob, second(4)).await.len(), theirs.len());
     let token = TokenHash::of(format!("{ada} 0").as_bytes());
@@ -156,7 +156,7 @@ pub(crate) async fn all_end_where_none_is_spared(place: SessionPlace<'_>) {
     assert!(ids(&*store, user, second(4)).await.is_empty());
     let [kept, ..] = three(&*store, somebody()).await;
     store.end_others(user, Some(kept.id)).await.expect("the store writes");
-    assert!(admit(&*store, &kept, second(4)).await.is_some());
+    assert!(authenticate(&*store, &kept, second(4)).await.is_some());
 }
 
 pub(crate) async fn an_end_is_known_to_every_handle(place: SessionPlace<'_>) {
@@ -164,9 +164,9 @@ pub(crate) async fn an_end_is_known_to_every_handle(place: SessionPlace<'_>) {
     let user = somebody();
     for round in 0..20 {
         let session = open(&*store, user, &round.to_string(), 1).await;
-        assert!(admit(&*other, &session, second(2)).await.is_some());
+        assert!(authenticate(&*other, &session, second(2)).await.is_some());
         assert!(other.end(user, session.id).await.expect("the store writes"));
-        assert_eq!(admit(&*store, &session, second(2)).await, None);
+        assert_eq!(authenticate(&*store, &session, second(2)).await, None);
     }
 }
 
@@ -185,7 +185,7 @@ pub(crate) async fn the_last_use_is_known_to_the_minute(place: SessionPlace<'_>)
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 0).await;
     for now in [10, 70, 75, 300] {
-        admit(&*store, &session, second(now)).await;
+        authenticate(&*store, &session, second(now)).await;
         let listed = store.list(session.user, second(now)).await.expect("the store answers");
         let stale = second(now).micros() - listed[0].last_seen_at.micros();
         assert!((0..60_000_000).contains(&stale), "{stale} µs at {now} s");
@@ -193,12 +193,12 @@ pub(crate) async fn the_last_use_is_known_to_the_minute(place: SessionPlace<'_>)
     }
 }
 
-fn toll(key: &str) -> Toll {
-    Toll { key: key.to_owned(), policy: Policy { per_minute: 10 }, pace: Duration::ZERO }
+fn rate_limit(key: &str) -> RateLimitRequest {
+    RateLimitRequest { key: key.to_owned(), policy: Policy { per_minute: 10 }, min_interval: Duration::ZERO }
 }
 
-async fn pay(store: &dyn Sessions, session: &Session, key: &str) -> Admission {
-    store.admit(session.user, session.id, Some(&toll(key)), second(2)).await.expect("the store answers")
+async fn pay(store: &dyn Sessions, session: &Session, key: &str) -> AuthOutcome {
+    store.authenticate(session.user, session.id, Some(&rate_limit(key)), second(2)).await.expect("the store answers")
 }
 
 pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
@@ -206,7 +206,7 @@ pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
     let session = open(&*store, somebody(), "token", 1).await;
     let key = session.user.to_string();
     for left in (0..10).rev() {
-        let Admission { session: admitted, bucket, .. } = pay(&*store, &session, &key).await;
+        let AuthOutcome { session: admitted, bucket, .. } = pay(&*store, &session, &key).await;
         let bucket = bucket.expect("a toll was asked for");
         assert_eq!(
             (admitted.map(|session| session.id), bucket.taken, bucket.remaining),
@@ -226,7 +226,7 @@ pub(crate) async fn no_toll_is_taken_from_who_is_not_let_in(place: SessionPlace<
     let key = user.to_string();
     let unknown = Session { id: somebody(), ..living.clone() };
     for nobody in [&ended, &unknown] {
-        let Admission { session, bucket, .. } = pay(&*store, nobody, &key).await;
+        let AuthOutcome { session, bucket, .. } = pay(&*store, nobody, &key).await;
         assert_eq!((session, bucket), (None, None));
     }
     let bucket = pay(&*store, &living, &key).await.bucket.expect("a toll was asked for");
@@ -255,7 +255,7 @@ pub(crate) async fn of_too_many_sessions_the_longest_unused_ends(place: SessionP
     }
     assert_eq!(ids(&*store, user, second(most)).await.len(), limits::SESSIONS);
     let now = second(most + 300);
-    assert!(admit(&*store, &opened[0], now).await.is_some(), "the oldest is in use");
+    assert!(authenticate(&*store, &opened[0], now).await.is_some(), "the oldest is in use");
     for from in 1..3 {
         opened.push(open(&*store, user, &format!("more {from}"), most + 300 + from).await);
     }
@@ -266,7 +266,7 @@ pub(crate) async fn of_too_many_sessions_the_longest_unused_ends(place: SessionP
     left.sort();
     assert_eq!(left, wanted);
     for ended in &ended {
-        assert_eq!(admit(&*store, ended, now).await, None);
+        assert_eq!(authenticate(&*store, ended, now).await, None);
     }
 }
 
@@ -289,11 +289,11 @@ pub(crate) async fn the_cap_is_each_users_own(place: SessionPlace<'_>) {
     for from in 1..=limits::SESSIONS as i64 + 1 {
         open(&*store, user, &from.to_string(), from).await;
     }
-    assert!(admit(&*store, &theirs, second(500)).await.is_some());
+    assert!(authenticate(&*store, &theirs, second(500)).await.is_some());
 }
 
 async fn is_first(store: &dyn Sessions, session: &Session, now: Timestamp) -> bool {
-    store.admit(session.user, session.id, None, now).await.expect("the store answers").first_today
+    store.authenticate(session.user, session.id, None, now).await.expect("the store answers").first_today
 }
 
 pub(crate) async fn a_user_is_new_once_a_day(place: SessionPlace<'_>) {

@@ -1,7 +1,7 @@
 //! People come, go, come back, and leave for good.
 
 use axum::http::Method;
-use local::Studio;
+use local::App;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::Clock;
@@ -290,11 +290,11 @@ async fn whoever_leaves_takes_everything_along() {
 
 /// The same stores behind another signing key.
 fn with_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
-    let mut settings = service.studio.settings.clone();
+    let mut settings = service.app.settings.clone();
     settings.jwt_secret = Some(SecretString::from(current));
     settings.jwt_secret_previous = previous.map(SecretString::from);
-    let studio = Studio { settings, ..service.studio.clone() };
-    Api::Router(studio.router().expect("there are keys"))
+    let app = App { settings, ..service.app.clone() };
+    Api::Router(app.router().expect("there are keys"))
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ async fn a_deletion_that_was_interrupted_is_followed_up() {
     // The mark that keeps late uploads out is itself forgotten after thirty days: what is there then?
     service.clock.advance(31 * DAY);
     service.purge().await;
-    let left = service.studio.stores.data().status(user).await.unwrap();
+    let left = service.app.stores.data().status(user).await.unwrap();
     assert_eq!((left.items, left.devices.len(), left.open_conflicts), ([0, 0, 0], 0, 0));
     assert_eq!(newcomer.logs_in().await.reads("q").await.unwrap(), "select 'new'");
 }

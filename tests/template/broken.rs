@@ -75,9 +75,9 @@ fn every_break_is_found() {
     };
     // The tools are slow to start: one runs on each processor.
     let missed: Vec<String> = std::thread::scope(|scope| {
-        let halves = BREAKS.chunks(BREAKS.len().div_ceil(2));
-        let halves = halves.map(|half| scope.spawn(move || half.iter().filter_map(look).collect::<Vec<_>>()));
-        halves.collect::<Vec<_>>().into_iter().flat_map(|half| half.join().expect("it came to its end")).collect()
+        let split = BREAKS.chunks(BREAKS.len().div_ceil(2));
+        let split = split.map(|half| scope.spawn(move || half.iter().filter_map(look).collect::<Vec<_>>()));
+        split.collect::<Vec<_>>().into_iter().flat_map(|half| half.join().expect("it came to its end")).collect()
     });
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }

@@ -29,6 +29,6 @@ pub(crate) fn lint(file: &Path) -> Vec<String> {
 /// What `command` says if it is not content.
 fn complaint(command: &mut Command) -> Vec<String> {
     let output = command.output().expect("it runs: `tests/run template` brings it");
-    let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    if output.status.success() { Vec::new() } else { vec![told.concat()] }
+    let to_otel_span = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    if output.status.success() { Vec::new() } else { vec![to_otel_span.concat()] }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use shared::telemetry::METERS;
+use shared::telemetry::METRICS;
 use tests::{ROUTES, Template};
 
 use crate::rules::differences;
@@ -26,7 +26,7 @@ const MET_BY: [(&str, &str); 5] = [
 
 /// Most metrics of an alarm
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html>).
-const MOST_OF_ALARM: usize = 10;
+const MAX_OF_ALARM: usize = 10;
 
 /// How many columns a dashboard has.
 const COLUMNS: u64 = 24;
@@ -82,7 +82,7 @@ fn rings(name: &str, alarm: &Value) -> Vec<String> {
     if alarm["TreatMissingData"] != silence {
         faults.push(format!("the alarm {name} takes silence for something else than {silence}"));
     }
-    if metrics(alarm).count() > MOST_OF_ALARM {
+    if metrics(alarm).count() > MAX_OF_ALARM {
         faults.push(format!("the alarm {name} has too many metrics"));
     }
     if !text(&alarm["AlarmDescription"]).ends_with(&format!(" Runbook: {name}")) {
@@ -117,15 +117,15 @@ fn watched_by_alarms(template: &Template) -> Vec<Watched> {
 fn runbook(template: &Template) -> Vec<String> {
     let readme =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/README.md")).expect("a file");
-    let told: BTreeMap<&str, Vec<&str>> = readme
+    let to_otel_span: BTreeMap<&str, Vec<&str>> = readme
         .split("\n#### ")
         .skip(1)
         .filter_map(|part| part.split_once('\n'))
         .map(|(heading, below)| (heading, below.trim_start().lines().take_while(|line| !line.is_empty()).collect()))
         .collect();
     let asked: BTreeSet<_> = alarms(template).map(|(name, _)| name).collect();
-    let mut faults = differences("an alarm of the runbook", &asked, &told.keys().copied().collect());
-    for (name, lines) in told {
+    let mut faults = differences("an alarm of the runbook", &asked, &to_otel_span.keys().copied().collect());
+    for (name, lines) in to_otel_span {
         let fits = lines.len() == RUNBOOK.len() && lines.iter().zip(RUNBOOK).all(|(line, word)| line.starts_with(word));
         if !fits {
             faults.push(format!("the runbook tells something else of {name} than in four lines what it has to"));
@@ -166,7 +166,7 @@ fn unknown(template: &Template, watched: &Watched) -> Option<String> {
     if !written.all(|variables| text(&variables["METRICS_NAMESPACE"]) == *namespace) {
         return Some(format!("{by} watches {namespace}, where nobody writes metrics"));
     }
-    if METERS.iter().all(|meter| meter.name != name) {
+    if METRICS.iter().all(|meter| meter.name != name) {
         return Some(format!("{by} watches {name}, which is not measured"));
     }
     let asked: &[&str] = match name.as_str() {
@@ -231,7 +231,7 @@ fn looks(template: &Template, body: &Value) -> Vec<String> {
 fn shows(template: &Template, body: &Value) -> Vec<String> {
     let watched: Vec<_> = widgets(body).flat_map(watched_by_widget).collect();
     let mut faults: Vec<_> = watched.iter().filter_map(|watched| unknown(template, watched)).collect();
-    for meter in METERS {
+    for meter in METRICS {
         if watched.iter().all(|watched| watched.name != meter.name) {
             faults.push(format!("the dashboard does not show {}", meter.name));
         }

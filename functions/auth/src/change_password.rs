@@ -2,14 +2,14 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use shared::auth::{Password, Verdict};
-use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, Code, ErrorBody, Failures, JsonBody, invalid_field};
+use shared::auth::{Password, PasswordCheck};
+use shared::http::{ApiError, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, invalid_field};
 use shared::storage::Account;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
-use crate::service::Done;
+use crate::service::Acknowledgement;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ChangePasswordRequest {
@@ -29,25 +29,25 @@ pub(crate) struct ChangePasswordRequest {
     security(("bearer" = [])),
     request_body = ChangePasswordRequest,
     responses(
-        (status = 200, description = "The password is changed.", body = Done),
+        (status = 200, description = "The password is changed.", body = Acknowledgement),
         (status = 401, description = "No valid token, or the current password is wrong", body = ErrorBody),
         (status = 409, description = "The password was changed by somebody else just now", body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn change_password(
     State(auth): State<Auth>,
-    caller: Caller<AuthCalls>,
+    caller: Caller<AuthLimit>,
     JsonBody(request): JsonBody<ChangePasswordRequest>,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Acknowledgement>, ApiError> {
     let password = Password::parse(request.new_password.expose_secret())
         .map_err(|message| invalid_field("new_password", message))?;
     auth.replace_password(&caller, request.current_password.expose_secret(), &password).await?;
     auth.mail_queued.notify_one();
-    auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+    auth.authenticator.sessions.end_others(caller.user, Some(caller.session.id)).await?;
     SecurityEvent::SessionRevoked.log();
-    Ok(Done::because("Your password is changed; your other sessions are ended."))
+    Ok(Acknowledgement::new("Your password is changed; your other sessions are ended."))
 }
 
 /// How often a password is compared anew because its hash was replaced meanwhile: by a login, which raises the hash's
@@ -63,7 +63,7 @@ impl Auth {
     /// Replaces the caller's password, which must be `current`, by `new`.
     async fn replace_password(
         &self,
-        caller: &Caller<AuthCalls>,
+        caller: &Caller<AuthLimit>,
         current: &str,
         new: &Password,
     ) -> Result<(), ApiError> {
@@ -73,7 +73,7 @@ impl Auth {
         // Before as well as after: if the sessions cannot be ended, the password stays, so that it can be changed again.
         // Sessions that are opened meanwhile are ended after. Of two changes at once the one that is refused has ended
         // sessions all the same.
-        self.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+        self.authenticator.sessions.end_others(caller.user, Some(caller.session.id)).await?;
         let mut expected = account.password_hash;
         for _ in 0..PASSWORD_ATTEMPTS {
             if self.accounts.change_password(caller.user, &expected, &hash, self.clock.now()).await? {
@@ -91,7 +91,7 @@ impl Auth {
     /// Whether `presented` is the password of `account`.
     pub(crate) async fn is_password(&self, account: &Account, presented: &str) -> Result<bool, ApiError> {
         let verdict = self.passwords.verify(&Password::presented(presented), Some(&account.password_hash)).await?;
-        Ok(verdict != Verdict::Wrong)
+        Ok(verdict != PasswordCheck::Wrong)
     }
 
     /// Refuses whoever holds a session but does not know the password.

@@ -2,9 +2,9 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use shared::auth::{Password, Verdict};
+use shared::auth::{Password, PasswordCheck};
 use shared::http::{
-    ApiError, AuthCalls, BodyFailures, Code, ErrorBody, Failures, JsonBody, RateClass, UserAgent, Visitor,
+    Anonymous, ApiError, AuthLimit, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, RateLimitScope, UserAgent,
     check_device_name,
 };
 use shared::models::{FieldError, Login};
@@ -35,13 +35,13 @@ pub(crate) struct LoginRequest {
     responses(
         (status = 200, description = "The user is logged in.", body = Authenticated),
         (status = 401, description = "Name and password do not belong together", body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn login(
     State(auth): State<Auth>,
-    visitor: Visitor,
+    visitor: Anonymous,
     agent: UserAgent,
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
@@ -55,16 +55,16 @@ pub(crate) async fn login(
     let Ok(login) = request.username.parse::<Login>();
     let account = auth.accounts.find(&login).await?;
     if let Some(account) = &account {
-        visitor.note_user(account.user.id);
+        visitor.record_user(account.user.id);
     }
     auth.count_login(&visitor, &login, account.as_ref()).await?;
     let password = Password::presented(request.password.expose_secret());
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
-    let account = account.filter(|_| verdict != Verdict::Wrong).ok_or_else(invalid_credentials)?;
+    let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
     let answer = auth.open_session(&account.user, request.device, agent, visitor.address).await?;
     auth.confirm(&account, request.password.expose_secret(), &answer).await?;
-    if verdict == Verdict::RightButWeak {
+    if verdict == PasswordCheck::CorrectButOutdated {
         auth.rehash(&account, &password).await?;
     }
     Ok(Json(answer))
@@ -77,15 +77,17 @@ pub(crate) fn invalid_credentials() -> ApiError {
 
 impl Auth {
     /// Logins are also counted per account, by whatever name it is called, so that many addresses cannot guess at one.
-    async fn count_login(&self, visitor: &Visitor, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
+    async fn count_login(&self, visitor: &Anonymous, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
         let key = match (account, login) {
             (Some(account), _) => format!("login:{}", account.user.id),
             (None, Login::Username(key) | Login::Email(key)) => {
                 format!("login:{}", TokenHash::of(key.as_bytes()).as_str())
             }
         };
-        match self.gate.toll(key, AuthCalls::policy()) {
-            Some(toll) => visitor.count(self.gate.buckets.take(&toll, self.clock.now()).await?),
+        match self.authenticator.rate_limit(key, AuthLimit::policy()) {
+            Some(rate_limit) => {
+                visitor.count(self.authenticator.rate_limiter.take(&rate_limit, self.clock.now()).await?)
+            }
             None => Ok(()),
         }
     }
@@ -100,7 +102,7 @@ impl Auth {
                 return Ok(());
             }
         }
-        self.gate.sessions.end(account.user.id, opened.session()).await?;
+        self.authenticator.sessions.end(account.user.id, opened.session()).await?;
         Err(invalid_credentials())
     }
 

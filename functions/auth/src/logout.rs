@@ -1,10 +1,10 @@
 use axum::Json;
 use axum::extract::State;
-use shared::http::{ApiError, AuthCalls, Caller, Failures, TokenFailures};
+use shared::http::{ApiError, AuthErrors, AuthLimit, Caller, CommonErrors};
 use shared::telemetry::SecurityEvent;
 
 use crate::Auth;
-use crate::service::Done;
+use crate::service::Acknowledgement;
 
 /// Ends the session; its tokens stop working at once.
 #[utoipa::path(
@@ -12,10 +12,13 @@ use crate::service::Done;
     path = "/api/auth/logout",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, description = "The session is ended.", body = Done), TokenFailures, Failures)
+    responses((status = 200, description = "The session is ended.", body = Acknowledgement), AuthErrors, CommonErrors)
 )]
-pub(crate) async fn logout(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
-    auth.gate.sessions.end(caller.user, caller.session.id).await?;
+pub(crate) async fn logout(
+    State(auth): State<Auth>,
+    caller: Caller<AuthLimit>,
+) -> Result<Json<Acknowledgement>, ApiError> {
+    auth.authenticator.sessions.end(caller.user, caller.session.id).await?;
     SecurityEvent::SessionRevoked.log();
-    Ok(Done::because("You are logged out."))
+    Ok(Acknowledgement::new("You are logged out."))
 }

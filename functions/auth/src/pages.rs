@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use shared::clock::random_bytes;
-use shared::http::{ApiError, Failures};
+use shared::http::{ApiError, CommonErrors};
 use shared::mail::{Brand, lifetime};
 use shared::storage::TokenPurpose;
 
@@ -37,7 +37,7 @@ struct ResetPasswordPage<'a> {
     operation_id = "verify_email_page",
     tag = "pages",
     params(("token" = Option<String>, Query, description = "Read by the page's script alone")),
-    responses((status = 200, description = "The page.", content_type = "text/html", body = String), Failures)
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), CommonErrors)
 )]
 pub(crate) async fn verify_email(State(auth): State<Auth>) -> Result<Response, ApiError> {
     let valid_for = &*lifetime(TokenPurpose::VerifyEmail);
@@ -51,7 +51,7 @@ pub(crate) async fn verify_email(State(auth): State<Auth>) -> Result<Response, A
     operation_id = "reset_password_page",
     tag = "pages",
     params(("token" = Option<String>, Query, description = "Read by the page's script alone")),
-    responses((status = 200, description = "The page.", content_type = "text/html", body = String), Failures)
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), CommonErrors)
 )]
 pub(crate) async fn reset_password(State(auth): State<Auth>) -> Result<Response, ApiError> {
     let valid_for = &*lifetime(TokenPurpose::ResetPassword);

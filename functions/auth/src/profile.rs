@@ -2,14 +2,14 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use shared::deletion::Remains;
-use shared::http::{ApiError, AuthCalls, BodyFailures, Caller, ErrorBody, Failures, JsonBody, TokenFailures};
+use shared::account_eraser::AccountEraser;
+use shared::http::{ApiError, AuthErrors, AuthLimit, BodyErrors, Caller, CommonErrors, ErrorBody, JsonBody};
 use shared::models::UserId;
 use utoipa::ToSchema;
 
 use crate::Auth;
 use crate::change_password::{PASSWORD_ATTEMPTS, changed_meanwhile};
-use crate::service::{Done, UserRecord};
+use crate::service::{Acknowledgement, UserRecord};
 
 /// Batches of data that the request itself removes; the purge removes the rest of a large account.
 const BATCHES: usize = 100;
@@ -27,9 +27,9 @@ pub(crate) struct Profile {
     operation_id = "show_profile",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, description = "The account.", body = Profile), TokenFailures, Failures)
+    responses((status = 200, description = "The account.", body = Profile), AuthErrors, CommonErrors)
 )]
-pub(crate) async fn show(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Profile>, ApiError> {
+pub(crate) async fn show(State(auth): State<Auth>, caller: Caller<AuthLimit>) -> Result<Json<Profile>, ApiError> {
     let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
     Ok(Json(Profile { user: (&account.user).into() }))
 }
@@ -50,23 +50,24 @@ pub(crate) struct DeleteAccountRequest {
     security(("bearer" = [])),
     request_body = DeleteAccountRequest,
     responses(
-        (status = 200, description = "The account is deleted.", body = Done),
+        (status = 200, description = "The account is deleted.", body = Acknowledgement),
         (status = 401, description = "No valid token, or the password is wrong", body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn delete(
     State(auth): State<Auth>,
-    caller: Caller<AuthCalls>,
+    caller: Caller<AuthLimit>,
     JsonBody(request): JsonBody<DeleteAccountRequest>,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Acknowledgement>, ApiError> {
     auth.begin_deletion(caller.user, request.password.expose_secret()).await?;
-    let remains = Remains { accounts: &*auth.deletions, sessions: &*auth.gate.sessions, data: &*auth.data };
-    Ok(if remains.remove(caller.user, auth.clock.now(), BATCHES).await? {
-        Done::because("Your account and all its data are deleted.")
+    let eraser =
+        AccountEraser { accounts: &*auth.deletions, sessions: &*auth.authenticator.sessions, data: &*auth.data };
+    Ok(if eraser.remove(caller.user, auth.clock.now(), BATCHES).await? {
+        Acknowledgement::new("Your account and all its data are deleted.")
     } else {
-        Done::because("Your account is deleted; the rest of its data is being removed.")
+        Acknowledgement::new("Your account is deleted; the rest of its data is being removed.")
     })
 }
 

@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, Visitor};
+use shared::http::{Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody};
 use shared::storage::Rotation;
 use utoipa::ToSchema;
 
@@ -26,13 +26,13 @@ pub(crate) struct RefreshRequest {
     responses(
         (status = 200, description = "The new pair.", body = Authenticated),
         (status = 401, description = "The token is unknown, has expired, or was used before", body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn refresh(
     State(auth): State<Auth>,
-    visitor: Visitor,
+    visitor: Anonymous,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
@@ -42,14 +42,14 @@ pub(crate) async fn refresh(
     let expires_at = now.plus_seconds(SESSION_LIFETIME);
     // Whoever rotates and then gets no pair is soon taken for a thief: better not to begin while accounts are out.
     auth.accounts.ping().await?;
-    match auth.gate.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
+    match auth.authenticator.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
         Rotation::Rotated(session) => {
-            visitor.note_user(session.user);
+            visitor.record_user(session.user);
             let account = auth.accounts.get(session.user).await?.ok_or_else(unknown)?;
-            Ok(Json(auth.authenticate(&account.user, &session, &next)?))
+            Ok(Json(auth.token_response(&account.user, &session, &next)?))
         }
         Rotation::Reused(session) => {
-            visitor.note_user(session.user);
+            visitor.record_user(session.user);
             let message = "this refresh token was used before, so the session was ended; log in again";
             Err(ApiError::new(Code::RefreshTokenReused, message))
         }

@@ -1,13 +1,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{ApiError, BodyFailures, Failures, JsonBody, Visitor, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, CommonErrors, JsonBody, invalid_field};
 use shared::models::EmailAddress;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
-use crate::service::Done;
+use crate::service::Acknowledgement;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PasswordResetRequest {
@@ -24,19 +24,19 @@ pub(crate) struct PasswordResetRequest {
     tag = "auth",
     request_body = PasswordResetRequest,
     responses(
-        (status = 200, description = "If there is such an account, a link is on its way.", body = Done),
-        BodyFailures,
-        Failures
+        (status = 200, description = "If there is such an account, a link is on its way.", body = Acknowledgement),
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn request_password_reset(
     State(auth): State<Auth>,
-    _visitor: Visitor,
+    _visitor: Anonymous,
     JsonBody(request): JsonBody<PasswordResetRequest>,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Acknowledgement>, ApiError> {
     let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;
     auth.outbox.request_reset(&email, auth.clock.now()).await?;
     auth.mail_queued.notify_one();
     SecurityEvent::PasswordResetRequested.log();
-    Ok(Done::because("If there is an account with this address, a link is on its way to it."))
+    Ok(Acknowledgement::new("If there is an account with this address, a link is on its way to it."))
 }

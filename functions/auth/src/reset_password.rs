@@ -3,13 +3,13 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
-use shared::http::{ApiError, BodyFailures, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, CommonErrors, ErrorBody, JsonBody, invalid_field};
 use shared::storage::TokenPurpose;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
-use crate::service::Done;
+use crate::service::Acknowledgement;
 use crate::verify_email::parse_token;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,18 +29,18 @@ pub(crate) struct ResetPasswordRequest {
     tag = "auth",
     request_body = ResetPasswordRequest,
     responses(
-        (status = 200, description = "The password is changed.", body = Done),
+        (status = 200, description = "The password is changed.", body = Acknowledgement),
         (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
             body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn reset_password(
     State(auth): State<Auth>,
-    visitor: Visitor,
+    visitor: Anonymous,
     JsonBody(request): JsonBody<ResetPasswordRequest>,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
     let password = Password::parse(request.new_password.expose_secret())
         .map_err(|message| invalid_field("new_password", message))?;
@@ -51,13 +51,13 @@ pub(crate) async fn reset_password(
     let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await? else {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     };
-    visitor.note_user(owner);
-    auth.gate.sessions.end_others(owner, None).await?;
+    visitor.record_user(owner);
+    auth.authenticator.sessions.end_others(owner, None).await?;
     if auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     }
     auth.mail_queued.notify_one();
-    auth.gate.sessions.end_others(owner, None).await?;
+    auth.authenticator.sessions.end_others(owner, None).await?;
     SecurityEvent::SessionRevoked.log();
-    Ok(Done::because("Your password is changed; log in with the new one."))
+    Ok(Acknowledgement::new("Your password is changed; log in with the new one."))
 }

@@ -4,7 +4,7 @@ use axum::extract::FromRef;
 use serde::Serialize;
 use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
-use shared::http::Gate;
+use shared::http::Authenticator;
 use shared::mail::Brand;
 use shared::models::{Timestamp, User};
 use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Outbox, Retention};
@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 #[derive(Clone)]
 pub struct Auth {
     /// Who comes in.
-    pub gate: Arc<Gate>,
+    pub authenticator: Arc<Authenticator>,
     /// The accounts.
     pub accounts: Arc<dyn Accounts>,
     /// The links in mails.
@@ -41,7 +41,7 @@ pub struct Auth {
 impl Auth {
     /// The function over `accounts` and the `data` that they hold. Whoever delivers mails waits for `mail_queued`.
     pub fn new(
-        gate: Gate,
+        authenticator: Authenticator,
         accounts: Arc<dyn AccountStore>,
         data: Arc<dyn Retention>,
         mail_queued: Arc<Notify>,
@@ -50,7 +50,7 @@ impl Auth {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            gate: Arc::new(gate),
+            authenticator: Arc::new(authenticator),
             accounts: accounts.clone(),
             mail_tokens: accounts.clone(),
             outbox: accounts.clone(),
@@ -65,23 +65,23 @@ impl Auth {
     }
 }
 
-impl FromRef<Auth> for Arc<Gate> {
+impl FromRef<Auth> for Arc<Authenticator> {
     fn from_ref(auth: &Auth) -> Self {
-        Self::clone(&auth.gate)
+        Self::clone(&auth.authenticator)
     }
 }
 
 /// An answer that says no more than that it was done.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Done {
+pub(crate) struct Acknowledgement {
     /// Always `true`.
     pub(crate) success: bool,
     /// What was done, for a person.
     pub(crate) message: &'static str,
 }
 
-impl Done {
-    pub(crate) const fn because(message: &'static str) -> axum::Json<Self> {
+impl Acknowledgement {
+    pub(crate) const fn new(message: &'static str) -> axum::Json<Self> {
         axum::Json(Self { success: true, message })
     }
 }

@@ -1,13 +1,13 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, AuthCalls, Caller, ErrorBody, Failures, PathId, TokenFailures};
+use shared::http::{ApiError, AuthErrors, AuthLimit, Caller, CommonErrors, ErrorBody, PathId};
 use shared::models::{SessionId, Timestamp};
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
-use crate::service::Done;
+use crate::service::Acknowledgement;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SessionList {
@@ -51,12 +51,12 @@ struct SessionRecord {
                 description = "Ends the newest session."
             )))
         ),
-        TokenFailures,
-        Failures
+        AuthErrors,
+        CommonErrors
     )
 )]
-pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<SessionList>, ApiError> {
-    let sessions = auth.gate.sessions.list(caller.user, auth.clock.now()).await?;
+pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthLimit>) -> Result<Json<SessionList>, ApiError> {
+    let sessions = auth.authenticator.sessions.list(caller.user, auth.clock.now()).await?;
     let record = |session: shared::models::Session| SessionRecord {
         current: session.id == caller.session.id,
         id: session.id,
@@ -75,12 +75,15 @@ pub(crate) async fn list(State(auth): State<Auth>, caller: Caller<AuthCalls>) ->
     operation_id = "end_other_sessions",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, description = "The other sessions are ended.", body = Done), TokenFailures, Failures)
+    responses((status = 200, description = "The other sessions are ended.", body = Acknowledgement), AuthErrors, CommonErrors)
 )]
-pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCalls>) -> Result<Json<Done>, ApiError> {
-    auth.gate.sessions.end_others(caller.user, Some(caller.session.id)).await?;
+pub(crate) async fn end_others(
+    State(auth): State<Auth>,
+    caller: Caller<AuthLimit>,
+) -> Result<Json<Acknowledgement>, ApiError> {
+    auth.authenticator.sessions.end_others(caller.user, Some(caller.session.id)).await?;
     SecurityEvent::SessionRevoked.log();
-    Ok(Done::because("Your other sessions are ended."))
+    Ok(Acknowledgement::new("Your other sessions are ended."))
 }
 
 /// Ends one session.
@@ -92,21 +95,21 @@ pub(crate) async fn end_others(State(auth): State<Auth>, caller: Caller<AuthCall
     security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The session's id")),
     responses(
-        (status = 200, description = "The session is ended.", body = Done),
+        (status = 200, description = "The session is ended.", body = Acknowledgement),
         (status = 404, description = "There is no such session.", body = ErrorBody),
-        TokenFailures,
-        Failures
+        AuthErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn end(
     State(auth): State<Auth>,
-    caller: Caller<AuthCalls>,
+    caller: Caller<AuthLimit>,
     PathId(id): PathId,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Acknowledgement>, ApiError> {
     let id = id.parse::<SessionId>().map_err(|_| ApiError::not_found("session"))?;
-    if auth.gate.sessions.end(caller.user, id).await? {
+    if auth.authenticator.sessions.end(caller.user, id).await? {
         SecurityEvent::SessionRevoked.log();
-        Ok(Done::because("The session is ended."))
+        Ok(Acknowledgement::new("The session is ended."))
     } else {
         Err(ApiError::not_found("session"))
     }

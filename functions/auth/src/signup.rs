@@ -6,10 +6,10 @@ use serde::Deserialize;
 use shared::auth::Password;
 use shared::clock::random_uuid;
 use shared::http::{
-    ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, UserAgent, Visitor, check_device_name,
+    Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
 };
 use shared::models::{EmailAddress, FieldError, User, Username};
-use shared::storage::{NewAccount, SignUp};
+use shared::storage::{NewAccount, SignUpOutcome};
 use utoipa::ToSchema;
 
 use crate::Auth;
@@ -43,13 +43,13 @@ pub(crate) struct SignupRequest {
     responses(
         (status = 201, description = "The account is made, and the user logged in.", body = Authenticated),
         (status = 409, description = "The name or the address is taken", body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn signup(
     State(auth): State<Auth>,
-    visitor: Visitor,
+    visitor: Anonymous,
     agent: UserAgent,
     JsonBody(request): JsonBody<SignupRequest>,
 ) -> Result<(StatusCode, Json<Authenticated>), ApiError> {
@@ -58,9 +58,9 @@ pub(crate) async fn signup(
     let created_at = auth.clock.now();
     let account = NewAccount { id: random_uuid(&*auth.random), username, email, password_hash, created_at };
     match auth.accounts.create(&account).await? {
-        SignUp::Created => {}
-        SignUp::UsernameTaken => return Err(taken("username")),
-        SignUp::EmailTaken => return Err(taken("email")),
+        SignUpOutcome::Created => {}
+        SignUpOutcome::UsernameTaken => return Err(taken("username")),
+        SignUpOutcome::EmailTaken => return Err(taken("email")),
     }
     let NewAccount { id, username, email, created_at, .. } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };

@@ -5,8 +5,8 @@ use auth::{Auth, router};
 use axum::Router;
 use lambda_http::Error;
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::http::{Frame, Gate, framed};
-use shared::mail::{Courier, mailer};
+use shared::http::{Authenticator, Frame, framed};
+use shared::mail::{OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
 use tokio::sync::Notify;
 
@@ -14,13 +14,14 @@ use tokio::sync::Notify;
 pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
     let settings = lambda::settings().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
+    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    let courier = Courier::new(accounts.clone(), mailer, settings.brand()?, random.clone(), clock.clone());
+    let outbox_worker = OutboxWorker::new(accounts.clone(), mailer, settings.brand()?, random.clone(), clock.clone());
     let queued = Arc::new(Notify::new());
-    let router = router(Auth::new(gate, accounts, data, queued.clone(), settings.brand()?, random, clock));
+    let router = router(Auth::new(authenticator, accounts, data, queued.clone(), settings.brand()?, random, clock));
     // What is not delivered here is left to the `mail` function.
-    let deliver = async move || courier.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1)).await;
+    let deliver =
+        async move || outbox_worker.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1)).await;
     Ok((framed(router, Frame::of(&settings)), deliver))
 }

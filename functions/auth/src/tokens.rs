@@ -59,18 +59,18 @@ impl Auth {
             expires_at: now.plus_seconds(SESSION_LIFETIME),
         };
         let new = NewSession { session: session.clone(), refresh: refresh.hash() };
-        self.gate.sessions.open(&new).await?;
-        self.authenticate(user, &session, &refresh)
+        self.authenticator.sessions.open(&new).await?;
+        self.token_response(user, &session, &refresh)
     }
 
     /// The answer to whoever holds `session` and is given `refresh`.
-    pub(crate) fn authenticate(
+    pub(crate) fn token_response(
         &self,
         user: &User,
         session: &Session,
         refresh: &OpaqueToken,
     ) -> Result<Authenticated, ApiError> {
-        let issued = self.gate.tokens.issue(session, random_uuid(&*self.random), self.clock.now());
+        let issued = self.authenticator.tokens.issue(session, random_uuid(&*self.random), self.clock.now());
         let (token, expires_at) = issued.map_err(ApiError::internal)?;
         Ok(Authenticated {
             user: user.into(),

@@ -3,13 +3,13 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{ApiError, BodyFailures, Code, ErrorBody, Failures, JsonBody, Visitor, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, invalid_field};
 use shared::models::{FieldError, Timestamp};
 use shared::storage::{StoreResult, TokenPurpose};
 use utoipa::ToSchema;
 
 use crate::Auth;
-use crate::service::Done;
+use crate::service::Acknowledgement;
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct VerifyEmailRequest {
@@ -25,25 +25,25 @@ pub(crate) struct VerifyEmailRequest {
     tag = "auth",
     request_body = VerifyEmailRequest,
     responses(
-        (status = 200, description = "The address is confirmed.", body = Done),
+        (status = 200, description = "The address is confirmed.", body = Acknowledgement),
         (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
             body = ErrorBody),
-        BodyFailures,
-        Failures
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn verify_email(
     State(auth): State<Auth>,
-    _visitor: Visitor,
+    _visitor: Anonymous,
     JsonBody(request): JsonBody<VerifyEmailRequest>,
-) -> Result<Json<Done>, ApiError> {
+) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
     let now = auth.clock.now();
     if auth.mail_tokens.verify_email(&token.hash(), now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::VerifyEmail, now).await?);
     }
     auth.mail_queued.notify_one();
-    Ok(Done::because("Your e-mail address is confirmed."))
+    Ok(Acknowledgement::new("Your e-mail address is confirmed."))
 }
 
 /// The token of a link, if it can be one at all.

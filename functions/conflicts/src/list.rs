@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, Caller, ConflictCalls, Failures, Query, TokenFailures};
+use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, ConflictLimit, Query};
 use shared::models::{ConflictRecord, FieldError, Timestamp, limits};
 use shared::storage::ConflictFilter;
 use utoipa::ToSchema;
@@ -56,13 +56,13 @@ pub(crate) struct ConflictList {
                 ))
             )
         ),
-        TokenFailures,
-        Failures
+        AuthErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn list(
     State(conflicts): State<Conflicts>,
-    caller: Caller<ConflictCalls>,
+    caller: Caller<ConflictLimit>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ConflictList>, ApiError> {
     let (filter, before, limit) = parse(&Query::parse(query.as_deref())?)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use conflicts::{Conflicts, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::contention::UserQueues;
-use shared::http::{Frame, Gate, framed};
+use shared::contention::UserLocks;
+use shared::http::{Authenticator, Frame, framed};
 use shared::{lambda, storage::connect};
 
 // An instance has one request at a time, and rarely more than one processor.
@@ -14,8 +14,8 @@ async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("conflicts");
     let settings = lambda::settings().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
+    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let data = connect::sync_data(&settings, &random)?;
-    let router = router(Conflicts::new(gate, data, random, clock, UserQueues::default()));
+    let router = router(Conflicts::new(authenticator, data, random, clock, UserLocks::default()));
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

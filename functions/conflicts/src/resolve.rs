@@ -5,14 +5,17 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::http::{
-    ApiError, BodyFailures, Caller, Code, ConflictCalls, ErrorBody, Failures, JsonBody, PathId, TokenFailures,
+    ApiError, AuthErrors, BodyErrors, Caller, Code, CommonErrors, ConflictLimit, ErrorBody, JsonBody, PathId,
     invalid_field,
 };
 use shared::models::{
     ChangeId, Conflict, ConflictId, ConflictRecord, Content, ItemRecord, Stored, Strategy, Timestamp, Winner,
     optional_by_name, optional_whole_number,
 };
-use shared::sync::{Choice, Refusal, RejectionCode, Request, Resolution, Resolved, canonical_hash, intake_data};
+use shared::sync::{
+    Choice, InvalidChange, RejectionCode, ResolutionRequest, ResolveOutcome, ResolvedConflict, canonical_hash,
+    parse_item_data,
+};
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
@@ -94,7 +97,7 @@ enum ChosenVersion {
 
 /// What settling a conflict left behind.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ResolveAnswer {
+pub(crate) struct ResolveResponse {
     /// Always `true`.
     success: bool,
     /// When the conflict was settled.
@@ -117,50 +120,50 @@ pub(crate) struct ResolveAnswer {
     params(("id" = ConflictId, Path, description = "The conflict's id")),
     request_body = ResolveBody,
     responses(
-        (status = 200, description = "The conflict is settled.", body = ResolveAnswer),
+        (status = 200, description = "The conflict is settled.", body = ResolveResponse),
         (status = 404, description = "There is no such conflict.", body = ErrorBody),
         (status = 409, description = "Resolved otherwise, or the item or the conflict has changed: the conflict as it is now",
          body = ErrorBody),
-        TokenFailures,
-        BodyFailures,
-        Failures
+        AuthErrors,
+        BodyErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn resolve(
     State(conflicts): State<Conflicts>,
-    caller: Caller<ConflictCalls>,
+    caller: Caller<ConflictLimit>,
     PathId(id): PathId,
     JsonBody(body): JsonBody<ResolveRequest>,
-) -> Result<Json<ResolveAnswer>, ApiError> {
+) -> Result<Json<ResolveResponse>, ApiError> {
     body.check()?;
     let id = ConflictId::parse(&id).map_err(|_| ApiError::not_found("conflict"))?;
     let request_id = body.id(&id);
     let request = |conflict: &Conflict| {
-        Ok(Request { id: request_id.clone(), choice: body.choice(conflict)?, revision: body.revision })
+        Ok(ResolutionRequest { id: request_id.clone(), choice: body.choice(conflict)?, revision: body.revision })
     };
     match conflicts.resolve(caller.user, &id, &request_id, request).await? {
-        Resolution::Settled(_, resolved) | Resolution::Already(resolved) => Ok(Json(answer(resolved))),
-        Resolution::SettledOtherwise(conflict) => {
+        ResolveOutcome::Resolved(_, resolved) | ResolveOutcome::AlreadyResolved(resolved) => Ok(Json(answer(resolved))),
+        ResolveOutcome::ResolvedDifferently(conflict) => {
             Err(refused_with(&conflict, "this conflict was already resolved in another way"))
         }
-        Resolution::Outdated(_, conflict) => Err(refused_with(
+        ResolveOutcome::Outdated(_, conflict) => Err(refused_with(
             &conflict,
             "the item or the conflict has changed since it was seen; look at it again, then resolve it",
         )),
     }
 }
 
-fn answer(resolved: Resolved) -> ResolveAnswer {
-    let Resolved { settlement, key, stored } = resolved;
+fn answer(resolved: ResolvedConflict) -> ResolveResponse {
+    let ResolvedConflict { resolution, key, stored } = resolved;
     let item = stored.filter(Stored::is_live);
     let item = item.and_then(|stored| Some(ItemRecord::new(key.id, stored.item?, stored.updated_at, stored.version)));
-    let message = match (settlement.winner, &settlement.copy_id) {
+    let message = match (resolution.winner, &resolution.copy_id) {
         (_, Some(_)) => "Both versions are kept: one as the item, one as its copy.",
         (Some(Winner::Local), _) => "The local version is the item now.",
         (Some(Winner::Merged), _) => "The merged version is the item now.",
         (Some(Winner::Remote) | None, None) => "The remote version is the item now.",
     };
-    ResolveAnswer { success: true, resolved_at: settlement.at, message: message.to_owned(), item }
+    ResolveResponse { success: true, resolved_at: resolution.at, message: message.to_owned(), item }
 }
 
 impl ResolveRequest {
@@ -191,7 +194,7 @@ impl ResolveRequest {
             (Some(Strategy::KeepBoth), ..) => Choice::KeepBoth,
             (_, Some(ChosenVersion::Local), _) => Choice::Local,
             (_, _, Some(data)) => {
-                let merged = intake_data(&conflict.key, data.clone(), "merged_data").map_err(refused)?;
+                let merged = parse_item_data(&conflict.key, data.clone(), "merged_data").map_err(refused)?;
                 Choice::Merged(Arc::new(merged))
             }
             (_, _, None) => Choice::Remote,
@@ -199,7 +202,7 @@ impl ResolveRequest {
     }
 }
 
-fn refused((code, errors): Refusal) -> ApiError {
+fn refused((code, errors): InvalidChange) -> ApiError {
     if code == RejectionCode::CredentialsPresent {
         SecurityEvent::CredentialRefused.log();
     }

@@ -3,20 +3,20 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, Caller, DownloadCalls, Failures, Query, TokenFailures, device_id};
+use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit, Query, device_id};
 use shared::models::{
     ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
     SavedQuery, Stored, SyncVersion, Timestamp, UserId, limits,
 };
 use shared::storage::{Page, PageRequest};
-use shared::sync::{Answer, next_walk, verdict};
+use shared::sync::{DownloadMode, download_mode, next_full_sync};
 use utoipa::ToSchema;
 
 use crate::Downloads;
 
 /// One page of what has changed.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct DownloadAnswer {
+pub(crate) struct DownloadResponse {
     /// Connections that are new or changed.
     connections: Vec<ItemRecord<Connection>>,
     /// Saved queries that are new or changed.
@@ -62,24 +62,24 @@ struct Tombstone {
         (
             status = 200,
             description = "A page of what has changed.",
-            body = DownloadAnswer,
+            body = DownloadResponse,
             links(("next_page" = (
                 operation_id = "download",
                 parameters(("since" = "$response.body#/sync_timestamp")),
                 description = "What comes after."
             )))
         ),
-        TokenFailures,
-        Failures
+        AuthErrors,
+        CommonErrors
     )
 )]
 pub(crate) async fn download(
     State(downloads): State<Downloads>,
-    caller: Caller<DownloadCalls>,
+    caller: Caller<DownloadLimit>,
     RawQuery(query): RawQuery,
-) -> Result<Json<DownloadAnswer>, ApiError> {
+) -> Result<Json<DownloadResponse>, ApiError> {
     let wanted = Wanted::parse(query.as_deref())?;
-    caller.note_device(&wanted.device);
+    caller.record_device(&wanted.device);
     downloads.answer(caller.user, wanted).await.map(Json)
 }
 
@@ -107,22 +107,24 @@ impl Wanted {
         }
     }
 
-    fn page(&self, answer: Answer) -> PageRequest {
+    fn page(&self, answer: DownloadMode) -> PageRequest {
         let (since, tombstones) = match answer {
-            Answer::Delta(since) => (since, true),
-            Answer::Reset => (Timestamp::MIN, false),
+            DownloadMode::Delta(since) => (since, true),
+            DownloadMode::Reset => (Timestamp::MIN, false),
         };
         PageRequest { device: self.device.clone(), since, tombstones, limit: self.limit }
     }
 }
 
 impl Downloads {
-    async fn answer(&self, user: UserId, wanted: Wanted) -> Result<DownloadAnswer, ApiError> {
+    async fn answer(&self, user: UserId, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
         // A delta is asked for in the hope that it can be given, which the same answer tells.
-        let mut answer = wanted.since.map_or(Answer::Reset, Answer::Delta);
+        let mut answer = wanted.since.map_or(DownloadMode::Reset, DownloadMode::Delta);
         let mut page = self.feed.page(user, &wanted.page(answer)).await?;
-        if answer != Answer::Reset && verdict(wanted.since, page.head, page.walk) == Answer::Reset {
-            answer = Answer::Reset;
+        if answer != DownloadMode::Reset
+            && download_mode(wanted.since, page.head, page.full_sync) == DownloadMode::Reset
+        {
+            answer = DownloadMode::Reset;
             page = self.feed.page(user, &wanted.page(answer)).await?;
         }
         let cursor = match page.items.last() {
@@ -130,15 +132,15 @@ impl Downloads {
             _ => page.head.time,
         };
         if page.has_more
-            && let Some(walk) = next_walk(answer, cursor, page.head, page.walk)
+            && let Some(full_sync) = next_full_sync(answer, cursor, page.head, page.full_sync)
         {
-            self.feed.remember(user, &wanted.device, walk).await?;
+            self.feed.remember(user, &wanted.device, full_sync).await?;
         }
-        Ok(DownloadAnswer::new(page, cursor, answer == Answer::Reset))
+        Ok(DownloadResponse::new(page, cursor, answer == DownloadMode::Reset))
     }
 }
 
-impl DownloadAnswer {
+impl DownloadResponse {
     fn new(page: Page, cursor: Timestamp, reset: bool) -> Self {
         let mut answer = Self { sync_timestamp: cursor, has_more: page.has_more, reset, ..Self::default() };
         if !page.has_more {

@@ -1,27 +1,27 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::http::Gate;
+use shared::http::Authenticator;
 use shared::models::Strategy;
-use shared::storage::Feed;
+use shared::storage::ChangeFeed;
 
 /// What the endpoints of this function work with.
 #[derive(Clone)]
 pub struct Downloads {
-    gate: Arc<Gate>,
-    pub(crate) feed: Arc<dyn Feed>,
+    authenticator: Arc<Authenticator>,
+    pub(crate) feed: Arc<dyn ChangeFeed>,
     pub(crate) default_strategy: Strategy,
 }
 
 impl Downloads {
     /// The function over `feed`.
-    pub fn new(gate: Gate, feed: Arc<dyn Feed>, default_strategy: Strategy) -> Self {
-        Self { gate: Arc::new(gate), feed, default_strategy }
+    pub fn new(authenticator: Authenticator, feed: Arc<dyn ChangeFeed>, default_strategy: Strategy) -> Self {
+        Self { authenticator: Arc::new(authenticator), feed, default_strategy }
     }
 }
 
-impl FromRef<Downloads> for Arc<Gate> {
+impl FromRef<Downloads> for Arc<Authenticator> {
     fn from_ref(downloads: &Downloads) -> Self {
-        Self::clone(&downloads.gate)
+        Self::clone(&downloads.authenticator)
     }
 }

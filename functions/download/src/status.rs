@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, Caller, DownloadCalls, Failures, TokenFailures};
+use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit};
 use shared::models::{Device, DeviceId, Timestamp};
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use crate::Downloads;
 
 /// What the user has, in numbers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StatusAnswer {
+pub(crate) struct StatusResponse {
     /// The devices that have uploaded, the latest first.
     devices: Vec<DeviceRecord>,
     /// How many items there are.
@@ -63,15 +63,15 @@ impl From<Device> for DeviceRecord {
     path = "/api/sync/status",
     tag = "sync",
     security(("bearer" = [])),
-    responses((status = 200, description = "What the user has.", body = StatusAnswer), TokenFailures, Failures)
+    responses((status = 200, description = "What the user has.", body = StatusResponse), AuthErrors, CommonErrors)
 )]
 pub(crate) async fn status(
     State(downloads): State<Downloads>,
-    caller: Caller<DownloadCalls>,
-) -> Result<Json<StatusAnswer>, ApiError> {
+    caller: Caller<DownloadLimit>,
+) -> Result<Json<StatusResponse>, ApiError> {
     let status = downloads.feed.status(caller.user).await?;
     let [connection, saved_query, query_history] = status.items;
-    Ok(Json(StatusAnswer {
+    Ok(Json(StatusResponse {
         devices: status.devices.into_iter().map(DeviceRecord::from).collect(),
         counts: Counts { connection, saved_query, query_history },
         open_conflicts: status.open_conflicts,

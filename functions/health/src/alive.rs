@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 pub(crate) struct Alive {
     /// Always `healthy`.
     status: &'static str,
-    /// Always `sql-studio-sync`.
+    /// Always `sql-app-sync`.
     service: &'static str,
     /// The version of this server.
     version: &'static str,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use health::{LazyStores, Stores, router};
+use health::{Dependencies, LazyDependencies, router};
 use shared::clock::{Random, SystemRandom};
 use shared::http::{Frame, framed};
 use shared::{config::Settings, lambda, storage::connect};
@@ -11,14 +11,14 @@ use shared::{config::Settings, lambda, storage::connect};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("health");
-    let router = router(LazyStores::new(stores));
+    let router = router(LazyDependencies::new(stores));
     lambda::serve(framed(router, Frame::of(&Settings::from_env()?))).await
 }
 
-async fn stores() -> Result<Stores, String> {
+async fn stores() -> Result<Dependencies, String> {
     let settings = lambda::settings().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    Ok(Stores {
+    Ok(Dependencies {
         accounts: connect::accounts(&settings, 1)?,
         data: connect::sync_data(&settings, &random)?,
         sessions: connect::sessions(&settings)?,

@@ -8,7 +8,7 @@ use shared::storage::StoreResult;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use crate::LazyStores;
+use crate::LazyDependencies;
 
 /// How long a store may take to answer.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -30,7 +30,7 @@ pub(crate) struct Ready {
         (status = 503, description = "A store does not answer", body = ErrorBody)
     )
 )]
-pub(crate) async fn ready(State(stores): State<LazyStores>) -> Result<Json<Ready>, ApiError> {
+pub(crate) async fn ready(State(stores): State<LazyDependencies>) -> Result<Json<Ready>, ApiError> {
     let stores = stores.get().await.map_err(ApiError::unavailable)?;
     let (accounts, data, sessions) = tokio::join!(
         answers("accounts", stores.accounts.ping()),

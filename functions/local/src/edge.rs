@@ -14,7 +14,7 @@ use http::header::ACCEPT_ENCODING;
 use shared::models::limits;
 
 /// How much of a body that nobody wants is read all the same, and for how long.
-const MOST_DRAINED_BYTES: usize = 5 * limits::UPLOAD_BYTES;
+const MAX_DRAINED_BYTES: usize = 5 * limits::UPLOAD_BYTES;
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 
 /// Leaves of `Accept-Encoding` what this server can do, `gzip`, or nothing: whoever takes neither that nor plain JSON
@@ -72,7 +72,7 @@ async fn drain(mut rest: BodyDataStream) {
     let mut drained = 0;
     while let Some(Ok(bytes)) = rest.next().await {
         drained += bytes.len();
-        if drained > MOST_DRAINED_BYTES {
+        if drained > MAX_DRAINED_BYTES {
             break;
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use local::{Metrics, Stores, Studio, document, ensure_signing_key, serve};
+use local::{App, Metrics, Stores, document, ensure_signing_key, serve};
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::Settings;
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// The sync backend of SQL Studio, on this machine.
+/// The sync backend of SQL App, on this machine.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -93,22 +93,22 @@ async fn main() -> Result<(), Fault> {
             settings.data = folder.data;
             let random: Arc<dyn Random> = Arc::new(SystemRandom);
             let applied = Stores::open(&settings, &random).await?.migrate().await?;
-            say(&format!("{} migrations applied {applied:?}", applied.len()));
+            print_line(&format!("{} migrations applied {applied:?}", applied.len()));
             Ok(())
         }
         Command::Purge(args) => {
-            let studio = open(args.folder, None).await?;
-            let report = studio.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
-            say(&format!("{report:?}"));
+            let app = open(args.folder, None).await?;
+            let report = app.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
+            print_line(&format!("{report:?}"));
             Ok(())
         }
         Command::Pseudonym(args) => {
             open(args.folder, None).await?;
-            say(&telemetry::pseudonym(args.user));
+            print_line(&telemetry::pseudonym(args.user));
             Ok(())
         }
         Command::Openapi => {
-            say(document()?.trim_end());
+            print_line(document()?.trim_end());
             Ok(())
         }
     }
@@ -117,31 +117,31 @@ async fn main() -> Result<(), Fault> {
 async fn run_server(args: Serve) -> Result<(), Fault> {
     let listener = TcpListener::bind(args.listen).await.map_err(|error| format!("{}: {error}", args.listen))?;
     let address = listener.local_addr()?;
-    let studio = open(args.folder, Some(address)).await?;
-    let router = studio.router()?;
-    let (courier, queued) = (studio.courier()?, studio.mail_queued.clone());
+    let app = open(args.folder, Some(address)).await?;
+    let router = app.router()?;
+    let (outbox_worker, queued) = (app.outbox_worker()?, app.mail_queued.clone());
     let metrics = Metrics::start(args.metrics).await?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let courier = tokio::spawn(async move { courier.run(&queued, stopped).await });
-    let stores = studio.stores.clone();
+    let outbox_worker = tokio::spawn(async move { outbox_worker.run(&queued, stopped).await });
+    let stores = app.stores.clone();
     tokio::spawn(async move {
-        for (store, error) in stores.out().await {
+        for (store, error) in stores.unavailable().await {
             tracing::warn!(store, %error, "does not answer; if its tables are missing, `migrate` makes them");
         }
     });
-    greet(address, &studio.settings);
+    greet(address, &app.settings);
     tokio::spawn(metrics.serve());
     serve(listener, router).await?;
     drop(stop);
     // A mail that is on its way would otherwise be sent once more.
-    timeout(GRACE, courier).await.ok();
+    timeout(GRACE, outbox_worker).await.ok();
     telemetry::flush().await;
     Ok(())
 }
 
 /// Opens the stores that the settings name, and brings the file in `folder` up to date. `address`, where there is one, is
 /// the default of `PUBLIC_URL`.
-async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fault> {
+async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<App, Fault> {
     let mut settings = Settings::from_env()?;
     settings.data = folder.data;
     if let (Some(address), None) = (address, &settings.public_url) {
@@ -150,22 +150,14 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<Studio, Fau
     if settings.jwt_secret.is_none() {
         settings.jwt_secret = Some(ensure_signing_key(&settings.data, &SystemRandom)?);
     }
-    telemetry::learn(&settings);
+    telemetry::configure(&settings);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let stores = Stores::open(&settings, &random).await?;
     for name in stores.migrate_file().await? {
         tracing::info!(step = name, "migration applied");
     }
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    Ok(Studio {
-        settings,
-        stores,
-        mailer,
-        mail_queued: Arc::default(),
-        clock,
-        random,
-        password_cost: PasswordCost::OWASP,
-    })
+    Ok(App { settings, stores, mailer, mail_queued: Arc::default(), clock, random, password_cost: PasswordCost::OWASP })
 }
 
 fn greet(address: SocketAddr, settings: &Settings) {
@@ -173,7 +165,7 @@ fn greet(address: SocketAddr, settings: &Settings) {
     let mails =
         if settings.resend.is_some() { "go out by Resend".to_owned() } else { format!("are written to {data}/outbox") };
     let or_file = |is_server: bool, server| if is_server { server } else { "a file" };
-    say(&format!(
+    print_line(&format!(
         "SQL Studio Sync listens on http://{address} and keeps accounts in {}, sync data in {},
 sessions in {}, and all else in {data}.
 
@@ -191,6 +183,6 @@ Mails {mails}. The README walks on from here; Ctrl-C stops.",
 }
 
 #[expect(clippy::print_stdout, reason = "what a person at the terminal asked for")]
-fn say(text: &str) {
+fn print_line(text: &str) {
     println!("{text}");
 }

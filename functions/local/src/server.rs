@@ -25,7 +25,7 @@ pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()>
         .layer(CompressionLayer::new())
         .layer(from_fn(offer_gzip_alone))
         .layer(from_fn(drain_bodies))
-        .layer(from_fn(note_address));
+        .layer(from_fn(record_peer_address));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, stopped) = oneshot::channel();
     let server = axum::serve(listener, service).with_graceful_shutdown(async {
@@ -57,7 +57,7 @@ async fn asked_to_stop() {
 }
 
 /// The client's address is that of the socket.
-async fn note_address(mut request: Request, next: Next) -> Response {
+async fn record_peer_address(mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
     if let Some(address) = address {
         request.extensions_mut().insert(ClientAddress(address));

@@ -69,7 +69,7 @@ impl Stores {
     }
 
     /// Those that do not answer, and why.
-    pub async fn out(&self) -> Vec<(&'static str, StoreError)> {
+    pub async fn unavailable(&self) -> Vec<(&'static str, StoreError)> {
         let (accounts, data, sessions) = (self.accounts(), self.data(), self.sessions());
         let (accounts, data, sessions) = tokio::join!(accounts.ping(), data.ping(), sessions.ping());
         let answers = [("accounts", accounts), ("sync data", data), ("sessions", sessions)];
@@ -101,7 +101,7 @@ impl Stores {
     }
 
     /// What does not forget by itself whatever has expired.
-    pub fn expiring(&self) -> Vec<Arc<dyn Expiry>> {
+    pub fn expirable(&self) -> Vec<Arc<dyn Expiry>> {
         let postgres = self.postgres.clone().map(|store| store as Arc<dyn Expiry>);
         let embedded = self.embedded.clone().map(|store| store as Arc<dyn Expiry>);
         postgres.into_iter().chain(embedded).collect()

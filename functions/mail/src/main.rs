@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lambda_runtime::Error;
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::mail::{Courier, mailer};
+use shared::mail::{OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
 
 /// Most mails of one run.
@@ -20,6 +20,6 @@ async fn main() -> Result<(), Error> {
     let settings = lambda::settings().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    let courier = Courier::new(connect::accounts(&settings, 1)?, mailer, settings.brand()?, random, clock);
-    lambda::handle(async move |_| Ok(courier.round(MOST, TIME).await?)).await
+    let outbox_worker = OutboxWorker::new(connect::accounts(&settings, 1)?, mailer, settings.brand()?, random, clock);
+    lambda::handle(async move |_| Ok(outbox_worker.run_once(MOST, TIME).await?)).await
 }

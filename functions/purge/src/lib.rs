@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use shared::deletion::Remains;
+use shared::account_eraser::AccountEraser;
 use shared::models::{Timestamp, limits};
 use shared::storage::{Deletions, Expiry, Retention, Sessions, StoreResult};
 use shared::telemetry;
@@ -103,11 +103,11 @@ impl Purge {
     }
 
     async fn finish_deletions(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
-        let remains = Remains { accounts: &*self.accounts, sessions: &*self.sessions, data: &*self.data };
+        let eraser = AccountEraser { accounts: &*self.accounts, sessions: &*self.sessions, data: &*self.data };
         let pending = self.accounts.pending_deletions(DELETIONS).await?;
         report.unfinished |= pending.len() == DELETIONS;
         for user in pending {
-            match remains.remove(user, now, BATCHES_PER_ACCOUNT).await {
+            match eraser.remove(user, now, BATCHES_PER_ACCOUNT).await {
                 Ok(true) => report.accounts += 1,
                 Ok(false) => report.unfinished = true,
                 Err(error) => {

@@ -1,7 +1,7 @@
 //! The `upload` function: takes what a device has changed.
 
-mod answer;
 mod request;
+mod response;
 mod service;
 mod upload;
 

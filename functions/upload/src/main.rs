@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::contention::UserQueues;
-use shared::http::{Frame, Gate, framed};
+use shared::contention::UserLocks;
+use shared::http::{Authenticator, Frame, framed};
 use shared::{lambda, storage::connect};
 use upload::{Uploads, router};
 
@@ -14,8 +14,9 @@ async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("upload");
     let settings = lambda::settings().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let gate = Gate::new(&settings, connect::sessions(&settings)?, clock.clone())?;
+    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, clock.clone())?;
     let data = connect::sync_data(&settings, &random)?;
-    let router = router(Uploads::new(gate, data, settings.default_strategy, random, clock, UserQueues::default()));
+    let router =
+        router(Uploads::new(authenticator, data, settings.default_strategy, random, clock, UserLocks::default()));
     lambda::serve(framed(router, Frame::of(&settings))).await
 }

@@ -4,7 +4,7 @@ use shared::http::{ApiError, device_id, from_json};
 use shared::models::{
     Action, ChangeId, Content, DeviceId, FieldError, ItemId, ItemType, Strategy, SyncVersion, Timestamp, limits,
 };
-use shared::sync::{Upload, intake};
+use shared::sync::{Upload, parse_change};
 use utoipa::ToSchema;
 
 /// What a device has changed.
@@ -93,6 +93,6 @@ pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, A
     else {
         return Err(ApiError::invalid(errors));
     };
-    let changes = request.changes.into_iter().enumerate().map(|(index, raw)| intake(index, raw)).collect();
+    let changes = request.changes.into_iter().enumerate().map(|(index, raw)| parse_change(index, raw)).collect();
     Ok(Upload { device, last_sync_at, strategy, changes })
 }

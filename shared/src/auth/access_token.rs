@@ -58,7 +58,7 @@ struct SigningKey {
 
 impl SigningKey {
     /// Fewest bytes: as many as the hash has (RFC 7518 §3.2).
-    const LEAST_BYTES: usize = 32;
+    const MIN_BYTES: usize = 32;
 
     /// The key `secret`; its id is derived from it.
     ///
@@ -66,8 +66,8 @@ impl SigningKey {
     /// When the secret is too short.
     fn new(secret: &SecretString) -> Result<Self, String> {
         let secret = secret.expose_secret().as_bytes();
-        if secret.len() < Self::LEAST_BYTES {
-            return Err(format!("a signing key needs at least {} bytes", Self::LEAST_BYTES));
+        if secret.len() < Self::MIN_BYTES {
+            return Err(format!("a signing key needs at least {} bytes", Self::MIN_BYTES));
         }
         let id = hex::encode(Sha256::new_with_prefix(b"kid:").chain_update(secret).finalize());
         Ok(Self {
@@ -191,7 +191,7 @@ mod tests {
 
     /// Signs with the key of letters `current`.
     fn tokens(current: char, previous: Option<char>) -> AccessTokens {
-        let secret = |letter: char| SecretString::from(letter.to_string().repeat(32));
+        let secret = |template: char| SecretString::from(template.to_string().repeat(32));
         let keys = Keys::new(&secret(current), previous.map(secret).as_ref());
         AccessTokens::new(keys.unwrap(), None)
     }

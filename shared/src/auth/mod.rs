@@ -9,4 +9,4 @@ mod password;
 pub use access_token::{AccessTokens, Claims, InvalidToken, Keys};
 pub use argon2id::PasswordCost;
 pub use opaque_token::OpaqueToken;
-pub use password::{HashingFailed, Password, Passwords, Verdict};
+pub use password::{HashingFailed, Password, PasswordCheck, Passwords};

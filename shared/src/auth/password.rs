@@ -55,13 +55,13 @@ fn normalised(text: &str) -> SecretString {
 
 /// What comparing a password with a hash showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PasswordCheck {
     /// It is another password, or there is no account.
     Wrong,
     /// It is the one.
     Right,
     /// It is the one, but its hash was made with weaker parameters than today's.
-    RightButWeak,
+    CorrectButOutdated,
 }
 
 /// Hashes passwords with Argon2id, away from the threads that serve requests and a bounded number at a time.
@@ -103,17 +103,21 @@ impl Passwords {
     ///
     /// # Errors
     /// When the process is shutting down.
-    pub async fn verify(&self, password: &Password, hash: Option<&SecretString>) -> Result<Verdict, HashingFailed> {
+    pub async fn verify(
+        &self,
+        password: &Password,
+        hash: Option<&SecretString>,
+    ) -> Result<PasswordCheck, HashingFailed> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).clone();
         let (argon2, cost, password) = (Arc::clone(&self.argon2), self.cost, password.clone());
         self.run(move || {
-            let Ok(parsed) = PasswordHash::new(hash.expose_secret()) else { return Verdict::Wrong };
+            let Ok(parsed) = PasswordHash::new(hash.expose_secret()) else { return PasswordCheck::Wrong };
             let right = argon2.verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
             match (exists && right, is_at_least(cost, &parsed)) {
-                (false, _) => Verdict::Wrong,
-                (true, true) => Verdict::Right,
-                (true, false) => Verdict::RightButWeak,
+                (false, _) => PasswordCheck::Wrong,
+                (true, true) => PasswordCheck::Right,
+                (true, false) => PasswordCheck::CorrectButOutdated,
             }
         })
         .await
@@ -166,9 +170,12 @@ mod tests {
         let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
         let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1").unwrap()).await.unwrap();
         let composed_otherwise = Password::presented("A\u{30a}ngstrom1");
-        assert_eq!(passwords.verify(&composed_otherwise, Some(&hash)).await.unwrap(), Verdict::Right);
-        assert_eq!(passwords.verify(&Password::presented("Angstrom1"), Some(&hash)).await.unwrap(), Verdict::Wrong);
-        assert_eq!(passwords.verify(&composed_otherwise, None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(passwords.verify(&composed_otherwise, Some(&hash)).await.unwrap(), PasswordCheck::Right);
+        assert_eq!(
+            passwords.verify(&Password::presented("Angstrom1"), Some(&hash)).await.unwrap(),
+            PasswordCheck::Wrong
+        );
+        assert_eq!(passwords.verify(&composed_otherwise, None).await.unwrap(), PasswordCheck::Wrong);
     }
 
     #[tokio::test]
@@ -177,6 +184,6 @@ mod tests {
         let hash = weak.hash_password_with_salt(b"Sesame42", b"sixteen bytes!!!").unwrap().to_string();
         let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
         let verdict = passwords.verify(&Password::presented("Sesame42"), Some(&SecretString::from(hash))).await;
-        assert_eq!(verdict.unwrap(), Verdict::RightButWeak);
+        assert_eq!(verdict.unwrap(), PasswordCheck::CorrectButOutdated);
     }
 }

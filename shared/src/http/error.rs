@@ -185,8 +185,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable { .. } => Self::unavailable(error),
-            StoreError::Closed => Self::unauthorized(),
-            StoreError::TooMuch => {
+            StoreError::AccountDeleted => Self::unauthorized(),
+            StoreError::TooLarge => {
                 let message = "this touches more data than one request may load; send fewer changes at once";
                 Self::new(Code::PayloadTooLarge, message)
             }
@@ -234,7 +234,7 @@ pub struct ErrorBody {
 
 /// What any endpoint may answer besides its own, for the OpenAPI document.
 #[derive(IntoResponses)]
-pub enum Failures {
+pub enum CommonErrors {
     /// The path or the query is wrong.
     #[response(status = 400)]
     InvalidRequest(ErrorBody),
@@ -251,7 +251,7 @@ pub enum Failures {
 
 /// What an endpoint that asks for a token may answer besides, for the OpenAPI document.
 #[derive(IntoResponses)]
-pub enum TokenFailures {
+pub enum AuthErrors {
     /// There is no valid access token, or its session has ended.
     #[response(status = 401)]
     Unauthorized(ErrorBody),
@@ -259,7 +259,7 @@ pub enum TokenFailures {
 
 /// What an endpoint that takes a body may answer besides, for the OpenAPI document.
 #[derive(IntoResponses)]
-pub enum BodyFailures {
+pub enum BodyErrors {
     /// The body is too large.
     #[response(status = 413)]
     PayloadTooLarge(ErrorBody),

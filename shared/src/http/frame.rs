@@ -21,7 +21,7 @@ use super::{ApiError, Code, Origins, cors};
 use crate::clock::{Random, SystemRandom, random_uuid};
 use crate::config::Settings;
 use crate::models::UserId;
-use crate::storage::{BucketState, Policy};
+use crate::storage::{Policy, RateLimitStatus};
 use crate::telemetry::{self, SPANS, SecurityEvent};
 
 /// How long a request may take: well under the 29 s after which API Gateway gives up on a function.
@@ -71,7 +71,7 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 #[derive(Debug, Clone)]
 pub(super) struct Notes {
     span: Span,
-    bucket: Arc<Mutex<Option<BucketState>>>,
+    bucket: Arc<Mutex<Option<RateLimitStatus>>>,
 }
 
 impl Default for Notes {
@@ -96,7 +96,7 @@ impl Notes {
         self.span.record("device", telemetry::device(id));
     }
 
-    fn bucket(&self) -> MutexGuard<'_, Option<BucketState>> {
+    fn bucket(&self) -> MutexGuard<'_, Option<RateLimitStatus>> {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,7 +104,7 @@ impl Notes {
 /// Says that the route is limited by `policy`, even if the answer comes before any token is taken.
 pub(super) fn announce(parts: &Parts, policy: Policy) {
     let limit = policy.per_minute;
-    let full = BucketState { taken: true, limit, remaining: limit, full_in: 0, next_in: 0 };
+    let full = RateLimitStatus { taken: true, limit, remaining: limit, full_in: 0, next_in: 0 };
     *Notes::of(parts).bucket() = Some(full);
 }
 
@@ -112,7 +112,7 @@ pub(super) fn announce(parts: &Parts, policy: Policy) {
 ///
 /// # Errors
 /// When it is empty.
-pub(super) fn note(notes: &Notes, bucket: BucketState) -> Result<(), ApiError> {
+pub(super) fn note(notes: &Notes, bucket: RateLimitStatus) -> Result<(), ApiError> {
     let mut noted = notes.bucket();
     if noted.is_none_or(|noted| bucket.remaining < noted.remaining || !bucket.taken) {
         *noted = Some(bucket);
@@ -121,7 +121,7 @@ pub(super) fn note(notes: &Notes, bucket: BucketState) -> Result<(), ApiError> {
 }
 
 /// The error of a bucket that had no token.
-fn over_limit(bucket: BucketState) -> Result<(), ApiError> {
+fn over_limit(bucket: RateLimitStatus) -> Result<(), ApiError> {
     if bucket.taken {
         return Ok(());
     }
@@ -236,7 +236,7 @@ fn render(response: Response, error: &ApiError, request_id: &str) -> Response {
     rendered
 }
 
-fn add_headers(response: &mut Response, request_id: &str, bucket: Option<BucketState>) {
+fn add_headers(response: &mut Response, request_id: &str, bucket: Option<RateLimitStatus>) {
     let headers = response.headers_mut();
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

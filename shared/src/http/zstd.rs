@@ -7,28 +7,28 @@ use ruzstd::decoding::StreamingDecoder;
 
 /// The largest window that is decoded. Compressors use 8 MB at most unless they are told otherwise (RFC 8878 §3.1.1.1.2); a
 /// frame that is a single segment has its whole content for a window.
-const MOST_WINDOW: u64 = 16 * 1024 * 1024;
+const MAX_WINDOW: u64 = 16 * 1024 * 1024;
 
 /// Most frames of a body: each takes a decoder, however little it holds.
-const MOST_FRAMES: usize = 1_000;
+const MAX_FRAMES: usize = 1_000;
 
 /// Decompresses `bytes`, one frame after the other (§3), into no more than `most` bytes and what the last frame has beyond.
 pub(super) fn inflate(bytes: &[u8], most: u64) -> io::Result<Vec<u8>> {
     let damaged = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let (mut rest, mut inflated) = (bytes, Vec::new());
-    for _ in 0..MOST_FRAMES {
+    for _ in 0..MAX_FRAMES {
         let room = most.saturating_sub(inflated.len() as u64);
         if rest.is_empty() || room == 0 {
             return Ok(inflated);
         }
         let window = window(rest).ok_or_else(|| damaged("no frame begins here".to_owned()))?;
-        if window > MOST_WINDOW {
-            return Err(damaged(format!("a window of {window} bytes is larger than {MOST_WINDOW}")));
+        if window > MAX_WINDOW {
+            return Err(damaged(format!("a window of {window} bytes is larger than {MAX_WINDOW}")));
         }
         let decoder = StreamingDecoder::new(&mut rest).map_err(|error| damaged(error.to_string()))?;
         decoder.take(room).read_to_end(&mut inflated)?;
     }
-    if rest.is_empty() { Ok(inflated) } else { Err(damaged(format!("there are more than {MOST_FRAMES} frames"))) }
+    if rest.is_empty() { Ok(inflated) } else { Err(damaged(format!("there are more than {MAX_FRAMES} frames"))) }
 }
 
 /// How large a window the frame asks for that `bytes` begin with (§3.1.1.1).
@@ -89,8 +89,8 @@ mod tests {
     fn what_is_read_is_bounded() {
         assert_eq!(inflate(&bomb(10 << 3, 1_000), 1_000).unwrap().len(), 1_000);
         let empty = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00];
-        assert_eq!(inflate(&empty.repeat(MOST_FRAMES), 1_000).unwrap(), b"");
-        assert!(inflate(&empty.repeat(MOST_FRAMES + 1), 1_000).is_err());
+        assert_eq!(inflate(&empty.repeat(MAX_FRAMES), 1_000).unwrap(), b"");
+        assert!(inflate(&empty.repeat(MAX_FRAMES + 1), 1_000).is_err());
     }
 
     #[test]

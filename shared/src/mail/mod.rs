@@ -1,11 +1,11 @@
 //! Mails: what they say, and who delivers them.
 //!
-//! Whatever calls for a mail queues it in the users' store ([`Outbox`](crate::storage::Outbox)); a [`Courier`] takes it from
+//! Whatever calls for a mail queues it in the users' store ([`Outbox`](crate::storage::Outbox)); a [`OutboxWorker`] takes it from
 //! there, writes it, with a link if it needs one, and hands it to a [`Mailer`].
 
-mod courier;
+mod folder;
 mod memory;
-mod outbox;
+mod outbox_worker;
 mod resend;
 mod templates;
 
@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use courier::{Courier, Delivery};
+pub use folder::FolderMailer;
 pub use memory::MemoryMailer;
-pub use outbox::OutboxFolder;
+pub use outbox_worker::{Delivery, OutboxWorker};
 pub use resend::Resend;
-pub use templates::{Brand, Letter, lifetime};
+pub use templates::{Brand, EmailTemplate, lifetime};
 
 use crate::clock::{Clock, Random};
 use crate::config::Settings;
 use crate::models::EmailAddress;
 use crate::storage::MailKind;
-use crate::telemetry::Failure;
+use crate::telemetry::CallError;
 
 /// A rendered mail. Its link is a secret, so it cannot be printed.
 #[derive(Clone)]
@@ -56,8 +56,8 @@ pub enum MailError {
     Template(#[from] askama::Error),
 }
 
-impl Failure for MailError {
-    fn is_failure(&self) -> bool {
+impl CallError for MailError {
+    fn is_failed_call(&self) -> bool {
         true
     }
 }
@@ -76,6 +76,6 @@ pub trait Mailer: Send + Sync {
 pub fn mailer(settings: &Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Arc<dyn Mailer>, String> {
     Ok(match &settings.resend {
         Some(resend) => Arc::new(Resend::new(&resend.url, resend.key.clone(), resend.from.clone(), random)?),
-        None => Arc::new(OutboxFolder::new(settings.data.join("outbox"), clock, random)),
+        None => Arc::new(FolderMailer::new(settings.data.join("outbox"), clock, random)),
     })
 }

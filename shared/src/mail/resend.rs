@@ -16,7 +16,7 @@ use super::{Mail, MailError, Mailer};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
 use crate::outbound;
-use crate::secret::Secret;
+use crate::secret::RotatingSecret;
 
 const ATTEMPTS: u32 = 3;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -28,7 +28,7 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(400), longest: D
 pub struct Resend {
     client: Client,
     emails: String,
-    key: Secret,
+    key: RotatingSecret,
     from: String,
     random: Arc<dyn Random>,
 }
@@ -41,13 +41,13 @@ struct Taken {
 
 /// What Resend answers to one that it does not take. Its message may show the address, and is not read.
 #[derive(Deserialize, Default)]
-struct Refusal {
+struct InvalidChange {
     #[serde(default)]
     name: String,
 }
 
 /// Why an attempt failed.
-struct Failure {
+struct AttemptError {
     error: MailError,
     /// How long to wait before the next attempt, at least; `None` where another would fare no better for now.
     wait: Option<Duration>,
@@ -60,12 +60,12 @@ impl Resend {
     ///
     /// # Errors
     /// When there can be no client.
-    pub fn new(url: &str, key: Secret, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
+    pub fn new(url: &str, key: RotatingSecret, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
         let emails = format!("{}/emails", url.trim_end_matches('/'));
         Ok(Self { client: outbound::client()?, emails, key, from, random })
     }
 
-    async fn attempt(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, Failure> {
+    async fn attempt(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, AttemptError> {
         let request = self.client.post(&self.emails).bearer_auth(key.expose_secret()).body(body);
         let request = request.header(CONTENT_TYPE, "application/json").header("Idempotency-Key", idempotency_key);
         let response = request.send().await.map_err(|error| passing(outbound::describe(error)))?;
@@ -78,27 +78,27 @@ impl Resend {
     }
 }
 
-fn passing(reason: impl Into<String>) -> Failure {
-    Failure { error: MailError::Unavailable(reason.into()), wait: Some(Duration::ZERO), unauthorized: false }
+fn passing(reason: impl Into<String>) -> AttemptError {
+    AttemptError { error: MailError::Unavailable(reason.into()), wait: Some(Duration::ZERO), unauthorized: false }
 }
 
 /// 429, 5xx, and a repeat that came while the first was still being taken, pass. A key or a sender that Resend does not know
 /// is for people to mend; until then the mail waits. Everything else is final.
-async fn refused(response: Response) -> Failure {
+async fn refused(response: Response) -> AttemptError {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let refusal: Refusal =
+    let refusal: InvalidChange =
         response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let reason = format!("HTTP {} {}", status.as_u16(), refusal.name);
     let passes = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || refusal.name == "concurrent_idempotent_requests";
     if passes {
-        return Failure { wait: Some(Duration::from_secs(wait.unwrap_or(0))), ..passing(reason) };
+        return AttemptError { wait: Some(Duration::from_secs(wait.unwrap_or(0))), ..passing(reason) };
     }
     let unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let error = if unauthorized { MailError::Unavailable(reason) } else { MailError::Refused(reason) };
-    Failure { error, wait: None, unauthorized }
+    AttemptError { error, wait: None, unauthorized }
 }
 
 #[async_trait]
@@ -117,7 +117,7 @@ impl Mailer for Resend {
         loop {
             let attempt = self.attempt(&key, body.clone(), &mail.idempotency_key);
             let attempt = timeout(attempts.time(ATTEMPT_TIMEOUT), attempt).await;
-            let Failure { error, wait, unauthorized } =
+            let AttemptError { error, wait, unauthorized } =
                 match attempt.unwrap_or_else(|_| Err(passing("no answer in time"))) {
                     Ok(id) => {
                         tracing::info!(provider_id = id, "mail sent");
@@ -125,7 +125,7 @@ impl Mailer for Resend {
                     }
                     Err(failure) => failure,
                 };
-            let newer = if unauthorized { self.key.instead_of(&key).await } else { None };
+            let newer = if unauthorized { self.key.replacement_for(&key).await } else { None };
             let wait = wait.or(newer.as_ref().map(|_| Duration::ZERO));
             key = newer.unwrap_or(key);
             let Some(wait) = wait else { return Err(error) };

@@ -22,7 +22,7 @@ pub struct Brand {
 }
 
 impl Brand {
-    /// SQL Studio, which lives at `url` and is served at `service_url`.
+    /// SQL App, which lives at `url` and is served at `service_url`.
     pub fn sql_studio(url: &str, service_url: &str) -> Self {
         Self {
             name: "SQL Studio".to_owned(),
@@ -37,7 +37,7 @@ impl Brand {
 
 /// What a mail is about.
 #[derive(Clone, Copy)]
-pub enum Letter<'a> {
+pub enum EmailTemplate<'a> {
     /// Asks to confirm the address, with the token that does.
     VerifyEmail {
         /// The token.
@@ -71,7 +71,7 @@ part!(WelcomeText, "mail/welcome.txt");
 part!(PasswordChangedHtml, "mail/password_changed.html");
 part!(PasswordChangedText, "mail/password_changed.txt");
 
-impl Letter<'_> {
+impl EmailTemplate<'_> {
     /// The mail to `user`, known by `idempotency_key` to whoever delivers it.
     ///
     /// # Errors

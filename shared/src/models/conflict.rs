@@ -87,7 +87,7 @@ impl ItemVersion {
                 sync_version: stored.version,
                 device: stored.device.clone(),
             },
-            None => Self { item: None, updated_at: Timestamp::EPOCH, sync_version: 0, device: DeviceId::nobody() },
+            None => Self { item: None, updated_at: Timestamp::EPOCH, sync_version: 0, device: DeviceId::none() },
         }
     }
 }
@@ -108,7 +108,7 @@ pub struct Conflict {
     /// When they met.
     pub detected_at: Timestamp,
     /// How it was settled; `None` while it is open.
-    pub settled: Option<Settlement>,
+    pub resolution: Option<Resolution>,
     /// Its place in the user's line of changes.
     pub seq: Timestamp,
 }
@@ -122,11 +122,11 @@ impl Conflict {
 
 /// How a conflict was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
+pub struct Resolution {
     /// When.
     pub at: Timestamp,
-    /// By which strategy.
-    pub resolution: Strategy,
+    /// Strategy that resolved it.
+    pub strategy: Strategy,
     /// Which version became the item; `None` where both were kept.
     pub winner: Option<Winner>,
     /// The copy, where one was made.
@@ -203,7 +203,7 @@ pub struct ConflictRecord {
 
 impl From<&Conflict> for ConflictRecord {
     fn from(conflict: &Conflict) -> Self {
-        let settled = conflict.settled.as_ref();
+        let settled = conflict.resolution.as_ref();
         Self {
             id: conflict.id.clone(),
             item_type: conflict.key.item_type,
@@ -213,7 +213,7 @@ impl From<&Conflict> for ConflictRecord {
             revision: conflict.revision(),
             detected_at: conflict.detected_at,
             resolved_at: settled.map(|settled| settled.at),
-            resolution: settled.map(|settled| settled.resolution),
+            resolution: settled.map(|settled| settled.strategy),
             winner: settled.and_then(|settled| settled.winner),
             copy_id: settled.and_then(|settled| settled.copy_id.clone()),
         }

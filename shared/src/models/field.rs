@@ -17,7 +17,7 @@ pub struct FieldError {
 }
 
 /// Most characters of a message that is not ours.
-const MOST_MESSAGE_CHARS: usize = 200;
+const MAX_MESSAGE_CHARS: usize = 200;
 
 impl FieldError {
     /// What serde found wrong at `path`. Of a field that is missing, or there twice, it tells the name in its message
@@ -34,7 +34,7 @@ impl FieldError {
             // After the last "expected" stands what is wanted; before it, what was sent, which is not to be repeated.
             None => match message.rsplit_once("expected ") {
                 Some((_, wanted)) => Self::new(path, format!("must be {}", in_plain_words(wanted))),
-                None => Self::new(path, message.chars().take(MOST_MESSAGE_CHARS).collect::<String>()),
+                None => Self::new(path, message.chars().take(MAX_MESSAGE_CHARS).collect::<String>()),
             },
         }
     }
@@ -93,7 +93,7 @@ pub(crate) fn whole(value: &Value) -> Option<i64> {
 }
 
 /// Most errors told of one object: nobody mends more than these at a time, and an answer must not outgrow its request.
-const MOST_ERRORS: usize = 10;
+const MAX_ERRORS: usize = 10;
 
 /// Collects what is wrong with the fields of one object, so that a person learns of all of it at once.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ pub(crate) struct Check(Vec<FieldError>);
 
 impl Check {
     pub(crate) fn fail(&mut self, field: &str, message: impl Into<String>) {
-        if self.0.len() < MOST_ERRORS {
+        if self.0.len() < MAX_ERRORS {
             self.0.push(FieldError::new(field, message));
         }
     }

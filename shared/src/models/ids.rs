@@ -80,7 +80,7 @@ client_id! {
 impl DeviceId {
     /// Who wrote a version that came from settling a conflict: no device, so that each of them takes it for somebody
     /// else's. Clients cannot use it, because their ids are never empty.
-    pub fn nobody() -> Self {
+    pub fn none() -> Self {
         Self::trusted("")
     }
 }

@@ -19,7 +19,7 @@ mod timestamp;
 mod user;
 
 pub use change::{Action, Change, ChangeHead, Edit};
-pub use conflict::{Conflict, ConflictRecord, ItemVersion, Settlement, Strategy, VersionRecord, Winner};
+pub use conflict::{Conflict, ConflictRecord, ItemVersion, Resolution, Strategy, VersionRecord, Winner};
 pub use connection::{Connection, DatabaseType};
 pub use device::Device;
 pub use field::{FieldError, optional_by_name, optional_whole_number};

@@ -30,7 +30,7 @@ pub struct NewAccount {
 
 /// What became of a sign-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignUp {
+pub enum SignUpOutcome {
     /// The account is there.
     Created,
     /// Somebody has that name.
@@ -46,7 +46,7 @@ pub enum SignUp {
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// Makes an account. For the same one again, by its id, the answer is the same.
-    async fn create(&self, account: &NewAccount) -> StoreResult<SignUp>;
+    async fn create(&self, account: &NewAccount) -> StoreResult<SignUpOutcome>;
 
     /// The account that logs in as `login`.
     async fn find(&self, login: &Login) -> StoreResult<Option<Account>>;

@@ -32,7 +32,7 @@ pub fn sync_data(
     }
     let open = |url| Ok(Arc::new(Hrana::new(url, settings.turso_token.clone(), random.clone())?) as Arc<dyn Transport>);
     let databases = settings.turso_urls.iter().map(open).collect::<Result<_, String>>();
-    Ok(Arc::new(LibsqlSync::over(databases.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?)))
+    Ok(Arc::new(LibsqlSync::sharded(databases.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?)))
 }
 
 /// Sessions and token buckets, by `REDIS_URL`: `redis://` or `rediss://`.

@@ -11,10 +11,10 @@ pub enum StoreError {
     },
     /// The account is being deleted: its data takes no more writes.
     #[error("the account is being deleted")]
-    Closed,
+    AccountDeleted,
     /// What was asked for is more than one request may load.
     #[error("one request asked for too much")]
-    TooMuch,
+    TooLarge,
     /// A row does not hold what its table promises.
     #[error("table {table} holds a bad {column} at {key}: {reason}")]
     Corrupt {

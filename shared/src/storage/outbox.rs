@@ -4,7 +4,7 @@ use super::StoreResult;
 use crate::models::{EmailAddress, Timestamp, UserId};
 
 /// For how many seconds after one link was asked for no other of its kind can be, for the same account.
-pub const LINK_PAUSE: i64 = 60;
+pub const LINK_COOLDOWN_SECONDS: i64 = 60;
 
 /// What a mail is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +59,10 @@ pub struct QueuedMail {
 /// ([`MailKind::PasswordChanged`]); the latter settles a link to reset it, too. Each is claimed by one at a time, until it is settled. It holds no address and no token.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Queues a link to verify the address of `user`, unless one was queued within [`LINK_PAUSE`].
+    /// Queues a link to verify the address of `user`, unless one was queued within [`LINK_COOLDOWN_SECONDS`].
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()>;
 
-    /// Queues a link to reset the password of whoever has `address`, unless one was queued within [`LINK_PAUSE`]. For an
+    /// Queues a link to reset the password of whoever has `address`, unless one was queued within [`LINK_COOLDOWN_SECONDS`]. For an
     /// address that nobody has one to a user that is none, so that the time that it takes does not tell.
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()>;
 
@@ -71,15 +71,15 @@ pub trait Outbox: Send + Sync {
 
     /// Ends what [`claim`](Self::claim) began: the mail is done with, or due again at `again_at`. If it was called for
     /// anew, or claimed by somebody else meanwhile, it stays as it is.
-    async fn settle(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()>;
+    async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()>;
 
     /// Removes at most `batch` settled mails that keep nobody from asking for another any more, and says how many.
-    async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
+    async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 }
 
 /// The user that stands for whoever would have `address`, where nobody has it.
 #[cfg(any(feature = "embedded", feature = "postgres"))]
-pub(super) fn nobody_with(address: &EmailAddress) -> UserId {
+pub(super) fn placeholder_user(address: &EmailAddress) -> UserId {
     const NAMESPACE: uuid::Uuid = uuid::uuid!("3f0c9f0e-6c1e-4b39-9d2e-2f6a4f0d8a51");
     uuid::Uuid::new_v5(&NAMESPACE, address.key().as_bytes())
 }

@@ -46,13 +46,13 @@ pub struct Policy {
 
 /// A token to be taken from a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toll {
+pub struct RateLimitRequest {
     /// Which bucket.
     pub key: String,
     /// Its size.
     pub policy: Policy,
     /// How far apart the calls should start that it lets through at once; zero where they are not in each other's way.
-    pub pace: Duration,
+    pub min_interval: Duration,
 }
 
 impl Policy {
@@ -62,10 +62,10 @@ impl Policy {
     }
 
     /// How a bucket stands that lacks `missing` microseconds of being full, after a token was asked of it.
-    pub fn state(self, taken: bool, missing: i64) -> BucketState {
+    pub fn state(self, taken: bool, missing: i64) -> RateLimitStatus {
         let (per_token, limit) = (self.micros_per_token(), i64::from(self.per_minute));
         let seconds = |micros: i64| u32::try_from((micros.max(0) + 999_999) / 1_000_000).unwrap_or(u32::MAX);
-        BucketState {
+        RateLimitStatus {
             taken,
             limit: self.per_minute,
             remaining: u32::try_from((per_token * limit - missing) / per_token).unwrap_or(0),
@@ -80,7 +80,7 @@ pub const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// How a bucket stands after a token was asked of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BucketState {
+pub struct RateLimitStatus {
     /// Whether there was one.
     pub taken: bool,
     /// The size of the bucket.
@@ -98,19 +98,19 @@ pub struct BucketState {
 /// **Law.** Of any number of calls at once no more are let through than there are tokens. A clock that wobbles by less
 /// than a minute fills no bucket; one that was set back further is believed.
 #[async_trait]
-pub trait Buckets: Send + Sync {
+pub trait RateLimiter: Send + Sync {
     /// Takes a token, if there is one.
-    async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState>;
+    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus>;
 }
 
 /// Who stands at the door.
 #[derive(Debug, Clone)]
-pub struct Admission {
+pub struct AuthOutcome {
     /// The session, unless it has ended.
     pub session: Option<Session>,
     /// The bucket, where a token was asked for and the session lives.
-    pub bucket: Option<BucketState>,
-    /// How long to wait for those who were let in just before, as [`Toll::pace`] asks. Whoever does not wait loses no more
+    pub bucket: Option<RateLimitStatus>,
+    /// How long to wait for those who were let in just before, as [`RateLimitRequest::min_interval`] asks. Whoever does not wait loses no more
     /// than time; a store that is alone has no reason to let anybody wait.
     pub wait: Duration,
     /// Whether the session lives and its user was let in for the first time of the day (UTC) that it is: the users of a day
@@ -118,7 +118,7 @@ pub struct Admission {
     pub first_today: bool,
 }
 
-impl Admission {
+impl AuthOutcome {
     /// Nobody's.
     pub const fn refused() -> Self {
         Self { session: None, bucket: None, wait: Duration::ZERO, first_today: false }
@@ -126,10 +126,10 @@ impl Admission {
 }
 
 /// How stale a session's time of last use may get: a write for each request would cost more than the request.
-pub const LAST_SEEN_SECONDS: i64 = 60;
+pub const LAST_SEEN_RESOLUTION_SECONDS: i64 = 60;
 
 /// For how many seconds a rotated refresh token still works: two tabs, or an answer that was lost.
-pub const GRACE_SECONDS: i64 = 10;
+pub const ROTATION_GRACE_SECONDS: i64 = 10;
 
 /// What became of a refresh token that was presented.
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ pub enum Rotation {
 /// The logins of all users.
 ///
 /// **Law.** A session that was ended is admitted by no call that starts after [`end`](Self::end) or
-/// [`end_others`](Self::end_others) returned. A refresh token can be rotated once, and again within [`GRACE_SECONDS`];
+/// [`end_others`](Self::end_others) returned. A refresh token can be rotated once, and again within [`ROTATION_GRACE_SECONDS`];
 /// presented later it ends its session. Every session expires.
 #[async_trait]
 pub trait Sessions: Send + Sync {
@@ -154,7 +154,13 @@ pub trait Sessions: Send + Sync {
 
     /// Asks in one step whether the user's session `id` lives and, if so and if asked, for a token of a bucket of the
     /// user's own.
-    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission>;
+    async fn authenticate(
+        &self,
+        user: UserId,
+        id: SessionId,
+        rate_limit: Option<&RateLimitRequest>,
+        now: Timestamp,
+    ) -> StoreResult<AuthOutcome>;
 
     /// Replaces the refresh token `presented` by `next`, and lets the session live until `expires_at`.
     async fn rotate(
@@ -179,5 +185,5 @@ pub trait Sessions: Send + Sync {
 }
 
 /// Everything that lives a short while.
-pub trait SessionStore: Sessions + Buckets {}
-impl<T: Sessions + Buckets> SessionStore for T {}
+pub trait SessionStore: Sessions + RateLimiter {}
+impl<T: Sessions + RateLimiter> SessionStore for T {}

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::StoreResult;
 use crate::models::{Conflict, Device, DeviceId, ItemKey, Stored, Timestamp, UserId};
-use crate::sync::{Append, Head, Plan, Snapshot, Touched, Walk};
+use crate::sync::{Append, FullSyncCursor, Head, Plan, ReadSet, Snapshot};
 
 /// What became of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,22 +19,22 @@ pub enum Commit {
 /// from. [`commit`](Self::commit) writes all of a plan or none of it, and only while the head is the one the plan was made
 /// for; so of two plans made for the same head one at most is written. [`append`](Self::append) writes all it adds or none,
 /// whatever the head. What was written survives a crash of the process at any later moment. For an account that is being
-/// deleted `load` and `append` fail with [`StoreError::Closed`](super::StoreError::Closed), and `commit` finds the head
+/// deleted `load` and `append` fail with [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and `commit` finds the head
 /// moved.
 #[async_trait]
 pub trait SyncStore: Send + Sync {
     /// The part of the user's data that an upload, or the resolution of a conflict, touches.
     ///
     /// # Errors
-    /// [`StoreError::Closed`](super::StoreError::Closed) if the account is being deleted.
-    async fn load(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot>;
+    /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
+    async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot>;
 
     /// Adds those entries of the history that are not there and were never deleted, each at a place of its own after all
     /// that is in the line; where the head is then. It waits for nobody, and nobody's plan survives it. `version` is how
     /// the client describes itself.
     ///
     /// # Errors
-    /// [`StoreError::Closed`](super::StoreError::Closed) if the account is being deleted.
+    /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
     async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp>;
 
     /// Writes `plan` at the server time `now`; `version` is how the client describes itself.
@@ -60,7 +60,7 @@ pub struct Page {
     /// The user's head.
     pub head: Head,
     /// What the device is in the middle of, if anything.
-    pub walk: Option<Walk>,
+    pub full_sync: Option<FullSyncCursor>,
     /// Items, by their place in the user's line of changes.
     pub items: Vec<(ItemKey, Stored)>,
     /// Whether there is more after the last of them.
@@ -86,14 +86,14 @@ pub struct Status {
 ///
 /// **Law.** A page is the state at one moment, and holds every item after `since` up to its last one; so whoever goes on
 /// from the last item, and from the head when there is no more, misses nothing. For an account that is being deleted `page`
-/// and `status` fail with [`StoreError::Closed`](super::StoreError::Closed), and nothing is remembered.
+/// and `status` fail with [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and nothing is remembered.
 #[async_trait]
-pub trait Feed: Send + Sync {
+pub trait ChangeFeed: Send + Sync {
     /// The items after `request.since`.
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page>;
 
     /// Remembers where `device` is in its download of the whole state.
-    async fn remember(&self, user: UserId, device: &DeviceId, walk: Walk) -> StoreResult<()>;
+    async fn remember(&self, user: UserId, device: &DeviceId, full_sync: FullSyncCursor) -> StoreResult<()>;
 
     /// What the user has.
     async fn status(&self, user: UserId) -> StoreResult<Status>;
@@ -130,7 +130,7 @@ pub struct ConflictPage {
 
 /// The user's conflicts, for reading.
 #[async_trait]
-pub trait ConflictBook: Send + Sync {
+pub trait ConflictStore: Send + Sync {
     /// The conflicts detected before `before`, newest first, at most `limit` of them.
     async fn list(
         &self,
@@ -173,5 +173,5 @@ pub trait Retention: Send + Sync {
 }
 
 /// Everything about sync data.
-pub trait SyncData: SyncStore + Feed + ConflictBook + Retention {}
-impl<T: SyncStore + Feed + ConflictBook + Retention> SyncData for T {}
+pub trait SyncData: SyncStore + ChangeFeed + ConflictStore + Retention {}
+impl<T: SyncStore + ChangeFeed + ConflictStore + Retention> SyncData for T {}

@@ -18,7 +18,7 @@ pub struct Append {
 
 impl Append {
     /// What `upload` appends at the server time `now`, if it does nothing else.
-    pub fn by(upload: &Upload, now: Timestamp) -> Option<Self> {
+    pub fn from_upload(upload: &Upload, now: Timestamp) -> Option<Self> {
         let mut seen = BTreeSet::new();
         let mut entries = Vec::with_capacity(upload.changes.len());
         for change in upload.changes.iter().flatten() {
@@ -42,7 +42,7 @@ impl Append {
             items: [].into(),
             conflicts: Vec::new(),
             receipts: Vec::new(),
-            tally: None,
+            device_stats: None,
         };
         let result = |change: &Result<Change, Box<Rejection>>| match change {
             Ok(change) => ChangeResult::Applied { change: change.id.clone(), key: change.key.clone(), version: 1 },

@@ -9,11 +9,11 @@ use crate::models::{Conflict, Edit, Stored, Strategy, Winner};
 /// Whether a change that conflicts under `strategy` renews `earlier`, a conflict of its branch, instead of
 /// becoming another. `copy` is the copy that `earlier` made, if it did.
 pub(super) fn renews(earlier: &Conflict, strategy: Strategy, edit: &Edit, copy: Option<&Stored>) -> bool {
-    let Some(settled) = &earlier.settled else {
+    let Some(settled) = &earlier.resolution else {
         // A deletion cannot be kept as a copy, so it must not end a conflict whose edit still waits for the user.
         return strategy != Strategy::KeepBoth || *edit != Edit::Delete;
     };
-    match (strategy, settled.resolution) {
+    match (strategy, settled.strategy) {
         // Lost before: what is kept for restoring is the branch as it is now. Had it won, the conflict would hold the
         // version that it overwrote, and renewing would drop that.
         (Strategy::LastWriteWins, Strategy::LastWriteWins) => settled.winner == Some(Winner::Remote),

@@ -2,30 +2,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::branch::renews;
-use super::copy::{beside, conflict_id, copy_id, copy_of, free_for_copy};
+use super::copy::{conflict_id, conflicted_copy, copy_id, sibling, unused_copy_id};
 use super::plan::Outcome;
-use super::snapshot::burial_id;
+use super::snapshot::history_tombstone_id;
 use super::{
-    ChangeResult, Decision, Head, Plan, Receipt, Records, Rejection, RejectionCode, Snapshot, Tally, Upload, next_time,
+    ChangeResult, Decision, DeviceStats, Head, Plan, Receipt, Records, Rejection, RejectionCode, Snapshot, Upload,
+    next_time,
 };
 use crate::models::{
-    Change, Conflict, ConflictId, DeviceId, Edit, FieldError, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement,
+    Change, Conflict, ConflictId, DeviceId, Edit, FieldError, Item, ItemId, ItemKey, ItemType, ItemVersion, Resolution,
     Stored, Strategy, SyncVersion, Timestamp, Winner,
 };
 
 /// Decides what `upload` does to the data in `snapshot` at the server time `now`.
 pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> Decision {
-    let mut ledger = Ledger::new(snapshot, upload, now);
-    let outcomes = upload.changes.iter().map(|change| change.as_ref().map(|change| (change, ledger.take(change))));
+    let mut state = UploadState::new(snapshot, upload, now);
+    let outcomes =
+        upload.changes.iter().map(|change| change.as_ref().map(|change| (change, state.apply_change(change))));
     let outcomes = outcomes.collect();
-    ledger.into_decision(outcomes)
+    state.into_decision(outcomes)
 }
 
 /// A change with its outcome, or why it was rejected before anything was decided.
-type Taken<'a> = Result<(&'a Change, Outcome), &'a Box<Rejection>>;
+type ChangeOutcome<'a> = Result<(&'a Change, Outcome), &'a Box<Rejection>>;
 
 /// The user's data as the changes of one upload pass over it, one after the other.
-struct Ledger<'a> {
+struct UploadState<'a> {
     head: Head,
     data: Records,
     upload: &'a Upload,
@@ -35,15 +37,15 @@ struct Ledger<'a> {
     written_items: BTreeSet<ItemKey>,
     written_conflicts: BTreeSet<ConflictId>,
     new_receipts: Vec<Receipt>,
-    tally: Tally,
+    device_stats: DeviceStats,
     /// Bytes of conflicts that may still be kept; `None` once there was no room for one.
-    room: Option<usize>,
+    conflict_budget: Option<usize>,
 }
 
 /// Most bytes of conflicts that one upload may leave behind; any upload may meet one.
 const CONFLICT_BYTES: usize = 16 * 1024 * 1024;
 
-impl<'a> Ledger<'a> {
+impl<'a> UploadState<'a> {
     fn new(snapshot: Snapshot, upload: &'a Upload, now: Timestamp) -> Self {
         let (head, data) = snapshot.into_parts();
         Self {
@@ -55,14 +57,15 @@ impl<'a> Ledger<'a> {
             written_items: BTreeSet::new(),
             written_conflicts: BTreeSet::new(),
             new_receipts: Vec::new(),
-            tally: Tally { device: upload.device.clone(), synced: 0, conflicts: 0 },
-            room: Some(CONFLICT_BYTES),
+            device_stats: DeviceStats { device: upload.device.clone(), synced: 0, conflicts: 0 },
+            conflict_budget: Some(CONFLICT_BYTES),
         }
     }
 
-    fn into_decision(self, outcomes: Vec<Taken<'_>>) -> Decision {
+    fn into_decision(self, outcomes: Vec<ChangeOutcome<'_>>) -> Decision {
         let (items, conflicts) = (self.data.items, self.data.conflicts);
-        let results = outcomes.into_iter().enumerate().map(|(index, taken)| result(index, taken, &conflicts)).collect();
+        let results =
+            outcomes.into_iter().enumerate().map(|(index, outcome)| result(index, outcome, &conflicts)).collect();
         let written = conflicts.values().filter(|conflict| self.written_conflicts.contains(&conflict.id)).cloned();
         let plan = Plan {
             expected: self.head,
@@ -70,14 +73,14 @@ impl<'a> Ledger<'a> {
             items: items.into_iter().filter(|(key, _)| self.written_items.contains(key)).collect(),
             conflicts: written.collect(),
             receipts: self.new_receipts,
-            tally: Some(self.tally),
+            device_stats: Some(self.device_stats),
         };
         Decision { plan, results }
     }
 
-    fn take(&mut self, change: &Change) -> Outcome {
+    fn apply_change(&mut self, change: &Change) -> Outcome {
         if let Some(receipt) = self.data.receipts.get(&change.id) {
-            return self.answer_again(receipt, change);
+            return self.replay(receipt, change);
         }
         if change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete {
             return self.append(change);
@@ -88,7 +91,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// A repeat changes nothing and is answered as it was the first time.
-    fn answer_again(&self, receipt: &Receipt, change: &Change) -> Outcome {
+    fn replay(&self, receipt: &Receipt, change: &Change) -> Outcome {
         if receipt.key != change.key {
             let message = "was used before, for a change of another item";
             return Outcome::Rejected(RejectionCode::ChangeIdReused, FieldError::new("id", message));
@@ -109,8 +112,8 @@ impl<'a> Ledger<'a> {
             Outcome::Rejected(..) => return,
         };
         match conflict {
-            None => self.tally.synced += 1,
-            Some(_) => self.tally.conflicts += 1,
+            None => self.device_stats.synced += 1,
+            Some(_) => self.device_stats.conflicts += 1,
         }
         let receipt = Receipt {
             device: self.upload.device.clone(),
@@ -126,18 +129,18 @@ impl<'a> Ledger<'a> {
 
     /// History is append-only: its row is its own receipt, and the version a new one is given is always 1.
     fn append(&mut self, change: &Change) -> Outcome {
-        let is_buried = self.data.burials.contains(&burial_id(&change.key.id));
+        let is_buried = self.data.history_tombstones.contains(&history_tombstone_id(&change.key.id));
         if !is_buried && !self.data.items.contains_key(&change.key) {
             let at = self.tick();
             self.write(change, at);
-            self.tally.synced += 1;
+            self.device_stats.synced += 1;
         }
         Outcome::Applied(1)
     }
 
     fn edit(&mut self, change: &Change) -> Outcome {
         let Some(stored) = self.data.items.get(&change.key) else {
-            return self.edit_of_nothing(change);
+            return self.edit_missing(change);
         };
         let version = stored.version;
         if is_same(stored, &change.edit) {
@@ -145,30 +148,37 @@ impl<'a> Ledger<'a> {
             return Outcome::Applied(version);
         }
         if self.conflicts(stored, change) {
-            return self.meet(change);
+            return self.record_conflict(change);
         }
         let at = self.tick();
         if change.key.item_type == ItemType::QueryHistory {
-            self.bury(change, version, at);
+            self.add_history_tombstone(change, version, at);
         }
         Outcome::Applied(self.write(change, at))
     }
 
-    fn bury(&mut self, change: &Change, version: SyncVersion, at: Timestamp) {
-        let burial = burial_id(&change.key.id);
-        if self.data.burials.insert(burial.clone()) {
-            let (device, key) = (DeviceId::nobody(), change.key.clone());
-            self.new_receipts.push(Receipt { device, change: burial, key, version, conflict: None, seq: at });
+    fn add_history_tombstone(&mut self, change: &Change, version: SyncVersion, at: Timestamp) {
+        let history_tombstone = history_tombstone_id(&change.key.id);
+        if self.data.history_tombstones.insert(history_tombstone.clone()) {
+            let (device, key) = (DeviceId::none(), change.key.clone());
+            self.new_receipts.push(Receipt {
+                device,
+                change: history_tombstone,
+                key,
+                version,
+                conflict: None,
+                seq: at,
+            });
         }
     }
 
-    fn edit_of_nothing(&mut self, change: &Change) -> Outcome {
+    fn edit_missing(&mut self, change: &Change) -> Outcome {
         match &change.edit {
             Edit::Delete => {
                 self.tick();
                 Outcome::Applied(0)
             }
-            Edit::Put { expects_item: true, .. } if self.slept_through_a_purge() => {
+            Edit::Put { expects_item: true, .. } if self.needs_resync() => {
                 let message = "was deleted elsewhere, so long ago that nothing is left of it; \
                                download afresh, then upload the edit again if it is still wanted";
                 Outcome::Rejected(RejectionCode::ResyncRequired, FieldError::new("item_id", message))
@@ -181,7 +191,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Whether tombstones were purged that this device may never have seen.
-    fn slept_through_a_purge(&self) -> bool {
+    fn needs_resync(&self) -> bool {
         self.upload.last_sync_at.unwrap_or(Timestamp::MIN) < self.head.purged_through
             && self.head.purged_through > Timestamp::EPOCH
     }
@@ -209,7 +219,7 @@ impl<'a> Ledger<'a> {
         let updated_at = self.edited_at(change);
         let before = self.data.items.get(&change.key);
         let written = successor(
-            self.head.forgotten(change.key.item_type),
+            self.head.version_floor(change.key.item_type),
             before,
             &change.edit,
             updated_at,
@@ -227,7 +237,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Both versions of a conflict are kept, so a small upload could have a large item stored a great many times.
-    fn meet(&mut self, change: &Change) -> Outcome {
+    fn record_conflict(&mut self, change: &Change) -> Outcome {
         let stored = self.data.items.get(&change.key).and_then(|stored| stored.item.as_ref());
         let sent = match &change.edit {
             Edit::Put { content, .. } => content.bytes(),
@@ -235,21 +245,22 @@ impl<'a> Ledger<'a> {
         };
         let bytes = sent + stored.map_or(0, |item| item.content.bytes());
         // Whoever comes after the first that found no room is refused as well: edits must not overtake each other.
-        self.room = self.room.and_then(|room| room.checked_sub(bytes));
-        if self.room.is_some() {
-            return Outcome::Conflict(self.settle(change));
+        self.conflict_budget = self.conflict_budget.and_then(|conflict_budget| conflict_budget.checked_sub(bytes));
+        if self.conflict_budget.is_some() {
+            return Outcome::Conflict(self.resolve_conflict(change));
         }
         let message = "meets a conflict, of which this upload has more than are kept at once; send it again";
         Outcome::Rejected(RejectionCode::TooManyConflicts, FieldError::new("item_id", message))
     }
 
     /// Settles, or leaves open, the conflict that `change` meets, and returns its id.
-    fn settle(&mut self, change: &Change) -> ConflictId {
+    fn resolve_conflict(&mut self, change: &Change) -> ConflictId {
         let at = self.tick();
-        let earlier = self.earlier(change);
-        let id = earlier.map_or_else(|| conflict_id(&self.upload.device, &change.id), |earlier| earlier.id.clone());
-        let detected_at = earlier.map_or(at, |earlier| earlier.detected_at);
-        let copy_before = earlier.and_then(|earlier| earlier.settled.as_ref()?.copy_id.clone());
+        let renewable = self.renewable(change);
+        let id =
+            renewable.map_or_else(|| conflict_id(&self.upload.device, &change.id), |renewable| renewable.id.clone());
+        let detected_at = renewable.map_or(at, |renewable| renewable.detected_at);
+        let copy_before = renewable.and_then(|renewable| renewable.resolution.as_ref()?.copy_id.clone());
 
         let remote = ItemVersion::of(self.data.items.get(&change.key));
         let local = self.local_version(change);
@@ -258,15 +269,16 @@ impl<'a> Ledger<'a> {
             Strategy::LastWriteWins => (Some(self.last_write(change, &remote, at)), None),
             Strategy::KeepBoth => self.keep_both(change, &id, copy_before, at),
         };
-        let settled = (self.upload.strategy != Strategy::UserChoice).then_some(Settlement {
+        let settled = (self.upload.strategy != Strategy::UserChoice).then_some(Resolution {
             at,
-            resolution: self.upload.strategy,
+            strategy: self.upload.strategy,
             winner,
             copy_id,
         });
         let item_version = self.data.items.get(&change.key).map_or(0, |item| item.version);
         let key = change.key.clone();
-        let conflict = Conflict { id: id.clone(), key, local, remote, item_version, detected_at, settled, seq: at };
+        let conflict =
+            Conflict { id: id.clone(), key, local, remote, item_version, detected_at, resolution: settled, seq: at };
         self.data.conflicts.insert(id.clone(), conflict);
         self.data.branches.entry((change.key.clone(), change.base)).or_default().insert(id.clone());
         self.written_conflicts.insert(id.clone());
@@ -274,15 +286,15 @@ impl<'a> Ledger<'a> {
     }
 
     /// The conflict that `change` goes on with, if its branch has met one that it may renew.
-    fn earlier(&self, change: &Change) -> Option<&Conflict> {
+    fn renewable(&self, change: &Change) -> Option<&Conflict> {
         let ids = self.data.branches.get(&(change.key.clone(), change.base))?;
         let conflicts = ids.iter().filter_map(|id| self.data.conflicts.get(id));
-        let renewable = conflicts.filter(|earlier| {
-            let copy = earlier.settled.as_ref().and_then(|settled| settled.copy_id.as_ref());
-            let copy = copy.and_then(|id| self.data.items.get(&beside(&change.key, id)));
-            renews(earlier, self.upload.strategy, &change.edit, copy)
+        let renewable = conflicts.filter(|renewable| {
+            let copy = renewable.resolution.as_ref().and_then(|settled| settled.copy_id.as_ref());
+            let copy = copy.and_then(|id| self.data.items.get(&sibling(&change.key, id)));
+            renews(renewable, self.upload.strategy, &change.edit, copy)
         });
-        renewable.max_by_key(|earlier| (earlier.settled.is_none(), earlier.seq))
+        renewable.max_by_key(|renewable| (renewable.resolution.is_none(), renewable.seq))
     }
 
     fn local_version(&self, change: &Change) -> ItemVersion {
@@ -320,14 +332,14 @@ impl<'a> Ledger<'a> {
         };
         let id = copy_before.unwrap_or_else(|| {
             let id = copy_id(&change.key, &self.upload.device, change.base);
-            free_for_copy(&self.data.items, &change.key, id, conflict, at)
+            unused_copy_id(&self.data.items, &change.key, id, conflict, at)
         });
-        let content = Arc::new(copy_of(content, &self.upload.device, self.now));
+        let content = Arc::new(conflicted_copy(content, &self.upload.device, self.now));
         let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
-        let key = beside(&change.key, &id);
+        let key = sibling(&change.key, &id);
         let before = self.data.items.get(&key);
         let copy = successor(
-            self.head.forgotten(change.key.item_type),
+            self.head.version_floor(change.key.item_type),
             before,
             &edit,
             self.edited_at(change),
@@ -340,9 +352,9 @@ impl<'a> Ledger<'a> {
 }
 
 /// The result of the change at place `index` of the upload; `conflicts` are as they stand after all of it.
-fn result(index: usize, taken: Taken<'_>, conflicts: &BTreeMap<ConflictId, Conflict>) -> ChangeResult {
-    let (change, outcome) = match taken {
-        Ok(taken) => taken,
+fn result(index: usize, outcome: ChangeOutcome<'_>, conflicts: &BTreeMap<ConflictId, Conflict>) -> ChangeResult {
+    let (change, outcome) = match outcome {
+        Ok(outcome) => outcome,
         Err(rejection) => return ChangeResult::Rejected(rejection.clone()),
     };
     let id = change.id.clone();
@@ -356,9 +368,9 @@ fn result(index: usize, taken: Taken<'_>, conflicts: &BTreeMap<ConflictId, Confl
     }
 }
 
-/// What is stored after `edit` of what was `before`; `forgotten` is the version that nothing new may start below.
+/// What is stored after `edit` of what was `before`; `version_floor` is the version that nothing new may start below.
 pub(super) fn successor(
-    forgotten: SyncVersion,
+    version_floor: SyncVersion,
     before: Option<&Stored>,
     edit: &Edit,
     updated_at: Timestamp,
@@ -373,7 +385,7 @@ pub(super) fn successor(
         // What the tombstone covers stays readable until the purge.
         Edit::Delete => (before.and_then(|before| before.item.clone()), Some(at)),
     };
-    let version = before.map_or(forgotten, |before| before.version) + 1;
+    let version = before.map_or(version_floor, |before| before.version) + 1;
     Stored { item, updated_at, version, seq: at, device: device.clone(), deleted_at }
 }
 

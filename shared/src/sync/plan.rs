@@ -70,7 +70,7 @@ pub struct Plan {
     /// What makes repeats recognisable.
     pub receipts: Vec<Receipt>,
     /// What to remember of the device.
-    pub tally: Option<Tally>,
+    pub device_stats: Option<DeviceStats>,
 }
 
 impl Plan {
@@ -82,7 +82,7 @@ impl Plan {
 
 /// What one upload adds to the record of its device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub struct DeviceStats {
     /// The device.
     pub device: DeviceId,
     /// Changes applied for the first time.

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use super::copy::{beside, copy_of, free_for_copy, resolution_copy_id};
+use super::copy::{conflicted_copy, resolution_copy_id, sibling, unused_copy_id};
 use super::decide::successor;
 use super::{Plan, Receipt, Snapshot, next_time};
 use crate::models::{
-    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemVersion, Settlement, Stored,
+    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemVersion, Resolution, Stored,
     Strategy, Timestamp, Winner,
 };
 
 /// What a user wants done about a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct ResolutionRequest {
     /// What makes a repeat of this request recognisable: derived from the conflict and everything the request says.
     pub id: ChangeId,
     /// What to do.
@@ -44,15 +44,15 @@ impl Choice {
     }
 }
 
-/// What came of a [`Request`].
+/// What came of a [`ResolutionRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolution {
+pub enum ResolveOutcome {
     /// To be written: the conflict is resolved.
-    Settled(Box<Plan>, Resolved),
+    Resolved(Box<Plan>, ResolvedConflict),
     /// It was resolved just so before: nothing to write.
-    Already(Resolved),
+    AlreadyResolved(ResolvedConflict),
     /// It was resolved in another way.
-    SettledOtherwise(Conflict),
+    ResolvedDifferently(Conflict),
     /// The item, or the conflict, is not what the user has seen. Where the item has changed there is a plan: it renews the
     /// conflict, for the user to look again.
     Outdated(Option<Box<Plan>>, Conflict),
@@ -60,9 +60,9 @@ pub enum Resolution {
 
 /// A resolved conflict, as the user gets to see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
+pub struct ResolvedConflict {
     /// How it was resolved.
-    pub settlement: Settlement,
+    pub resolution: Resolution,
     /// The item, or the copy where one was made.
     pub key: ItemKey,
     /// What is stored there, if anything.
@@ -71,46 +71,58 @@ pub struct Resolved {
 
 /// Decides what `request` does about the conflict `id` at the server time `now`; `None` where `snapshot` holds no such
 /// conflict.
-pub fn resolve(snapshot: &Snapshot, id: &ConflictId, request: &Request, now: Timestamp) -> Option<Resolution> {
+pub fn resolve(
+    snapshot: &Snapshot,
+    id: &ConflictId,
+    request: &ResolutionRequest,
+    now: Timestamp,
+) -> Option<ResolveOutcome> {
     let conflict = snapshot.conflicts.get(id)?;
-    Some(match &conflict.settled {
+    Some(match &conflict.resolution {
         Some(settled) if is_repeat(snapshot, settled, request) => {
-            let key = target(&conflict.key, settled.copy_id.as_ref());
+            let key = target_key(&conflict.key, settled.copy_id.as_ref());
             let stored = snapshot.items.get(&key).cloned();
-            Resolution::Already(Resolved { settlement: settled.clone(), key, stored })
+            ResolveOutcome::AlreadyResolved(ResolvedConflict { resolution: settled.clone(), key, stored })
         }
-        Some(_) if !may_settle_anew(conflict, &request.choice) => Resolution::SettledOtherwise(conflict.clone()),
-        _ => resolve_anew(snapshot, conflict, request, now),
+        Some(_) if !can_resolve_again(conflict, &request.choice) => {
+            ResolveOutcome::ResolvedDifferently(conflict.clone())
+        }
+        _ => resolve_unresolved(snapshot, conflict, request, now),
     })
 }
 
-/// Whether the conflict is settled by this request, or by its like. Once it is settled anew, what was chosen before is no
+/// Whether the conflict is resolution by this request, or by its like. Once it is resolution anew, what was chosen before is no
 /// repeat any more.
-fn is_repeat(snapshot: &Snapshot, settled: &Settlement, request: &Request) -> bool {
+fn is_repeat(snapshot: &Snapshot, resolution: &Resolution, request: &ResolutionRequest) -> bool {
     let receipt = snapshot.receipts.get(&request.id);
-    receipt.is_some_and(|receipt| receipt.seq == settled.at) || is_settled_so(settled, &request.choice)
+    receipt.is_some_and(|receipt| receipt.seq == resolution.at) || is_resolved_by(resolution, &request.choice)
 }
 
-fn resolve_anew(snapshot: &Snapshot, conflict: &Conflict, request: &Request, now: Timestamp) -> Resolution {
+fn resolve_unresolved(
+    snapshot: &Snapshot,
+    conflict: &Conflict,
+    request: &ResolutionRequest,
+    now: Timestamp,
+) -> ResolveOutcome {
     let at = next_time(snapshot.head().time, now);
     let stored = snapshot.items.get(&conflict.key);
     if stored.map_or(0, |stored| stored.version) != conflict.item_version {
         let renewed = renewed(conflict.clone(), stored, at);
-        return Resolution::Outdated(Some(Box::new(plan(snapshot, at, None, renewed.clone(), None))), renewed);
+        return ResolveOutcome::Outdated(Some(Box::new(plan(snapshot, at, None, renewed.clone(), None))), renewed);
     }
     if request.revision.is_some_and(|seen| seen != conflict.revision()) {
-        return Resolution::Outdated(None, conflict.clone());
+        return ResolveOutcome::Outdated(None, conflict.clone());
     }
-    settle(conflict.clone(), snapshot, request, now, at)
+    apply_choice(conflict.clone(), snapshot, request, now, at)
 }
 
-/// Whether the conflict was settled by the same choice already, by this request or by the upload itself.
-fn is_settled_so(settled: &Settlement, choice: &Choice) -> bool {
-    settled.resolution == choice.strategy()
+/// Whether the conflict was resolution by the same choice already, by this request or by the upload itself.
+fn is_resolved_by(resolution: &Resolution, choice: &Choice) -> bool {
+    resolution.strategy == choice.strategy()
         && match choice {
             Choice::LastWriteWins | Choice::KeepBoth => true,
-            Choice::Local => settled.winner == Some(Winner::Local),
-            Choice::Remote => settled.winner == Some(Winner::Remote),
+            Choice::Local => resolution.winner == Some(Winner::Local),
+            Choice::Remote => resolution.winner == Some(Winner::Remote),
             // Which merge it was only the receipt can tell.
             Choice::Merged(_) => false,
         }
@@ -118,15 +130,15 @@ fn is_settled_so(settled: &Settlement, choice: &Choice) -> bool {
 
 /// Only what last-write-wins overwrote without asking can be brought back, and only by somebody who chooses. Two people
 /// may be settling any other conflict at once, and the copy of one must not follow the choice of the other.
-fn may_settle_anew(conflict: &Conflict, choice: &Choice) -> bool {
-    let by_itself = conflict.settled.as_ref().is_some_and(|settled| settled.resolution == Strategy::LastWriteWins);
+fn can_resolve_again(conflict: &Conflict, choice: &Choice) -> bool {
+    let by_itself = conflict.resolution.as_ref().is_some_and(|settled| settled.strategy == Strategy::LastWriteWins);
     by_itself && choice.strategy() == Strategy::UserChoice
 }
 
 /// The conflict with what is stored now on the side that stands for it: the remote one, unless the local one had become
 /// the item. The other side, which exists nowhere else, is left alone.
 fn renewed(mut conflict: Conflict, stored: Option<&Stored>, at: Timestamp) -> Conflict {
-    let local_won = conflict.settled.as_ref().is_some_and(|settled| settled.winner == Some(Winner::Local));
+    let local_won = conflict.resolution.as_ref().is_some_and(|settled| settled.winner == Some(Winner::Local));
     let current = ItemVersion::of(stored);
     conflict.item_version = current.sync_version;
     conflict.seq = at;
@@ -138,46 +150,53 @@ fn renewed(mut conflict: Conflict, stored: Option<&Stored>, at: Timestamp) -> Co
     conflict
 }
 
-fn settle(mut conflict: Conflict, snapshot: &Snapshot, request: &Request, now: Timestamp, at: Timestamp) -> Resolution {
+fn apply_choice(
+    mut conflict: Conflict,
+    snapshot: &Snapshot,
+    request: &ResolutionRequest,
+    now: Timestamp,
+    at: Timestamp,
+) -> ResolveOutcome {
     let winner = winner(&conflict, &request.choice);
     let (edit, copy_id) = match (&request.choice, winner) {
-        (Choice::Merged(content), _) => (put(Arc::clone(content), &conflict.remote), None),
+        (Choice::Merged(content), _) => (put_like(Arc::clone(content), &conflict.remote), None),
         (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
         (_, Some(_)) => (as_edit(&conflict.remote), None),
         (_, None) => (as_copy(&conflict.local, now), Some(new_copy_id(snapshot, &conflict, at))),
     };
-    let target = target(&conflict.key, copy_id.as_ref());
-    let before = snapshot.items.get(&target);
+    let target_key = target_key(&conflict.key, copy_id.as_ref());
+    let before = snapshot.items.get(&target_key);
     // Deciding is itself the latest edit, so that no older one wins against it later. Where there is nothing, and
     // nothing is what was chosen, there is nothing to write.
-    let written = (before.is_some() || edit != Edit::Delete)
-        .then(|| successor(snapshot.head().forgotten(target.item_type), before, &edit, now, &DeviceId::nobody(), at));
+    let written = (before.is_some() || edit != Edit::Delete).then(|| {
+        successor(snapshot.head().version_floor(target_key.item_type), before, &edit, now, &DeviceId::none(), at)
+    });
     if copy_id.is_none() {
         conflict.item_version = written.as_ref().map_or(0, |written| written.version);
     }
-    let settlement = Settlement { at, resolution: request.choice.strategy(), winner, copy_id };
-    conflict.settled = Some(settlement.clone());
+    let resolution = Resolution { at, strategy: request.choice.strategy(), winner, copy_id };
+    conflict.resolution = Some(resolution.clone());
     conflict.seq = at;
     let receipt = Receipt {
-        device: DeviceId::nobody(),
+        device: DeviceId::none(),
         change: request.id.clone(),
         key: conflict.key.clone(),
         version: conflict.item_version,
         conflict: Some(conflict.id.clone()),
         seq: at,
     };
-    let item = written.clone().map(|written| (target.clone(), written));
+    let item = written.clone().map(|written| (target_key.clone(), written));
     let plan = plan(snapshot, at, item, conflict, Some(receipt));
-    Resolution::Settled(Box::new(plan), Resolved { settlement, key: target, stored: written })
+    ResolveOutcome::Resolved(Box::new(plan), ResolvedConflict { resolution, key: target_key, stored: written })
 }
 
 fn new_copy_id(snapshot: &Snapshot, conflict: &Conflict, at: Timestamp) -> ItemId {
-    free_for_copy(&snapshot.items, &conflict.key, resolution_copy_id(&conflict.id), &conflict.id, at)
+    unused_copy_id(&snapshot.items, &conflict.key, resolution_copy_id(&conflict.id), &conflict.id, at)
 }
 
 /// What a resolution writes: the item `key`, or the copy beside it where one was made.
-fn target(key: &ItemKey, copy_id: Option<&ItemId>) -> ItemKey {
-    copy_id.map_or_else(|| key.clone(), |id| beside(key, id))
+fn target_key(key: &ItemKey, copy_id: Option<&ItemId>) -> ItemKey {
+    copy_id.map_or_else(|| key.clone(), |id| sibling(key, id))
 }
 
 /// Which version the choice makes the item; `None` where both are kept. A deletion cannot be kept as a copy.
@@ -206,22 +225,22 @@ fn plan(
         items: item.into_iter().collect(),
         conflicts: vec![conflict],
         receipts: receipt.into_iter().collect(),
-        tally: None,
+        device_stats: None,
     }
 }
 
-fn put(content: Arc<Content>, like: &ItemVersion) -> Edit {
+fn put_like(content: Arc<Content>, like: &ItemVersion) -> Edit {
     let created_at = like.item.as_ref().map(|item| item.created_at);
     Edit::Put { content, created_at, expects_item: false }
 }
 
 fn as_edit(version: &ItemVersion) -> Edit {
-    version.item.as_ref().map_or(Edit::Delete, |item| put(item.content.clone(), version))
+    version.item.as_ref().map_or(Edit::Delete, |item| put_like(item.content.clone(), version))
 }
 
 fn as_copy(version: &ItemVersion, now: Timestamp) -> Edit {
     version
         .item
         .as_ref()
-        .map_or(Edit::Delete, |item| put(Arc::new(copy_of(&item.content, &version.device, now)), version))
+        .map_or(Edit::Delete, |item| put_like(Arc::new(conflicted_copy(&item.content, &version.device, now)), version))
 }

@@ -22,7 +22,7 @@ pub struct Head {
 impl Head {
     /// The version above which a new item of this kind starts. The history's versions are never compared, and all start
     /// at 1.
-    pub(super) const fn forgotten(self, item_type: ItemType) -> SyncVersion {
+    pub(super) const fn version_floor(self, item_type: ItemType) -> SyncVersion {
         match item_type {
             ItemType::Connection | ItemType::SavedQuery => self.purged_version,
             ItemType::QueryHistory => 0,
@@ -46,7 +46,7 @@ pub type Branch = (ItemKey, SyncVersion);
 
 /// What an upload touches: what has to be loaded to decide it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Touched {
+pub struct ReadSet {
     /// The uploading device.
     pub device: DeviceId,
     /// The changed items, and the copies that keeping both would make.
@@ -56,18 +56,18 @@ pub struct Touched {
     /// The branches that the changes go on with.
     pub branches: BTreeSet<Branch>,
     /// What receipts a deletion would have left of the entries that are appended to the history.
-    pub burials: BTreeSet<ChangeId>,
+    pub history_tombstones: BTreeSet<ChangeId>,
     /// A conflict to be resolved, with its item and the copies that it made or may make.
     pub conflict: Option<ConflictId>,
 }
 
 /// The receipt that the deletion of an entry of the history leaves, of nobody's device: the entry's row was its receipt,
 /// and once its tombstone is purged a late repeat would bring it back.
-pub(super) fn burial_id(entry: &ItemId) -> ChangeId {
+pub(super) fn history_tombstone_id(entry: &ItemId) -> ChangeId {
     ChangeId::trusted(format!("buried:{entry}"))
 }
 
-impl Touched {
+impl ReadSet {
     /// Nothing yet, by `device`.
     pub const fn nothing(device: DeviceId) -> Self {
         Self {
@@ -75,50 +75,50 @@ impl Touched {
             items: BTreeSet::new(),
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
-            burials: BTreeSet::new(),
+            history_tombstones: BTreeSet::new(),
             conflict: None,
         }
     }
 
     /// What resolving the conflict `id` by `request` touches.
-    pub fn by_resolving(id: &ConflictId, request: &ChangeId) -> Self {
+    pub fn for_resolution(id: &ConflictId, request: &ChangeId) -> Self {
         let changes = BTreeSet::from([request.clone()]);
-        Self { changes, conflict: Some(id.clone()), ..Self::nothing(DeviceId::nobody()) }
+        Self { changes, conflict: Some(id.clone()), ..Self::nothing(DeviceId::none()) }
     }
 
     /// The same in two halves; `None` where there is nothing to halve.
-    pub fn halves(&self) -> Option<[Self; 2]> {
+    pub fn split(&self) -> Option<[Self; 2]> {
         let [mut one, mut other] = [Self::nothing(self.device.clone()), Self::nothing(self.device.clone())];
         (one.items, other.items) = halved(&self.items);
         (one.changes, other.changes) = halved(&self.changes);
         (one.branches, other.branches) = halved(&self.branches);
-        (one.burials, other.burials) = halved(&self.burials);
+        (one.history_tombstones, other.history_tombstones) = halved(&self.history_tombstones);
         one.conflict.clone_from(&self.conflict);
-        let halves = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
-        halves.then_some([one, other])
+        let split = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
+        split.then_some([one, other])
     }
 
     /// What `upload` touches.
-    pub fn by(upload: &Upload) -> Self {
-        let mut touched = Self::nothing(upload.device.clone());
+    pub fn for_upload(upload: &Upload) -> Self {
+        let mut read_set = Self::nothing(upload.device.clone());
         for change in upload.changes.iter().flatten() {
-            touched.items.insert(change.key.clone());
+            read_set.items.insert(change.key.clone());
             let appends = change.key.item_type == ItemType::QueryHistory;
             if appends && change.edit != Edit::Delete {
-                touched.burials.insert(burial_id(&change.key.id));
+                read_set.history_tombstones.insert(history_tombstone_id(&change.key.id));
                 continue; // recognised by its row, and never in conflict
             }
-            touched.changes.insert(change.id.clone());
+            read_set.changes.insert(change.id.clone());
             if appends {
                 continue;
             }
-            touched.branches.insert((change.key.clone(), change.base));
+            read_set.branches.insert((change.key.clone(), change.base));
             if upload.strategy == Strategy::KeepBoth {
                 let id = copy_id(&change.key, &upload.device, change.base);
-                touched.items.insert(ItemKey { item_type: change.key.item_type, id });
+                read_set.items.insert(ItemKey { item_type: change.key.item_type, id });
             }
         }
-        touched
+        read_set
     }
 }
 
@@ -146,7 +146,7 @@ pub struct Records {
     /// The receipts of those changes that were accepted before.
     pub receipts: BTreeMap<ChangeId, Receipt>,
     /// Which of the touched burials there are.
-    pub burials: BTreeSet<ChangeId>,
+    pub history_tombstones: BTreeSet<ChangeId>,
     /// Of each touched branch the newest conflict that it met of each kind: open, settled in one of the ways, with a copy
     /// or without.
     pub branches: BTreeMap<Branch, BTreeSet<ConflictId>>,
@@ -156,11 +156,11 @@ pub struct Records {
 
 /// Two parts of a snapshot are not of the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DifferentMoments;
+pub struct HeadMismatch;
 
 impl Snapshot {
     /// The records that one batch returned together with `head`.
-    pub const fn of_batch(head: Head, records: Records) -> Self {
+    pub const fn from_batch(head: Head, records: Records) -> Self {
         Self { head, records }
     }
 
@@ -178,14 +178,14 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the head of `part` is another: something was written in between.
-    pub fn join(&mut self, part: Self) -> Result<(), DifferentMoments> {
+    pub fn merge(&mut self, part: Self) -> Result<(), HeadMismatch> {
         if self.head != part.head {
-            return Err(DifferentMoments);
+            return Err(HeadMismatch);
         }
         let (records, part) = (&mut self.records, part.records);
         records.items.extend(part.items);
         records.receipts.extend(part.receipts);
-        records.burials.extend(part.burials);
+        records.history_tombstones.extend(part.history_tombstones);
         for (branch, conflicts) in part.branches {
             records.branches.entry(branch).or_default().extend(conflicts);
         }

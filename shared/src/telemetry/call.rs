@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, error_span, field};
 
-use super::{SPANS, meters, scrubbed};
+use super::{SPANS, metrics, scrubbed};
 use crate::storage::StoreError;
 
 /// A call that takes longer is logged. Most take a few milliseconds, and the largest upload half a second.
@@ -12,7 +12,7 @@ const SLOW: Duration = Duration::from_millis(500);
 
 /// Who is called.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Called {
+pub(crate) enum Dependency {
     /// The accounts' database.
     #[cfg(feature = "postgres")]
     Postgres,
@@ -27,7 +27,7 @@ pub(crate) enum Called {
     Mailer,
 }
 
-impl Called {
+impl Dependency {
     /// Its name on spans, and the metrics of its calls: how long they took, and how many failed.
     const fn names(self) -> (&'static str, &'static str, Option<&'static str>) {
         match self {
@@ -45,25 +45,25 @@ impl Called {
 }
 
 /// An error of a call.
-pub(crate) trait Failure: Display {
+pub(crate) trait CallError: Display {
     /// Whether the call failed, rather than having an answer that is an error.
-    fn is_failure(&self) -> bool;
+    fn is_failed_call(&self) -> bool;
 }
 
-impl Failure for StoreError {
-    fn is_failure(&self) -> bool {
+impl CallError for StoreError {
+    fn is_failed_call(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Refused { .. } | Self::Corrupt { .. })
     }
 }
 
 /// Does `decide`, by which it is decided what becomes of `changes` changes: as a span of the trace.
-pub fn deciding<T>(changes: usize, decide: impl FnOnce() -> T) -> T {
+pub fn decision_span<T>(changes: usize, decide: impl FnOnce() -> T) -> T {
     error_span!(target: SPANS, "decide", changes).in_scope(decide)
 }
 
 /// Does `call`, the `statement` of `called`: as a span of the trace, measured, and logged where it is slow.
-pub(crate) async fn observed<T, E: Failure>(
-    called: Called,
+pub(crate) async fn instrumented<T, E: CallError>(
+    called: Dependency,
     statement: &'static str,
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
@@ -73,7 +73,7 @@ pub(crate) async fn observed<T, E: Failure>(
         crate::schedule::point(called.names().0, statement).await;
         let mut watch = Watch { called, started: Instant::now(), failure: Some("given up".to_owned()) };
         let answer = call.await;
-        watch.failure = answer.as_ref().err().filter(|error| error.is_failure()).map(ToString::to_string);
+        watch.failure = answer.as_ref().err().filter(|error| error.is_failed_call()).map(ToString::to_string);
         answer
     }
     .instrument(span)
@@ -82,7 +82,7 @@ pub(crate) async fn observed<T, E: Failure>(
 
 /// Tells how a call went when it ends, be it that whoever made it waits no longer.
 struct Watch {
-    called: Called,
+    called: Dependency,
     started: Instant,
     failure: Option<String>,
 }
@@ -91,7 +91,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let (_, latency, errors) = self.called.names();
-        meters::call(latency, errors.filter(|_| self.failure.is_some()), took);
+        metrics::call(latency, errors.filter(|_| self.failure.is_some()), took);
         if let Some(failure) = &self.failure {
             Span::current().record("failure", scrubbed(failure));
         }
@@ -110,16 +110,16 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::telemetry::Lines;
+    use crate::telemetry::LogOutput;
 
     /// What is logged while a call takes `time`.
     fn logged(time: Duration, patience: Duration) -> Vec<Value> {
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = log.clone();
         let lines =
-            Lines::json("tests", Targets::new().with_default(tracing::Level::INFO), move || Log(writer.clone()));
+            LogOutput::json("tests", Targets::new().with_default(tracing::Level::INFO), move || Log(writer.clone()));
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.layer()));
-        let call = observed::<(), StoreError>(Called::Mailer, "welcome", async {
+        let call = instrumented::<(), StoreError>(Dependency::Mailer, "welcome", async {
             tokio::time::sleep(time).await;
             Ok(())
         });

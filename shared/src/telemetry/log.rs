@@ -20,14 +20,14 @@ const DEFAULT: &str = "info";
 const SERVICE: &str = "sql-studio-sync";
 
 /// How log lines look, and which there are.
-pub struct Lines<W> {
+pub struct LogOutput<W> {
     function: &'static str,
     filter: Targets,
     is_pretty: bool,
     writer: W,
 }
 
-impl Lines<fn() -> std::io::Stderr> {
+impl LogOutput<fn() -> std::io::Stderr> {
     /// Those of `function` on standard error: readable on a terminal, JSON otherwise, at the level of `RUST_LOG`. That is a
     /// level, or `target=level` for parts, separated by commas; default `info`. Of sqlx errors alone unless it is named, for
     /// what it warns of may be a part of the database's URL.
@@ -47,8 +47,8 @@ impl Lines<fn() -> std::io::Stderr> {
     }
 }
 
-impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> Lines<W> {
-    /// Lines of `function` in JSON to `writer`.
+impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
+    /// LogOutput of `function` in JSON to `writer`.
     pub fn json(function: &'static str, filter: Targets, writer: W) -> Self {
         // Whatever is logged, it is known of which request.
         Self { function, filter: filter.with_target(SPANS, LevelFilter::ERROR), is_pretty: false, writer }

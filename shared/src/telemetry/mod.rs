@@ -8,7 +8,7 @@ mod call;
 #[cfg(feature = "lambda")]
 pub(crate) mod emf;
 mod log;
-mod meters;
+mod metrics;
 mod pseudonym;
 mod scrub;
 mod security;
@@ -24,12 +24,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Settings;
 
-pub use call::deciding;
-pub(crate) use call::{Called, Failure, observed};
-pub use log::Lines;
-pub use meters::{Kind, METERS, Meter, UploadFigures, describe, purge, upload};
-pub(crate) use meters::{active_user, count, request};
-use pseudonym::know_users_by;
+pub use call::decision_span;
+pub(crate) use call::{CallError, Dependency, instrumented};
+pub use log::LogOutput;
+pub use metrics::{Kind, METRICS, Metric, UploadMetrics, describe, purge, upload};
+pub(crate) use metrics::{active_user, count, request};
+use pseudonym::set_pseudonym_key;
 pub use pseudonym::{device, pseudonym};
 pub use scrub::{chain, scrubbed};
 pub use security::SecurityEvent;
@@ -50,14 +50,14 @@ pub fn start(function: &'static str) {
     let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
     let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
     let errors = sentry::Reports::of(function).with_filter(LevelFilter::ERROR);
-    tracing_subscriber::registry().with(traces).with(errors).with(Lines::of(function).layer()).init();
+    tracing_subscriber::registry().with(traces).with(errors).with(LogOutput::of(function).layer()).init();
     log::log_panics();
 }
 
 /// Learns from the settings of this process how users are named, and where errors are reported.
-pub fn learn(settings: &Settings) {
+pub fn configure(settings: &Settings) {
     if let Some(key) = &settings.jwt_secret {
-        know_users_by(key);
+        set_pseudonym_key(key);
     }
     // Whoever cannot be told of errors is no reason not to serve.
     if let Some(Err(error)) = settings.sentry_dsn.as_ref().map(report_to) {

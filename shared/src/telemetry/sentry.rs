@@ -1,6 +1,6 @@
 //! Errors to Sentry, where `SENTRY_DSN` says where that is: whatever is logged as an error, with the fields of its request.
 //!
-//! Lines of the log hold no secrets, and reports hold nothing else. They wait here until [`flush`] sends them.
+//! LogOutput of the log hold no secrets, and reports hold nothing else. They wait here until [`flush`] sends them.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -22,7 +22,7 @@ use super::{FLUSH_TIME, SPANS, scrubbed};
 use crate::outbound;
 
 /// Most reports that wait to be sent: more of them tell nothing new.
-const MOST_REPORTS: usize = 50;
+const MAX_REPORTS: usize = 50;
 
 /// What is a tag, by which reports are found, rather than something to read.
 const TAGS: [&str; 5] = ["event", "route", "method", "store", "statement"];
@@ -136,7 +136,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Reports {
         }
         event.record(&mut fields);
         let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MOST_REPORTS {
+        if waiting.len() < MAX_REPORTS {
             waiting.push(self.report(fields));
         }
     }

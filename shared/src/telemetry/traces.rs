@@ -25,11 +25,11 @@ use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{FLUSH_TIME, meters};
+use super::{FLUSH_TIME, metrics};
 use crate::outbound;
 
 /// Most spans that wait to be handed over; a request makes about ten.
-const MOST_SPANS: usize = 4_096;
+const MAX_SPANS: usize = 4_096;
 
 /// For how long nothing is handed over after a failure: a collector that is out must not cost every request its two seconds.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -86,7 +86,7 @@ pub(super) async fn flush() {
     }
     let mut exporter = traces.exporter.lock().await;
     if exporter.paused_until.is_some_and(|until| until > Instant::now()) {
-        return meters::count("spans_lost", count);
+        return metrics::count("spans_lost", count);
     }
     let failure = match timeout(FLUSH_TIME, exporter.exporter.export(spans)).await {
         Ok(Ok(())) => return,
@@ -94,7 +94,7 @@ pub(super) async fn flush() {
         Err(_) => "no answer in time".to_owned(),
     };
     exporter.paused_until = Some(Instant::now() + PAUSE);
-    meters::count("spans_lost", count);
+    metrics::count("spans_lost", count);
     tracing::warn!(error = super::scrubbed(&failure), "traces cannot be handed over");
 }
 
@@ -168,10 +168,10 @@ impl SpanProcessor for Finished {
             return;
         }
         let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spans.len() < MOST_SPANS {
-            spans.push(told(span));
+        if spans.len() < MAX_SPANS {
+            spans.push(to_otel_span(span));
         } else {
-            meters::count("spans_lost", 1);
+            metrics::count("spans_lost", 1);
         }
     }
 
@@ -186,7 +186,7 @@ impl SpanProcessor for Finished {
 
 /// The span as OpenTelemetry's conventions would have it: they have other names than log lines
 /// (<https://opentelemetry.io/docs/specs/semconv/>).
-fn told(mut span: SpanData) -> SpanData {
+fn to_otel_span(mut span: SpanData) -> SpanData {
     let named = |name: &'static str| span.attributes.iter().find(move |pair| pair.key.as_str() == name);
     let text = |name: &'static str| named(name).map(|pair| pair.value.to_string());
     let named_by = |fields: [&'static str; 2]| Some(fields.map(|field| text(field).unwrap_or_default()).join(" "));

@@ -14,8 +14,8 @@ use shared::models::{
 };
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::LibsqlSync;
-use shared::storage::{Commit, Feed, SyncStore};
-use shared::sync::{ChangeResult, Plan, Request, Resolution, Resolved, Touched, Upload, decide, resolve};
+use shared::storage::{Commit, ChangeFeed, SyncStore};
+use shared::sync::{ChangeResult, Plan, ResolutionRequest, ResolveOutcome, ResolvedConflict, ReadSet, Upload, decide, resolve};
 use tokio::runtime::Runtime;
 
 const DEVICES: [&str; 3] = ["laptop", "phone", "tablet"];
@@ -99,9 +99,9 @@ fn shown_conflict(conflict: &Conflict) -> model::Conflict {
         version: version.sync_version,
         device: version.device_id.to_string(),
     };
-    let settled = conflict.settled.as_ref().map(|settled| model::Settled {
+    let settled = conflict.resolution.as_ref().map(|settled| model::Settled {
         at: settled.at,
-        strategy: settled.resolution,
+        strategy: settled.strategy,
         winner: settled.winner,
         copy: settled.copy_id.as_ref().map(ToString::to_string),
     });
@@ -110,7 +110,7 @@ fn shown_conflict(conflict: &Conflict) -> model::Conflict {
         key: Key { item_type: ItemType::SavedQuery, id: conflict.key.id.to_string() },
         local: side(&record.local_version, &conflict.local.item),
         remote: side(&record.remote_version, &conflict.remote.item),
-        settled,
+        resolution: settled,
         revision: record.revision,
     }
 }
@@ -151,7 +151,7 @@ impl Line<'_> {
 
     async fn uploads(&mut self, upload: &model::Upload, now: Timestamp) {
         let parsed = parsed(upload);
-        let snapshot = self.store.load(self.user, &Touched::by(&parsed)).await.expect("the store answers");
+        let snapshot = self.store.load(self.user, &ReadSet::for_upload(&parsed)).await.expect("the store answers");
         let decision = decide(snapshot, &parsed, now);
         if !decision.plan.is_empty() {
             self.commit(&decision.plan, now).await;
@@ -171,7 +171,7 @@ impl Line<'_> {
 
     async fn resolves(&mut self, place: usize, choice: &Choice, now: Timestamp) {
         let Some(id) = self.conflicts.get(place % self.conflicts.len().max(1)).cloned() else { return };
-        let request = Request {
+        let request = ResolutionRequest {
             id: ChangeId::parse(&format!("resolve {id} {choice:?}")).expect("an id"),
             choice: match choice {
                 Choice::LastWriteWins => shared::sync::Choice::LastWriteWins,
@@ -182,10 +182,10 @@ impl Line<'_> {
             },
             revision: None,
         };
-        let touched = Touched::by_resolving(&id, &request.id);
-        let snapshot = self.store.load(self.user, &touched).await.expect("the store answers");
+        let read_set = ReadSet::for_resolution(&id, &request.id);
+        let snapshot = self.store.load(self.user, &read_set).await.expect("the store answers");
         let resolution = resolve(&snapshot, &id, &request, now).expect("there is such a conflict");
-        if let Resolution::Settled(plan, _) | Resolution::Outdated(Some(plan), _) = &resolution {
+        if let ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) = &resolution {
             self.commit(plan, now).await;
         }
         let refused = |conflict: &Conflict| Response::Refused {
@@ -194,11 +194,11 @@ impl Line<'_> {
             conflict: Some(Box::new(shown_conflict(conflict))),
         };
         let answer = match &resolution {
-            Resolution::Settled(_, Resolved { settlement, key, stored })
-            | Resolution::Already(Resolved { settlement, key, stored }) => {
-                Response::Resolved { at: settlement.at, item: shown_item(key, stored.as_ref()) }
+            ResolveOutcome::Resolved(_, ResolvedConflict { resolution, key, stored })
+            | ResolveOutcome::AlreadyResolved(ResolvedConflict { resolution, key, stored }) => {
+                Response::Resolved { at: resolution.at, item: shown_item(key, stored.as_ref()) }
             }
-            Resolution::SettledOtherwise(conflict) | Resolution::Outdated(_, conflict) => refused(conflict),
+            ResolveOutcome::ResolvedDifferently(conflict) | ResolveOutcome::Outdated(_, conflict) => refused(conflict),
         };
         let checked = self.model.resolve(id.as_str(), choice, Seen::Write(None), &answer, now);
         checked.unwrap_or_else(|reason| panic!("{choice:?} of {id}: {reason}"));

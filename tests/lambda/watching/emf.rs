@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::telemetry::METERS;
+use shared::telemetry::METRICS;
 
 use super::told::Told;
 
@@ -77,7 +77,7 @@ async fn every_metric_is_measured_and_in_the_format() {
             measured.insert(metric["Name"].as_str().expect("a name").to_owned());
         }
     }
-    let listed: BTreeSet<_> = METERS.iter().map(|meter| meter.name.to_owned()).collect();
+    let listed: BTreeSet<_> = METRICS.iter().map(|meter| meter.name.to_owned()).collect();
     assert_eq!(measured, listed);
 }
 

@@ -13,7 +13,7 @@ const SESSION: i64 = 7 * 24 * 3_600;
 /// Seconds for which a claimed mail is left to its claimant.
 const CLAIM: i64 = 60;
 /// Seconds that lie between two links of a kind.
-const LINK_PAUSE: i64 = 60;
+const LINK_COOLDOWN_SECONDS: i64 = 60;
 
 /// A token in a mail.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,7 +154,7 @@ impl Account {
     /// Queues a link to choose a new password, unless one was queued just before.
     pub(crate) fn request_reset(&mut self, now: Timestamp) {
         let last = self.outbox.get(&MailKind::ResetPassword).map(|mail| mail.queued_at);
-        if self.exists && last.is_none_or(|last| last <= now.plus_seconds(-LINK_PAUSE)) {
+        if self.exists && last.is_none_or(|last| last <= now.plus_seconds(-LINK_COOLDOWN_SECONDS)) {
             self.queue(MailKind::ResetPassword, now);
         }
     }

@@ -162,43 +162,47 @@ impl Data {
     }
 
     /// Checks a conflict in an answer, and learns its revision.
-    pub(crate) fn see_conflict(&mut self, observed: &Conflict) -> Result<(), Mismatch> {
-        let known = self.conflicts.get_mut(&observed.id).ok_or_else(|| format!("an unknown conflict: {observed:?}"))?;
-        same("the item in conflict", &observed.key, &known.key)?;
-        same("the local side", &observed.local, &known.local)?;
-        same("the remote side", &observed.remote, &known.remote)?;
-        same("the resolution", &observed.settled, &known.settled)?;
-        let is_new = || !known.old_revisions.contains(&observed.revision);
-        if known.revision.map_or_else(is_new, |seen| seen == observed.revision) {
-            known.revision = Some(observed.revision);
+    pub(crate) fn see_conflict(&mut self, instrumented: &Conflict) -> Result<(), Mismatch> {
+        let known =
+            self.conflicts.get_mut(&instrumented.id).ok_or_else(|| format!("an unknown conflict: {instrumented:?}"))?;
+        same("the item in conflict", &instrumented.key, &known.key)?;
+        same("the local side", &instrumented.local, &known.local)?;
+        same("the remote side", &instrumented.remote, &known.remote)?;
+        same("the resolution", &instrumented.settled, &known.settled)?;
+        let is_new = || !known.old_revisions.contains(&instrumented.revision);
+        if known.revision.map_or_else(is_new, |seen| seen == instrumented.revision) {
+            known.revision = Some(instrumented.revision);
             return Ok(());
         }
-        Err(format!("the revision is {}, after {:?} and {:?}", observed.revision, known.revision, known.old_revisions))
+        Err(format!(
+            "the revision is {}, after {:?} and {:?}",
+            instrumented.revision, known.revision, known.old_revisions
+        ))
     }
 
     /// Checks the answer to a list of all conflicts, newest first.
-    pub(crate) fn see_conflicts(&mut self, observed: &[Conflict]) -> Result<(), Mismatch> {
+    pub(crate) fn see_conflicts(&mut self, instrumented: &[Conflict]) -> Result<(), Mismatch> {
         let mut expected: Vec<(u64, String)> =
             self.conflicts.values().map(|known| (known.detected, known.id.clone())).collect();
         expected.sort_by_key(|(detected, _)| std::cmp::Reverse(*detected));
-        let ids: Vec<String> = observed.iter().map(|conflict| conflict.id.clone()).collect();
+        let ids: Vec<String> = instrumented.iter().map(|conflict| conflict.id.clone()).collect();
         same("the list of conflicts", &ids, &expected.into_iter().map(|(_, id)| id).collect())?;
-        observed.iter().try_for_each(|conflict| self.see_conflict(conflict))
+        instrumented.iter().try_for_each(|conflict| self.see_conflict(conflict))
     }
 
     /// Checks the answer to a status call.
-    pub(crate) fn see_status(&mut self, observed: &Status) -> Result<(), Mismatch> {
+    pub(crate) fn see_status(&mut self, instrumented: &Status) -> Result<(), Mismatch> {
         let devices = self.devices.iter().map(|(id, (synced, conflicts))| (id.clone(), *synced, *conflicts));
-        same("the devices", &observed.devices, &devices.collect())?;
+        same("the devices", &instrumented.devices, &devices.collect())?;
         let live = |item_type: ItemType| {
             let of_type =
                 self.items.iter().filter(|(key, stored)| key.item_type == item_type && stored.content.is_some());
             of_type.count() as i64
         };
-        same("the counts", &observed.counts, &ItemType::ALL.map(live))?;
+        same("the counts", &instrumented.counts, &ItemType::ALL.map(live))?;
         let open = self.conflicts.values().filter(|known| known.settled.is_none()).count() as i64;
-        same("the number of open conflicts", &observed.open_conflicts, &open)?;
-        self.see_head(observed.sync_timestamp)
+        same("the number of open conflicts", &instrumented.open_conflicts, &open)?;
+        self.see_head(instrumented.sync_timestamp)
     }
 
     /// Removes tombstones and resolved conflicts from before `cutoff`; how many of each.

@@ -31,6 +31,6 @@ pub use steps::{Model, Progress};
 pub type Mismatch = String;
 
 /// Fails with a description unless both are equal.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, observed: &T, expected: &T) -> Result<(), Mismatch> {
-    if observed == expected { Ok(()) } else { Err(format!("{what} is {observed:?}, expected {expected:?}")) }
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, instrumented: &T, expected: &T) -> Result<(), Mismatch> {
+    if instrumented == expected { Ok(()) } else { Err(format!("{what} is {instrumented:?}, expected {expected:?}")) }
 }

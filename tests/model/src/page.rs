@@ -16,10 +16,10 @@ impl Data {
         device: &str,
         since: Option<Timestamp>,
         limit: usize,
-        observed: &Page,
+        instrumented: &Page,
     ) -> Result<(), Mismatch> {
         let reset = since.is_none_or(|since| !self.can_continue(device, since));
-        same("reset", &observed.reset, &reset)?;
+        same("reset", &instrumented.reset, &reset)?;
         let after = since.filter(|_| !reset).unwrap_or(Timestamp::MIN);
         let is_wanted = |stored: &Stored| stored.at > after && !(reset && stored.content.is_none());
         let mut changed: Vec<(&Key, &Stored)> = self.items.iter().filter(|(_, stored)| is_wanted(stored)).collect();
@@ -36,15 +36,15 @@ impl Data {
             })
             .collect();
         items.sort();
-        same("the page's items", &observed.items, &items)?;
-        same("has_more", &observed.has_more, &has_more)?;
+        same("the page's items", &instrumented.items, &items)?;
+        same("has_more", &instrumented.has_more, &has_more)?;
         match last.filter(|_| has_more) {
-            Some(last) => same("the cursor", &observed.sync_timestamp, &last)?,
-            None => self.see_head(observed.sync_timestamp)?,
+            Some(last) => same("the cursor", &instrumented.sync_timestamp, &last)?,
+            None => self.see_head(instrumented.sync_timestamp)?,
         }
-        self.see_page_conflicts(observed)?;
+        self.see_page_conflicts(instrumented)?;
         if has_more {
-            self.remember(device, since.filter(|_| !reset), observed.sync_timestamp);
+            self.remember(device, since.filter(|_| !reset), instrumented.sync_timestamp);
         }
         Ok(())
     }
@@ -59,16 +59,16 @@ impl Data {
     }
 
     /// The last page shows the open conflicts, newest first.
-    fn see_page_conflicts(&mut self, observed: &Page) -> Result<(), Mismatch> {
+    fn see_page_conflicts(&mut self, instrumented: &Page) -> Result<(), Mismatch> {
         let mut open: Vec<(u64, String)> = Vec::new();
-        if !observed.has_more {
+        if !instrumented.has_more {
             let waiting = self.conflicts.values().filter(|known| known.settled.is_none());
             open.extend(waiting.map(|known| (known.write, known.id.clone())));
         }
         open.sort_by_key(|(write, _)| std::cmp::Reverse(*write));
-        let shown: Vec<String> = observed.conflicts.iter().map(|conflict| conflict.id.clone()).collect();
+        let shown: Vec<String> = instrumented.conflicts.iter().map(|conflict| conflict.id.clone()).collect();
         same("the page's conflicts", &shown, &open.into_iter().map(|(_, id)| id).collect())?;
-        observed.conflicts.iter().try_for_each(|conflict| self.see_conflict(conflict))
+        instrumented.conflicts.iter().try_for_each(|conflict| self.see_conflict(conflict))
     }
 
     fn remember(&mut self, device: &str, since: Option<Timestamp>, cursor: Timestamp) {

@@ -40,8 +40,8 @@ impl Data {
             synced: 0,
             conflicted: 0,
         };
-        for (change, observed) in upload.changes.iter().zip(&answer.results) {
-            pass.apply(change, observed)?;
+        for (change, instrumented) in upload.changes.iter().zip(&answer.results) {
+            pass.apply(change, instrumented)?;
         }
         pass.finish(answer.at)?;
         // A conflict is shown as it is after the whole upload.
@@ -74,18 +74,18 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn apply(&mut self, change: &Change, observed: &Applied) -> Result<(), Mismatch> {
-        let expected = self.decide(change, observed)?;
-        let matches = match (&expected, observed) {
+    fn apply(&mut self, change: &Change, instrumented: &Applied) -> Result<(), Mismatch> {
+        let expected = self.decide(change, instrumented)?;
+        let matches = match (&expected, instrumented) {
             (Expected::Conflict(id), Applied::Conflict(conflict)) => *id == conflict.id,
             (Expected::Applied(version), Applied::Applied(given)) => version == given,
             (Expected::Rejected(code), Applied::Rejected(given)) => code == given,
             _ => false,
         };
-        if matches { Ok(()) } else { Err(format!("{change:?} is {observed:?}, expected {expected:?}")) }
+        if matches { Ok(()) } else { Err(format!("{change:?} is {instrumented:?}, expected {expected:?}")) }
     }
 
-    fn decide(&mut self, change: &Change, observed: &Applied) -> Result<Expected, Mismatch> {
+    fn decide(&mut self, change: &Change, instrumented: &Applied) -> Result<Expected, Mismatch> {
         let receipt = (self.upload.device.clone(), change.id.clone());
         let is_append = change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete;
         if let Some(accepted) = self.data.accepted.get(&receipt) {
@@ -94,7 +94,7 @@ impl Pass<'_> {
         if is_append {
             return Ok(self.append(change));
         }
-        let expected = self.edit(change, observed)?;
+        let expected = self.edit(change, instrumented)?;
         let (version, conflict) = match &expected {
             Expected::Applied(version) => (*version, None),
             Expected::Conflict(id) => (self.data.side(&change.key).version, Some(id.clone())),
@@ -127,7 +127,7 @@ impl Pass<'_> {
         Expected::Applied(1)
     }
 
-    fn edit(&mut self, change: &Change, observed: &Applied) -> Result<Expected, Mismatch> {
+    fn edit(&mut self, change: &Change, instrumented: &Applied) -> Result<Expected, Mismatch> {
         let content = change.edit.content();
         let Some(stored) = self.data.items.get(&change.key) else {
             return Ok(self.edit_nothing(change));
@@ -145,7 +145,7 @@ impl Pass<'_> {
             }
             return Ok(Expected::Applied(self.write(change)));
         }
-        self.conflict(change, observed)
+        self.conflict(change, instrumented)
     }
 
     fn edit_nothing(&mut self, change: &Change) -> Expected {
@@ -190,9 +190,9 @@ impl Pass<'_> {
         version
     }
 
-    fn conflict(&mut self, change: &Change, observed: &Applied) -> Result<Expected, Mismatch> {
-        let Applied::Conflict(shown) = observed else {
-            return Err(format!("{change:?} is {observed:?}, expected a conflict"));
+    fn conflict(&mut self, change: &Change, instrumented: &Applied) -> Result<Expected, Mismatch> {
+        let Applied::Conflict(shown) = instrumented else {
+            return Err(format!("{change:?} is {instrumented:?}, expected a conflict"));
         };
         let earlier = self.earlier(change).cloned();
         match &earlier {

@@ -3,8 +3,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Embedded;
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
-use crate::storage::libsql::{Columns, Row, Statement};
-use crate::storage::{Account, Accounts, NewAccount, SignUp, StoreResult};
+use crate::storage::libsql::{Row, RowReader, Statement};
+use crate::storage::{Account, Accounts, NewAccount, SignUpOutcome, StoreResult};
 
 /// Inserts nothing where name or address is taken; the two questions after it tell which, in the same transaction.
 const CREATE: &str = "
@@ -50,7 +50,7 @@ const FORGET_RESET: [&str; 2] = [
 
 #[async_trait]
 impl Accounts for Embedded {
-    async fn create(&self, account: &NewAccount) -> StoreResult<SignUp> {
+    async fn create(&self, account: &NewAccount) -> StoreResult<SignUpOutcome> {
         let (username_key, email_key) = (account.username.key(), account.email.key());
         let create = [
             account.id.into(),
@@ -75,9 +75,9 @@ impl Accounts for Embedded {
         };
         let is_taken = |place: usize| done.get(place).is_some_and(|done| !done.rows.is_empty()) && !is_ours(place);
         Ok(match (is_taken(2), is_taken(3)) {
-            (true, _) => SignUp::UsernameTaken,
-            (false, true) => SignUp::EmailTaken,
-            (false, false) => SignUp::Created,
+            (true, _) => SignUpOutcome::UsernameTaken,
+            (false, true) => SignUpOutcome::EmailTaken,
+            (false, false) => SignUpOutcome::Created,
         })
     }
 
@@ -130,7 +130,7 @@ impl Embedded {
 }
 
 pub(super) fn read_account(row: Row) -> StoreResult<Account> {
-    let mut row = Columns::of("users", row);
+    let mut row = RowReader::of("users", row);
     let id = row.uuid("id")?;
     let username = Username::trusted(row.text("username")?);
     let email = EmailAddress::trusted(row.text("email")?);

@@ -1,25 +1,25 @@
 //! Accounts and sessions in a libSQL file, beside the sync data: what `cargo run` starts with.
 
 mod accounts;
+mod active_users;
 mod deletions;
 mod mail_tokens;
 mod outbox;
 mod sessions;
-mod today;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use self::today::Today;
+use self::active_users::ActiveUsers;
 use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, SYNC, Transport, migrate};
-use super::memory::MemoryBuckets;
+use super::memory_rate_limiter::MemoryRateLimiter;
 
 /// The stores of one machine, in one file.
 #[derive(Clone)]
 pub struct Embedded {
     file: Arc<dyn Transport>,
-    buckets: Arc<MemoryBuckets>,
-    today: Arc<Today>,
+    rate_limiter: Arc<MemoryRateLimiter>,
+    active_users: Arc<ActiveUsers>,
 }
 
 impl Embedded {
@@ -34,12 +34,12 @@ impl Embedded {
         let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(fault)?;
         let file = FileDatabase::open(&folder.join(Self::FILE)).await?;
-        Ok(Self::over(Arc::new(file)))
+        Ok(Self::with_transport(Arc::new(file)))
     }
 
     /// The stores in the database that `file` leads to.
-    pub fn over(file: Arc<dyn Transport>) -> Self {
-        Self { file, buckets: Arc::default(), today: Arc::default() }
+    pub fn with_transport(file: Arc<dyn Transport>) -> Self {
+        Self { file, rate_limiter: Arc::default(), active_users: Arc::default() }
     }
 
     /// Brings the file up to date and returns the names of the steps that took.

@@ -2,9 +2,9 @@ use async_trait::async_trait;
 
 use super::Embedded;
 use crate::models::{EmailAddress, Timestamp, UserId};
-use crate::storage::libsql::{Columns, Row, Statement, Value};
-use crate::storage::outbox::nobody_with;
-use crate::storage::{LINK_PAUSE, MailKind, Outbox, QueuedMail, StoreResult};
+use crate::storage::libsql::{Row, RowReader, Statement, Value};
+use crate::storage::outbox::placeholder_user;
+use crate::storage::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail, StoreResult};
 
 const REQUEST_VERIFICATION: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES (?1, 'verify_email', ?2, ?2)
@@ -27,23 +27,23 @@ WHERE rowid = (
     ORDER BY due_at LIMIT 1)
 RETURNING user_id, kind, queued_at, attempts";
 
-const SETTLE: &str =
+const COMPLETE: &str =
     "UPDATE outbox SET due_at = ?5 WHERE user_id = ?1 AND kind = ?2 AND queued_at = ?3 AND attempts = ?4";
 
-const FORGET_SETTLED: &str = "
+const PURGE_COMPLETED: &str = "
 DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM outbox WHERE due_at IS NULL AND queued_at <= ?1 LIMIT ?2)";
 
 #[async_trait]
 impl Outbox for Embedded {
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
-        let parameters = [user.into(), now.into(), now.plus_seconds(-LINK_PAUSE).into()];
+        let parameters = [user.into(), now.into(), now.plus_seconds(-LINK_COOLDOWN_SECONDS).into()];
         self.file.write("request_verification", vec![Statement::new(REQUEST_VERIFICATION, parameters)]).await?;
         Ok(())
     }
 
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
-        let last = now.plus_seconds(-LINK_PAUSE);
-        let parameters = [address.key().into(), nobody_with(address).into(), now.into(), last.into()];
+        let last = now.plus_seconds(-LINK_COOLDOWN_SECONDS);
+        let parameters = [address.key().into(), placeholder_user(address).into(), now.into(), last.into()];
         self.file.write("request_reset", vec![Statement::new(REQUEST_RESET, parameters)]).await?;
         Ok(())
     }
@@ -53,7 +53,7 @@ impl Outbox for Embedded {
         done.into_iter().flat_map(|done| done.rows).next().map(read_mail).transpose()
     }
 
-    async fn settle(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
+    async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
         let parameters = [
             mail.user.into(),
             mail.kind.name().into(),
@@ -61,19 +61,19 @@ impl Outbox for Embedded {
             Value::Integer(mail.attempt.into()),
             again_at.map_or(Value::Null, Value::from),
         ];
-        self.file.write("settle", vec![Statement::new(SETTLE, parameters)]).await?;
+        self.file.write("complete", vec![Statement::new(COMPLETE, parameters)]).await?;
         Ok(())
     }
 
-    async fn forget_settled(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
+    async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
-        let forget = Statement::new(FORGET_SETTLED, [now.plus_seconds(-LINK_PAUSE).into(), batch]);
+        let forget = Statement::new(PURGE_COMPLETED, [now.plus_seconds(-LINK_COOLDOWN_SECONDS).into(), batch]);
         Ok(self.file.write("forget_settled", vec![forget]).await?.iter().map(|done| done.written).sum())
     }
 }
 
 fn read_mail(row: Row) -> StoreResult<QueuedMail> {
-    let mut row = Columns::of("outbox", row);
+    let mut row = RowReader::of("outbox", row);
     let user = row.uuid("user_id")?;
     let kind = row.named("kind", MailKind::named)?;
     let queued_at = row.time("queued_at")?;

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::Embedded;
 use crate::models::{Session, SessionId, Timestamp, UserId, limits};
-use crate::storage::libsql::{Columns, Row, Statement, Value};
+use crate::storage::libsql::{Row, RowReader, Statement, Value};
 use crate::storage::{
-    Admission, BucketState, Buckets, GRACE_SECONDS, LAST_SEEN_SECONDS, NewSession, Rotation, Sessions, StoreResult,
-    TokenHash, Toll,
+    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, NewSession, ROTATION_GRACE_SECONDS, RateLimitRequest, RateLimitStatus,
+    RateLimiter, Rotation, Sessions, StoreResult, TokenHash,
 };
 
 macro_rules! session_columns {
@@ -88,24 +88,30 @@ impl Sessions for Embedded {
         Ok(())
     }
 
-    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
+    async fn authenticate(
+        &self,
+        user: UserId,
+        id: SessionId,
+        rate_limit: Option<&RateLimitRequest>,
+        now: Timestamp,
+    ) -> StoreResult<AuthOutcome> {
         let done = self.file.read("admit", vec![Statement::new(LIVING, [id.into(), user.into(), now.into()])]).await?;
         let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else {
-            return Ok(Admission::refused());
+            return Ok(AuthOutcome::refused());
         };
         let session = read_session(row)?.0;
-        let bucket = match toll {
-            Some(toll) => Some(self.buckets.take(toll, now).await?),
+        let bucket = match rate_limit {
+            Some(rate_limit) => Some(self.rate_limiter.take(rate_limit, now).await?),
             None => None,
         };
-        if session.last_seen_at.plus_seconds(LAST_SEEN_SECONDS) <= now {
+        if session.last_seen_at.plus_seconds(LAST_SEEN_RESOLUTION_SECONDS) <= now {
             self.file.write("seen", vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
         }
-        Ok(Admission {
+        Ok(AuthOutcome {
             session: Some(session),
             bucket,
             wait: Duration::ZERO,
-            first_today: self.today.is_first(user, now),
+            first_today: self.active_users.is_first(user, now),
         })
     }
 
@@ -116,7 +122,7 @@ impl Sessions for Embedded {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> StoreResult<Rotation> {
-        let grace = now.plus_seconds(-GRACE_SECONDS);
+        let grace = now.plus_seconds(-ROTATION_GRACE_SECONDS);
         let all: [Value; 5] =
             [presented.as_str().into(), now.into(), grace.into(), next.as_str().into(), expires_at.into()];
         let with = |sql, count: usize| Statement::new(sql, all.iter().take(count).cloned());
@@ -155,14 +161,14 @@ impl Sessions for Embedded {
 }
 
 #[async_trait]
-impl Buckets for Embedded {
-    async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState> {
-        self.buckets.take(toll, now).await
+impl RateLimiter for Embedded {
+    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
+        self.rate_limiter.take(rate_limit, now).await
     }
 }
 
-fn read_session(row: Row) -> StoreResult<(Session, Columns)> {
-    let mut row = Columns::of("sessions", row);
+fn read_session(row: Row) -> StoreResult<(Session, RowReader)> {
+    let mut row = RowReader::of("sessions", row);
     let session = Session {
         id: row.uuid("id")?,
         user: row.uuid("user_id")?,

@@ -1,15 +1,15 @@
 use async_trait::async_trait;
 
-use super::load::list;
+use super::load::to_json_list;
 use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
 use crate::models::{ItemType, Timestamp, UserId};
 use crate::storage::{Commit, StoreResult, SyncStore};
-use crate::sync::{Append, Head, Plan, Receipt, Snapshot, Tally, Touched};
+use crate::sync::{Append, DeviceStats, Head, Plan, ReadSet, Receipt, Snapshot};
 
 /// One text parameter of the server holds at most 5,000,000 bytes.
-const MOST_PARAMETER_BYTES: usize = 4_000_000;
+const MAX_PARAMETER_BYTES: usize = 4_000_000;
 
-pub(super) const FIRST_WRITE: &str = "
+pub(super) const ENSURE_HEAD: &str = "
 INSERT INTO sync_heads (user_id, head) VALUES (?1, 0) ON CONFLICT DO NOTHING";
 
 /// The compare-and-swap. A head that is not the expected one becomes NULL, which the column refuses: an error, unlike an
@@ -19,7 +19,7 @@ UPDATE sync_heads SET head = CASE
     WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 AND closed_at IS NULL THEN ?3 END
 WHERE user_id = ?1";
 /// Its place among the statements of a commit.
-const MOVE_HEAD_PLACE: usize = 1;
+const MOVE_HEAD_INDEX: usize = 1;
 
 /// The rows are those of [`receipt_to_json`].
 const RECEIPTS: &str = concat!(
@@ -28,7 +28,7 @@ const RECEIPTS: &str = concat!(
 SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6 FROM j"
 );
 
-const TALLY: &str = "
+const DEVICE_STATS: &str = "
 INSERT INTO sync_metadata (user_id, device_id, last_sync_at, total_synced, conflicts_count, version)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync_at,
@@ -37,8 +37,8 @@ ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync
 
 #[async_trait]
 impl SyncStore for LibsqlSync {
-    async fn load(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
-        self.load_touched(user, touched).await
+    async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
+        self.load_read_set(user, read_set).await
     }
 
     async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp> {
@@ -46,9 +46,9 @@ impl SyncStore for LibsqlSync {
     }
 
     async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit> {
-        match self.of(user).write("commit", statements(user, plan, version, now)).await {
+        match self.database_of(user).write("commit", statements(user, plan, version, now)).await {
             Ok(_) => Ok(Commit::Applied),
-            Err(BatchError::Constraint { statement: MOVE_HEAD_PLACE, .. }) => Ok(Commit::HeadMoved),
+            Err(BatchError::Constraint { statement: MOVE_HEAD_INDEX, .. }) => Ok(Commit::HeadMoved),
             Err(error) => Err(error.into()),
         }
     }
@@ -57,28 +57,28 @@ impl SyncStore for LibsqlSync {
 fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<Statement> {
     let Head { time, purged_through, purged_version } = plan.expected;
     let head = [user.into(), time.into(), plan.new_head.into(), purged_through.into(), purged_version.into()];
-    let mut statements = vec![Statement::new(FIRST_WRITE, [user.into()]), Statement::new(MOVE_HEAD, head)];
+    let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), Statement::new(MOVE_HEAD, head)];
     for item_type in ItemType::ALL {
         let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);
         let rows = |whole: bool| {
             let rows = of_type().filter(move |(_, stored)| stored.item.is_some() == whole);
             rows.map(|(key, stored)| items::to_json(&key.id, stored))
         };
-        push_sets(&mut statements, items::upsert(item_type), user, rows(true));
+        push_row_batches(&mut statements, items::upsert(item_type), user, rows(true));
         if item_type == ItemType::QueryHistory {
-            push_sets(&mut statements, items::BURY_QUERY_HISTORY, user, rows(false));
+            push_row_batches(&mut statements, items::DELETE_QUERY_HISTORY, user, rows(false));
         }
     }
-    push_sets(&mut statements, conflicts::UPSERT, user, plan.conflicts.iter().map(conflicts::to_json));
-    push_sets(&mut statements, RECEIPTS, user, plan.receipts.iter().map(receipt_to_json));
-    if let Some(tally) = &plan.tally {
-        statements.push(count(user, tally, version, now));
+    push_row_batches(&mut statements, conflicts::UPSERT, user, plan.conflicts.iter().map(conflicts::to_json));
+    push_row_batches(&mut statements, RECEIPTS, user, plan.receipts.iter().map(receipt_to_json));
+    if let Some(device_stats) = &plan.device_stats {
+        statements.push(count(user, device_stats, version, now));
     }
     statements
 }
 
 /// Adds `sql` for all of `rows`: once, or as often as the size of its parameter makes necessary.
-pub(super) fn push_sets(
+pub(super) fn push_row_batches(
     statements: &mut Vec<Statement>,
     sql: &'static str,
     user: UserId,
@@ -87,7 +87,7 @@ pub(super) fn push_sets(
     let mut set = String::new();
     let mut push = |set: String| statements.push(Statement::new(sql, [user.into(), Value::Text(set + "]")]));
     for row in rows {
-        if !set.is_empty() && set.len() + row.len() >= MOST_PARAMETER_BYTES {
+        if !set.is_empty() && set.len() + row.len() >= MAX_PARAMETER_BYTES {
             push(std::mem::take(&mut set));
         }
         set.push(if set.is_empty() { '[' } else { ',' });
@@ -101,17 +101,17 @@ pub(super) fn push_sets(
 /// The columns of a receipt by their places, which is shorter than by their names: there is a receipt for each change.
 fn receipt_to_json(receipt: &Receipt) -> String {
     let Receipt { device, change, key, version, conflict, seq } = receipt;
-    list(&(device, change, key.item_type, &key.id, version, conflict, seq.micros()))
+    to_json_list(&(device, change, key.item_type, &key.id, version, conflict, seq.micros()))
 }
 
-fn count(user: UserId, tally: &Tally, version: &str, now: Timestamp) -> Statement {
+fn count(user: UserId, device_stats: &DeviceStats, version: &str, now: Timestamp) -> Statement {
     let parameters = [
         user.into(),
-        tally.device.as_str().into(),
+        device_stats.device.as_str().into(),
         now.into(),
-        tally.synced.into(),
-        tally.conflicts.into(),
+        device_stats.synced.into(),
+        device_stats.conflicts.into(),
         version.into(),
     ];
-    Statement::new(TALLY, parameters)
+    Statement::new(DEVICE_STATS, parameters)
 }

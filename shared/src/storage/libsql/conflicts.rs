@@ -8,12 +8,12 @@ use serde_json::Value as Json;
 
 use super::items::with_rows;
 use super::load::{HEAD, read_head};
-use super::{BatchError, Columns, Done, LibsqlSync, Row, Statement, Value};
+use super::{BatchError, LibsqlSync, Row, RowReader, Statement, StatementResult, Value};
 use crate::models::{
-    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Settlement, Strategy,
+    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Resolution, Strategy,
     SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
 };
-use crate::storage::{ConflictBook, ConflictFilter, ConflictPage, StoreResult};
+use crate::storage::{ConflictFilter, ConflictPage, ConflictStore, StoreResult};
 
 /// The columns of a conflict's row, in the order in which [`read`] takes them; `c` is the table.
 macro_rules! columns {
@@ -58,7 +58,7 @@ struct RowJson<'a> {
 
 /// The row of `conflict` as JSON.
 pub(super) fn to_json(conflict: &Conflict) -> String {
-    let settled = conflict.settled.as_ref();
+    let settled = conflict.resolution.as_ref();
     let row = RowJson {
         id: &conflict.id,
         item_type: conflict.key.item_type,
@@ -68,7 +68,7 @@ pub(super) fn to_json(conflict: &Conflict) -> String {
         item_version: conflict.item_version,
         detected_at: conflict.detected_at.micros(),
         resolved_at: settled.map(|settled| settled.at.micros()),
-        resolution: settled.map(|settled| settled.resolution.name()),
+        resolution: settled.map(|settled| settled.strategy.name()),
         winner: settled.and_then(|settled| Some(settled.winner?.name())),
         copy_id: settled.and_then(|settled| settled.copy_id.as_ref()),
         seq: conflict.seq.micros(),
@@ -78,7 +78,7 @@ pub(super) fn to_json(conflict: &Conflict) -> String {
 
 /// Reads one row of [`columns!`].
 pub(super) fn read(row: Row) -> StoreResult<Conflict> {
-    let mut row = Columns::of("conflicts", row);
+    let mut row = RowReader::of("conflicts", row);
     let id = ConflictId::trusted(row.text("id")?);
     let item_type = row.named("item_type", ItemType::named)?;
     let key = ItemKey { item_type, id: ItemId::trusted(row.text("item_id")?) };
@@ -90,8 +90,9 @@ pub(super) fn read(row: Row) -> StoreResult<Conflict> {
     let resolution = row.optional_named("resolution", Strategy::named)?;
     let winner = row.optional_named("winner", Winner::named)?;
     let copy_id = row.optional_text("copy_id")?.map(ItemId::trusted);
-    let settled = resolved_at.zip(resolution).map(|(at, resolution)| Settlement { at, resolution, winner, copy_id });
-    Ok(Conflict { id, key, local, remote, item_version, detected_at, settled, seq: row.time("seq")? })
+    let settled =
+        resolved_at.zip(resolution).map(|(at, resolution)| Resolution { at, strategy: resolution, winner, copy_id });
+    Ok(Conflict { id, key, local, remote, item_version, detected_at, resolution: settled, seq: row.time("seq")? })
 }
 
 /// A version as its column holds it: the form in which clients read it.
@@ -103,7 +104,7 @@ struct VersionJson {
     device_id: String,
 }
 
-fn read_version(row: &mut Columns, column: &'static str, item_type: ItemType) -> StoreResult<ItemVersion> {
+fn read_version(row: &mut RowReader, column: &'static str, item_type: ItemType) -> StoreResult<ItemVersion> {
     let version: VersionJson = row.json(column)?;
     let read = |data: Json| -> StoreResult<Item> {
         let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
@@ -140,7 +141,7 @@ WHERE user_id = ?1
     AND (?2 = 'all' OR (?2 = 'open' AND resolved_at IS NULL) OR (?2 = 'resolved' AND resolved_at IS NOT NULL))";
 
 #[async_trait]
-impl ConflictBook for LibsqlSync {
+impl ConflictStore for LibsqlSync {
     async fn list(
         &self,
         user: UserId,
@@ -162,14 +163,15 @@ impl ConflictBook for LibsqlSync {
             Statement::new(LIST, page),
             Statement::new(COUNT, [user.into(), filter.into()]),
         ];
-        let done = self.of(user).read("list_conflicts", statements).await.map_err(BatchError::of_small_answer)?;
+        let done =
+            self.database_of(user).read("list_conflicts", statements).await.map_err(BatchError::for_small_response)?;
         let mut done = done.into_iter();
         read_head(done.next().unwrap_or_default())?;
         read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())
     }
 }
 
-fn read_page(listed: Done, counted: Done) -> StoreResult<ConflictPage> {
+fn read_page(listed: StatementResult, counted: StatementResult) -> StoreResult<ConflictPage> {
     let count = match counted.rows.first().and_then(|row| row.first()) {
         Some(Value::Integer(count)) => *count,
         _ => 0,

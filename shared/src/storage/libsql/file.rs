@@ -11,8 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport, Value};
-use crate::telemetry::{Called, observed};
+use super::{BatchError, MAX_RESPONSE_BYTES, Statement, StatementResult, Transport, Value};
+use crate::telemetry::{Dependency, instrumented};
 
 /// Readers at once: more would only wait for the two or so cores of a machine that runs this.
 const READERS: usize = 4;
@@ -67,12 +67,12 @@ async fn connect(database: &libsql::Database) -> Result<Connection, BatchError> 
 }
 
 /// A connection, and the statements that were prepared on it: for most of them that takes longer than running them does.
-struct Link {
+struct PreparedConnection {
     connection: Connection,
     prepared: HashMap<&'static str, libsql::Statement>,
 }
 
-impl Link {
+impl PreparedConnection {
     fn of(connection: Connection) -> Self {
         Self { connection, prepared: HashMap::new() }
     }
@@ -93,13 +93,13 @@ impl Link {
 
 /// Connections that are lent out one transaction at a time.
 struct Pool {
-    free: Arc<Mutex<Vec<Link>>>,
+    free: Arc<Mutex<Vec<PreparedConnection>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Pool {
     fn new(connections: Vec<Connection>) -> Self {
-        let links: Vec<_> = connections.into_iter().map(Link::of).collect();
+        let links: Vec<_> = connections.into_iter().map(PreparedConnection::of).collect();
         Self { permits: Arc::new(Semaphore::new(links.len())), free: Arc::new(Mutex::new(links)) }
     }
 
@@ -107,7 +107,7 @@ impl Pool {
     async fn run<T, F>(&self, work: F) -> Result<T, BatchError>
     where
         T: Send + 'static,
-        F: AsyncFnOnce(&mut Link) -> Result<T, BatchError> + Send + 'static,
+        F: AsyncFnOnce(&mut PreparedConnection) -> Result<T, BatchError> + Send + 'static,
     {
         let unavailable = |reason: &str| BatchError::Unavailable(reason.to_owned());
         let turn = timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
@@ -116,9 +116,9 @@ impl Pool {
         let free = Arc::clone(&self.free);
         let runtime = Handle::current();
         let task = tokio::task::spawn_blocking(move || {
-            let mut link = lock(&free).pop().ok_or_else(|| unavailable("no connection is free"))?;
-            let result = runtime.block_on(work(&mut link));
-            lock(&free).push(link);
+            let mut connection = lock(&free).pop().ok_or_else(|| unavailable("no connection is free"))?;
+            let result = runtime.block_on(work(&mut connection));
+            lock(&free).push(connection);
             drop(permit);
             result
         });
@@ -126,49 +126,58 @@ impl Pool {
     }
 }
 
-fn lock(free: &Mutex<Vec<Link>>) -> std::sync::MutexGuard<'_, Vec<Link>> {
+fn lock(free: &Mutex<Vec<PreparedConnection>>) -> std::sync::MutexGuard<'_, Vec<PreparedConnection>> {
     free.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
 impl Transport for FileDatabase {
-    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let read = async move |link: &mut Link| transact(link, "BEGIN DEFERRED", statements).await;
-        observed(Called::Libsql, name, self.readers.run(read)).await
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
+        let read =
+            async move |connection: &mut PreparedConnection| transact(connection, "BEGIN DEFERRED", statements).await;
+        instrumented(Dependency::Libsql, name, self.readers.run(read)).await
     }
 
-    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let write = async move |link: &mut Link| transact(link, "BEGIN IMMEDIATE", statements).await;
-        observed(Called::Libsql, name, self.writer.run(write)).await
+    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
+        let write =
+            async move |connection: &mut PreparedConnection| transact(connection, "BEGIN IMMEDIATE", statements).await;
+        instrumented(Dependency::Libsql, name, self.writer.run(write)).await
     }
 
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
-        let run = async move |link: &mut Link| {
-            let rows = link.connection.execute_transactional_batch(&script).await;
+        let run = async move |connection: &mut PreparedConnection| {
+            let rows = connection.connection.execute_transactional_batch(&script).await;
             rows.map(drop).map_err(|error| fault(&error))
         };
-        observed(Called::Libsql, name, self.writer.run(run)).await
+        instrumented(Dependency::Libsql, name, self.writer.run(run)).await
     }
 }
 
-async fn transact(link: &mut Link, begin: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-    link.connection.execute(begin, ()).await.map_err(|error| fault(&error))?;
-    let result = match run_all(link, statements).await {
-        Ok(done) => link.connection.execute("COMMIT", ()).await.map(|_| done).map_err(|error| fault(&error)),
+async fn transact(
+    connection: &mut PreparedConnection,
+    begin: &'static str,
+    statements: Vec<Statement>,
+) -> Result<Vec<StatementResult>, BatchError> {
+    connection.connection.execute(begin, ()).await.map_err(|error| fault(&error))?;
+    let result = match run_all(connection, statements).await {
+        Ok(done) => connection.connection.execute("COMMIT", ()).await.map(|_| done).map_err(|error| fault(&error)),
         Err(error) => Err(error),
     };
-    if result.is_err() && !link.connection.is_autocommit() {
+    if result.is_err() && !connection.connection.is_autocommit() {
         // Nothing more can be done about a rollback that fails; the error that led here is the one to tell.
-        link.connection.execute("ROLLBACK", ()).await.ok();
+        connection.connection.execute("ROLLBACK", ()).await.ok();
     }
     result
 }
 
-async fn run_all(link: &mut Link, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
+async fn run_all(
+    connection: &mut PreparedConnection,
+    statements: Vec<Statement>,
+) -> Result<Vec<StatementResult>, BatchError> {
     let mut done = Vec::with_capacity(statements.len());
-    let mut room = MOST_ANSWER_BYTES;
+    let mut room = MAX_RESPONSE_BYTES;
     for (place, statement) in statements.into_iter().enumerate() {
-        let result = run(link, statement, &mut room).await;
+        let result = run(connection, statement, &mut room).await;
         done.push(result.map_err(|error| match error {
             BatchError::Constraint { reason, .. } => BatchError::Constraint { statement: place, reason },
             other => other,
@@ -178,13 +187,17 @@ async fn run_all(link: &mut Link, statements: Vec<Statement>) -> Result<Vec<Done
 }
 
 /// Runs one statement, whose rows may take up `room` bytes.
-async fn run(link: &mut Link, statement: Statement, room: &mut usize) -> Result<Done, BatchError> {
+async fn run(
+    connection: &mut PreparedConnection,
+    statement: Statement,
+    room: &mut usize,
+) -> Result<StatementResult, BatchError> {
     let bytes: usize = statement.parameters.iter().map(Value::bytes).sum();
     let parameters: Vec<libsql::Value> = statement.parameters.into_iter().map(to_libsql).collect();
-    let prepared = link.prepare(statement.sql).await.map_err(|error| fault(&error))?;
+    let prepared = connection.prepare(statement.sql).await.map_err(|error| fault(&error))?;
     let done = fetch(&prepared, parameters, room).await?;
     if bytes <= KEPT_PARAMETERS {
-        link.keep(statement.sql, prepared);
+        connection.keep(statement.sql, prepared);
     }
     Ok(done)
 }
@@ -193,11 +206,11 @@ async fn fetch(
     prepared: &libsql::Statement,
     parameters: Vec<libsql::Value>,
     room: &mut usize,
-) -> Result<Done, BatchError> {
+) -> Result<StatementResult, BatchError> {
     let failed = |error| fault(&error);
     if prepared.column_count() == 0 {
         let written = prepared.execute(parameters).await.map_err(failed)?;
-        return Ok(Done { rows: Vec::new(), written: written as u64 });
+        return Ok(StatementResult { rows: Vec::new(), written: written as u64 });
     }
     let mut rows = prepared.query(parameters).await.map_err(failed)?;
     let columns = rows.column_count();
@@ -209,7 +222,7 @@ async fn fetch(
         *room = room.checked_sub(bytes).ok_or(BatchError::TooLarge)?;
         all.push(values);
     }
-    Ok(Done { rows: all, written: 0 })
+    Ok(StatementResult { rows: all, written: 0 })
 }
 
 fn to_libsql(value: Value) -> libsql::Value {

@@ -14,13 +14,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use url::Url;
 
-use super::pipeline::{self, Answer};
-use super::{BatchError, Done, MOST_ANSWER_BYTES, Statement, Transport, Value};
+use super::pipeline::{self, PipelineResponse};
+use super::{BatchError, MAX_RESPONSE_BYTES, Statement, StatementResult, Transport, Value};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
 use crate::outbound;
-use crate::secret::Secret;
-use crate::telemetry::{Called, observed};
+use crate::secret::RotatingSecret;
+use crate::telemetry::{Dependency, instrumented};
 
 /// How long one attempt may take. The largest upload takes about half a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -35,13 +35,13 @@ const ATTEMPTS: u32 = 4;
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 
 /// Most bytes of an answer's body. Names and escapes may double what its texts take up; what is beyond is too large.
-const MOST_BODY_BYTES: usize = 2 * MOST_ANSWER_BYTES;
+const MAX_BODY_BYTES: usize = 2 * MAX_RESPONSE_BYTES;
 
 /// A database on a libSQL server.
 pub struct Hrana {
     client: Mutex<Numbered>,
     pipeline: Url,
-    token: Option<Secret>,
+    token: Option<RotatingSecret>,
     random: Arc<dyn Random>,
 }
 
@@ -57,22 +57,22 @@ impl Hrana {
     ///
     /// # Errors
     /// When the URL is none, or its scheme is another.
-    pub fn new(url: &SecretString, token: Option<Secret>, random: Arc<dyn Random>) -> Result<Self, String> {
+    pub fn new(url: &SecretString, token: Option<RotatingSecret>, random: Arc<dyn Random>) -> Result<Self, String> {
         let client = Mutex::new(Numbered { number: 0, client: outbound::client()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
     /// Sends `body`, which the log and traces call `name`, until it is answered, or there is no use in going on. An attempt
     /// may take as long as `longest`.
-    async fn run(&self, name: &'static str, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
-        observed(Called::Libsql, name, self.insist(body, longest)).await
+    async fn run(&self, name: &'static str, body: Bytes, longest: Duration) -> Result<PipelineResponse, BatchError> {
+        instrumented(Dependency::Libsql, name, self.with_retry(body, longest)).await
     }
 
     /// An attempt whose answer was lost may have been carried out, and is repeated all the same: the law of [`Transport`]
     /// asks for statements that bear it.
-    async fn insist(&self, body: Bytes, longest: Duration) -> Result<Answer, BatchError> {
+    async fn with_retry(&self, body: Bytes, longest: Duration) -> Result<PipelineResponse, BatchError> {
         let mut attempts = Attempts::new(ATTEMPTS, longest.max(CALL_TIMEOUT), BACKOFF, &*self.random);
-        let mut token = self.token.as_ref().map(Secret::get);
+        let mut token = self.token.as_ref().map(RotatingSecret::get);
         loop {
             let (client, number) = self.client();
             let attempt = self.attempt(&client, token.as_ref(), body.clone());
@@ -82,10 +82,10 @@ impl Hrana {
                 Ok(Err(failure)) => failure,
                 Err(_) => {
                     self.abandon(number);
-                    Failure::passing("no answer in time")
+                    AttemptError::passing("no answer in time")
                 }
             };
-            let newer = if failure.unauthorized { self.token_instead_of(token.as_ref()).await } else { None };
+            let newer = if failure.unauthorized { self.rotated_token(token.as_ref()).await } else { None };
             let is_renewed = newer.is_some();
             token = newer.or(token);
             if !(failure.passes || is_renewed) || !attempts.again(Duration::ZERO).await {
@@ -96,8 +96,8 @@ impl Hrana {
     }
 
     /// What took the place of the token `refused`, if anything did.
-    async fn token_instead_of(&self, refused: Option<&SecretString>) -> Option<SecretString> {
-        self.token.as_ref()?.instead_of(refused?).await
+    async fn rotated_token(&self, refused: Option<&SecretString>) -> Option<SecretString> {
+        self.token.as_ref()?.replacement_for(refused?).await
     }
 
     fn client(&self) -> (Client, u64) {
@@ -113,7 +113,12 @@ impl Hrana {
         }
     }
 
-    async fn attempt(&self, client: &Client, token: Option<&SecretString>, body: Bytes) -> Result<Answer, Failure> {
+    async fn attempt(
+        &self,
+        client: &Client,
+        token: Option<&SecretString>,
+        body: Bytes,
+    ) -> Result<PipelineResponse, AttemptError> {
         let mut request = client.post(self.pipeline.clone()).header(CONTENT_TYPE, "application/json").body(body);
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
@@ -122,8 +127,8 @@ impl Hrana {
         let status = response.status();
         let mut body = Vec::with_capacity(response.content_length().map_or(0, |length| length as usize).min(1 << 20));
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > MOST_BODY_BYTES {
-                return Err(Failure::of(BatchError::TooLarge));
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(AttemptError::of(BatchError::TooLarge));
             }
             body.extend_from_slice(&chunk);
         }
@@ -132,7 +137,7 @@ impl Hrana {
         }
         pipeline::read(&body).map_err(|error| {
             let passes = matches!(error, BatchError::Unavailable(_));
-            Failure { passes, ..Failure::of(error) }
+            AttemptError { passes, ..AttemptError::of(error) }
         })
     }
 }
@@ -157,7 +162,7 @@ fn pipeline_url(url: &str) -> Result<Url, String> {
 }
 
 /// Why an attempt failed.
-struct Failure {
+struct AttemptError {
     /// Whether the next attempt may succeed.
     passes: bool,
     /// Whether the token was refused.
@@ -165,7 +170,7 @@ struct Failure {
     error: BatchError,
 }
 
-impl Failure {
+impl AttemptError {
     fn passing(reason: impl ToString) -> Self {
         Self { passes: true, ..Self::of(BatchError::Unavailable(reason.to_string())) }
     }
@@ -177,12 +182,12 @@ impl Failure {
 }
 
 /// The connection failed, before the answer or in its middle.
-fn lost(error: reqwest::Error) -> Failure {
-    Failure::passing(outbound::describe(error))
+fn lost(error: reqwest::Error) -> AttemptError {
+    AttemptError::passing(outbound::describe(error))
 }
 
 /// The server, or what stands before it, answered with an HTTP error.
-fn refused(status: StatusCode, body: &[u8]) -> Failure {
+fn refused(status: StatusCode, body: &[u8]) -> AttemptError {
     let start = &body[..body.len().min(300)];
     let reason = format!("HTTP {status}: {}", String::from_utf8_lossy(start));
     let passes = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
@@ -194,28 +199,28 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
         _ => BatchError::Refused(reason),
     };
     let unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    Failure { passes, unauthorized, error }
+    AttemptError { passes, unauthorized, error }
 }
 
 #[async_trait]
 impl Transport for Hrana {
-    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let (count, body) = (statements.len(), pipeline::reading(&statements)?);
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
+        let (count, body) = (statements.len(), pipeline::read_body(&statements)?);
         drop(statements);
-        let done = self.run(name, body, ATTEMPT_TIMEOUT).await?.of_reading(count)?;
+        let done = self.run(name, body, ATTEMPT_TIMEOUT).await?.into_read_results(count)?;
         let bytes: usize = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
-        if bytes > MOST_ANSWER_BYTES { Err(BatchError::TooLarge) } else { Ok(done) }
+        if bytes > MAX_RESPONSE_BYTES { Err(BatchError::TooLarge) } else { Ok(done) }
     }
 
-    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError> {
-        let (count, body) = (statements.len(), pipeline::writing(&statements)?);
+    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
+        let (count, body) = (statements.len(), pipeline::write_body(&statements)?);
         // A large upload is not held twice while it is sent.
         drop(statements);
-        self.run(name, body, ATTEMPT_TIMEOUT).await?.of_writing(count)
+        self.run(name, body, ATTEMPT_TIMEOUT).await?.into_write_results(count)
     }
 
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
-        self.run(name, pipeline::script(&script)?, SCRIPT_TIMEOUT).await?.of_script()
+        self.run(name, pipeline::script_body(&script)?, SCRIPT_TIMEOUT).await?.into_script_result()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Columns;
+use super::RowReader;
 use crate::models::{
     Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, QueryHistory, SavedQuery, Stored,
     Timestamp,
@@ -118,7 +118,7 @@ pub(super) use insert_query_history;
 const UPSERT_QUERY_HISTORY: &str = concat!(insert_query_history!("j.value ->> '$.seq'"), "FROM j");
 
 /// Turns rows of the history whose content was not loaded into tombstones: `?1` the user, `?2` the rows.
-pub(super) const BURY_QUERY_HISTORY: &str = concat!(
+pub(super) const DELETE_QUERY_HISTORY: &str = concat!(
     with_rows!(),
     "UPDATE query_history SET sync_version = j.value ->> '$.version', deleted_at = j.value ->> '$.deleted_at',
     seq = j.value ->> '$.seq', device_id = j.value ->> '$.device'
@@ -161,10 +161,10 @@ pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey
     Ok((ItemKey { item_type, id }, stored))
 }
 
-type Start = (ItemId, Item, Timestamp, Columns);
+type Start = (ItemId, Item, Timestamp, RowReader);
 
 fn read_connection(row: super::Row) -> StoreResult<Start> {
-    let mut row = Columns::of("connections", row);
+    let mut row = RowReader::of("connections", row);
     let id = ItemId::trusted(row.text("id")?);
     let connection = Connection {
         name: row.text("name")?,
@@ -191,7 +191,7 @@ fn database_type(name: &str) -> Option<DatabaseType> {
 }
 
 fn read_saved_query(row: super::Row) -> StoreResult<Start> {
-    let mut row = Columns::of("saved_queries", row);
+    let mut row = RowReader::of("saved_queries", row);
     let id = ItemId::trusted(row.text("id")?);
     let query = SavedQuery {
         name: row.text("name")?,
@@ -208,7 +208,7 @@ fn read_saved_query(row: super::Row) -> StoreResult<Start> {
 }
 
 fn read_query_history(row: super::Row) -> StoreResult<Start> {
-    let mut row = Columns::of("query_history", row);
+    let mut row = RowReader::of("query_history", row);
     let id = ItemId::trusted(row.text("id")?);
     let entry = QueryHistory {
         query: row.text("query")?,

@@ -2,10 +2,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::items::{self, columns};
-use super::{Columns, Done, LibsqlSync, MOST_ANSWER_BYTES, Row, Statement, Value, conflicts};
+use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
-use crate::sync::{Head, Receipt, Records, Snapshot, Touched, Walk, resolution_copy_id};
+use crate::sync::{FullSyncCursor, Head, ReadSet, Receipt, Records, Snapshot, resolution_copy_id};
 
 pub(super) const HEAD: &str =
     "SELECT head, purged_through, purged_version, closed_at FROM sync_heads WHERE user_id = ?1";
@@ -111,24 +111,24 @@ enum Part {
     Items(ItemType),
     HistoryKeys,
     Receipts,
-    Burials,
+    HistoryTombstones,
     MetConflicts,
     BranchConflicts,
 }
 
 impl LibsqlSync {
     /// Loads what is touched: at once, or in as many parts as it takes where that is more than one answer carries.
-    pub(super) async fn load_touched(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
-        match self.load_at_once(user, touched).await {
-            Err(StoreError::TooMuch) => self.load_in_parts(user, touched).await,
+    pub(super) async fn load_read_set(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
+        match self.load_at_once(user, read_set).await {
+            Err(StoreError::TooLarge) => self.load_in_parts(user, read_set).await,
             other => Ok(other?.0),
         }
     }
 
     /// Loads in parts until nothing is written meanwhile.
-    async fn load_in_parts(&self, user: UserId, touched: &Touched) -> StoreResult<Snapshot> {
+    async fn load_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
         for _ in 0..ATTEMPTS {
-            if let Some(snapshot) = self.try_in_parts(user, touched).await? {
+            if let Some(snapshot) = self.try_in_parts(user, read_set).await? {
                 return Ok(snapshot);
             }
         }
@@ -138,24 +138,24 @@ impl LibsqlSync {
 
     /// The parts are of one moment if the head is the same in all of them: nothing is written without moving it. `None` if
     /// it is not.
-    async fn try_in_parts(&self, user: UserId, touched: &Touched) -> StoreResult<Option<Snapshot>> {
+    async fn try_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Option<Snapshot>> {
         let mut whole: Option<Snapshot> = None;
-        let mut room = MOST_ANSWER_BYTES;
+        let mut room = MAX_RESPONSE_BYTES;
         let full = || StoreError::Unavailable { store: "libsql", reason: "no room for an answer".to_owned() };
-        let mut waiting: Vec<Touched> = touched.halves().ok_or_else(full)?.into();
+        let mut waiting: Vec<ReadSet> = read_set.split().ok_or_else(full)?.into();
         while let Some(part) = waiting.pop() {
             let (snapshot, bytes) = match self.load_at_once(user, &part).await {
-                Err(StoreError::TooMuch) => {
-                    waiting.extend(part.halves().ok_or_else(full)?);
+                Err(StoreError::TooLarge) => {
+                    waiting.extend(part.split().ok_or_else(full)?);
                     continue;
                 }
                 other => other?,
             };
-            room = room.checked_sub(bytes).ok_or(StoreError::TooMuch)?;
+            room = room.checked_sub(bytes).ok_or(StoreError::TooLarge)?;
             match &mut whole {
                 None => whole = Some(snapshot),
                 Some(whole) => {
-                    if whole.join(snapshot).is_err() {
+                    if whole.merge(snapshot).is_err() {
                         return Ok(None);
                     }
                 }
@@ -165,9 +165,9 @@ impl LibsqlSync {
     }
 
     /// What is touched, and how many bytes it took up.
-    async fn load_at_once(&self, user: UserId, touched: &Touched) -> StoreResult<(Snapshot, usize)> {
-        let (parts, statements) = statements(user, touched);
-        let done = self.of(user).read("load", statements).await?;
+    async fn load_at_once(&self, user: UserId, read_set: &ReadSet) -> StoreResult<(Snapshot, usize)> {
+        let (parts, statements) = statements(user, read_set);
+        let done = self.database_of(user).read("load", statements).await?;
         let bytes = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
         let mut done = done.into_iter();
         let head = read_head(done.next().unwrap_or_default())?;
@@ -175,16 +175,16 @@ impl LibsqlSync {
         for (part, done) in parts.into_iter().zip(done) {
             fill(&mut records, &part, done)?;
         }
-        Ok((Snapshot::of_batch(head, records), bytes))
+        Ok((Snapshot::from_batch(head, records), bytes))
     }
 }
 
-fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
+fn statements(user: UserId, read_set: &ReadSet) -> (Vec<Part>, Vec<Statement>) {
     let mut parts = Vec::new();
     let mut statements = vec![Statement::new(HEAD, [user.into()])];
     for item_type in ItemType::ALL {
         let ids: Vec<&str> =
-            touched.items.iter().filter(|key| key.item_type == item_type).map(|key| key.id.as_str()).collect();
+            read_set.items.iter().filter(|key| key.item_type == item_type).map(|key| key.id.as_str()).collect();
         if ids.is_empty() {
             continue;
         }
@@ -194,28 +194,28 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
             ItemType::QueryHistory => (Part::HistoryKeys, QUERY_HISTORY),
         };
         parts.push(part);
-        statements.push(Statement::new(sql, [user.into(), list(&ids).into()]));
+        statements.push(Statement::new(sql, [user.into(), to_json_list(&ids).into()]));
     }
-    if !touched.burials.is_empty() {
-        let by_entry = of_device(user, &DeviceId::nobody(), list(&touched.burials));
-        parts.push(Part::Burials);
+    if !read_set.history_tombstones.is_empty() {
+        let by_entry = of_device(user, &DeviceId::none(), to_json_list(&read_set.history_tombstones));
+        parts.push(Part::HistoryTombstones);
         statements.push(Statement::new(RECEIPTS, by_entry));
     }
-    if !touched.changes.is_empty() {
-        let by_change = of_device(user, &touched.device, list(&touched.changes));
+    if !read_set.changes.is_empty() {
+        let by_change = of_device(user, &read_set.device, to_json_list(&read_set.changes));
         parts.extend([Part::Receipts, Part::MetConflicts]);
         statements.push(Statement::new(RECEIPTS, by_change.clone()));
         statements.push(Statement::new(CONFLICTS_OF_RECEIPTS, by_change));
     }
-    if !touched.branches.is_empty() {
-        let branches: Vec<_> = touched.branches.iter().map(|(key, base)| (key.item_type, &key.id, base)).collect();
-        let by_branch = of_device(user, &touched.device, list(&branches));
+    if !read_set.branches.is_empty() {
+        let branches: Vec<_> = read_set.branches.iter().map(|(key, base)| (key.item_type, &key.id, base)).collect();
+        let by_branch = of_device(user, &read_set.device, to_json_list(&branches));
         parts.extend([Part::BranchConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
         statements.push(Statement::new(CONFLICTS_OF_BRANCHES, by_branch.clone()));
         statements.push(Statement::new(COPIED_CONNECTIONS, by_branch.clone()));
         statements.push(Statement::new(COPIED_SAVED_QUERIES, by_branch));
     }
-    if let Some(id) = &touched.conflict {
+    if let Some(id) = &read_set.conflict {
         let with_copy = [user.into(), id.as_str().into(), resolution_copy_id(id).as_str().into()];
         parts.extend([Part::MetConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
         statements.push(Statement::new(CONFLICT, [user.into(), id.as_str().into()]));
@@ -226,7 +226,7 @@ fn statements(user: UserId, touched: &Touched) -> (Vec<Part>, Vec<Statement>) {
 }
 
 /// A list as JSON, for a parameter.
-pub(super) fn list(values: &impl Serialize) -> String {
+pub(super) fn to_json_list(values: &impl Serialize) -> String {
     serde_json::to_string(values).expect("a list of texts and numbers")
 }
 
@@ -234,7 +234,7 @@ fn of_device(user: Uuid, device: &DeviceId, keys: String) -> [Value; 3] {
     [user.into(), device.as_str().into(), keys.into()]
 }
 
-fn fill(records: &mut Records, part: &Part, done: Done) -> StoreResult<()> {
+fn fill(records: &mut Records, part: &Part, done: StatementResult) -> StoreResult<()> {
     for row in done.rows {
         match part {
             Part::Items(item_type) => {
@@ -249,8 +249,8 @@ fn fill(records: &mut Records, part: &Part, done: Done) -> StoreResult<()> {
                 let receipt = read_receipt(row)?;
                 records.receipts.insert(receipt.change.clone(), receipt);
             }
-            Part::Burials => {
-                records.burials.insert(read_receipt(row)?.change);
+            Part::HistoryTombstones => {
+                records.history_tombstones.insert(read_receipt(row)?.change);
             }
             Part::MetConflicts => {
                 let conflict = conflicts::read(row)?;
@@ -268,26 +268,26 @@ fn fill(records: &mut Records, part: &Part, done: Done) -> StoreResult<()> {
 }
 
 /// Reads the result of [`HEAD`]; a user without a row has not written yet.
-pub(super) fn read_head(done: Done) -> StoreResult<Head> {
+pub(super) fn read_head(done: StatementResult) -> StoreResult<Head> {
     let Some(row) = done.rows.into_iter().next() else { return Ok(Head::default()) };
-    let mut row = Columns::of("sync_heads", row);
+    let mut row = RowReader::of("sync_heads", row);
     let head = Head {
         time: row.time("head")?,
         purged_through: row.time("purged_through")?,
         purged_version: row.integer("purged_version")?,
     };
-    if row.optional_time("closed_at")?.is_some() { Err(StoreError::Closed) } else { Ok(head) }
+    if row.optional_time("closed_at")?.is_some() { Err(StoreError::AccountDeleted) } else { Ok(head) }
 }
 
 /// Reads the result of a query for a row of `walks`.
-pub(super) fn read_walk(done: Done) -> StoreResult<Option<Walk>> {
+pub(super) fn read_full_sync(done: StatementResult) -> StoreResult<Option<FullSyncCursor>> {
     let Some(row) = done.rows.into_iter().next() else { return Ok(None) };
-    let mut row = Columns::of("walks", row);
-    Ok(Some(Walk { head: row.time("head")?, cursor: row.time("cursor")?, previous: row.time("previous")? }))
+    let mut row = RowReader::of("walks", row);
+    Ok(Some(FullSyncCursor { head: row.time("head")?, cursor: row.time("cursor")?, previous: row.time("previous")? }))
 }
 
 fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
-    let mut row = Columns::of("query_history", row);
+    let mut row = RowReader::of("query_history", row);
     let id = ItemId::trusted(row.text("id")?);
     let stored = Stored {
         item: None,
@@ -301,7 +301,7 @@ fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
 }
 
 fn read_receipt(row: Row) -> StoreResult<Receipt> {
-    let mut row = Columns::of("receipts", row);
+    let mut row = RowReader::of("receipts", row);
     Ok(Receipt {
         change: ChangeId::trusted(row.text("change_id")?),
         device: DeviceId::trusted(row.text("device_id")?),

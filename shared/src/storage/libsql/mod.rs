@@ -4,9 +4,9 @@
 //! an upload reads once and writes once (large edits are read in parts), a download reads once. Sets of rows travel as one JSON parameter each.
 
 mod append;
+mod change_feed;
 mod commit;
 mod conflicts;
-mod feed;
 #[cfg(feature = "embedded")]
 mod file;
 #[cfg(feature = "turso")]
@@ -17,7 +17,7 @@ mod migrate;
 #[cfg(feature = "turso")]
 mod pipeline;
 mod retention;
-mod rows;
+mod row_reader;
 mod transport;
 
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub use file::FileDatabase;
 #[cfg(feature = "turso")]
 pub use hrana::Hrana;
 pub use migrate::{EMBEDDED, Migration, SYNC, migrate};
-pub(crate) use rows::Columns;
-pub use transport::{BatchError, Done, MOST_ANSWER_BYTES, Row, Statement, Transport, Value};
+pub(crate) use row_reader::RowReader;
+pub use transport::{BatchError, MAX_RESPONSE_BYTES, Row, Statement, StatementResult, Transport, Value};
 
 use sha2::{Digest, Sha256};
 
@@ -48,7 +48,7 @@ impl LibsqlSync {
 
     /// The data that is spread over several databases, at least one. A further one goes to the end of the list, once the
     /// users that become its own were moved to it: no user's place depends on more than their number.
-    pub fn over(databases: Vec<Arc<dyn Transport>>) -> Self {
+    pub fn sharded(databases: Vec<Arc<dyn Transport>>) -> Self {
         assert!(!databases.is_empty(), "data needs a database");
         Self { databases: databases.into() }
     }
@@ -67,7 +67,7 @@ impl LibsqlSync {
 
     /// The database of `user`: the one with the highest score for them (rendezvous hashing), so that one more database
     /// takes a fair share of users from each of the others and moves nobody else.
-    fn of(&self, user: UserId) -> &dyn Transport {
+    fn database_of(&self, user: UserId) -> &dyn Transport {
         let score = |place: usize| Sha256::new().chain_update(place.to_be_bytes()).chain_update(user).finalize();
         let place = (0..self.databases.len()).max_by_key(|place| score(*place));
         &*self.databases[place.unwrap_or_default()]

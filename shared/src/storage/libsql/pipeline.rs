@@ -7,16 +7,16 @@ use axum::body::Bytes;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{BatchError, Done, Statement, Value};
+use super::{BatchError, Statement, StatementResult, Value};
 
 #[derive(Serialize)]
 struct Pipeline<'a> {
-    requests: Vec<Request<'a>>,
+    requests: Vec<StreamRequest<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Request<'a> {
+enum StreamRequest<'a> {
     Execute { stmt: Stmt<'a> },
     Batch { batch: Batch<'a> },
     Sequence { sql: &'a str },
@@ -26,7 +26,7 @@ enum Request<'a> {
 #[derive(Serialize)]
 struct Stmt<'a> {
     sql: &'a str,
-    args: Vec<Sent<'a>>,
+    args: Vec<Argument<'a>>,
     want_rows: bool,
 }
 
@@ -49,9 +49,9 @@ enum Condition {
 }
 
 /// A value as it is sent. Whole numbers travel as texts, for JSON's may lose their last digits.
-struct Sent<'a>(&'a Value);
+struct Argument<'a>(&'a Value);
 
-impl Serialize for Sent<'_> {
+impl Serialize for Argument<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut value = serializer.serialize_struct("Value", 2)?;
         match self.0 {
@@ -71,13 +71,13 @@ impl Serialize for Sent<'_> {
 
 /// Statements that write nothing. Each is a request of the stream by itself, for the server limits the answer to each
 /// (`--max-response-size`, 10 MB); the transaction around them makes them see one moment, and ends with the stream.
-pub(super) fn reading(statements: &[Statement]) -> Result<Bytes, BatchError> {
+pub(super) fn read_body(statements: &[Statement]) -> Result<Bytes, BatchError> {
     let all = std::iter::once(command("BEGIN DEFERRED")).chain(statements.iter().map(stmt));
-    write(all.map(|stmt| Request::Execute { stmt }), text_bytes(statements))
+    write(all.map(|stmt| StreamRequest::Execute { stmt }), text_bytes(statements))
 }
 
 /// Statements that write: each on condition that the one before succeeded, and committed if all did.
-pub(super) fn writing(statements: &[Statement]) -> Result<Bytes, BatchError> {
+pub(super) fn write_body(statements: &[Statement]) -> Result<Bytes, BatchError> {
     let mut steps = vec![Step { stmt: command("BEGIN IMMEDIATE"), condition: None }];
     for stmt in statements.iter().map(stmt).chain([command("COMMIT")]) {
         let condition = Some(Condition::Ok { step: steps.len() - 1 });
@@ -85,14 +85,14 @@ pub(super) fn writing(statements: &[Statement]) -> Result<Bytes, BatchError> {
     }
     let committed = Box::new(Condition::Ok { step: steps.len() - 1 });
     steps.push(Step { stmt: command("ROLLBACK"), condition: Some(Condition::Not { cond: committed }) });
-    write([Request::Batch { batch: Batch { steps } }], text_bytes(statements))
+    write([StreamRequest::Batch { batch: Batch { steps } }], text_bytes(statements))
 }
 
 /// A script in a transaction of its own. It stops at its first error, and what was not committed is undone when the
 /// stream is closed.
-pub(super) fn script(script: &str) -> Result<Bytes, BatchError> {
-    let sql = format!("BEGIN IMMEDIATE;\n{script}\n;COMMIT");
-    write([Request::Sequence { sql: &sql }], sql.len())
+pub(super) fn script_body(script_body: &str) -> Result<Bytes, BatchError> {
+    let sql = format!("BEGIN IMMEDIATE;\n{script_body}\n;COMMIT");
+    write([StreamRequest::Sequence { sql: &sql }], sql.len())
 }
 
 fn command(sql: &'static str) -> Stmt<'static> {
@@ -100,7 +100,7 @@ fn command(sql: &'static str) -> Stmt<'static> {
 }
 
 fn stmt(statement: &Statement) -> Stmt<'_> {
-    Stmt { sql: statement.sql, args: statement.parameters.iter().map(Sent).collect(), want_rows: true }
+    Stmt { sql: statement.sql, args: statement.parameters.iter().map(Argument).collect(), want_rows: true }
 }
 
 fn text_bytes(statements: &[Statement]) -> usize {
@@ -111,8 +111,8 @@ fn text_bytes(statements: &[Statement]) -> usize {
 }
 
 /// A body of `requests`, with room for `bytes` of text and their escapes: a large one that has to grow is copied.
-fn write<'a>(requests: impl IntoIterator<Item = Request<'a>>, bytes: usize) -> Result<Bytes, BatchError> {
-    let pipeline = Pipeline { requests: requests.into_iter().chain([Request::Close]).collect() };
+fn write<'a>(requests: impl IntoIterator<Item = StreamRequest<'a>>, bytes: usize) -> Result<Bytes, BatchError> {
+    let pipeline = Pipeline { requests: requests.into_iter().chain([StreamRequest::Close]).collect() };
     let mut body = Vec::with_capacity(bytes + bytes / 4 + 1_024);
     serde_json::to_writer(&mut body, &pipeline).map_err(|error| BatchError::Refused(error.to_string()))?;
     Ok(Bytes::from(body))
@@ -126,37 +126,37 @@ struct Body {
 /// How one request of the stream went: one of the two is there.
 #[derive(Deserialize)]
 struct StreamResult {
-    response: Option<Response>,
-    error: Option<Fault>,
+    response: Option<StreamResponse>,
+    error: Option<StreamError>,
 }
 
 #[derive(Deserialize)]
-struct Response {
-    result: Option<Outcome>,
+struct StreamResponse {
+    result: Option<StatementOutcome>,
 }
 
 /// Of a statement its rows, of a batch its steps.
 #[derive(Deserialize)]
-struct Outcome {
+struct StatementOutcome {
     #[serde(default)]
-    rows: Vec<Vec<Received>>,
+    rows: Vec<Vec<Cell>>,
     #[serde(default)]
     affected_row_count: u64,
     #[serde(default)]
-    step_results: Vec<Option<Outcome>>,
+    step_results: Vec<Option<StatementOutcome>>,
     #[serde(default)]
-    step_errors: Vec<Option<Fault>>,
+    step_errors: Vec<Option<StreamError>>,
 }
 
 #[derive(Deserialize)]
-struct Fault {
+struct StreamError {
     message: String,
     #[serde(default)]
     code: String,
 }
 
 #[derive(Deserialize)]
-struct Received {
+struct Cell {
     #[serde(rename = "type")]
     kind: Kind,
     value: Option<serde_json::Value>,
@@ -171,8 +171,8 @@ enum Kind {
     Other,
 }
 
-impl From<Received> for Value {
-    fn from(received: Received) -> Self {
+impl From<Cell> for Value {
+    fn from(received: Cell) -> Self {
         match (received.kind, received.value) {
             (Kind::Text, Some(serde_json::Value::String(text))) => Self::Text(text),
             (Kind::Integer, Some(serde_json::Value::String(digits))) => {
@@ -184,21 +184,21 @@ impl From<Received> for Value {
     }
 }
 
-impl From<Outcome> for Done {
-    fn from(outcome: Outcome) -> Self {
+impl From<StatementOutcome> for StatementResult {
+    fn from(outcome: StatementOutcome) -> Self {
         let rows = outcome.rows.into_iter().map(|row| row.into_iter().map(Value::from).collect());
         Self { rows: rows.collect(), written: outcome.affected_row_count }
     }
 }
 
 /// What a server answered, one entry for each request of the stream.
-pub(super) struct Answer(Vec<Response>);
+pub(super) struct PipelineResponse(Vec<StreamResponse>);
 
 /// Reads the body of an answer.
 ///
 /// # Errors
 /// When it is none, or when a request of the stream, or a step of its batch, failed.
-pub(super) fn read(body: &[u8]) -> Result<Answer, BatchError> {
+pub(super) fn read(body: &[u8]) -> Result<PipelineResponse, BatchError> {
     let body: Body = serde_json::from_slice(body)
         // The body may hold a user's data: only where it went wrong is told.
         .map_err(|error| BatchError::Unavailable(format!("the answer makes no sense: {:?}", error.classify())))?;
@@ -208,46 +208,46 @@ pub(super) fn read(body: &[u8]) -> Result<Answer, BatchError> {
             // Reading: `BEGIN` is the first.
             return Err(fault(&error, place.saturating_sub(1)));
         }
-        let response = result.response.ok_or_else(nonsense)?;
+        let response = result.response.ok_or_else(protocol_error)?;
         if let Some(error) = response.result.as_ref().and_then(first_error) {
             return Err(error);
         }
         responses.push(response);
     }
-    Ok(Answer(responses))
+    Ok(PipelineResponse(responses))
 }
 
-impl Answer {
+impl PipelineResponse {
     /// The results of `count` statements that were sent for reading.
-    pub(super) fn of_reading(self, count: usize) -> Result<Vec<Done>, BatchError> {
+    pub(super) fn into_read_results(self, count: usize) -> Result<Vec<StatementResult>, BatchError> {
         // The first is that of `BEGIN`, and closing has none.
         let results = self.0.into_iter().filter_map(|response| response.result).skip(1);
-        exactly(count, results.map(Done::from).collect())
+        expect_count(count, results.map(StatementResult::from).collect())
     }
 
     /// The results of `count` statements that were sent for writing.
-    pub(super) fn of_writing(self, count: usize) -> Result<Vec<Done>, BatchError> {
-        let batch = self.0.into_iter().find_map(|response| response.result).ok_or_else(nonsense)?;
+    pub(super) fn into_write_results(self, count: usize) -> Result<Vec<StatementResult>, BatchError> {
+        let batch = self.0.into_iter().find_map(|response| response.result).ok_or_else(protocol_error)?;
         let steps = batch.step_results.into_iter().skip(1).take(count);
-        exactly(count, steps.flatten().map(Done::from).collect())
+        expect_count(count, steps.flatten().map(StatementResult::from).collect())
     }
 
     /// Whether a script was run: two requests were answered, the script and the closing.
-    pub(super) fn of_script(self) -> Result<(), BatchError> {
-        if self.0.len() == 2 { Ok(()) } else { Err(nonsense()) }
+    pub(super) fn into_script_result(self) -> Result<(), BatchError> {
+        if self.0.len() == 2 { Ok(()) } else { Err(protocol_error()) }
     }
 }
 
-fn exactly(count: usize, done: Vec<Done>) -> Result<Vec<Done>, BatchError> {
-    if done.len() == count { Ok(done) } else { Err(nonsense()) }
+fn expect_count(count: usize, done: Vec<StatementResult>) -> Result<Vec<StatementResult>, BatchError> {
+    if done.len() == count { Ok(done) } else { Err(protocol_error()) }
 }
 
-fn nonsense() -> BatchError {
+fn protocol_error() -> BatchError {
     BatchError::Unavailable("the answer does not fit what was asked".to_owned())
 }
 
 /// Why the transaction of a batch was not committed, if it was not.
-fn first_error(batch: &Outcome) -> Option<BatchError> {
+fn first_error(batch: &StatementOutcome) -> Option<BatchError> {
     let (place, error) =
         batch.step_errors.iter().enumerate().find_map(|(place, error)| Some((place, error.as_ref()?)))?;
     // `BEGIN` is the first step.
@@ -255,7 +255,7 @@ fn first_error(batch: &Outcome) -> Option<BatchError> {
 }
 
 /// What the server's error codes mean.
-fn fault(error: &Fault, statement: usize) -> BatchError {
+fn fault(error: &StreamError, statement: usize) -> BatchError {
     let reason = format!("{}: {}", error.code, error.message);
     let code = error.code.as_str();
     // Busy, locked, or a stream or transaction that took too long: none of these says anything about the statement.
@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn nothing_is_written_unless_all_before_it_succeeded() {
         let text = Value::from("\"é\"");
-        let body = writing(&[Statement::new("ONE", []), Statement::new("TWO", [Value::from(i64::MAX), text])]).unwrap();
+        let body =
+            write_body(&[Statement::new("ONE", []), Statement::new("TWO", [Value::from(i64::MAX), text])]).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let steps = body["requests"][0]["batch"]["steps"].as_array().unwrap();
         let sql: Vec<_> = steps.iter().map(|step| step["stmt"]["sql"].as_str().unwrap()).collect();
@@ -312,7 +313,7 @@ mod tests {
     #[test]
     fn half_an_answer_is_no_answer() {
         for body in ["", "{", r#"{"results":"#, r#"{"baton":null,"base_url":null,"results":[]}"#] {
-            let read = read(body.as_bytes()).and_then(|answer| answer.of_writing(1));
+            let read = read(body.as_bytes()).and_then(|answer| answer.into_write_results(1));
             assert!(matches!(read, Err(BatchError::Unavailable(_))), "{body}");
         }
     }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Done, LibsqlSync, Statement, Value};
+use super::{LibsqlSync, Statement, StatementResult, Value};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Purged, Retention, StoreResult};
 
@@ -85,7 +85,7 @@ impl Retention for LibsqlSync {
         let mut purged = Purged::default();
         for database in &*self.databases {
             let done = database.write("purge", statements.clone()).await?;
-            let written = |place: usize| done.get(place).map_or(0, |done: &Done| done.written);
+            let written = |place: usize| done.get(place).map_or(0, |done: &StatementResult| done.written);
             purged.tombstones += written(1) + written(3) + written(5);
             purged.conflicts += written(6);
             purged.accounts += written(7);
@@ -96,7 +96,7 @@ impl Retention for LibsqlSync {
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {
         let mut statements = vec![Statement::new(CLOSE, [user.into(), now.into()])];
         statements.extend(ERASE.iter().map(|sql| Statement::new(sql, [user.into(), rows(batch)])));
-        let done = self.of(user).write("erase", statements).await?;
+        let done = self.database_of(user).write("erase", statements).await?;
         Ok(done.iter().skip(1).all(|done| done.written == 0))
     }
 }

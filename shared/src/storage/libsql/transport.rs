@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use crate::storage::StoreError;
-use crate::telemetry::Failure;
+use crate::telemetry::CallError;
 
 /// A value of a parameter or a column. No table here holds blobs or floating-point numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub type Row = Vec<Value>;
 
 /// What a statement did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct StatementResult {
     /// The rows it returned.
     pub rows: Vec<Row>,
     /// How many rows it wrote.
@@ -97,7 +97,7 @@ pub struct Done {
 
 /// Most bytes of text that one call returns. Pages stay far below; an upload that touches a great many large items does
 /// not, and must not take the memory of the whole instance.
-pub const MOST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why a transaction was not committed.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,7 @@ pub enum BatchError {
     /// The database could not be asked, or was too busy.
     #[error("{0}")]
     Unavailable(String),
-    /// The rows asked for are more than [`MOST_ANSWER_BYTES`], or more than the way carries at once.
+    /// The rows asked for are more than [`MAX_RESPONSE_BYTES`], or more than the way carries at once.
     #[error("more was asked for than is carried at once")]
     TooLarge,
     /// The database refused a statement: a defect of ours.
@@ -124,7 +124,7 @@ pub enum BatchError {
 impl BatchError {
     /// The same about an answer that is small by construction: if it was too large, then for a server that carries too
     /// much at the time.
-    pub(super) fn of_small_answer(self) -> Self {
+    pub(super) fn for_small_response(self) -> Self {
         match self {
             Self::TooLarge => Self::Unavailable("the server has no room for an answer".to_owned()),
             other => other,
@@ -132,8 +132,8 @@ impl BatchError {
     }
 }
 
-impl Failure for BatchError {
-    fn is_failure(&self) -> bool {
+impl CallError for BatchError {
+    fn is_failed_call(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Refused(_))
     }
 }
@@ -142,7 +142,7 @@ impl From<BatchError> for StoreError {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::Unavailable(reason) => Self::Unavailable { store: "libsql", reason },
-            BatchError::TooLarge => Self::TooMuch,
+            BatchError::TooLarge => Self::TooLarge,
             BatchError::Constraint { .. } | BatchError::Refused(_) => {
                 Self::Refused { store: "libsql", reason: error.to_string() }
             }
@@ -153,7 +153,7 @@ impl From<BatchError> for StoreError {
 /// A way to a libSQL database.
 ///
 /// **Law.** The statements of one call run in order in one transaction: a read sees one moment; a write is committed
-/// whole, and is then durable, or leaves nothing behind. A call that would return more than [`MOST_ANSWER_BYTES`], or than
+/// whole, and is then durable, or leaves nothing behind. A call that would return more than [`MAX_RESPONSE_BYTES`], or than
 /// the way carries, fails with [`BatchError::TooLarge`].
 ///
 /// A write or script whose answer was lost on the way may be carried out a second time. So whatever is written must bear
@@ -161,10 +161,10 @@ impl From<BatchError> for StoreError {
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Runs statements that write nothing. `name` is what the log and traces call them, here and below.
-    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
+    async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError>;
 
     /// Runs statements that write.
-    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<Done>, BatchError>;
+    async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError>;
 
     /// Runs a script of several statements without parameters: a migration.
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError>;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::PostgresAccounts;
 use super::time::Time;
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
-use crate::storage::{Account, Accounts, NewAccount, SignUp, StoreResult};
+use crate::storage::{Account, Accounts, NewAccount, SignUpOutcome, StoreResult};
 
 /// A row of `users`.
 pub(super) struct UserRow {
@@ -38,9 +38,9 @@ fn holds_nul(key: &str) -> bool {
 
 #[async_trait]
 impl Accounts for PostgresAccounts {
-    async fn create(&self, account: &NewAccount) -> StoreResult<SignUp> {
+    async fn create(&self, account: &NewAccount) -> StoreResult<SignUpOutcome> {
         self.within("create", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let inserted = sqlx::query!(
                 "WITH created AS (
                      INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
@@ -55,17 +55,17 @@ impl Accounts for PostgresAccounts {
                 account.password_hash.expose_secret(),
                 Time(account.created_at) as _,
             )
-            .execute(lease.connection())
+            .execute(connection.connection())
             .await;
             let outcome = match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
-                Some("users_username_taken") => SignUp::UsernameTaken,
-                Some("users_email_taken") => SignUp::EmailTaken,
-                _ => inserted.map(|_| SignUp::Created)?,
+                Some("users_username_taken") => SignUpOutcome::UsernameTaken,
+                Some("users_email_taken") => SignUpOutcome::EmailTaken,
+                _ => inserted.map(|_| SignUpOutcome::Created)?,
             };
-            if outcome != SignUp::Created {
-                lease.undo();
+            if outcome != SignUpOutcome::Created {
+                connection.undo();
             }
-            Ok((lease, outcome))
+            Ok((connection, outcome))
         })
         .await
     }
@@ -77,7 +77,7 @@ impl Accounts for PostgresAccounts {
             Login::Email(key) => (None, Some(key.as_str())),
         };
         self.within("find", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let found = query_as!(
                 UserRow,
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
@@ -86,16 +86,16 @@ impl Accounts for PostgresAccounts {
                 username,
                 email,
             )
-            .fetch_optional(lease.connection())
+            .fetch_optional(connection.connection())
             .await?;
-            Ok((lease, found.map(Account::from)))
+            Ok((connection, found.map(Account::from)))
         })
         .await
     }
 
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>> {
         self.within("get", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let found = query_as!(
                 UserRow,
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
@@ -103,9 +103,9 @@ impl Accounts for PostgresAccounts {
                    FROM users WHERE id = $1 AND deleted_at IS NULL"#,
                 id,
             )
-            .fetch_optional(lease.connection())
+            .fetch_optional(connection.connection())
             .await?;
-            Ok((lease, found.map(Account::from)))
+            Ok((connection, found.map(Account::from)))
         })
         .await
     }
@@ -118,10 +118,10 @@ impl Accounts for PostgresAccounts {
         now: Timestamp,
     ) -> StoreResult<bool> {
         self.within("change_password", async {
-            let mut lease = self.lease().await?;
-            lease.begin().await?;
+            let mut connection = self.connection().await?;
+            connection.begin().await?;
             sqlx::query!("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
-                .fetch_optional(lease.connection())
+                .fetch_optional(connection.connection())
                 .await?;
             // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
             let changed = sqlx::query_scalar!(
@@ -144,34 +144,34 @@ impl Accounts for PostgresAccounts {
                 new.expose_secret(),
                 Time(now) as _,
             )
-            .fetch_one(lease.connection())
+            .fetch_one(connection.connection())
             .await?;
-            Ok((lease, changed))
+            Ok((connection, changed))
         })
         .await
     }
 
     async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
         self.within("rehash", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             sqlx::query!(
                 "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL",
                 id,
                 old.expose_secret(),
                 new.expose_secret(),
             )
-            .execute(lease.connection())
+            .execute(connection.connection())
             .await?;
-            Ok((lease, ()))
+            Ok((connection, ()))
         })
         .await
     }
 
     async fn ping(&self) -> StoreResult<()> {
         self.within("ping", async {
-            let mut lease = self.lease().await?;
-            sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(lease.connection()).await?;
-            Ok((lease, ()))
+            let mut connection = self.connection().await?;
+            sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(connection.connection()).await?;
+            Ok((connection, ()))
         })
         .await
     }

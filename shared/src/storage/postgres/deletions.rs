@@ -10,7 +10,7 @@ use crate::storage::{Deletions, Expiry, StoreResult};
 impl Deletions for PostgresAccounts {
     async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool> {
         self.within("begin_deletion", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let begun = sqlx::query_scalar!(
                 r#"WITH begun AS (
                        UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL,
@@ -23,34 +23,34 @@ impl Deletions for PostgresAccounts {
                 Time(now) as _,
                 password_hash.expose_secret(),
             )
-            .fetch_one(lease.connection())
+            .fetch_one(connection.connection())
             .await?;
-            Ok((lease, begun))
+            Ok((connection, begun))
         })
         .await
     }
 
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
         self.within("pending_deletions", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let pending = sqlx::query_scalar!(
                 "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1",
                 rows(limit),
             )
-            .fetch_all(lease.connection())
+            .fetch_all(connection.connection())
             .await?;
-            Ok((lease, pending))
+            Ok((connection, pending))
         })
         .await
     }
 
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
         self.within("finish_deletion", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user)
-                .execute(lease.connection())
+                .execute(connection.connection())
                 .await?;
-            Ok((lease, ()))
+            Ok((connection, ()))
         })
         .await
     }
@@ -60,7 +60,7 @@ impl Deletions for PostgresAccounts {
 impl Expiry for PostgresAccounts {
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         self.within("purge_expired", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             // A token that somebody is using or renewing is left to the next run.
             let purged = sqlx::query!(
                 "DELETE FROM mail_tokens WHERE (user_id, purpose) IN
@@ -68,9 +68,9 @@ impl Expiry for PostgresAccounts {
                 Time(now) as _,
                 rows(batch),
             )
-            .execute(lease.connection())
+            .execute(connection.connection())
             .await?;
-            Ok((lease, purged.rows_affected()))
+            Ok((connection, purged.rows_affected()))
         })
         .await
     }

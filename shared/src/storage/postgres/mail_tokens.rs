@@ -12,7 +12,7 @@ use crate::storage::{Account, MailTokens, QueuedMail, StoreResult, TokenHash, To
 impl MailTokens for PostgresAccounts {
     async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
         self.within("issue", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             // Whoever settles the mail, by a new password for example, is waited for, and then nothing is issued.
             let issued = sqlx::query!(
                 "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
@@ -29,16 +29,16 @@ impl MailTokens for PostgresAccounts {
                 Time(mail.queued_at) as _,
                 i32::try_from(mail.attempt).unwrap_or(i32::MAX),
             )
-            .execute(lease.connection())
+            .execute(connection.connection())
             .await?;
-            Ok((lease, issued.rows_affected() > 0))
+            Ok((connection, issued.rows_affected() > 0))
         })
         .await
     }
 
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
         self.within("owner", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let owner = sqlx::query_scalar!(
                 "SELECT id FROM users JOIN mail_tokens ON user_id = id
                  WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND deleted_at IS NULL",
@@ -46,16 +46,16 @@ impl MailTokens for PostgresAccounts {
                 purpose.name(),
                 Time(now) as _,
             )
-            .fetch_optional(lease.connection())
+            .fetch_optional(connection.connection())
             .await?;
-            Ok((lease, owner))
+            Ok((connection, owner))
         })
         .await
     }
 
     async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool> {
         self.within("has_expired", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let expired = sqlx::query_scalar!(
                 r#"SELECT EXISTS (
                        SELECT FROM mail_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at <= $3
@@ -64,16 +64,16 @@ impl MailTokens for PostgresAccounts {
                 purpose.name(),
                 Time(now) as _,
             )
-            .fetch_one(lease.connection())
+            .fetch_one(connection.connection())
             .await?;
-            Ok((lease, expired))
+            Ok((connection, expired))
         })
         .await
     }
 
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
         self.within("verify_email", async {
-            let mut lease = self.lease().await?;
+            let mut connection = self.connection().await?;
             let verified = query_as!(
                 UserRow,
                 r#"WITH owner AS (
@@ -96,9 +96,9 @@ impl MailTokens for PostgresAccounts {
                 token.as_str(),
                 Time(now) as _,
             )
-            .fetch_optional(lease.connection())
+            .fetch_optional(connection.connection())
             .await?;
-            Ok((lease, verified.map(|row| Account::from(row).user)))
+            Ok((connection, verified.map(|row| Account::from(row).user)))
         })
         .await
     }
@@ -110,14 +110,14 @@ impl MailTokens for PostgresAccounts {
         now: Timestamp,
     ) -> StoreResult<Option<User>> {
         self.within("reset_password", async {
-            let mut lease = self.lease().await?;
-            lease.begin().await?;
+            let mut connection = self.connection().await?;
+            connection.begin().await?;
             sqlx::query!(
                 "SELECT FROM users JOIN mail_tokens ON user_id = id
                  WHERE token_hash = $1 AND purpose = 'reset_password' FOR NO KEY UPDATE OF users",
                 token.as_str(),
             )
-            .fetch_optional(lease.connection())
+            .fetch_optional(connection.connection())
             .await?;
             let reset = query_as!(
                 UserRow,
@@ -148,9 +148,9 @@ impl MailTokens for PostgresAccounts {
                 Time(now) as _,
                 password_hash.expose_secret(),
             )
-            .fetch_optional(lease.connection())
+            .fetch_optional(connection.connection())
             .await?;
-            Ok((lease, reset.map(|row| Account::from(row).user)))
+            Ok((connection, reset.map(|row| Account::from(row).user)))
         })
         .await
     }

@@ -7,9 +7,9 @@
 
 mod accounts;
 mod deletions;
-mod lease;
 mod mail_tokens;
 mod outbox;
+mod pooled_connection;
 mod time;
 
 use std::time::Duration;
@@ -20,10 +20,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::time::timeout;
 
-use self::lease::Lease;
+use self::pooled_connection::PooledConnection;
 use super::{StoreError, StoreResult};
-use crate::secret::Secret;
-use crate::telemetry::{Called, observed};
+use crate::secret::RotatingSecret;
+use crate::telemetry::{Dependency, instrumented};
 
 /// How long opening a connection may take, or waiting for one that is in use.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,7 +47,7 @@ pub static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migra
 pub struct PostgresAccounts {
     pool: PgPool,
     behind_pooler: bool,
-    url: Secret,
+    url: RotatingSecret,
 }
 
 impl PostgresAccounts {
@@ -59,7 +59,7 @@ impl PostgresAccounts {
     ///
     /// # Errors
     /// When the URL is none.
-    pub fn new(url: Secret, connections: u32) -> Result<Self, String> {
+    pub fn new(url: RotatingSecret, connections: u32) -> Result<Self, String> {
         let options = options(&url.get())?;
         let pool = PgPoolOptions::new()
             .max_connections(connections)
@@ -103,11 +103,11 @@ impl PostgresAccounts {
     async fn within<T>(
         &self,
         name: &'static str,
-        work: impl Future<Output = Result<(Lease, T), sqlx::Error>>,
+        work: impl Future<Output = Result<(PooledConnection, T), sqlx::Error>>,
     ) -> StoreResult<T> {
         let whole = async {
-            let (lease, result) = work.await?;
-            lease.end().await?;
+            let (connection, result) = work.await?;
+            connection.end().await?;
             Ok(result)
         };
         let answer = async {
@@ -116,7 +116,7 @@ impl PostgresAccounts {
                 Err(_) => Err(unavailable("no answer in time")),
             }
         };
-        observed(Called::Postgres, name, answer).await
+        instrumented(Dependency::Postgres, name, answer).await
     }
 }
 

@@ -3,7 +3,7 @@
 //! What stands in braces decides in which slot of a cluster a key lies, so all that one script touches is one user's.
 
 use crate::models::UserId;
-use crate::storage::{TokenHash, Toll};
+use crate::storage::{RateLimitRequest, TokenHash};
 
 /// Written to see whether the server takes it.
 pub(super) const PING: &str = "ping";
@@ -29,16 +29,16 @@ pub(super) fn day(user: UserId) -> String {
 }
 
 /// A bucket of the user's own.
-pub(super) fn bucket_of(user: UserId, toll: &Toll) -> String {
-    format!("bucket:{{{user}}}:{}", toll.key)
+pub(super) fn bucket_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
+    format!("bucket:{{{user}}}:{}", rate_limit.key)
 }
 
 /// When the next who pays the user's toll may start.
-pub(super) fn turn_of(user: UserId, toll: &Toll) -> String {
-    format!("turn:{{{user}}}:{}", toll.key)
+pub(super) fn turn_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
+    format!("turn:{{{user}}}:{}", rate_limit.key)
 }
 
 /// A bucket of nobody's.
-pub(super) fn bucket(toll: &Toll) -> String {
-    format!("bucket:{}", toll.key)
+pub(super) fn bucket(rate_limit: &RateLimitRequest) -> String {
+    format!("bucket:{}", rate_limit.key)
 }

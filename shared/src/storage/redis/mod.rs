@@ -3,25 +3,25 @@
 //! What has to happen at once is one Lua script, whose keys are all of one user and so in one slot of a cluster. Every key has
 //! a time to live; it is counted from the caller's clock, which also decides what has expired.
 
-mod buckets;
+mod connection;
 mod keys;
-mod link;
+mod rate_limiter;
 mod sessions;
 
 use ::redis::Script;
 
-use self::link::Link;
-use crate::secret::Secret;
+use self::connection::Connection;
+use crate::secret::RotatingSecret;
 
 /// Sessions and token buckets in Redis.
 pub struct RedisSessions {
-    link: Link,
+    connection: Connection,
     scripts: Scripts,
 }
 
 struct Scripts {
     take: Script,
-    admit: Script,
+    authenticate: Script,
     open: Script,
     rotate: Script,
     end_others: Script,
@@ -39,15 +39,15 @@ impl RedisSessions {
     ///
     /// # Errors
     /// When the URL is none.
-    pub fn new(url: Secret) -> Result<Self, String> {
+    pub fn new(url: RotatingSecret) -> Result<Self, String> {
         crate::tls::provide();
         let scripts = Scripts {
             take: script!("bucket", "take"),
-            admit: script!("bucket", "sessions", "admit"),
+            authenticate: script!("bucket", "sessions", "authenticate"),
             open: script!("sessions", "open"),
             rotate: script!("sessions", "rotate"),
             end_others: script!("sessions", "end_others"),
         };
-        Ok(Self { link: Link::to(url)?, scripts })
+        Ok(Self { connection: Connection::to(url)?, scripts })
     }
 }

@@ -5,16 +5,16 @@ use ::redis::cmd;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::link::Ask;
+use super::connection::Request;
 use super::{RedisSessions, keys};
 use crate::models::{Session, SessionId, Timestamp, UserId, limits};
 use crate::storage::{
-    Admission, GRACE_SECONDS, LAST_SEEN_SECONDS, NewSession, Rotation, Sessions, StoreError, StoreResult, TokenHash,
-    Toll,
+    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, NewSession, ROTATION_GRACE_SECONDS, RateLimitRequest, Rotation,
+    Sessions, StoreError, StoreResult, TokenHash,
 };
 
-/// What `admit` returns.
-type Admitted = (Option<String>, Option<bool>, Option<bool>, Option<i64>, Option<u64>);
+/// What `authenticate` returns.
+type AuthenticateReply = (Option<String>, Option<bool>, Option<bool>, Option<i64>, Option<u64>);
 
 /// What of a session no script needs to know.
 #[derive(Serialize, Deserialize)]
@@ -53,10 +53,10 @@ fn millis_until(time: Timestamp, now: Timestamp) -> i64 {
 
 impl RedisSessions {
     /// Notes whose refresh token this is. It opens nothing: that takes the token's own key, which is in its user's slot.
-    async fn note_owner(&self, token: &TokenHash, user: UserId, millis: i64) -> StoreResult<()> {
+    async fn store_owner(&self, token: &TokenHash, user: UserId, millis: i64) -> StoreResult<()> {
         let mut note = cmd("SET");
         note.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
-        self.link.ask("note_owner", Ask::Command(&note)).await
+        self.connection.request("note_owner", Request::Command(&note)).await
     }
 }
 
@@ -65,7 +65,7 @@ impl Sessions for RedisSessions {
     async fn open(&self, new: &NewSession) -> StoreResult<()> {
         let session = &new.session;
         let millis = millis_until(session.expires_at, session.created_at);
-        self.note_owner(&new.refresh, session.user, millis).await?;
+        self.store_owner(&new.refresh, session.user, millis).await?;
         let mut script = self.scripts.open.key(keys::sessions(session.user));
         script
             .key(keys::token(session.user, &new.refresh))
@@ -75,23 +75,30 @@ impl Sessions for RedisSessions {
             .arg(session.created_at.micros())
             .arg(millis)
             .arg(limits::SESSIONS);
-        self.link.ask("open", Ask::Script(&script)).await
+        self.connection.request("open", Request::Script(&script)).await
     }
 
-    async fn admit(&self, user: UserId, id: SessionId, toll: Option<&Toll>, now: Timestamp) -> StoreResult<Admission> {
-        let mut script = self.scripts.admit.key(keys::sessions(user));
+    async fn authenticate(
+        &self,
+        user: UserId,
+        id: SessionId,
+        rate_limit: Option<&RateLimitRequest>,
+        now: Timestamp,
+    ) -> StoreResult<AuthOutcome> {
+        let mut script = self.scripts.authenticate.key(keys::sessions(user));
         script.key(keys::day(user)).arg(id.to_string()).arg(now.micros());
-        script.arg(now.plus_seconds(-LAST_SEEN_SECONDS).micros()).arg(now.day());
-        if let Some(toll) = toll {
-            script.key(keys::bucket_of(user, toll)).key(keys::turn_of(user, toll));
-            script.arg(toll.policy.micros_per_token()).arg(toll.policy.per_minute);
-            script.arg(u64::try_from(toll.pace.as_micros()).unwrap_or(0));
+        script.arg(now.plus_seconds(-LAST_SEEN_RESOLUTION_SECONDS).micros()).arg(now.day());
+        if let Some(rate_limit) = rate_limit {
+            script.key(keys::bucket_of(user, rate_limit)).key(keys::turn_of(user, rate_limit));
+            script.arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.per_minute);
+            script.arg(u64::try_from(rate_limit.min_interval.as_micros()).unwrap_or(0));
         }
-        let (session, first, taken, missing, wait): Admitted = self.link.ask("admit", Ask::Script(&script)).await?;
+        let (session, first, taken, missing, wait): AuthenticateReply =
+            self.connection.request("admit", Request::Script(&script)).await?;
         let session = session.map(|text| from_text(user, id, &text)).transpose()?;
-        let bucket = toll.and_then(|toll| Some(toll.policy.state(taken?, missing?)));
+        let bucket = rate_limit.and_then(|rate_limit| Some(rate_limit.policy.state(taken?, missing?)));
         let wait = Duration::from_micros(wait.unwrap_or(0));
-        Ok(Admission { session, bucket, wait, first_today: first.unwrap_or(false) })
+        Ok(AuthOutcome { session, bucket, wait, first_today: first.unwrap_or(false) })
     }
 
     async fn rotate(
@@ -103,22 +110,22 @@ impl Sessions for RedisSessions {
     ) -> StoreResult<Rotation> {
         let mut whose = cmd("GET");
         whose.arg(keys::owner(presented));
-        let Some(owner) = self.link.ask::<Option<String>>("owner", Ask::Command(&whose)).await? else {
+        let Some(owner) = self.connection.request::<Option<String>>("owner", Request::Command(&whose)).await? else {
             return Ok(Rotation::Unknown);
         };
         let user: UserId = owner.parse().map_err(|_| bad("owner", "of a token"))?;
         let millis = millis_until(expires_at, now);
-        self.note_owner(next, user, millis).await?;
+        self.store_owner(next, user, millis).await?;
         let mut script = self.scripts.rotate.key(keys::sessions(user));
         script
             .key(keys::token(user, presented))
             .key(keys::token(user, next))
             .arg(now.micros())
-            .arg(now.plus_seconds(-GRACE_SECONDS).micros())
+            .arg(now.plus_seconds(-ROTATION_GRACE_SECONDS).micros())
             .arg(expires_at.micros())
             .arg(millis);
         let (outcome, id, text): (Option<String>, Option<String>, Option<String>) =
-            self.link.ask("rotate", Ask::Script(&script)).await?;
+            self.connection.request("rotate", Request::Script(&script)).await?;
         let (Some(outcome), Some(id), Some(text)) = (outcome, id, text) else { return Ok(Rotation::Unknown) };
         let session = from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text)?;
         match outcome.as_str() {
@@ -131,7 +138,7 @@ impl Sessions for RedisSessions {
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
         let mut all = cmd("HGETALL");
         all.arg(keys::sessions(user));
-        let all: HashMap<String, String> = self.link.ask("list", Ask::Command(&all)).await?;
+        let all: HashMap<String, String> = self.connection.request("list", Request::Command(&all)).await?;
         let read = |(id, text): (String, String)| from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text);
         let mut sessions = all.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
         sessions.retain(|session| session.expires_at > now);
@@ -142,20 +149,21 @@ impl Sessions for RedisSessions {
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
         let mut end = cmd("HDEL");
         end.arg(keys::sessions(user)).arg(id.to_string());
-        let (was_there, asked_twice): (bool, bool) = self.link.ask_and_tell("end", Ask::Command(&end)).await?;
+        let (was_there, asked_twice): (bool, bool) =
+            self.connection.request_with_retry_flag("end", Request::Command(&end)).await?;
         Ok(was_there || asked_twice)
     }
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
         let mut script = self.scripts.end_others.key(keys::sessions(user));
         script.arg(except.map(|id| id.to_string()).unwrap_or_default());
-        self.link.ask("end_others", Ask::Script(&script)).await
+        self.connection.request("end_others", Request::Script(&script)).await
     }
 
     async fn ping(&self) -> StoreResult<()> {
         // A write, for a server that was the primary until lately answers all else.
         let mut write = cmd("SET");
         write.arg(keys::PING).arg(1).arg("EX").arg(60);
-        self.link.ask("ping", Ask::Command(&write)).await
+        self.connection.request("ping", Request::Command(&write)).await
     }
 }

@@ -5,7 +5,7 @@ use super::{Line, change, delete, upload};
 use crate::models::Strategy::{KeepBoth, LastWriteWins, UserChoice};
 use crate::models::{ConflictId, Strategy, Winner};
 use crate::sync::plan::Outcome;
-use crate::sync::{Choice, RejectionCode, Request, Resolution, Resolved, Touched, resolve};
+use crate::sync::{Choice, ReadSet, RejectionCode, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
 
 /// A laptop has made the item `q` (version 1) and, unseen by the phone, changed it (version 2, at the second 10).
 fn changed_by_the_laptop() -> Line {
@@ -65,7 +65,7 @@ fn the_later_edit_wins_and_the_loser_is_kept() {
         line.takes(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, at)]), second(20));
         assert_eq!(line.shows("q"), Some(shown), "edited at {at}");
         let conflict = line.conflict();
-        assert_eq!(conflict.settled.as_ref().and_then(|settled| settled.winner), Some(winner));
+        assert_eq!(conflict.resolution.as_ref().and_then(|settled| settled.winner), Some(winner));
         assert!(conflict.local.item.is_some() && conflict.remote.item.is_some());
     }
 }
@@ -105,7 +105,7 @@ fn keeping_both_makes_one_copy_per_branch() {
         line.takes(&upload("phone", KeepBoth, [change(id, "q", query, 1, 12)]), second(20));
     }
     assert_eq!(line.shows("q"), Some("laptop"));
-    let settled = line.conflict().settled.clone().expect("it is settled");
+    let settled = line.conflict().resolution.clone().expect("it is settled");
     let copy = settled.copy_id.expect("there is a copy");
     assert_eq!(line.shows(copy.as_str()), Some("sel"));
     assert_eq!(line.items.len(), 2);
@@ -118,7 +118,7 @@ fn keeping_both_makes_one_copy_per_branch() {
 fn a_copy_that_somebody_changed_is_not_written_over() {
     let mut line = changed_by_the_laptop();
     line.takes(&upload("phone", KeepBoth, [change("p1", "q", "phone", 1, 12)]), second(20));
-    let copy = line.conflict().settled.clone().and_then(|settled| settled.copy_id).expect("there is a copy");
+    let copy = line.conflict().resolution.clone().and_then(|settled| settled.copy_id).expect("there is a copy");
     line.takes(&upload("tablet", KeepBoth, [change("t", copy.as_str(), "tablet", 1, 21)]), second(22));
     line.takes(&upload("phone", KeepBoth, [change("p2", "q", "phone again", 1, 23)]), second(24));
     assert_eq!(line.shows(copy.as_str()), Some("tablet"));
@@ -173,7 +173,7 @@ fn an_edit_that_waits_is_not_dropped_by_a_deletion_that_keeps_both() {
     let mut line = changed_by_the_laptop();
     let open = conflict_of(&line.takes(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), second(20)));
     line.takes(&upload("phone", KeepBoth, [delete("p2", "q", 1, 13)]), second(21));
-    assert!(line.conflicts[&open].settled.is_none());
+    assert!(line.conflicts[&open].resolution.is_none());
     assert_eq!(line.shows("q"), Some("laptop"));
 }
 
@@ -230,7 +230,7 @@ fn the_server_time_moves_on_whatever_the_clock_does() {
     assert!(times.iter().all(|time| time.micros() % 1_000 == 0), "whole milliseconds");
 }
 
-fn settle(line: &mut Line, id: &ConflictId, name: &str, choice: Choice, at: i64) -> Resolution {
+fn settle(line: &mut Line, id: &ConflictId, name: &str, choice: Choice, at: i64) -> ResolveOutcome {
     settle_seen(line, id, name, choice, None, at)
 }
 
@@ -242,11 +242,11 @@ fn settle_seen(
     choice: Choice,
     revision: Option<i64>,
     at: i64,
-) -> Resolution {
-    let request = Request { id: crate::models::ChangeId::trusted(name), choice, revision };
-    let touched = Touched::by_resolving(id, &request.id);
-    let resolution = resolve(&line.snapshot(&touched), id, &request, second(at)).expect("there is such a conflict");
-    if let Resolution::Settled(plan, _) | Resolution::Outdated(Some(plan), _) = &resolution {
+) -> ResolveOutcome {
+    let request = ResolutionRequest { id: crate::models::ChangeId::trusted(name), choice, revision };
+    let read_set = ReadSet::for_resolution(id, &request.id);
+    let resolution = resolve(&line.snapshot(&read_set), id, &request, second(at)).expect("there is such a conflict");
+    if let ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) = &resolution {
         line.commit(plan);
     }
     resolution
@@ -267,7 +267,7 @@ fn each_choice_makes_a_new_version() {
         (Choice::Merged(content("both")), "both"),
     ] {
         let (mut line, id) = open_conflict();
-        assert!(matches!(settle(&mut line, &id, "r", choice, 30), Resolution::Settled(..)));
+        assert!(matches!(settle(&mut line, &id, "r", choice, 30), ResolveOutcome::Resolved(..)));
         assert_eq!(line.shows("q"), Some(shown));
         assert_eq!(line.items[&key("q")].version, 3);
     }
@@ -285,9 +285,12 @@ fn settling_twice_alike_answers_alike_and_otherwise_is_refused() {
     let (mut line, id) = open_conflict();
     settle(&mut line, &id, "merge", Choice::Merged(content("both")), 30);
     let before = line.clone();
-    assert!(matches!(settle(&mut line, &id, "merge", Choice::Merged(content("both")), 31), Resolution::Already(..)));
+    assert!(matches!(
+        settle(&mut line, &id, "merge", Choice::Merged(content("both")), 31),
+        ResolveOutcome::AlreadyResolved(..)
+    ));
     for choice in [Choice::Local, Choice::Remote, Choice::KeepBoth, Choice::Merged(content("other"))] {
-        assert!(matches!(settle(&mut line, &id, "other", choice, 32), Resolution::SettledOtherwise(_)));
+        assert!(matches!(settle(&mut line, &id, "other", choice, 32), ResolveOutcome::ResolvedDifferently(_)));
     }
     assert_eq!(line, before);
 }
@@ -296,13 +299,13 @@ fn settling_twice_alike_answers_alike_and_otherwise_is_refused() {
 fn whoever_settles_sees_the_item_as_it_is() {
     let (mut line, id) = open_conflict();
     line.takes(&upload("laptop", LastWriteWins, [change("l3", "q", "moved on", 2, 25)]), second(26));
-    let Resolution::Outdated(Some(_), renewed) = settle(&mut line, &id, "r", Choice::Local, 30) else {
+    let ResolveOutcome::Outdated(Some(_), renewed) = settle(&mut line, &id, "r", Choice::Local, 30) else {
         panic!("the item has moved on");
     };
     let remote = renewed.remote.item.as_ref().and_then(|item| super::line::query_of(&item.content));
     assert_eq!(remote, Some("moved on"));
     assert_eq!(line.shows("q"), Some("moved on"));
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Local, 31), Resolution::Settled(..)));
+    assert!(matches!(settle(&mut line, &id, "r", Choice::Local, 31), ResolveOutcome::Resolved(..)));
     assert_eq!(line.shows("q"), Some("phone"));
 }
 
@@ -311,9 +314,9 @@ fn what_last_write_wins_overwrote_comes_back_even_after_the_item_moved_on() {
     let mut line = changed_by_the_laptop();
     let id = conflict_of(&line.takes(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, 12)]), second(20)));
     line.takes(&upload("tablet", LastWriteWins, [change("t", "q", "tablet", 3, 25)]), second(26));
-    assert!(matches!(settle(&mut line, &id, "k", Choice::KeepBoth, 29), Resolution::SettledOtherwise(_)));
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 30), Resolution::Outdated(Some(_), _)));
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 31), Resolution::Settled(..)));
+    assert!(matches!(settle(&mut line, &id, "k", Choice::KeepBoth, 29), ResolveOutcome::ResolvedDifferently(_)));
+    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 30), ResolveOutcome::Outdated(Some(_), _)));
+    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 31), ResolveOutcome::Resolved(..)));
     assert_eq!(line.shows("q"), Some("laptop"));
     let kept = line.conflicts[&id].local.item.as_ref().and_then(|item| super::line::query_of(&item.content));
     assert_eq!(kept, Some("tablet"), "the overwritten version is shown beside it");
@@ -322,7 +325,7 @@ fn what_last_write_wins_overwrote_comes_back_even_after_the_item_moved_on() {
 #[test]
 fn keeping_both_later_makes_the_copy_then() {
     let (mut line, id) = open_conflict();
-    let Resolution::Settled(_, Resolved { settlement, key, stored }) =
+    let ResolveOutcome::Resolved(_, ResolvedConflict { resolution, key, stored }) =
         settle(&mut line, &id, "k", Choice::KeepBoth, 30)
     else {
         panic!("it can be settled");
@@ -330,7 +333,7 @@ fn keeping_both_later_makes_the_copy_then() {
     assert_eq!(line.shows(key.id.as_str()), Some("phone"));
     assert_eq!(line.shows("q"), Some("laptop"));
     assert_eq!(stored.as_ref(), line.items.get(&key));
-    assert_eq!(settlement.copy_id, Some(key.id));
+    assert_eq!(resolution.copy_id, Some(key.id));
 }
 
 #[test]
@@ -341,12 +344,15 @@ fn a_revision_that_was_not_seen_is_not_resolved() {
     assert_ne!(line.conflicts[&id].revision(), seen);
     let before = line.clone();
     let refused = settle_seen(&mut line, &id, "r", Choice::Local, Some(seen), 30);
-    assert_eq!(refused, Resolution::Outdated(None, before.conflicts[&id].clone()));
+    assert_eq!(refused, ResolveOutcome::Outdated(None, before.conflicts[&id].clone()));
     assert_eq!(line, before, "nothing has changed");
 
     let current = line.conflicts[&id].revision();
-    assert!(matches!(settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 31), Resolution::Settled(..)));
+    assert!(matches!(settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 31), ResolveOutcome::Resolved(..)));
     assert_eq!(line.shows("q"), Some("renewed"));
     let repeat = settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 32);
-    assert!(matches!(repeat, Resolution::Already(_)), "a repeat is recognised before its revision is compared");
+    assert!(
+        matches!(repeat, ResolveOutcome::AlreadyResolved(_)),
+        "a repeat is recognised before its revision is compared"
+    );
 }

@@ -8,7 +8,7 @@ use crate::models::{
     Strategy, SyncVersion, Timestamp,
 };
 use crate::sync::plan::Outcome;
-use crate::sync::{ChangeResult, Head, Plan, Receipt, Records, Snapshot, Touched, Upload, decide, resolution_copy_id};
+use crate::sync::{ChangeResult, Head, Plan, ReadSet, Receipt, Records, Snapshot, Upload, decide, resolution_copy_id};
 
 /// Everything of one user.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -20,37 +20,37 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn snapshot(&self, touched: &Touched) -> Snapshot {
+    pub(super) fn snapshot(&self, read_set: &ReadSet) -> Snapshot {
         let mut records = Records::default();
-        for change in &touched.changes {
-            if let Some(receipt) = self.receipts.get(&(touched.device.clone(), change.clone())) {
+        for change in &read_set.changes {
+            if let Some(receipt) = self.receipts.get(&(read_set.device.clone(), change.clone())) {
                 records.receipts.insert(change.clone(), receipt.clone());
                 let met = receipt.conflict.as_ref().and_then(|id| self.conflicts.get(id));
                 records.conflicts.extend(met.map(|conflict| (conflict.id.clone(), conflict.clone())));
             }
         }
-        for burial in &touched.burials {
-            if self.receipts.contains_key(&(DeviceId::nobody(), burial.clone())) {
-                records.burials.insert(burial.clone());
+        for history_tombstone in &read_set.history_tombstones {
+            if self.receipts.contains_key(&(DeviceId::none(), history_tombstone.clone())) {
+                records.history_tombstones.insert(history_tombstone.clone());
             }
         }
-        for branch in &touched.branches {
+        for branch in &read_set.branches {
             let of_branch = |conflict: &&Conflict| {
                 conflict.key == branch.0
                     && conflict.local.sync_version == branch.1
-                    && conflict.local.device == touched.device
+                    && conflict.local.device == read_set.device
             };
             for conflict in self.conflicts.values().filter(of_branch) {
                 records.branches.entry(branch.clone()).or_default().insert(conflict.id.clone());
                 records.conflicts.insert(conflict.id.clone(), conflict.clone());
             }
         }
-        let wanted = touched.conflict.as_ref().and_then(|id| self.conflicts.get(id));
+        let wanted = read_set.conflict.as_ref().and_then(|id| self.conflicts.get(id));
         records.conflicts.extend(wanted.map(|conflict| (conflict.id.clone(), conflict.clone())));
-        for key in records.conflicts.values().flat_map(items_of).chain(touched.items.iter().cloned()) {
+        for key in records.conflicts.values().flat_map(items_of).chain(read_set.items.iter().cloned()) {
             records.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }
-        Snapshot::of_batch(self.head, records)
+        Snapshot::from_batch(self.head, records)
     }
 
     pub(super) fn commit(&mut self, plan: &Plan) {
@@ -67,7 +67,7 @@ impl Line {
 
     /// Uploads, and returns what became of each change.
     pub(super) fn takes(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
-        let decision = decide(self.snapshot(&Touched::by(upload)), upload, now);
+        let decision = decide(self.snapshot(&ReadSet::for_upload(upload)), upload, now);
         self.commit(&decision.plan);
         decision.results.into_iter().map(outcome).collect()
     }
@@ -87,7 +87,7 @@ impl Line {
 
 /// The item of `conflict`, and the copies that it made or may make.
 fn items_of(conflict: &Conflict) -> Vec<ItemKey> {
-    let made = conflict.settled.as_ref().and_then(|settled| settled.copy_id.clone());
+    let made = conflict.resolution.as_ref().and_then(|settled| settled.copy_id.clone());
     let ids = made.into_iter().chain([conflict.key.id.clone(), resolution_copy_id(&conflict.id)]);
     ids.map(|id| ItemKey { item_type: conflict.key.item_type, id }).collect()
 }

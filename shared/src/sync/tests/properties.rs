@@ -6,7 +6,7 @@ use super::line::{query_of, second};
 use super::{Line, change, delete, upload};
 use crate::models::{self, Change, Conflict, Edit};
 use crate::sync::plan::Outcome;
-use crate::sync::{Touched, Upload, decide};
+use crate::sync::{ReadSet, Upload, decide};
 
 /// An upload of one of three devices: a few changes of three items, on whatever version.
 fn some_upload() -> impl Strategy<Value = Upload> {
@@ -96,7 +96,7 @@ proptest! {
                 let sent = match &change.edit { Edit::Put { content, .. } => query_of(content).map(str::to_owned), Edit::Delete => None };
                 let id = change.id.clone();
                 let single = Upload { changes: vec![Ok(change)], ..upload.clone() };
-                let fresh = !line.snapshot(&Touched::by(&single)).receipts.contains_key(&id);
+                let fresh = !line.snapshot(&ReadSet::for_upload(&single)).receipts.contains_key(&id);
                 line.takes(&single, second(now));
                 if blind && fresh {
                     let visible = visible(&line);
@@ -113,7 +113,7 @@ proptest! {
         for (upload, now) in uploads {
             line.takes(&upload, second(now));
         }
-        let open = line.conflicts.values().filter(|conflict| conflict.settled.is_none());
+        let open = line.conflicts.values().filter(|conflict| conflict.resolution.is_none());
         let branches: Vec<_> = open.map(|conflict| (&conflict.key, &conflict.local.device, conflict.local.sync_version)).collect();
         prop_assert_eq!(branches.iter().collect::<BTreeSet<_>>().len(), branches.len());
     }
@@ -122,7 +122,7 @@ proptest! {
     fn the_decision_depends_on_nothing_but_what_it_is_given(uploads in some_uploads()) {
         let mut line = Line::default();
         for (upload, now) in uploads {
-            let snapshot = line.snapshot(&Touched::by(&upload));
+            let snapshot = line.snapshot(&ReadSet::for_upload(&upload));
             prop_assert_eq!(decide(snapshot.clone(), &upload, second(now)), decide(snapshot, &upload, second(now)));
             line.takes(&upload, second(now));
         }

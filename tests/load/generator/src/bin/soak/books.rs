@@ -50,8 +50,8 @@ impl Books {
         let newest = self.newest.entry(key.clone()).or_default();
         *newest = version.max(*newest);
         let content = data.and_then(marker_in);
-        let told = self.versions.insert((key, version), content.clone())?;
-        (told != content).then(|| format!("version {version} was {told:?} before: {}", change.json))
+        let to_otel_span = self.versions.insert((key, version), content.clone())?;
+        (to_otel_span != content).then(|| format!("version {version} was {to_otel_span:?} before: {}", change.json))
     }
 
     /// What is wrong with the items that a device holds, the deleted ones included.
@@ -81,8 +81,9 @@ impl Books {
         }
         self.newest.insert(key.clone(), known.version);
         let content = known.data.as_ref().and_then(marker_in);
-        if let Some(told) = self.versions.get(&(key.clone(), known.version)) {
-            return (*told != content).then(|| format!("{key:?} was told to be {told:?}, and is {known:?}"));
+        if let Some(to_otel_span) = self.versions.get(&(key.clone(), known.version)) {
+            return (*to_otel_span != content)
+                .then(|| format!("{key:?} was told to be {to_otel_span:?}, and is {known:?}"));
         }
         let is_known = content.is_some_and(|marker| self.edits.knows(&marker));
         (known.data.is_some() && !is_known).then(|| format!("nobody wrote {key:?}: {known:?}"))

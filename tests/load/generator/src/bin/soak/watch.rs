@@ -83,7 +83,7 @@ impl Watch {
     pub(crate) fn answered(&self, attempt: &Attempt<'_>, answer: &Answer) {
         self.count(attempt, answer.status);
         if !is_expected(attempt, answer.status) {
-            self.fault(ERROR, &told(attempt, answer));
+            self.fault(ERROR, &to_otel_span(attempt, answer));
         }
     }
 
@@ -94,12 +94,12 @@ impl Watch {
             return;
         }
         if answer.header("retry-after").and_then(|wait| wait.parse::<u32>().ok()).is_none() {
-            self.fault(ERROR, &format!("without Retry-After: {}", told(attempt, answer)));
+            self.fault(ERROR, &format!("without Retry-After: {}", to_otel_span(attempt, answer)));
         }
         // Whoever began before that may have met the store while it was down.
         let was_calm = self.state().calm_since.is_some_and(|calm| calm <= attempt.begun);
         if was_calm {
-            self.fault(WITHOUT_CAUSE, &told(attempt, answer));
+            self.fault(WITHOUT_CAUSE, &to_otel_span(attempt, answer));
         }
     }
 
@@ -179,7 +179,7 @@ fn is_expected(attempt: &Attempt<'_>, status: u16) -> bool {
     }
 }
 
-fn told(attempt: &Attempt<'_>, answer: &Answer) -> String {
+fn to_otel_span(attempt: &Attempt<'_>, answer: &Answer) -> String {
     let took = attempt.begun.elapsed().as_secs_f64();
     format!("{}\n    answered after {took:.1} s: {} {}", asked(attempt.call), answer.status, brief(&answer.body))
 }

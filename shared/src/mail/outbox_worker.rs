@@ -8,31 +8,31 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, error_span};
 
-use super::{Brand, Letter, MailError, Mailer};
+use super::{Brand, EmailTemplate, MailError, Mailer};
 use crate::auth::OpaqueToken;
 use crate::clock::{Clock, Random};
 use crate::models::User;
 use crate::storage::{AccountStore, MailKind, QueuedMail, StoreError, StoreResult, TokenPurpose};
-use crate::telemetry::{Called, SPANS, count, observed, pseudonym};
+use crate::telemetry::{Dependency, SPANS, count, instrumented, pseudonym};
 
 /// For how many seconds a mail is left to whoever sends it. A mailer takes 10 s at most, and each of three calls of a store 7.
-const LEASE: i64 = 60;
+const CLAIM_SECONDS: i64 = 60;
 
 /// How often a mail is tried, over some four hours.
-const ATTEMPTS: u32 = 10;
+const MAX_ATTEMPTS: u32 = 10;
 
 /// How often what is due is looked for, though nobody said that there is anything.
-const ROUND: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Most settled mails that one round forgets.
-const FORGOTTEN: usize = 5_000;
+const PURGE_BATCH: usize = 5_000;
 
 /// Sends the mails that wait. Any number of couriers may work at the same time.
 ///
 /// A link is made when its mail is sent, and none is kept: the store knows only the hash of its token. So each mail is sent
 /// at least once, and once where whoever delivers it answers; of two with links the newer one's works.
 #[derive(Clone)]
-pub struct Courier {
+pub struct OutboxWorker {
     accounts: Arc<dyn AccountStore>,
     mailer: Arc<dyn Mailer>,
     brand: Arc<Brand>,
@@ -53,14 +53,14 @@ pub struct Delivery {
     pub dropped: u64,
 }
 
-enum Fate {
+enum DeliveryOutcome {
     Sent,
     Postponed,
     GivenUp,
     Dropped,
 }
 
-impl Courier {
+impl OutboxWorker {
     /// Takes mails from `accounts` to `mailer`.
     pub fn new(
         accounts: Arc<dyn AccountStore>,
@@ -76,27 +76,27 @@ impl Courier {
     pub async fn run(self, queued: &Notify, stop: impl Future) {
         let mut stop = pin!(stop);
         loop {
-            let courier = self.clone();
+            let outbox_worker = self.clone();
             // In a task of its own: whatever is wrong with one mail, the next round comes.
-            match tokio::spawn(async move { courier.round(usize::MAX, ROUND).await }).await {
+            match tokio::spawn(async move { outbox_worker.run_once(usize::MAX, POLL_INTERVAL).await }).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "mails cannot be delivered"),
                 Err(_) => tracing::error!("the courier fell over a mail"),
             }
             tokio::select! {
                 _ = &mut stop => return,
-                _ = timeout(ROUND, queued.notified()) => {}
+                _ = timeout(POLL_INTERVAL, queued.notified()) => {}
             }
         }
     }
 
-    /// As [`deliver`](Self::deliver) for at most `time` in all, if `queued` says that there may be something. It takes
+    /// As [`deliver`](Self::deliver) for at most `budget` in all, if `queued` says that there may be something. It takes
     /// `at_least` so long: that there was nothing is not to be seen from outside.
-    pub async fn deliver_if(&self, queued: &Notify, most: usize, time: Duration, at_least: Duration) {
+    pub async fn deliver_if(&self, queued: &Notify, max_emails: usize, budget: Duration, at_least: Duration) {
         if timeout(Duration::ZERO, queued.notified()).await.is_err() {
             return;
         }
-        let (delivered, ()) = tokio::join!(timeout(time, self.deliver(most, time)), sleep(at_least));
+        let (delivered, ()) = tokio::join!(timeout(budget, self.deliver(max_emails, budget)), sleep(at_least));
         if let Ok(Err(error)) = delivered {
             tracing::warn!(%error, "mails cannot be delivered");
         }
@@ -106,32 +106,32 @@ impl Courier {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn round(&self, most: usize, time: Duration) -> StoreResult<Delivery> {
-        let delivery = self.deliver(most, time).await?;
-        self.accounts.forget_settled(self.clock.now(), FORGOTTEN).await?;
+    pub async fn run_once(&self, max_emails: usize, budget: Duration) -> StoreResult<Delivery> {
+        let delivery = self.deliver(max_emails, budget).await?;
+        self.accounts.purge_completed(self.clock.now(), PURGE_BATCH).await?;
         Ok(delivery)
     }
 
-    /// Delivers at most `most` of the mails that are due, and begins none after `time` is over. Ends with the first that
+    /// Delivers at most `max_emails` of the mails that are due, and begins none after `budget` is over. Ends with the first that
     /// cannot be handed over: the others would fare no better.
     ///
     /// # Errors
     /// When the store is out. What was taken on is due again in a minute.
-    pub async fn deliver(&self, most: usize, time: Duration) -> StoreResult<Delivery> {
-        let end = Instant::now() + time;
+    pub async fn deliver(&self, max_emails: usize, budget: Duration) -> StoreResult<Delivery> {
+        let end = Instant::now() + budget;
         let mut delivery = Delivery::default();
-        for _ in 0..most {
+        for _ in 0..max_emails {
             if Instant::now() >= end {
                 break;
             }
             let now = self.clock.now();
-            let Some(queued) = self.accounts.claim(now, now.plus_seconds(LEASE)).await? else { break };
+            let Some(queued) = self.accounts.claim(now, now.plus_seconds(CLAIM_SECONDS)).await? else { break };
             let span = error_span!(target: SPANS, "mail", kind = queued.kind.name());
-            match self.settle(&queued).instrument(span).await {
-                Ok(Fate::Sent) => delivery.sent += 1,
-                Ok(Fate::Dropped) => delivery.dropped += 1,
-                Ok(Fate::GivenUp) => delivery.given_up += 1,
-                Ok(Fate::Postponed) => {
+            match self.process(&queued).instrument(span).await {
+                Ok(DeliveryOutcome::Sent) => delivery.sent += 1,
+                Ok(DeliveryOutcome::Dropped) => delivery.dropped += 1,
+                Ok(DeliveryOutcome::GivenUp) => delivery.given_up += 1,
+                Ok(DeliveryOutcome::Postponed) => {
                     delivery.postponed += 1;
                     break;
                 }
@@ -146,40 +146,40 @@ impl Courier {
         Ok(delivery)
     }
 
-    async fn settle(&self, queued: &QueuedMail) -> StoreResult<Fate> {
+    async fn process(&self, queued: &QueuedMail) -> StoreResult<DeliveryOutcome> {
         // Somebody took it on for the last time, and never came back.
-        if queued.attempt > ATTEMPTS {
+        if queued.attempt > MAX_ATTEMPTS {
             return self.give_up(queued, "whoever sent it failed each time").await;
         }
         let Some(user) = self.recipient(queued).await? else { return self.drop(queued).await };
         let Some(sent) = self.send(queued, &user).await? else { return self.drop(queued).await };
         let Err(error) = sent else {
-            self.accounts.settle(queued, None).await?;
+            self.accounts.complete(queued, None).await?;
             count("mails_sent", 1);
-            return Ok(Fate::Sent);
+            return Ok(DeliveryOutcome::Sent);
         };
-        if matches!(error, MailError::Unavailable(_)) && queued.attempt < ATTEMPTS {
+        if matches!(error, MailError::Unavailable(_)) && queued.attempt < MAX_ATTEMPTS {
             let pause = pause_after(queued.attempt);
-            self.accounts.settle(queued, Some(self.clock.now().plus_seconds(pause))).await?;
+            self.accounts.complete(queued, Some(self.clock.now().plus_seconds(pause))).await?;
             count("mails_postponed", 1);
             tracing::warn!(user = pseudonym(user.id), attempt = queued.attempt, pause, %error, "a mail is tried again later");
-            return Ok(Fate::Postponed);
+            return Ok(DeliveryOutcome::Postponed);
         }
         self.give_up(queued, error).await
     }
 
-    async fn drop(&self, queued: &QueuedMail) -> StoreResult<Fate> {
-        self.accounts.settle(queued, None).await?;
+    async fn drop(&self, queued: &QueuedMail) -> StoreResult<DeliveryOutcome> {
+        self.accounts.complete(queued, None).await?;
         count("mails_dropped", 1);
-        Ok(Fate::Dropped)
+        Ok(DeliveryOutcome::Dropped)
     }
 
-    async fn give_up(&self, queued: &QueuedMail, reason: impl Display) -> StoreResult<Fate> {
-        self.accounts.settle(queued, None).await?;
+    async fn give_up(&self, queued: &QueuedMail, reason: impl Display) -> StoreResult<DeliveryOutcome> {
+        self.accounts.complete(queued, None).await?;
         let QueuedMail { user, attempt, .. } = queued;
         count("mails_given_up", 1);
         tracing::error!(event = "mail_given_up", user = pseudonym(*user), attempt, %reason, "a mail was given up");
-        Ok(Fate::GivenUp)
+        Ok(DeliveryOutcome::GivenUp)
     }
 
     /// Who the mail goes to, if it is still wanted.
@@ -203,18 +203,18 @@ impl Courier {
                 return Ok(None);
             }
         }
-        let letter = match queued.kind {
-            MailKind::VerifyEmail => Letter::VerifyEmail { token: token.expose() },
-            MailKind::ResetPassword => Letter::ResetPassword { token: token.expose() },
-            MailKind::Welcome => Letter::Welcome,
-            MailKind::PasswordChanged => Letter::PasswordChanged,
+        let template = match queued.kind {
+            MailKind::VerifyEmail => EmailTemplate::VerifyEmail { token: token.expose() },
+            MailKind::ResetPassword => EmailTemplate::ResetPassword { token: token.expose() },
+            MailKind::Welcome => EmailTemplate::Welcome,
+            MailKind::PasswordChanged => EmailTemplate::PasswordChanged,
         };
-        Ok(Some(self.hand_over(queued, user, letter).await))
+        Ok(Some(self.hand_over(queued, user, template).await))
     }
 
-    async fn hand_over(&self, queued: &QueuedMail, user: &User, letter: Letter<'_>) -> Result<(), MailError> {
-        let mail = letter.to(user, &self.brand, idempotency_key(queued))?;
-        observed(Called::Mailer, queued.kind.name(), self.mailer.send(&mail)).await
+    async fn hand_over(&self, queued: &QueuedMail, user: &User, template: EmailTemplate<'_>) -> Result<(), MailError> {
+        let mail = template.to(user, &self.brand, idempotency_key(queued))?;
+        instrumented(Dependency::Mailer, queued.kind.name(), self.mailer.send(&mail)).await
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_mail_is_tried_for_four_hours() {
         assert_eq!((1..=8).map(pause_after).collect::<Vec<_>>(), [60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
-        let hours = (1..ATTEMPTS).map(pause_after).sum::<i64>() / 3_600;
+        let hours = (1..MAX_ATTEMPTS).map(pause_after).sum::<i64>() / 3_600;
         assert_eq!(hours, 4);
         assert_eq!(pause_after(u32::MAX), 3_600);
     }

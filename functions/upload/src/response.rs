@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// What became of each change: every one is in exactly one of `applied`, `conflicts` and `rejected`.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UploadAnswer {
+pub(crate) struct UploadResponse {
     /// `false` exactly when something was rejected.
     success: bool,
     /// Where the user's line of changes stands after this upload.
@@ -18,7 +18,7 @@ pub(crate) struct UploadAnswer {
     /// What is there now, and as which version.
     applied: Vec<Applied>,
     /// What met a conflict, settled or open.
-    conflicts: Vec<Met>,
+    conflicts: Vec<ConflictOutcome>,
     /// What was refused.
     rejected: Vec<Rejected>,
 }
@@ -36,7 +36,7 @@ struct Applied {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Met {
+struct ConflictOutcome {
     /// The change that met the conflict.
     change_id: ChangeId,
     /// The conflict as it stands. Its versions come without `data` once the answer has grown too large for them;
@@ -57,7 +57,7 @@ struct Rejected {
     details: Vec<FieldError>,
 }
 
-impl UploadAnswer {
+impl UploadResponse {
     /// The answer that `decision` comes to.
     pub(crate) fn new(decision: Decision) -> Self {
         let mut answer = Self {
@@ -75,7 +75,7 @@ impl UploadAnswer {
                     answer.applied.push(Applied { change_id: change, item_type, item_id, sync_version: version });
                 }
                 ChangeResult::Conflict { change, conflict } => {
-                    answer.conflicts.push(Met { change_id: change, conflict: (&conflict).into() });
+                    answer.conflicts.push(ConflictOutcome { change_id: change, conflict: (&conflict).into() });
                 }
                 ChangeResult::Rejected(rejection) => answer.rejected.push((*rejection).into()),
             }
@@ -98,7 +98,7 @@ impl UploadAnswer {
         if whole.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected) <= limits::PAGE_BYTES {
             return;
         }
-        let data: Vec<_> = self.conflicts.iter_mut().map(Met::take_data).collect();
+        let data: Vec<_> = self.conflicts.iter_mut().map(ConflictOutcome::take_data).collect();
         let bare: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
         let rest = bare.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected);
         let mut room = limits::PAGE_BYTES.saturating_sub(rest);
@@ -121,7 +121,7 @@ impl UploadAnswer {
 
 type Data = Option<ItemRecord<Content>>;
 
-impl Met {
+impl ConflictOutcome {
     fn take_data(&mut self) -> (Data, Data) {
         (self.conflict.local_version.data.take(), self.conflict.remote_version.data.take())
     }

@@ -9,9 +9,9 @@ use ::redis::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use crate::secret::Secret;
+use crate::secret::RotatingSecret;
 use crate::storage::{StoreError, StoreResult};
-use crate::telemetry::{Called, observed};
+use crate::telemetry::{Dependency, instrumented};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,8 +23,8 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 ///
 /// The crate's own `ConnectionManager` keeps a connection that no longer answers, such as one that died while the function
 /// was frozen, and lets the request fail that finds out.
-pub(super) struct Link {
-    url: Secret,
+pub(super) struct Connection {
+    url: RotatingSecret,
     current: Mutex<Option<Opened>>,
     /// How many attempts to connect have failed.
     failures: AtomicU64,
@@ -37,12 +37,12 @@ struct Opened {
 }
 
 /// What is asked of Redis, in one round trip.
-pub(super) enum Ask<'a> {
+pub(super) enum Request<'a> {
     Command(&'a Cmd),
     Script(&'a ScriptInvocation<'a>),
 }
 
-impl Ask<'_> {
+impl Request<'_> {
     async fn by<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
         match self {
             Self::Command(command) => command.query_async(connection).await,
@@ -51,41 +51,41 @@ impl Ask<'_> {
     }
 }
 
-impl Link {
+impl Connection {
     /// A connection to `url`, which is not opened yet.
-    pub(super) fn to(url: Secret) -> Result<Self, String> {
+    pub(super) fn to(url: RotatingSecret) -> Result<Self, String> {
         client(&url.get()).map_err(|error| error.to_string())?;
         Ok(Self { url, current: Mutex::default(), failures: AtomicU64::new(0) })
     }
 
     /// Asks for what may be asked twice, and what the log and traces call `name`: if the connection breaks, once more on a
     /// new one.
-    pub(super) async fn ask<T: FromRedisValue>(&self, name: &'static str, ask: Ask<'_>) -> StoreResult<T> {
-        Ok(self.ask_and_tell(name, ask).await?.0)
+    pub(super) async fn request<T: FromRedisValue>(&self, name: &'static str, request: Request<'_>) -> StoreResult<T> {
+        Ok(self.request_with_retry_flag(name, request).await?.0)
     }
 
     /// The same, and whether it was asked twice: the first may have been carried out, and only its answer lost.
-    pub(super) async fn ask_and_tell<T: FromRedisValue>(
+    pub(super) async fn request_with_retry_flag<T: FromRedisValue>(
         &self,
         name: &'static str,
-        ask: Ask<'_>,
+        request: Request<'_>,
     ) -> StoreResult<(T, bool)> {
-        observed(Called::Redis, name, self.insist(ask)).await
+        instrumented(Dependency::Redis, name, self.with_retry(request)).await
     }
 
-    async fn insist<T: FromRedisValue>(&self, ask: Ask<'_>) -> StoreResult<(T, bool)> {
-        match self.attempt(&ask).await {
+    async fn with_retry<T: FromRedisValue>(&self, request: Request<'_>) -> StoreResult<(T, bool)> {
+        match self.attempt(&request).await {
             Err(error) if is_broken(&error) => {
-                let again = self.attempt(&ask).await;
+                let again = self.attempt(&request).await;
                 again.map(|answer| (answer, true)).map_err(|error| fault(&error))
             }
             other => other.map(|answer| (answer, false)).map_err(|error| fault(&error)),
         }
     }
 
-    async fn attempt<T: FromRedisValue>(&self, ask: &Ask<'_>) -> RedisResult<T> {
+    async fn attempt<T: FromRedisValue>(&self, request: &Request<'_>) -> RedisResult<T> {
         let (mut connection, number) = self.connection().await?;
-        let answer = ask.by(&mut connection).await;
+        let answer = request.by(&mut connection).await;
         if answer.as_ref().is_err_and(is_broken) {
             self.current.lock().await.take_if(|opened| opened.number == number);
         }
@@ -115,7 +115,7 @@ impl Link {
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
         let url = self.url.get();
         match connect(&url).await {
-            Err(error) if is_unauthorized(&error) => match self.url.instead_of(&url).await {
+            Err(error) if is_unauthorized(&error) => match self.url.replacement_for(&url).await {
                 Some(newer) => connect(&newer).await,
                 None => Err(error),
             },

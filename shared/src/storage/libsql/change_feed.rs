@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 
 use super::items::{self, columns};
-use super::load::{HEAD, read_head, read_walk};
-use super::{BatchError, Columns, Done, LibsqlSync, Statement, Value, conflicts};
+use super::load::{HEAD, read_full_sync, read_head};
+use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts};
 use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, UserId, limits};
-use crate::storage::{Feed, Page, PageRequest, Status, StoreResult};
-use crate::sync::Walk;
+use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult};
+use crate::sync::FullSyncCursor;
 
 /// What a page takes up besides its items and conflicts.
 const FRAME_BYTES: usize = 1_024;
@@ -94,21 +94,21 @@ SELECT (SELECT count(*) FROM connections WHERE user_id = ?1 AND deleted_at IS NU
     (SELECT count(*) FROM conflicts WHERE user_id = ?1 AND resolved_at IS NULL)";
 
 #[async_trait]
-impl Feed for LibsqlSync {
+impl ChangeFeed for LibsqlSync {
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page> {
         let parameters = page_parameters(user, request);
-        let walk = [user.into(), request.device.as_str().into()];
-        let mut statements = vec![Statement::new(HEAD, [user.into()]), Statement::new(WALK, walk)];
+        let full_sync = [user.into(), request.device.as_str().into()];
+        let mut statements = vec![Statement::new(HEAD, [user.into()]), Statement::new(WALK, full_sync)];
         for sql in [OPEN_CONFLICTS, CONNECTIONS, SAVED_QUERIES, QUERY_HISTORY] {
             statements.push(Statement::new(sql, parameters.clone()));
         }
-        let done = self.of(user).read("page", statements).await.map_err(BatchError::of_small_answer)?;
+        let done = self.database_of(user).read("page", statements).await.map_err(BatchError::for_small_response)?;
         let mut done = done.into_iter();
         let mut next = || done.next().unwrap_or_default();
         let head = read_head(next())?;
-        let walk = read_walk(next())?;
+        let full_sync = read_full_sync(next())?;
         let conflicts = next().rows.into_iter().map(conflicts::read).collect::<StoreResult<Vec<_>>>()?;
-        let mut page = Page { head, walk, conflicts, ..Page::default() };
+        let mut page = Page { head, full_sync, conflicts, ..Page::default() };
         for item_type in ItemType::ALL {
             read_items(&mut page, item_type, next())?;
         }
@@ -116,21 +116,26 @@ impl Feed for LibsqlSync {
         Ok(page)
     }
 
-    async fn remember(&self, user: UserId, device: &DeviceId, walk: Walk) -> StoreResult<()> {
-        let parameters =
-            [user.into(), device.as_str().into(), walk.head.into(), walk.cursor.into(), walk.previous.into()];
-        self.of(user).write("remember", vec![Statement::new(REMEMBER, parameters)]).await?;
+    async fn remember(&self, user: UserId, device: &DeviceId, full_sync: FullSyncCursor) -> StoreResult<()> {
+        let parameters = [
+            user.into(),
+            device.as_str().into(),
+            full_sync.head.into(),
+            full_sync.cursor.into(),
+            full_sync.previous.into(),
+        ];
+        self.database_of(user).write("remember", vec![Statement::new(REMEMBER, parameters)]).await?;
         Ok(())
     }
 
     async fn status(&self, user: UserId) -> StoreResult<Status> {
         let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
-        let mut done = self.of(user).read("status", statements.into()).await?.into_iter();
+        let mut done = self.database_of(user).read("status", statements.into()).await?.into_iter();
         let mut next = || done.next().unwrap_or_default();
         let head = read_head(next())?;
         let devices = next().rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
         let counts = next().rows.into_iter().next().unwrap_or_default();
-        let mut counts = Columns::of("counts", counts);
+        let mut counts = RowReader::of("counts", counts);
         let items =
             [counts.integer("connections")?, counts.integer("saved_queries")?, counts.integer("query_history")?];
         Ok(Status { head, devices, items, open_conflicts: counts.integer("conflicts")? })
@@ -142,7 +147,10 @@ impl Feed for LibsqlSync {
             ItemType::SavedQuery => ONE_SAVED_QUERY,
             ItemType::QueryHistory => ONE_HISTORY_ENTRY,
         };
-        let done = self.of(user).read("item", vec![Statement::new(sql, [user.into(), key.id.as_str().into()])]).await?;
+        let done = self
+            .database_of(user)
+            .read("item", vec![Statement::new(sql, [user.into(), key.id.as_str().into()])])
+            .await?;
         let row = done.into_iter().flat_map(|done| done.rows).next();
         row.map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
     }
@@ -168,7 +176,7 @@ fn page_parameters(user: UserId, request: &PageRequest) -> [Value; 7] {
     ]
 }
 
-fn read_items(page: &mut Page, item_type: ItemType, done: Done) -> StoreResult<()> {
+fn read_items(page: &mut Page, item_type: ItemType, done: StatementResult) -> StoreResult<()> {
     for mut row in done.rows {
         page.has_more |= row.pop() == Some(Value::Integer(1));
         page.items.push(items::read(item_type, row)?);
@@ -177,7 +185,7 @@ fn read_items(page: &mut Page, item_type: ItemType, done: Done) -> StoreResult<(
 }
 
 fn read_device(row: super::Row) -> StoreResult<Device> {
-    let mut row = Columns::of("sync_metadata", row);
+    let mut row = RowReader::of("sync_metadata", row);
     Ok(Device {
         id: DeviceId::trusted(row.text("device_id")?),
         last_sync_at: row.time("last_sync_at")?,

@@ -7,13 +7,13 @@ use super::{Mail, MailError, Mailer};
 use crate::clock::{Clock, Random, random_bytes};
 
 /// Writes each mail into a folder as two files, `.txt` (with its headers) and `.html`, for a person to open.
-pub struct OutboxFolder {
+pub struct FolderMailer {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
-impl OutboxFolder {
+impl FolderMailer {
     /// Mails go to `folder`, which is made with the first of them.
     pub fn new(folder: PathBuf, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self { folder, clock, random }
@@ -21,7 +21,7 @@ impl OutboxFolder {
 }
 
 #[async_trait]
-impl Mailer for OutboxFolder {
+impl Mailer for FolderMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let time = self.clock.now().to_string().replace(':', "-");
         let name = format!("{time}-{}-{}", mail.kind.name(), hex::encode(random_bytes::<3>(&*self.random)));

@@ -9,13 +9,13 @@ use crate::models::Timestamp;
 use crate::storage::{StoreError, StoreResult};
 
 /// The columns of one row, taken from left to right.
-pub(crate) struct Columns {
+pub(crate) struct RowReader {
     table: &'static str,
     key: String,
     values: std::vec::IntoIter<Value>,
 }
 
-impl Columns {
+impl RowReader {
     /// The columns of `row` of `table`; its first text is taken for its key in what is told of errors.
     pub(crate) fn of(table: &'static str, row: Row) -> Self {
         let key = row.iter().find_map(|value| match value {

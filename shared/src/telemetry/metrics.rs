@@ -22,7 +22,7 @@ pub enum Kind {
 
 /// A metric.
 #[derive(Debug, Clone, Copy)]
-pub struct Meter {
+pub struct Metric {
     /// Its name.
     pub name: &'static str,
     /// How it adds up.
@@ -33,16 +33,16 @@ pub struct Meter {
     pub about: &'static str,
 }
 
-const fn counted(name: &'static str, about: &'static str) -> Meter {
-    Meter { name, kind: Kind::Counter, unit: Unit::Count, about }
+const fn counted(name: &'static str, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, unit: Unit::Count, about }
 }
 
-const fn distributed(name: &'static str, unit: Unit, about: &'static str) -> Meter {
-    Meter { name, kind: Kind::Distribution, unit, about }
+const fn distributed(name: &'static str, unit: Unit, about: &'static str) -> Metric {
+    Metric { name, kind: Kind::Distribution, unit, about }
 }
 
 /// All that is measured.
-pub const METERS: [Meter; 27] = [
+pub const METRICS: [Metric; 27] = [
     counted("requests", "requests, by route and outcome: success, refused (4xx) or failure (5xx)"),
     distributed("request_ms", Unit::Milliseconds, "how long requests took, by route and outcome"),
     counted("rate_limited", "requests that came too often"),
@@ -73,12 +73,12 @@ pub const METERS: [Meter; 27] = [
 ];
 
 /// How many values of distributions are kept for one flush: the format takes 100 of each.
-const MOST_VALUES: u32 = 64;
+const MAX_VALUES: u32 = 64;
 static VALUES: AtomicU32 = AtomicU32::new(0);
 
 /// Tells the process's recorder what the metrics are. It has to be installed already.
 pub fn describe() {
-    for meter in METERS {
+    for meter in METRICS {
         match meter.kind {
             Kind::Counter => describe_counter!(meter.name, meter.unit, meter.about),
             Kind::Distribution => describe_histogram!(meter.name, meter.unit, meter.about),
@@ -99,7 +99,7 @@ fn record(name: &'static str, value: f64) {
 
 /// Flushes before more values wait than one flush may tell.
 fn note_value() {
-    if VALUES.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_VALUES {
+    if VALUES.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_VALUES {
         VALUES.store(0, Ordering::Relaxed);
         super::flush_metrics();
     }
@@ -132,7 +132,7 @@ pub(crate) fn active_user() {
 
 /// What an upload was, and what became of it.
 #[derive(Debug, Clone, Copy)]
-pub struct UploadFigures<'a> {
+pub struct UploadMetrics<'a> {
     /// Its JSON.
     pub bytes: usize,
     /// Its changes.
@@ -147,7 +147,7 @@ pub struct UploadFigures<'a> {
 
 /// An upload was answered.
 #[expect(clippy::cast_precision_loss, reason = "no upload is so large")]
-pub fn upload(figures: &UploadFigures<'_>) {
+pub fn upload(figures: &UploadMetrics<'_>) {
     record("upload_bytes", figures.bytes as f64);
     record("upload_changes", figures.changes as f64);
     record("upload_conflicts", figures.conflicts as f64);

@@ -14,56 +14,56 @@ use crate::auth::{AccessTokens, InvalidToken};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::models::{DeviceId, Session, UserId, limits};
-use crate::storage::{Buckets, Policy, SessionStore, Sessions, Toll};
+use crate::storage::{Policy, RateLimitRequest, RateLimiter, SessionStore, Sessions};
 use crate::telemetry::{self, SecurityEvent};
 
 /// What decides who comes in.
-pub struct Gate {
+pub struct Authenticator {
     /// Checks access tokens.
     pub tokens: AccessTokens,
     /// Knows which sessions live.
     pub sessions: Arc<dyn Sessions>,
     /// Counts calls.
-    pub buckets: Arc<dyn Buckets>,
+    pub rate_limiter: Arc<dyn RateLimiter>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Whether calls are counted at all.
     pub rate_limits: bool,
 }
 
-impl Gate {
+impl Authenticator {
     /// A gate with the keys and rules of `settings`.
     ///
     /// # Errors
     /// When there is no signing key, or a bad one.
     pub fn new(settings: &Settings, store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Result<Self, String> {
         let tokens = settings.access_tokens()?;
-        Ok(Self { tokens, sessions: store.clone(), buckets: store, clock, rate_limits: settings.rate_limits })
+        Ok(Self { tokens, sessions: store.clone(), rate_limiter: store, clock, rate_limits: settings.rate_limits })
     }
 
     /// The token to be taken, unless calls are not counted.
-    pub fn toll(&self, key: String, policy: Policy) -> Option<Toll> {
-        self.rate_limits.then_some(Toll { key, policy, pace: Duration::ZERO })
+    pub fn rate_limit(&self, key: String, policy: Policy) -> Option<RateLimitRequest> {
+        self.rate_limits.then_some(RateLimitRequest { key, policy, min_interval: Duration::ZERO })
     }
 }
 
 /// A group of routes that share a token bucket.
-pub trait RateClass: Send + Sync + 'static {
+pub trait RateLimitScope: Send + Sync + 'static {
     /// How many calls it allows.
     fn policy() -> Policy;
     /// Whose bucket it is; `None` where that takes knowing the user.
     fn key(user: Option<UserId>, address: &ClientAddress) -> Option<String>;
     /// How far apart a user's calls should start, so that none has to be done again because another came first.
-    const PACE: Duration = Duration::ZERO;
+    const MIN_INTERVAL: Duration = Duration::ZERO;
 }
 
 macro_rules! per_user {
-    ($(#[$doc:meta])* $name:ident, $word:literal, $limit:ident $(, $pace:expr)?) => {
+    ($(#[$doc:meta])* $name:ident, $word:literal, $limit:ident $(, $min_interval:expr)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
 
-        impl RateClass for $name {
+        impl RateLimitScope for $name {
             fn policy() -> Policy {
                 Policy { per_minute: limits::$limit }
             }
@@ -71,29 +71,29 @@ macro_rules! per_user {
             fn key(user: Option<UserId>, _: &ClientAddress) -> Option<String> {
                 user.map(|user| format!("{}:{user}", $word))
             }
-            $(const PACE: Duration = $pace;)?
+            $(const MIN_INTERVAL: Duration = $min_interval;)?
         }
     };
 }
 
 per_user! {
     /// Uploading. The pace is about what two requests to a database in the same region take.
-    UploadCalls, "upload", UPLOADS_PER_MINUTE, Duration::from_millis(30)
+    UploadLimit, "upload", UPLOADS_PER_MINUTE, Duration::from_millis(30)
 }
 per_user! {
     /// Downloading, and asking how things stand.
-    DownloadCalls, "download", DOWNLOADS_PER_MINUTE
+    DownloadLimit, "download", DOWNLOADS_PER_MINUTE
 }
 per_user! {
     /// Reading and settling conflicts.
-    ConflictCalls, "conflicts", CONFLICT_CALLS_PER_MINUTE
+    ConflictLimit, "conflicts", CONFLICT_CALLS_PER_MINUTE
 }
 
 /// Everything about accounts, counted by address: who is asking is often what is being asked.
 #[derive(Debug, Clone, Copy)]
-pub struct AuthCalls;
+pub struct AuthLimit;
 
-impl RateClass for AuthCalls {
+impl RateLimitScope for AuthLimit {
     fn policy() -> Policy {
         Policy { per_minute: limits::AUTH_CALLS_PER_MINUTE }
     }
@@ -129,52 +129,54 @@ pub struct Caller<C> {
 
 impl<C> Caller<C> {
     /// Says, for the log, by which device the user asks.
-    pub fn note_device(&self, device: &DeviceId) {
+    pub fn record_device(&self, device: &DeviceId) {
         self.notes.device(device.as_str());
     }
 }
 
-impl<S: Send + Sync, C: RateClass> FromRequestParts<S> for Caller<C>
+impl<S: Send + Sync, C: RateLimitScope> FromRequestParts<S> for Caller<C>
 where
-    Arc<Gate>: FromRef<S>,
+    Arc<Authenticator>: FromRef<S>,
 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let gate = Arc::<Gate>::from_ref(state);
+        let authenticator = Arc::<Authenticator>::from_ref(state);
         frame::announce(parts, C::policy());
         let notes = Notes::of(parts);
-        let now = gate.clock.now();
+        let now = authenticator.clock.now();
         let address = ClientAddress::of(parts);
         // Guesses at tokens count, too, where calls are counted by address.
-        let at_the_door = C::key(None, &address).and_then(|key| gate.toll(key, C::policy()));
-        if let Some(toll) = &at_the_door {
-            frame::note(&notes, gate.buckets.take(toll, now).await?)?;
+        let at_the_door = C::key(None, &address).and_then(|key| authenticator.rate_limit(key, C::policy()));
+        if let Some(rate_limit) = &at_the_door {
+            frame::note(&notes, authenticator.rate_limiter.take(rate_limit, now).await?)?;
         }
-        let token = bearer(parts).ok_or_else(ApiError::unauthorized)?;
-        let claims = gate.tokens.check(token, now).await.map_err(|error| match error {
+        let token = bearer_token(parts).ok_or_else(ApiError::unauthorized)?;
+        let claims = authenticator.tokens.check(token, now).await.map_err(|error| match error {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })?;
         notes.user(claims.sub);
         let key = C::key(Some(claims.sub), &address).filter(|_| at_the_door.is_none());
-        let toll = key.and_then(|key| gate.toll(key, C::policy())).map(|toll| Toll { pace: C::PACE, ..toll });
-        let admission = gate.sessions.admit(claims.sub, claims.sid, toll.as_ref(), now).await?;
-        let Some(session) = admission.session else {
+        let rate_limit = key
+            .and_then(|key| authenticator.rate_limit(key, C::policy()))
+            .map(|rate_limit| RateLimitRequest { min_interval: C::MIN_INTERVAL, ..rate_limit });
+        let outcome = authenticator.sessions.authenticate(claims.sub, claims.sid, rate_limit.as_ref(), now).await?;
+        let Some(session) = outcome.session else {
             SecurityEvent::RevokedSessionUsed.log();
             return Err(ApiError::new(Code::Unauthorized, "the session has ended; log in again"));
         };
-        if admission.first_today {
+        if outcome.first_today {
             telemetry::active_user();
         }
-        if let Some(bucket) = admission.bucket {
+        if let Some(bucket) = outcome.bucket {
             frame::note(&notes, bucket)?;
         }
-        Ok(Self { user: session.user, session, wait: admission.wait, notes, class: PhantomData })
+        Ok(Self { user: session.user, session, wait: outcome.wait, notes, class: PhantomData })
     }
 }
 
-fn bearer(parts: &Parts) -> Option<&str> {
+fn bearer_token(parts: &Parts) -> Option<&str> {
     let (scheme, token) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

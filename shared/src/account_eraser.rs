@@ -7,7 +7,7 @@ use crate::storage::{Deletions, Retention, Sessions, StoreResult};
 const BATCH: usize = 1_000;
 
 /// Where accounts leave something.
-pub struct Remains<'a> {
+pub struct AccountEraser<'a> {
     /// The accounts themselves.
     pub accounts: &'a dyn Deletions,
     /// Their sessions.
@@ -16,7 +16,7 @@ pub struct Remains<'a> {
     pub data: &'a dyn Retention,
 }
 
-impl Remains<'_> {
+impl AccountEraser<'_> {
     /// Removes the sessions of `user`, whose deletion has begun, at most `batches` batches of their data, and then the
     /// account itself; whether nothing is left.
     ///

@@ -8,9 +8,9 @@ use purge::Purge;
 use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
 use shared::config::Settings;
-use shared::contention::UserQueues;
-use shared::http::{Frame, Gate, framed};
-use shared::mail::{Courier, Mailer};
+use shared::contention::UserLocks;
+use shared::http::{Authenticator, Frame, framed};
+use shared::mail::{Mailer, OutboxWorker};
 use tokio::sync::Notify;
 use upload::Uploads;
 
@@ -18,7 +18,7 @@ use crate::Stores;
 
 /// The whole service in one process.
 #[derive(Clone)]
-pub struct Studio {
+pub struct App {
     /// Its settings.
     pub settings: Settings,
     /// Its stores.
@@ -35,7 +35,7 @@ pub struct Studio {
     pub password_cost: PasswordCost,
 }
 
-impl Studio {
+impl App {
     /// Every route, in its frame.
     ///
     /// # Errors
@@ -48,16 +48,16 @@ impl Studio {
     /// The purge of its stores.
     pub fn purge(&self) -> Purge {
         let stores = &self.stores;
-        Purge::new(stores.data(), stores.accounts(), stores.sessions(), stores.expiring())
+        Purge::new(stores.data(), stores.accounts(), stores.sessions(), stores.expirable())
     }
 
     /// Who takes its mails from the store to whoever delivers them.
     ///
     /// # Errors
     /// When the settings lack the public URL.
-    pub fn courier(&self) -> Result<Courier, String> {
+    pub fn outbox_worker(&self) -> Result<OutboxWorker, String> {
         let (random, clock) = (self.random.clone(), self.clock.clone());
-        Ok(Courier::new(self.stores.accounts(), self.mailer.clone(), self.settings.brand()?, random, clock))
+        Ok(OutboxWorker::new(self.stores.accounts(), self.mailer.clone(), self.settings.brand()?, random, clock))
     }
 
     /// The routes without a frame.
@@ -65,10 +65,10 @@ impl Studio {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());
         let strategy = self.settings.default_strategy;
-        let queues = UserQueues::default();
+        let queues = UserLocks::default();
         let passwords = Passwords::new(self.password_cost, random.clone());
         let auth = Auth::new(
-            self.gate()?,
+            self.authenticator()?,
             self.stores.accounts(),
             data.clone(),
             self.mail_queued.clone(),
@@ -76,10 +76,11 @@ impl Studio {
             random.clone(),
             clock.clone(),
         );
-        let uploads = Uploads::new(self.gate()?, data.clone(), strategy, random.clone(), clock.clone(), queues.clone());
-        let downloads = Downloads::new(self.gate()?, data.clone(), strategy);
-        let conflicts = Conflicts::new(self.gate()?, data.clone(), random, clock, queues);
-        let health = health::Stores { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
+        let uploads =
+            Uploads::new(self.authenticator()?, data.clone(), strategy, random.clone(), clock.clone(), queues.clone());
+        let downloads = Downloads::new(self.authenticator()?, data.clone(), strategy);
+        let conflicts = Conflicts::new(self.authenticator()?, data.clone(), random, clock, queues);
+        let health = health::Dependencies { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
         let routers = [
             auth::router(Auth { passwords, ..auth }),
             upload::router(uploads),
@@ -90,7 +91,7 @@ impl Studio {
         Ok(routers.into_iter().fold(Router::new(), Router::merge))
     }
 
-    fn gate(&self) -> Result<Gate, String> {
-        Gate::new(&self.settings, self.stores.sessions(), self.clock.clone())
+    fn authenticator(&self) -> Result<Authenticator, String> {
+        Authenticator::new(&self.settings, self.stores.sessions(), self.clock.clone())
     }
 }

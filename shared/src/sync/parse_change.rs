@@ -18,8 +18,8 @@ type Fields = serde_json::Map<String, Value>;
 ///
 /// # Errors
 /// What is wrong with it, by field, as `changes[3].data.port`.
-pub fn intake(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
-    let rejection = |change: ChangeHead, (code, errors): Refusal| {
+pub fn parse_change(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
+    let rejection = |change: ChangeHead, (code, errors): InvalidChange| {
         let place = format!("changes[{index}]");
         let located = errors.into_iter().map(|error| FieldError::new(join(&place, &error.field), error.message));
         Box::new(Rejection { change, code, details: located.collect() })
@@ -32,7 +32,7 @@ pub fn intake(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, Refusal> {
+pub fn parse_item_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, InvalidChange> {
     if let Some(path) = find_nul(&data) {
         return Err(invalid(&join(field, &path), "must not hold a NUL character"));
     }
@@ -50,17 +50,17 @@ pub fn intake_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, R
 }
 
 /// Most bytes of a change that is looked at: the largest item with every character written as `\u0000`, and some more.
-const MOST_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
+const MAX_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
 
 /// Why something is refused, and what is wrong with it, by field.
-pub type Refusal = (RejectionCode, Vec<FieldError>);
+pub type InvalidChange = (RejectionCode, Vec<FieldError>);
 
-fn invalid(field: &str, message: impl Into<String>) -> Refusal {
+fn invalid(field: &str, message: impl Into<String>) -> InvalidChange {
     (RejectionCode::InvalidChange, vec![FieldError::new(field, message)])
 }
 
-fn object(raw: &RawValue) -> Result<Fields, Refusal> {
-    if raw.get().len() > MOST_CHANGE_BYTES {
+fn object(raw: &RawValue) -> Result<Fields, InvalidChange> {
+    if raw.get().len() > MAX_CHANGE_BYTES {
         let message = format!("must have at most {} bytes of JSON", limits::ITEM_BYTES);
         return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("data", message)]));
     }
@@ -70,7 +70,7 @@ fn object(raw: &RawValue) -> Result<Fields, Refusal> {
     }
 }
 
-fn read(fields: &mut Fields) -> Result<Change, Refusal> {
+fn read(fields: &mut Fields) -> Result<Change, InvalidChange> {
     if let Some(field) = nul_below(fields) {
         return Err(invalid(&field, "must not hold a NUL character"));
     }
@@ -106,7 +106,7 @@ fn describe(index: usize, fields: &Fields) -> ChangeHead {
     }
 }
 
-fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
+fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, InvalidChange> {
     let item_type = text(fields, "item_type")?;
     let item_type = ItemType::named(item_type)
         .ok_or_else(|| invalid("item_type", "must be connection, saved_query or query_history"))?;
@@ -142,7 +142,7 @@ fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, Refusal> {
     Ok(Change { id, key, edit, updated_at, base })
 }
 
-fn data(fields: &mut Fields) -> Result<Option<Value>, Refusal> {
+fn data(fields: &mut Fields) -> Result<Option<Value>, InvalidChange> {
     match fields.remove("data") {
         None | Some(Value::Null) => Ok(None),
         Some(data @ Value::Object(_)) => Ok(Some(data)),
@@ -150,7 +150,7 @@ fn data(fields: &mut Fields) -> Result<Option<Value>, Refusal> {
     }
 }
 
-fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, Refusal> {
+fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, InvalidChange> {
     if action == Action::Delete {
         return Ok(Edit::Delete);
     }
@@ -166,7 +166,7 @@ fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, Refu
 }
 
 /// Reads the content of the item `key`; errors name fields below it.
-fn content(key: &ItemKey, data: Value) -> Result<Content, Refusal> {
+fn content(key: &ItemKey, data: Value) -> Result<Content, InvalidChange> {
     let Value::Object(fields) = &data else { return Err(invalid("", "must be an object")) };
     if fields.get("id").is_some_and(|id| !id.is_null() && id.as_str() != Some(key.id.as_str())) {
         return Err(invalid("id", "must be the item's id, or be left out"));
@@ -179,11 +179,11 @@ fn content(key: &ItemKey, data: Value) -> Result<Content, Refusal> {
     Content::parse(key.item_type, data).map_err(|errors| (RejectionCode::InvalidChange, errors))
 }
 
-fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, Refusal> {
+fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, InvalidChange> {
     optional_text(fields, name)?.ok_or_else(|| invalid(name, "is missing"))
 }
 
-fn optional_text<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, Refusal> {
+fn optional_text<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, InvalidChange> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -191,7 +191,7 @@ fn optional_text<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, 
     }
 }
 
-fn time(fields: &Fields, name: &str, path: &str) -> Result<Option<Timestamp>, Refusal> {
+fn time(fields: &Fields, name: &str, path: &str) -> Result<Option<Timestamp>, InvalidChange> {
     let text = optional_text(fields, name).map_err(|_| invalid(path, "must be a string"))?;
     text.map(|text| text.parse().map_err(|error: crate::models::InvalidTimestamp| invalid(path, error.to_string())))
         .transpose()

@@ -7,9 +7,9 @@ use super::{PING_TIMEOUT, PostgresAccounts, options};
 
 /// A connection on loan.
 ///
-/// It goes back to the pool by [`Lease::end`] alone. One whose statement failed, or was given up in its middle, is closed:
+/// It goes back to the pool by [`PooledConnection::end`] alone. One whose statement failed, or was given up in its middle, is closed:
 /// nobody knows what it would answer next, and a pool that tried to find out might wait for it for ever.
-pub(super) struct Lease {
+pub(super) struct PooledConnection {
     connection: Option<PoolConnection<sqlx::Postgres>>,
     behind_pooler: bool,
     in_transaction: bool,
@@ -18,14 +18,15 @@ pub(super) struct Lease {
 
 impl PostgresAccounts {
     /// Lends a connection.
-    pub(super) async fn lease(&self) -> Result<Lease, sqlx::Error> {
+    pub(super) async fn connection(&self) -> Result<PooledConnection, sqlx::Error> {
         let connection = Some(self.connect().await?);
         let behind_pooler = self.behind_pooler;
-        let mut lease = Lease { connection, behind_pooler, in_transaction: behind_pooler, undone: false };
+        let mut connection =
+            PooledConnection { connection, behind_pooler, in_transaction: behind_pooler, undone: false };
         if behind_pooler {
-            sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(lease.connection()).await?;
+            sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(connection.connection()).await?;
         }
-        Ok(lease)
+        Ok(connection)
     }
 
     /// A connection of the pool; by the password that took the place of one that is refused, if there is one.
@@ -33,7 +34,7 @@ impl PostgresAccounts {
         let url = self.url.get();
         match self.pool.acquire().await {
             Err(error) if is_unauthorized(&error) => {
-                let Some(Ok(options)) = self.url.instead_of(&url).await.map(|url| options(&url)) else {
+                let Some(Ok(options)) = self.url.replacement_for(&url).await.map(|url| options(&url)) else {
                     return Err(error);
                 };
                 self.pool.set_connect_options(options);
@@ -49,7 +50,7 @@ fn is_unauthorized(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code.starts_with("28"))
 }
 
-impl Lease {
+impl PooledConnection {
     /// The connection.
     pub(super) fn connection(&mut self) -> &mut PgConnection {
         self.connection.as_mut().expect("the connection is there until the lease ends")
@@ -90,7 +91,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection.detach());

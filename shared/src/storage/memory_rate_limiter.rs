@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{BucketState, Buckets, MICROS_PER_MINUTE, StoreResult, Toll};
+use super::{MICROS_PER_MINUTE, RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
 use crate::models::Timestamp;
 
-/// Buckets from which on the full ones are swept out, which say no more than missing ones.
+/// RateLimiter from which on the full ones are swept out, which say no more than missing ones.
 const FIRST_SWEEP: usize = 10_000;
 
 /// Token buckets in memory.
@@ -16,7 +16,7 @@ const FIRST_SWEEP: usize = 10_000;
 /// A bucket is kept as the moment at which it will be full (the generic cell rate algorithm): a full one needs no
 /// entry, and the flow needs no timer.
 #[derive(Debug, Default)]
-pub struct MemoryBuckets(Mutex<Kept>);
+pub struct MemoryRateLimiter(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -36,13 +36,13 @@ impl Kept {
 }
 
 #[async_trait]
-impl Buckets for MemoryBuckets {
-    async fn take(&self, toll: &Toll, now: Timestamp) -> StoreResult<BucketState> {
+impl RateLimiter for MemoryRateLimiter {
+    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(now);
-        let full_at = buckets.full_at.get(&toll.key).map_or(now, |full_at| as_seen_from(*full_at, now));
-        let (state, full_at) = take(toll, full_at, now);
-        buckets.full_at.insert(toll.key.clone(), full_at);
+        let full_at = buckets.full_at.get(&rate_limit.key).map_or(now, |full_at| as_seen_from(*full_at, now));
+        let (state, full_at) = take(rate_limit, full_at, now);
+        buckets.full_at.insert(rate_limit.key.clone(), full_at);
         Ok(state)
     }
 }
@@ -58,10 +58,10 @@ fn as_seen_from(full_at: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 /// Takes a token from a bucket that would be full at `full_at`; how it stands then, and when it will be full.
-fn take(toll: &Toll, full_at: Timestamp, now: Timestamp) -> (BucketState, Timestamp) {
-    let per_token = toll.policy.micros_per_token();
+fn take(rate_limit: &RateLimitRequest, full_at: Timestamp, now: Timestamp) -> (RateLimitStatus, Timestamp) {
+    let per_token = rate_limit.policy.micros_per_token();
     let missing = full_at.micros() - now.micros();
-    let taken = missing + per_token <= per_token * i64::from(toll.policy.per_minute);
+    let taken = missing + per_token <= per_token * i64::from(rate_limit.policy.per_minute);
     let missing = if taken { missing + per_token } else { missing };
-    (toll.policy.state(taken, missing), Timestamp::from_micros(now.micros() + missing))
+    (rate_limit.policy.state(taken, missing), Timestamp::from_micros(now.micros() + missing))
 }
