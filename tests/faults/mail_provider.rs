@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::SystemRandom;
 use shared::mail::{Brand, EmailTemplate, Mail, MailError, Mailer, Resend};
-use shared::models::{EmailAddress, Timestamp, User, Username};
+use shared::models::{EmailAddress, Timestamp, User, UserId, Username};
 use tests::{Call, ServerProcess, eventually};
 use tokio::time::Instant;
 use wiremock::matchers::{bearer_token, method, path};
@@ -75,7 +75,7 @@ pub(crate) fn error(status: u16, name: &str) -> ResponseTemplate {
 
 fn mail() -> Mail {
     let user = User {
-        id: uuid::Uuid::nil(),
+        id: UserId::new(uuid::Uuid::nil()),
         username: Username::parse("<b>Ada</b>").expect("a name"),
         email: EmailAddress::parse("ada@example.com").expect("an address"),
         email_verified_at: None,

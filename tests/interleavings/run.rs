@@ -12,7 +12,7 @@ use shared::account_eraser::AccountEraser;
 use shared::auth::OpaqueToken;
 use shared::clock::{Clock, random_uuid};
 use shared::mail::MemoryMailer;
-use shared::models::{EmailAddress, ItemType, Session, Timestamp, UserId, Username};
+use shared::models::{EmailAddress, ItemType, Session, SessionId, Timestamp, UserId, Username};
 use shared::schedule::Scheduler;
 use shared::storage::{NewAccount, NewSession};
 use tests::begin_deletion;
@@ -61,8 +61,8 @@ impl Run {
     pub(crate) async fn new(world: &Rc<World>) -> Rc<Self> {
         let now: Timestamp = START.parse().expect("a time");
         world.clock.set(now);
-        let user = random_uuid(&*world.random);
-        let name = format!("u{}", user.simple());
+        let id = random_uuid(&*world.random);
+        let (user, name) = (UserId::new(id), format!("u{}", id.simple()));
         let account = NewAccount {
             id: user,
             username: Username::parse(&name).expect("a name"),
@@ -185,7 +185,7 @@ impl Run {
     async fn open_session(&self) -> Tokens {
         let (random, now) = (&*self.world.random, self.now());
         let session = Session {
-            id: random_uuid(random),
+            id: SessionId::new(random_uuid(random)),
             user: self.user,
             device: "test".to_owned(),
             ip: "127.0.0.1".to_owned(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::models::Timestamp;
-use shared::storage::{Policy, RateLimitRequest, RateLimitStatus, RateLimiter};
+use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{second, somebody};
@@ -34,7 +34,7 @@ pub(crate) use suite;
 fn bucket(per_minute: u32) -> RateLimitRequest {
     RateLimitRequest {
         key: format!("bucket:{}", somebody()),
-        policy: Policy { per_minute },
+        policy: RateLimitPolicy { per_minute },
         min_interval: Duration::ZERO,
     }
 }

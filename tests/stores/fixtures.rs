@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shared::clock::{SystemRandom, random_uuid};
 use shared::models::{
     Conflict, ConflictId, Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion,
-    QueryHistory, Resolution, SavedQuery, Strategy, Timestamp, UserId, Winner,
+    QueryHistory, Resolution, SavedQuery, SessionId, Strategy, Timestamp, UserId, Winner,
 };
 use shared::storage::{TokenHash, TokenPurpose};
 
@@ -13,7 +13,12 @@ use crate::place::AccountStore;
 
 /// A user that nobody else writes for.
 pub(crate) fn somebody() -> UserId {
-    random_uuid(&SystemRandom)
+    UserId::new(random_uuid(&SystemRandom))
+}
+
+/// The id of a session that nobody else opens.
+pub(crate) fn some_session() -> SessionId {
+    SessionId::new(random_uuid(&SystemRandom))
 }
 
 /// A second of the day on which the suites play.

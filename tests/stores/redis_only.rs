@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use shared::models::Session;
 use shared::storage::redis::RedisSessions;
-use shared::storage::{Policy, RateLimitRequest, RateLimiter, Rotation, Sessions, TokenHash};
+use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimiter, Rotation, Sessions, TokenHash};
 use tests::RedisServer;
 
 use crate::fixtures::{second, somebody};
@@ -22,11 +22,11 @@ async fn a_cluster_refuses_no_call_and_no_key_stays_for_ever() {
         let [kept, other] = [open(&*store, user, "kept", 1).await, open(&*store, user, "other", 2).await];
         let rate_limit = RateLimitRequest {
             key: format!("upload:{user}"),
-            policy: Policy { per_minute: 10 },
+            policy: RateLimitPolicy { per_minute: 10 },
             min_interval: Duration::ZERO,
         };
         let outcome = store.authenticate(user, kept.id, Some(&rate_limit), second(3)).await.expect("the store answers");
-        assert!(outcome.session.is_some() && outcome.bucket.is_some_and(|bucket| bucket.remaining == 9));
+        assert!(outcome.session.is_some() && outcome.rate_limit.is_some_and(|bucket| bucket.remaining == 9));
         assert!(store.take(&rate_limit, second(3)).await.expect("the store answers").taken);
         let [presented, next] = ["kept", "next"].map(|token| TokenHash::of(token.as_bytes()));
         let rotation = store.rotate(&presented, &next, second(3 + LIFE), second(3)).await.expect("the store answers");
@@ -48,8 +48,11 @@ async fn whoever_comes_at_once_waits_a_turn_longer_than_the_one_before() {
     let [session, other] = [open(&store, ada, "ada", 1).await, open(&store, bob, "bob", 1).await];
     let min_interval = Duration::from_millis(30);
     let wait = async |session: &Session, now| {
-        let rate_limit =
-            RateLimitRequest { key: session.user.to_string(), policy: Policy { per_minute: 60 }, min_interval };
+        let rate_limit = RateLimitRequest {
+            key: session.user.to_string(),
+            policy: RateLimitPolicy { per_minute: 60 },
+            min_interval,
+        };
         let outcome =
             store.authenticate(session.user, session.id, Some(&rate_limit), now).await.expect("the store answers");
         outcome.wait

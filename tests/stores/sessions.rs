@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::models::{Session, SessionId, Timestamp, UserId, limits};
-use shared::storage::{AuthOutcome, NewSession, Policy, RateLimitRequest, Rotation, Sessions, TokenHash};
+use shared::storage::{AuthOutcome, NewSession, RateLimitPolicy, RateLimitRequest, Rotation, Sessions, TokenHash};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{day, second, somebody};
+use crate::fixtures::{day, second, some_session, somebody};
 use crate::place::Place;
 
 type SessionPlace<'a> = &'a dyn Place<dyn Sessions>;
@@ -43,7 +43,7 @@ pub(crate) const LIFE: i64 = 7 * 24 * 3_600;
 /// A session of `user` that begins at the second `from`, with the refresh token `token`.
 pub(crate) fn new_session(user: UserId, token: &str, from: i64) -> NewSession {
     let session = Session {
-        id: somebody(),
+        id: some_session(),
         user,
         device: "Ada's laptop 💻".to_owned(),
         ip: "2001:db8::1".to_owned(),
@@ -80,10 +80,14 @@ pub(crate) async fn an_open_session_is_let_in(place: SessionPlace<'_>) {
 pub(crate) async fn nobody_else_is_let_in(place: SessionPlace<'_>) {
     let store = place.open().await;
     let session = open(&*store, somebody(), "token", 1).await;
-    for (user, id) in [(session.user, somebody()), (session.user, session.user), (somebody(), session.id)] {
-        let AuthOutcome { session, bucket, .. } =
+    for (user, id) in [
+        (session.user, some_session()),
+        (session.user, SessionId::new(session.user.as_uuid())),
+        (somebody(), session.id),
+    ] {
+        let AuthOutcome { session, rate_limit, .. } =
             store.authenticate(user, id, None, second(2)).await.expect("the store answers");
-        assert_eq!((session, bucket), (None, None));
+        assert_eq!((session, rate_limit), (None, None));
     }
     assert!(ids(&*store, somebody(), second(2)).await.is_empty());
 }
@@ -194,7 +198,7 @@ pub(crate) async fn the_last_use_is_known_to_the_minute(place: SessionPlace<'_>)
 }
 
 fn rate_limit(key: &str) -> RateLimitRequest {
-    RateLimitRequest { key: key.to_owned(), policy: Policy { per_minute: 10 }, min_interval: Duration::ZERO }
+    RateLimitRequest { key: key.to_owned(), policy: RateLimitPolicy { per_minute: 10 }, min_interval: Duration::ZERO }
 }
 
 async fn pay(store: &dyn Sessions, session: &Session, key: &str) -> AuthOutcome {
@@ -206,7 +210,7 @@ pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
     let session = open(&*store, somebody(), "token", 1).await;
     let key = session.user.to_string();
     for left in (0..10).rev() {
-        let AuthOutcome { session: admitted, bucket, .. } = pay(&*store, &session, &key).await;
+        let AuthOutcome { session: admitted, rate_limit: bucket, .. } = pay(&*store, &session, &key).await;
         let bucket = bucket.expect("a toll was asked for");
         assert_eq!(
             (admitted.map(|session| session.id), bucket.taken, bucket.remaining),
@@ -214,8 +218,8 @@ pub(crate) async fn a_toll_is_taken_at_the_door(place: SessionPlace<'_>) {
         );
     }
     let refused = pay(&*store, &session, &key).await;
-    assert!(refused.session.is_some() && refused.bucket.is_some_and(|bucket| !bucket.taken));
-    assert!(pay(&*store, &session, &somebody().to_string()).await.bucket.is_some_and(|bucket| bucket.taken));
+    assert!(refused.session.is_some() && refused.rate_limit.is_some_and(|bucket| !bucket.taken));
+    assert!(pay(&*store, &session, &somebody().to_string()).await.rate_limit.is_some_and(|bucket| bucket.taken));
 }
 
 pub(crate) async fn no_toll_is_taken_from_who_is_not_let_in(place: SessionPlace<'_>) {
@@ -224,12 +228,12 @@ pub(crate) async fn no_toll_is_taken_from_who_is_not_let_in(place: SessionPlace<
     let [ended, living] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 1).await];
     store.end(user, ended.id).await.expect("the store writes");
     let key = user.to_string();
-    let unknown = Session { id: somebody(), ..living.clone() };
+    let unknown = Session { id: some_session(), ..living.clone() };
     for nobody in [&ended, &unknown] {
-        let AuthOutcome { session, bucket, .. } = pay(&*store, nobody, &key).await;
-        assert_eq!((session, bucket), (None, None));
+        let AuthOutcome { session, rate_limit, .. } = pay(&*store, nobody, &key).await;
+        assert_eq!((session, rate_limit), (None, None));
     }
-    let bucket = pay(&*store, &living, &key).await.bucket.expect("a toll was asked for");
+    let bucket = pay(&*store, &living, &key).await.rate_limit.expect("a toll was asked for");
     assert_eq!(bucket.remaining, 9);
 }
 
@@ -239,7 +243,7 @@ pub(crate) async fn of_many_at_once_no_more_pass_than_there_are_tokens(place: Se
     let mut callers = JoinSet::new();
     for _ in 0..40 {
         let (store, session) = (store.clone(), session.clone());
-        callers.spawn(async move { pay(&*store, &session, &session.user.to_string()).await.bucket });
+        callers.spawn(async move { pay(&*store, &session, &session.user.to_string()).await.rate_limit });
     }
     let taken = callers.join_all().await.into_iter().flatten().filter(|bucket| bucket.taken).count();
     assert_eq!(taken, 10);
@@ -301,7 +305,7 @@ pub(crate) async fn a_user_is_new_once_a_day(place: SessionPlace<'_>) {
     let user = somebody();
     let [laptop, phone] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 1).await];
     let other = open(&*store, somebody(), "c", 1).await;
-    let refused = Session { id: somebody(), ..laptop.clone() };
+    let refused = Session { id: some_session(), ..laptop.clone() };
     assert!(!is_first(&*store, &refused, second(2)).await, "nobody was let in");
     assert!(is_first(&*store, &laptop, second(2)).await);
     assert!(!is_first(&*store, &laptop, second(2)).await && !is_first(&*store, &phone, day(1).plus_seconds(-1)).await);

@@ -107,7 +107,7 @@ pub(crate) struct UserRecord {
 impl From<&User> for UserRecord {
     fn from(user: &User) -> Self {
         Self {
-            id: user.id,
+            id: user.id.as_uuid(),
             username: user.username.to_string(),
             email: user.email.as_str().to_owned(),
             role: shared::models::Role::User,

@@ -8,7 +8,7 @@ use shared::clock::random_uuid;
 use shared::http::{
     Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
 };
-use shared::models::{EmailAddress, FieldError, User, Username};
+use shared::models::{EmailAddress, FieldError, User, UserId, Username};
 use shared::storage::{NewAccount, SignUpOutcome};
 use utoipa::ToSchema;
 
@@ -56,7 +56,8 @@ pub(crate) async fn signup(
     let (username, email, password) = parse(&request)?;
     let password_hash = auth.passwords.hash(&password).await?;
     let created_at = auth.clock.now();
-    let account = NewAccount { id: random_uuid(&*auth.random), username, email, password_hash, created_at };
+    let account =
+        NewAccount { id: UserId::new(random_uuid(&*auth.random)), username, email, password_hash, created_at };
     match auth.accounts.create(&account).await? {
         SignUpOutcome::Created => {}
         SignUpOutcome::UsernameTaken => return Err(taken("username")),

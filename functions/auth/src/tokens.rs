@@ -50,7 +50,7 @@ impl Auth {
         let refresh = OpaqueToken::generate(&*self.random);
         let device = device.filter(|device| !device.is_empty()).unwrap_or(agent.0);
         let session = Session {
-            id: random_uuid(&*self.random),
+            id: SessionId::new(random_uuid(&*self.random)),
             user: user.id,
             device: device.chars().take(limits::DEVICE_CHARS).collect(),
             ip: address.0,

@@ -199,8 +199,8 @@ mod tests {
     fn session() -> Session {
         let now = Timestamp::from_micros(1_800_000_000_000_000);
         Session {
-            id: Uuid::from_u128(1),
-            user: Uuid::from_u128(2),
+            id: SessionId::new(Uuid::from_u128(1)),
+            user: UserId::new(Uuid::from_u128(2)),
             device: String::new(),
             ip: String::new(),
             created_at: now,

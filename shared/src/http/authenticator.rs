@@ -14,7 +14,7 @@ use crate::auth::{AccessTokens, InvalidToken};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::models::{DeviceId, Session, UserId, limits};
-use crate::storage::{Policy, RateLimitRequest, RateLimiter, SessionStore, Sessions};
+use crate::storage::{RateLimitPolicy, RateLimitRequest, RateLimiter, SessionStore, Sessions};
 use crate::telemetry::{self, SecurityEvent};
 
 /// What decides who comes in.
@@ -42,7 +42,7 @@ impl Authenticator {
     }
 
     /// The token to be taken, unless calls are not counted.
-    pub fn rate_limit(&self, key: String, policy: Policy) -> Option<RateLimitRequest> {
+    pub fn rate_limit(&self, key: String, policy: RateLimitPolicy) -> Option<RateLimitRequest> {
         self.rate_limits.then_some(RateLimitRequest { key, policy, min_interval: Duration::ZERO })
     }
 }
@@ -50,7 +50,7 @@ impl Authenticator {
 /// A group of routes that share a token bucket.
 pub trait RateLimitScope: Send + Sync + 'static {
     /// How many calls it allows.
-    fn policy() -> Policy;
+    fn policy() -> RateLimitPolicy;
     /// Whose bucket it is; `None` where that takes knowing the user.
     fn key(user: Option<UserId>, address: &ClientAddress) -> Option<String>;
     /// How far apart a user's calls should start, so that none has to be done again because another came first.
@@ -64,8 +64,8 @@ macro_rules! per_user {
         pub struct $name;
 
         impl RateLimitScope for $name {
-            fn policy() -> Policy {
-                Policy { per_minute: limits::$limit }
+            fn policy() -> RateLimitPolicy {
+                RateLimitPolicy { per_minute: limits::$limit }
             }
 
             fn key(user: Option<UserId>, _: &ClientAddress) -> Option<String> {
@@ -94,8 +94,8 @@ per_user! {
 pub struct AuthLimit;
 
 impl RateLimitScope for AuthLimit {
-    fn policy() -> Policy {
-        Policy { per_minute: limits::AUTH_CALLS_PER_MINUTE }
+    fn policy() -> RateLimitPolicy {
+        RateLimitPolicy { per_minute: limits::AUTH_CALLS_PER_MINUTE }
     }
 
     fn key(_: Option<UserId>, address: &ClientAddress) -> Option<String> {
@@ -169,7 +169,7 @@ where
         if outcome.first_today {
             telemetry::active_user();
         }
-        if let Some(bucket) = outcome.bucket {
+        if let Some(bucket) = outcome.rate_limit {
             frame::note(&notes, bucket)?;
         }
         Ok(Self { user: session.user, session, wait: outcome.wait, notes, class: PhantomData })

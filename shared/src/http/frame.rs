@@ -21,7 +21,7 @@ use super::{ApiError, Code, Origins, cors};
 use crate::clock::{Random, SystemRandom, random_uuid};
 use crate::config::Settings;
 use crate::models::UserId;
-use crate::storage::{Policy, RateLimitStatus};
+use crate::storage::{RateLimitPolicy, RateLimitStatus};
 use crate::telemetry::{self, SPANS, SecurityEvent};
 
 /// How long a request may take: well under the 29 s after which API Gateway gives up on a function.
@@ -102,7 +102,7 @@ impl Notes {
 }
 
 /// Says that the route is limited by `policy`, even if the answer comes before any token is taken.
-pub(super) fn announce(parts: &Parts, policy: Policy) {
+pub(super) fn announce(parts: &Parts, policy: RateLimitPolicy) {
     let limit = policy.per_minute;
     let full = RateLimitStatus { taken: true, limit, remaining: limit, full_in: 0, next_in: 0 };
     *Notes::of(parts).bucket() = Some(full);

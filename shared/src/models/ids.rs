@@ -1,7 +1,8 @@
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -10,11 +11,51 @@ use super::limits;
 /// How often an item has been written: 1 when it is created, one more with each change. 0 says "never seen".
 pub type SyncVersion = i64;
 
-/// The id of an account.
-pub type UserId = Uuid;
+/// Defines a UUID of one kind of thing: ids of different kinds cannot be swapped in a call.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(transparent)]
+        #[schema(value_type = Uuid)]
+        pub struct $name(Uuid);
 
-/// The id of one login.
-pub type SessionId = Uuid;
+        impl $name {
+            /// Wraps `id`.
+            pub const fn new(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The id as a plain UUID, for stores.
+            pub const fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id! {
+    /// Id of an account.
+    UserId
+}
+uuid_id! {
+    /// Id of a session: one login on one device.
+    SessionId
+}
 
 macro_rules! client_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -30,7 +30,7 @@ pub use accounts::{
 pub use error::{StoreError, StoreResult};
 pub use outbox::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail};
 pub use sessions::{
-    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, MICROS_PER_MINUTE, NewSession, Policy, ROTATION_GRACE_SECONDS,
+    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, MICROS_PER_MINUTE, NewSession, ROTATION_GRACE_SECONDS, RateLimitPolicy,
     RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SessionStore, Sessions, TokenHash,
 };
 pub use sync::{

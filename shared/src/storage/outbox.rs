@@ -81,5 +81,5 @@ pub trait Outbox: Send + Sync {
 #[cfg(any(feature = "embedded", feature = "postgres"))]
 pub(super) fn placeholder_user(address: &EmailAddress) -> UserId {
     const NAMESPACE: uuid::Uuid = uuid::uuid!("3f0c9f0e-6c1e-4b39-9d2e-2f6a4f0d8a51");
-    uuid::Uuid::new_v5(&NAMESPACE, address.key().as_bytes())
+    UserId::new(uuid::Uuid::new_v5(&NAMESPACE, address.key().as_bytes()))
 }

@@ -39,7 +39,7 @@ pub struct NewSession {
 
 /// How many calls a bucket lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub struct RateLimitPolicy {
     /// Most tokens it holds, and as many flow in each minute.
     pub per_minute: u32,
 }
@@ -50,12 +50,12 @@ pub struct RateLimitRequest {
     /// Which bucket.
     pub key: String,
     /// Its size.
-    pub policy: Policy,
+    pub policy: RateLimitPolicy,
     /// How far apart the calls should start that it lets through at once; zero where they are not in each other's way.
     pub min_interval: Duration,
 }
 
-impl Policy {
+impl RateLimitPolicy {
     /// For how many microseconds a token takes to flow in.
     pub const fn micros_per_token(self) -> i64 {
         MICROS_PER_MINUTE / self.per_minute as i64
@@ -109,7 +109,7 @@ pub struct AuthOutcome {
     /// The session, unless it has ended.
     pub session: Option<Session>,
     /// The bucket, where a token was asked for and the session lives.
-    pub bucket: Option<RateLimitStatus>,
+    pub rate_limit: Option<RateLimitStatus>,
     /// How long to wait for those who were let in just before, as [`RateLimitRequest::min_interval`] asks. Whoever does not wait loses no more
     /// than time; a store that is alone has no reason to let anybody wait.
     pub wait: Duration,
@@ -121,7 +121,7 @@ pub struct AuthOutcome {
 impl AuthOutcome {
     /// Nobody's.
     pub const fn refused() -> Self {
-        Self { session: None, bucket: None, wait: Duration::ZERO, first_today: false }
+        Self { session: None, rate_limit: None, wait: Duration::ZERO, first_today: false }
     }
 }
 

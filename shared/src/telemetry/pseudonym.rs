@@ -30,7 +30,7 @@ fn named(kind: &str, what: &[u8]) -> String {
 /// The name under which `user` stands in logs. Whoever has the key can make it of an id (`cargo run -- pseudonym ID`);
 /// nobody can make the id of it.
 pub fn pseudonym(user: UserId) -> String {
-    named("user:", user.as_bytes())
+    named("user:", user.as_uuid().as_bytes())
 }
 
 /// The name under which a device stands in logs: its own, where that is an id such as programs make, and otherwise one like
@@ -42,11 +42,13 @@ pub fn device(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
     fn a_pseudonym_is_the_same_each_time_and_tells_nothing() {
-        let (ada, bob) = (UserId::from_u128(1), UserId::from_u128(2));
+        let (ada, bob) = (UserId::new(Uuid::from_u128(1)), UserId::new(Uuid::from_u128(2)));
         assert_eq!(pseudonym(ada), pseudonym(ada));
         assert_ne!(pseudonym(ada), pseudonym(bob));
         assert_eq!(pseudonym(ada).len(), DIGITS);

@@ -131,7 +131,7 @@ impl Embedded {
 
 pub(super) fn read_account(row: Row) -> StoreResult<Account> {
     let mut row = RowReader::of("users", row);
-    let id = row.uuid("id")?;
+    let id = row.parsed("id")?;
     let username = Username::trusted(row.text("username")?);
     let email = EmailAddress::trusted(row.text("email")?);
     let password_hash = SecretString::from(row.text("password_hash")?);

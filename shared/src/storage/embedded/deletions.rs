@@ -36,7 +36,7 @@ impl Deletions for Embedded {
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
         let limit = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
         let done = self.file.read("pending_deletions", vec![Statement::new(PENDING, [limit])]).await?;
-        done.into_iter().flat_map(|done| done.rows).map(|row| RowReader::of("users", row).uuid("id")).collect()
+        done.into_iter().flat_map(|done| done.rows).map(|row| RowReader::of("users", row).parsed("id")).collect()
     }
 
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {

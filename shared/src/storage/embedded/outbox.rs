@@ -74,7 +74,7 @@ impl Outbox for Embedded {
 
 fn read_mail(row: Row) -> StoreResult<QueuedMail> {
     let mut row = RowReader::of("outbox", row);
-    let user = row.uuid("user_id")?;
+    let user = row.parsed("user_id")?;
     let kind = row.named("kind", MailKind::named)?;
     let queued_at = row.time("queued_at")?;
     let attempt = u32::try_from(row.integer("attempts")?).unwrap_or(u32::MAX);

@@ -109,7 +109,7 @@ impl Sessions for Embedded {
         }
         Ok(AuthOutcome {
             session: Some(session),
-            bucket,
+            rate_limit: bucket,
             wait: Duration::ZERO,
             first_today: self.active_users.is_first(user, now),
         })
@@ -170,8 +170,8 @@ impl RateLimiter for Embedded {
 fn read_session(row: Row) -> StoreResult<(Session, RowReader)> {
     let mut row = RowReader::of("sessions", row);
     let session = Session {
-        id: row.uuid("id")?,
-        user: row.uuid("user_id")?,
+        id: row.parsed("id")?,
+        user: row.parsed("user_id")?,
         device: row.text("device")?,
         ip: row.text("ip")?,
         created_at: row.time("created_at")?,

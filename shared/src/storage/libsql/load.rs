@@ -1,5 +1,4 @@
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::items::{self, columns};
 use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts};
@@ -230,7 +229,7 @@ pub(super) fn to_json_list(values: &impl Serialize) -> String {
     serde_json::to_string(values).expect("a list of texts and numbers")
 }
 
-fn of_device(user: Uuid, device: &DeviceId, keys: String) -> [Value; 3] {
+fn of_device(user: UserId, device: &DeviceId, keys: String) -> [Value; 3] {
     [user.into(), device.as_str().into(), keys.into()]
 }
 

@@ -68,7 +68,8 @@ impl LibsqlSync {
     /// The database of `user`: the one with the highest score for them (rendezvous hashing), so that one more database
     /// takes a fair share of users from each of the others and moves nobody else.
     fn database_of(&self, user: UserId) -> &dyn Transport {
-        let score = |place: usize| Sha256::new().chain_update(place.to_be_bytes()).chain_update(user).finalize();
+        let score =
+            |place: usize| Sha256::new().chain_update(place.to_be_bytes()).chain_update(user.as_uuid()).finalize();
         let place = (0..self.databases.len()).max_by_key(|place| score(*place));
         &*self.databases[place.unwrap_or_default()]
     }

@@ -1,8 +1,9 @@
 //! Reading rows: each column in turn, and what is wrong told with its table, column and key.
 
-use serde::de::DeserializeOwned;
 #[cfg(feature = "embedded")]
-use uuid::Uuid;
+use std::{fmt::Display, str::FromStr};
+
+use serde::de::DeserializeOwned;
 
 use super::{Row, Value};
 use crate::models::Timestamp;
@@ -71,7 +72,7 @@ impl RowReader {
     }
 
     #[cfg(feature = "embedded")]
-    pub(crate) fn uuid(&mut self, column: &'static str) -> StoreResult<Uuid> {
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> StoreResult<T> {
         self.text(column)?.parse().map_err(|error| self.bad(column, error))
     }
 

@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 
+use crate::models::{SessionId, UserId};
 use crate::storage::StoreError;
 use crate::telemetry::CallError;
 
@@ -55,8 +56,14 @@ impl From<crate::models::Timestamp> for Value {
     }
 }
 
-impl From<uuid::Uuid> for Value {
-    fn from(id: uuid::Uuid) -> Self {
+impl From<UserId> for Value {
+    fn from(id: UserId) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl From<SessionId> for Value {
+    fn from(id: SessionId) -> Self {
         Self::Text(id.to_string())
     }
 }

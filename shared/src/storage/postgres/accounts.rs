@@ -21,7 +21,7 @@ pub(super) struct UserRow {
 impl From<UserRow> for Account {
     fn from(row: UserRow) -> Self {
         let user = User {
-            id: row.id,
+            id: UserId::new(row.id),
             username: Username::trusted(row.username),
             email: EmailAddress::trusted(row.email),
             email_verified_at: row.email_verified_at.map(|time| time.0),
@@ -47,7 +47,7 @@ impl Accounts for PostgresAccounts {
                      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING id)
                  INSERT INTO outbox (user_id, kind, queued_at, due_at)
                  SELECT id, 'verify_email', $7, $7 FROM created",
-                account.id,
+                account.id.as_uuid(),
                 account.username.as_str(),
                 account.username.key(),
                 account.email.as_str(),
@@ -101,7 +101,7 @@ impl Accounts for PostgresAccounts {
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
                        created_at AS "created_at: Time"
                    FROM users WHERE id = $1 AND deleted_at IS NULL"#,
-                id,
+                id.as_uuid(),
             )
             .fetch_optional(connection.connection())
             .await?;
@@ -120,7 +120,7 @@ impl Accounts for PostgresAccounts {
         self.within("change_password", async {
             let mut connection = self.connection().await?;
             connection.begin().await?;
-            sqlx::query!("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", id)
+            sqlx::query!("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", id.as_uuid())
                 .fetch_optional(connection.connection())
                 .await?;
             // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
@@ -139,7 +139,7 @@ impl Accounts for PostgresAccounts {
                        SELECT id, 'password_changed', $4, $4 FROM changed
                        ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = $4, due_at = $4, attempts = 0)
                    SELECT EXISTS (SELECT FROM changed) AS "changed!""#,
-                id,
+                id.as_uuid(),
                 old.expose_secret(),
                 new.expose_secret(),
                 Time(now) as _,
@@ -156,7 +156,7 @@ impl Accounts for PostgresAccounts {
             let mut connection = self.connection().await?;
             sqlx::query!(
                 "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL",
-                id,
+                id.as_uuid(),
                 old.expose_secret(),
                 new.expose_secret(),
             )

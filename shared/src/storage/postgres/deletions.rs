@@ -19,7 +19,7 @@ impl Deletions for PostgresAccounts {
                    forgotten AS (DELETE FROM mail_tokens USING begun WHERE user_id = begun.id),
                    unsent AS (DELETE FROM outbox USING begun WHERE user_id = begun.id)
                    SELECT EXISTS (SELECT FROM begun) AS "begun!""#,
-                user,
+                user.as_uuid(),
                 Time(now) as _,
                 password_hash.expose_secret(),
             )
@@ -39,7 +39,7 @@ impl Deletions for PostgresAccounts {
             )
             .fetch_all(connection.connection())
             .await?;
-            Ok((connection, pending))
+            Ok((connection, pending.into_iter().map(UserId::new).collect()))
         })
         .await
     }
@@ -47,7 +47,7 @@ impl Deletions for PostgresAccounts {
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
         self.within("finish_deletion", async {
             let mut connection = self.connection().await?;
-            sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user)
+            sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user.as_uuid())
                 .execute(connection.connection())
                 .await?;
             Ok((connection, ()))

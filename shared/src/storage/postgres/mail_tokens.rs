@@ -22,7 +22,7 @@ impl MailTokens for PostgresAccounts {
                  FOR NO KEY UPDATE OF users, outbox
                  ON CONFLICT (user_id, purpose)
                  DO UPDATE SET token_hash = excluded.token_hash, expires_at = excluded.expires_at",
-                mail.user,
+                mail.user.as_uuid(),
                 mail.kind.name(),
                 token.as_str(),
                 Time(expires_at) as _,
@@ -48,7 +48,7 @@ impl MailTokens for PostgresAccounts {
             )
             .fetch_optional(connection.connection())
             .await?;
-            Ok((connection, owner))
+            Ok((connection, owner.map(UserId::new)))
         })
         .await
     }

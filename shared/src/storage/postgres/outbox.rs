@@ -16,7 +16,7 @@ impl Outbox for PostgresAccounts {
                 "INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES ($1, 'verify_email', $2, $2)
                  ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = $2, due_at = $2, attempts = 0
                  WHERE outbox.queued_at <= $3",
-                user,
+                user.as_uuid(),
                 Time(now) as _,
                 Time(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
             )
@@ -39,7 +39,7 @@ impl Outbox for PostgresAccounts {
                      DO UPDATE SET queued_at = $3, due_at = $3, attempts = 0
                  WHERE outbox.queued_at <= $4",
                 address.key(),
-                placeholder_user(address),
+                placeholder_user(address).as_uuid(),
                 Time(now) as _,
                 Time(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
             )
@@ -76,7 +76,7 @@ impl Outbox for PostgresAccounts {
             reason: format!("{} is no kind of mail", row.kind),
         })?;
         let attempt = u32::try_from(row.attempts).unwrap_or(u32::MAX);
-        Ok(Some(QueuedMail { user: row.user_id, kind, queued_at: row.queued_at.0, attempt }))
+        Ok(Some(QueuedMail { user: UserId::new(row.user_id), kind, queued_at: row.queued_at.0, attempt }))
     }
 
     async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
@@ -85,7 +85,7 @@ impl Outbox for PostgresAccounts {
             sqlx::query!(
                 "UPDATE outbox SET due_at = $5
                  WHERE user_id = $1 AND kind = $2 AND queued_at = $3 AND attempts = $4",
-                mail.user,
+                mail.user.as_uuid(),
                 mail.kind.name(),
                 Time(mail.queued_at) as _,
                 i32::try_from(mail.attempt).unwrap_or(i32::MAX),

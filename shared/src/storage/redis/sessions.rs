@@ -98,7 +98,7 @@ impl Sessions for RedisSessions {
         let session = session.map(|text| from_text(user, id, &text)).transpose()?;
         let bucket = rate_limit.and_then(|rate_limit| Some(rate_limit.policy.state(taken?, missing?)));
         let wait = Duration::from_micros(wait.unwrap_or(0));
-        Ok(AuthOutcome { session, bucket, wait, first_today: first.unwrap_or(false) })
+        Ok(AuthOutcome { session, rate_limit: bucket, wait, first_today: first.unwrap_or(false) })
     }
 
     async fn rotate(
