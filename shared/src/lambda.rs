@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
+#[cfg(feature = "secrets")]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,6 +23,8 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span, error_span, field};
 
 use crate::clock::SystemClock;
+#[cfg(feature = "secrets")]
+use crate::config::{ConfigError, Env};
 use crate::http::{ClientAddress, RequestId};
 use crate::telemetry::{self, SPANS};
 
@@ -36,15 +40,28 @@ pub fn start(name: &'static str) {
     telemetry::emf::start(name);
 }
 
-/// [`Settings::load`](crate::config::Settings::load), and what telemetry has to know of them.
+/// Reads the environment and, if `SECRETS_ARN` is set, that secret in Secrets Manager for variables that the environment
+/// lacks. Configures telemetry by them.
 ///
 /// # Errors
-/// Names the variable that is wrong.
+/// When the secret cannot be read.
 #[cfg(feature = "secrets")]
-pub async fn settings() -> Result<crate::config::Settings, String> {
-    let settings = crate::config::Settings::load().await?;
-    telemetry::configure(&settings);
-    Ok(settings)
+pub async fn env() -> Result<Env, ConfigError> {
+    const SECRET: &str = "SECRETS_ARN";
+    let mut env = Env::process();
+    if let Some(arn) = env.get(SECRET) {
+        // While the response is awaited.
+        crate::trust::warm_up();
+        let unreadable = |reason| ConfigError::Invalid {
+            variable: SECRET,
+            value: arn.clone(),
+            expected: format!("the ARN of a secret that this function may read: {reason}"),
+        };
+        let manager = Arc::new(crate::secrets_manager::SecretsManager::open(&arn).await.map_err(unreadable)?);
+        env = env.with_secrets(manager.values().await, manager);
+    }
+    telemetry::configure(&env);
+    Ok(env)
 }
 
 /// Serves `router` until the instance is taken away.

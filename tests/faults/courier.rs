@@ -6,12 +6,12 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use shared::clock::SystemRandom;
-use shared::mail::{Brand, Delivery, OutboxWorker};
+use shared::mail::{Delivery, OutboxWorker};
 use shared::storage::MailKind;
 use tests::{Call, Service, eventually};
 use wiremock::ResponseTemplate;
 
-use crate::mail_provider::{Provider, error, key, link_token, taken};
+use crate::mail_provider::{Provider, brand, error, key, link_token, taken};
 
 /// Well beyond what all mails of a test take.
 const TIME: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const ENOUGH: usize = 40;
 /// Somebody who takes the mails of `service` to `provider`.
 fn outbox_worker(service: &Service, provider: &Provider) -> OutboxWorker {
     let (accounts, mailer) = (service.app.stores.accounts(), Arc::new(provider.mailer()));
-    let brand = Brand::sql_studio("https://studio.example", "https://sync.studio.example");
+    let brand = brand();
     OutboxWorker::new(accounts, mailer, brand, Arc::new(SystemRandom), service.clock.clone())
 }
 

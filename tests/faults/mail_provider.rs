@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::SystemRandom;
+use shared::config::{EmailConfig, Env, ResendConfig};
 use shared::mail::{Brand, EmailTemplate, Mail, MailError, Mailer, Resend};
 use shared::models::{EmailAddress, Timestamp, User, UserId, Username};
 use tests::{Call, ServerProcess, eventually};
@@ -34,8 +35,8 @@ impl Provider {
 
     pub(crate) fn mailer(&self) -> Resend {
         let random = Arc::new(SystemRandom);
-        Resend::new(&self.0.uri(), SecretString::from(KEY).into(), FROM.to_owned(), random)
-            .expect("there can be a client")
+        let config = ResendConfig { key: SecretString::from(KEY).into(), from: FROM.to_owned(), url: self.0.uri() };
+        Resend::new(&config, random).expect("there can be a client")
     }
 
     pub(crate) async fn asked(&self) -> Vec<Request> {
@@ -82,8 +83,15 @@ fn mail() -> Mail {
         created_at: Timestamp::EPOCH,
     };
     let template = EmailTemplate::VerifyEmail { token: "secret" };
-    let brand = Brand::sql_studio("https://studio.example", "https://sync.studio.example");
+    let brand = brand();
     template.to(&user, &brand, "the key of this mail".to_owned()).expect("the mail is written")
+}
+
+/// The product at addresses of its own.
+pub(crate) fn brand() -> Brand {
+    let env = Env::from_pairs([("PRODUCT_URL", "https://studio.example")]);
+    let email = EmailConfig::from_env(&env, Some("https://sync.studio.example".to_owned()));
+    Brand::sql_studio(&email.expect("the URLs are right"))
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Credentials that are replaced while the service runs: it asks Secrets Manager when one is refused, and goes on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -12,7 +13,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
-use shared::config::Settings;
+use shared::config::{Env, PostgresConfig, RedisConfig};
 use shared::secrets_manager::SecretsManager;
 use shared::storage::connect;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -72,8 +73,9 @@ struct Roles {
 impl Roles {
     async fn new() -> Self {
         let url = PostgresServer::shared().await.database().await;
-        let settings = Settings::read(|name| (name == "DATABASE_URL").then(|| url.clone())).expect("the URL is right");
-        let stores = connect::accounts(&settings, 1).expect("the URL is right");
+        let env = Env::from_pairs([("DATABASE_URL", url.as_str())]);
+        let config = PostgresConfig::required(&env).expect("the URL is right");
+        let stores = connect::accounts(&config, 1).expect("the URL is right");
         stores.migrate().await.expect("the tables are made");
         let database = url.rsplit('/').next().and_then(|rest| rest.split('?').next()).expect("a name").to_owned();
         let mut roles = Self { admin: PgConnection::connect(&url).await.expect("it is there"), url, database };
@@ -105,10 +107,9 @@ impl Roles {
 }
 
 async fn service(proxy: &Proxy, arn: &str) -> Service {
-    let manager = SecretsManager::at(&config(proxy), arn).await.expect("the secret is there");
-    let lookup = |name: &str| (name == "RATE_LIMITS").then(|| "off".to_owned());
-    let settings = Settings::with_secrets(lookup, manager).await.expect("it is right");
-    Service::as_told(Backends::elsewhere(), settings).await
+    let manager = Arc::new(SecretsManager::at(&config(proxy), arn).await.expect("the secret is there"));
+    let env = Env::from_pairs([("RATE_LIMITS", "off")]).with_secrets(manager.values().await, manager);
+    Service::from_env(Backends::elsewhere(), &env).await
 }
 
 async fn status(service: &Service, call: Call, token: &str) -> u16 {
@@ -142,7 +143,8 @@ async fn credentials_are_replaced_without_a_restart() {
     let arn = moto.create("studio", &old).await;
     let proxy = Proxy::to(moto.port()).await;
     let older = service(&proxy, &arn).await;
-    let data = connect::sync_data(&older.app.settings, &older.app.random).expect("the URL is right");
+    let data = older.app.config.stores.turso.as_ref().expect("there is a URL");
+    let data = connect::sync_data(data, &older.app.random).expect("the URL is right");
     data.migrate().await.expect("the tables are made");
     let session = older.api.sign_up("ada").await;
     assert_eq!(status(&older, upload(&[query("q", 1)]), token(&session)).await, 200);
@@ -197,7 +199,8 @@ async fn what_is_wrong_with_a_secret_is_told_and_not_what_is_in_it() {
         assert!(!wrong.contains("sesame"), "{wrong}");
     }
     let arn = moto.create("bad", &json!({ "REDIS_URL": "http://sesame" })).await;
-    let manager = SecretsManager::at(&config(&proxy), &arn).await.expect("it is an object of texts");
-    let wrong = Settings::with_secrets(|_| None, manager).await.err().expect("it is no URL of Redis");
+    let manager = Arc::new(SecretsManager::at(&config(&proxy), &arn).await.expect("it is an object of texts"));
+    let env = Env::from_pairs([]).with_secrets(manager.values().await, manager);
+    let wrong = RedisConfig::required(&env).expect_err("it is no URL of Redis").to_string();
     assert!(wrong.contains("REDIS_URL") && !wrong.contains("sesame"), "{wrong}");
 }

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use local::Stores;
+use local::{Stores, StoresConfig};
 use shared::clock::{Random, SystemRandom};
-use shared::config::Settings;
+use shared::config::Env;
 use tokio::sync::Mutex;
 
 use crate::{PostgresServer, Proxy, RedisServer, Sqld};
@@ -93,10 +93,10 @@ impl Backends {
             ("TURSO_DATABASE_URL", sqld.url()),
             ("REDIS_URL", redis.url()),
         ];
-        let lookup = |name: &str| urls.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone());
-        let settings = Settings::read(lookup).expect("the URLs are right");
+        let env = Env::from_pairs(urls.iter().map(|(name, url)| (*name, url.as_str())));
+        let config = StoresConfig::from_env(&env, PathBuf::new()).expect("the URLs are right");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&settings, &random).await.expect("the URLs are right");
+        let stores = Stores::open(&config, &random).await.expect("the URLs are right");
         stores.migrate().await.expect("the servers are brought up to date");
         Self { settings: urls, _own: Some((sqld, redis)) }
     }

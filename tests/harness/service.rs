@@ -2,12 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use local::{App, Stores};
+use local::{App, Config, Stores};
 use purge::Report;
-use secrecy::SecretString;
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, ManualClock, Random, SystemRandom};
-use shared::config::Settings;
+use shared::config::Env;
 use shared::mail::{Delivery, Mail, MemoryMailer};
 use shared::models::{Timestamp, UserId};
 use shared::storage::{AccountStore, MailKind};
@@ -49,29 +48,27 @@ impl Service {
     /// When it cannot start.
     pub async fn on(backends: Backends, settings: &[(&str, &str)]) -> Self {
         let chosen = backends.settings.iter().map(|(key, value)| (*key, value.as_str()));
-        let all: Vec<(&str, &str)> = settings.iter().copied().chain(chosen).collect();
-        let lookup = |name: &str| all.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let mut settings = Settings::read(lookup).expect("the settings are right");
-        settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
-        Self::as_told(backends, settings).await
+        let key = ("JWT_SECRET", "a signing key for tests, 32 bytes");
+        let env = Env::from_pairs(std::iter::once(key).chain(settings.iter().copied()).chain(chosen));
+        Self::from_env(backends, &env).await
     }
 
-    /// A service as `settings` say, on `backends` that they name.
+    /// A service with the settings of `env`, on `backends` that they name.
     ///
     /// # Panics
     /// When it cannot start.
-    pub async fn as_told(backends: Backends, mut settings: Settings) -> Self {
-        settings.public_url.get_or_insert_with(|| "http://127.0.0.1:8500".to_owned());
+    pub async fn from_env(backends: Backends, env: &Env) -> Self {
         let folder = scratch();
-        folder.path().clone_into(&mut settings.data);
+        let config = Config::from_env(env, folder.path().to_owned(), "http://127.0.0.1:8500".to_owned());
+        let config = config.expect("the settings are right");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&settings, &random).await.expect("the stores open");
+        let stores = Stores::open(&config.stores, &random).await.expect("the stores open");
         stores.migrate_file().await.expect("the file is brought up to date");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mails = Arc::new(MemoryMailer::default());
         let mail_queued = Arc::default();
         let app = App {
-            settings,
+            config,
             stores,
             mailer: mails.clone(),
             mail_queued,
@@ -93,7 +90,7 @@ impl Service {
     /// # Panics
     /// When a store fails.
     pub async fn deliver(&self) -> Delivery {
-        let outbox_worker = self.app.outbox_worker().expect("there is a public URL");
+        let outbox_worker = self.app.outbox_worker();
         outbox_worker.deliver(usize::MAX, Duration::from_secs(60)).await.expect("the store answers")
     }
 

@@ -1,13 +1,13 @@
 //! The service under test: several instances of it, as AWS runs functions, which share nothing but the stores and the time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use local::{App, Stores};
+use local::{App, Config, Stores};
 use purge::Purge;
-use secrecy::SecretString;
 use shared::auth::{AccessTokens, PasswordCost};
 use shared::clock::{ManualClock, Random, SystemRandom};
-use shared::config::Settings;
+use shared::config::Env;
 use shared::mail::MemoryMailer;
 use shared::models::Timestamp;
 use shared::storage::embedded::Embedded;
@@ -47,15 +47,15 @@ impl World {
     pub(crate) async fn on_servers() -> Self {
         let backends = Backends::servers().await;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&settings(&backends), &random).await.expect("the URLs are right");
+        let stores = Stores::open(&config(&backends).stores, &random).await.expect("the URLs are right");
         Self::on(stores, backends, scratch())
     }
 
     fn on(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
-        let settings = settings(&backends);
+        let config = config(&backends);
         let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
         let app = App {
-            settings,
+            config,
             stores,
             mailer: Arc::new(MemoryMailer::default()),
             mail_queued: Arc::default(),
@@ -69,7 +69,7 @@ impl World {
             stores: app.stores.clone(),
             clock,
             random,
-            tokens: app.settings.access_tokens().expect("there is a signing key"),
+            tokens: AccessTokens::new(&app.config.auth).expect("there is a signing key"),
             app,
             _folder: folder,
             _backends: backends,
@@ -89,17 +89,13 @@ impl World {
     /// An outbox worker that hands its mails to `mailer`.
     pub(crate) fn outbox_worker(&self, mailer: Arc<MemoryMailer>) -> shared::mail::OutboxWorker {
         let app = App { mailer, ..self.app.clone() };
-        app.outbox_worker().expect("there is a public URL")
+        app.outbox_worker()
     }
 }
 
-fn settings(backends: &Backends) -> Settings {
-    let lookup = |name: &str| match name {
-        "RATE_LIMITS" => Some("off".to_owned()),
-        "PUBLIC_URL" => Some("http://127.0.0.1:8500".to_owned()),
-        _ => backends.settings.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone()),
-    };
-    let mut settings = Settings::read(lookup).expect("the settings are right");
-    settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
-    settings
+fn config(backends: &Backends) -> Config {
+    let fixed = [("RATE_LIMITS", "off"), ("JWT_SECRET", "a signing key for tests, 32 bytes")];
+    let env = Env::from_pairs(fixed.into_iter().chain(backends.settings.iter().map(|(key, url)| (*key, url.as_str()))));
+    let config = Config::from_env(&env, PathBuf::new(), "http://127.0.0.1:8500".to_owned());
+    config.expect("the settings are right")
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use local::Stores;
+use local::{Stores, StoresConfig};
 use shared::clock::{Random, SystemRandom};
-use shared::config::Settings;
+use shared::config::Env;
 use tests::{Api, Backends, ServerProcess};
 
 use crate::accounts::sign_up;
@@ -42,11 +42,10 @@ impl Fleet {
     /// The stores of a fleet of one, opened by this process beside the server's.
     pub(crate) async fn stores(&self) -> Stores {
         let backends = Backends::kept_for(self.folder.path()).await;
-        let lookup = |name: &str| backends.settings.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone());
-        let mut settings = Settings::read(lookup).expect("the URLs are right");
-        self.folder.path().clone_into(&mut settings.data);
+        let env = Env::from_pairs(backends.settings.iter().map(|(name, url)| (*name, url.as_str())));
+        let config = StoresConfig::from_env(&env, self.folder.path().to_owned()).expect("the URLs are right");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        Stores::open(&settings, &random).await.expect("the stores open")
+        Stores::open(&config, &random).await.expect("the stores open")
     }
 
     /// The way to one of the processes, by turns.

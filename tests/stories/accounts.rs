@@ -290,10 +290,10 @@ async fn whoever_leaves_takes_everything_along() {
 
 /// The same stores behind another signing key.
 fn with_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
-    let mut settings = service.app.settings.clone();
-    settings.jwt_secret = Some(SecretString::from(current));
-    settings.jwt_secret_previous = previous.map(SecretString::from);
-    let app = App { settings, ..service.app.clone() };
+    let mut config = service.app.config.clone();
+    config.auth.signing_key = SecretString::from(current);
+    config.auth.previous_key = previous.map(SecretString::from);
+    let app = App { config, ..service.app.clone() };
     Api::Router(app.router().expect("there are keys"))
 }
 

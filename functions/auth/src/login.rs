@@ -84,12 +84,7 @@ impl Auth {
                 format!("login:{}", TokenHash::of(key.as_bytes()).as_str())
             }
         };
-        match self.authenticator.rate_limit(key, AuthLimit::policy()) {
-            Some(rate_limit) => {
-                visitor.count(self.authenticator.rate_limiter.take(&rate_limit, self.clock.now()).await?)
-            }
-            None => Ok(()),
-        }
+        visitor.take(&self.authenticator.rate_limits, key, AuthLimit::policy()).await
     }
 
     /// Looks again, now that the session is open, whether the account still has the password that was compared. Whoever

@@ -5,23 +5,26 @@ use auth::{Auth, router};
 use axum::Router;
 use lambda_http::Error;
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::http::{Authenticator, Frame, framed};
-use shared::mail::{OutboxWorker, mailer};
+use shared::config::{AuthConfig, EmailConfig, HttpConfig, PostgresConfig, RedisConfig, TursoConfig};
+use shared::http::{Authenticator, with_middleware};
+use shared::mail::{Brand, OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
 use tokio::sync::Notify;
 
-/// The routes, and what delivers the mails that they queued.
+/// Returns the routes, and a function that delivers the emails that they queued.
 pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
-    let settings = lambda::settings().await?;
+    let env = lambda::env().await?;
+    let (http, email) = (HttpConfig::from_env(&env)?, EmailConfig::from_env(&env, None)?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, clock.clone())?;
-    let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
-    let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    let outbox_worker = OutboxWorker::new(accounts.clone(), mailer, settings.brand()?, random.clone(), clock.clone());
+    let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
+    let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
+    let (brand, mailer) = (Brand::sql_studio(&email), mailer(&email, random.clone())?);
+    let worker = OutboxWorker::new(accounts.clone(), mailer, brand.clone(), random.clone(), clock.clone());
     let queued = Arc::new(Notify::new());
-    let router = router(Auth::new(authenticator, accounts, data, queued.clone(), settings.brand()?, random, clock));
-    // What is not delivered here is left to the `mail` function.
-    let deliver =
-        async move || outbox_worker.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1)).await;
-    Ok((framed(router, Frame::of(&settings)), deliver))
+    let router = router(Auth::new(authenticator, accounts, data, queued.clone(), brand, random.clone(), clock));
+    // The `mail` function delivers the rest.
+    let deliver = async move || worker.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1)).await;
+    Ok((with_middleware(router, &http, random), deliver))
 }

@@ -70,7 +70,7 @@ impl Auth {
         session: &Session,
         refresh: &OpaqueToken,
     ) -> Result<Authenticated, ApiError> {
-        let issued = self.authenticator.tokens.issue(session, random_uuid(&*self.random), self.clock.now());
+        let issued = self.authenticator.access_tokens.issue(session, random_uuid(&*self.random), self.clock.now());
         let (token, expires_at) = issued.map_err(ApiError::internal)?;
         Ok(Authenticated {
             user: user.into(),

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use conflicts::{Conflicts, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
+use shared::config::{AuthConfig, HttpConfig, RedisConfig, TursoConfig};
 use shared::contention::UserLocks;
-use shared::http::{Authenticator, Frame, framed};
+use shared::http::{Authenticator, with_middleware};
 use shared::{lambda, storage::connect};
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance serves one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("conflicts");
-    let settings = lambda::settings().await?;
+    let env = lambda::env().await?;
+    let http = HttpConfig::from_env(&env)?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, clock.clone())?;
-    let data = connect::sync_data(&settings, &random)?;
-    let router = router(Conflicts::new(authenticator, data, random, clock, UserLocks::default()));
-    lambda::serve(framed(router, Frame::of(&settings))).await
+    let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
+    let conflicts = Conflicts::new(authenticator, data, random.clone(), clock, UserLocks::default());
+    lambda::serve(with_middleware(router(conflicts), &http, random)).await
 }

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use download::{Downloads, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::http::{Authenticator, Frame, framed};
+use shared::config::{AuthConfig, HttpConfig, RedisConfig, SyncConfig, TursoConfig};
+use shared::http::{Authenticator, with_middleware};
 use shared::{lambda, storage::connect};
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance serves one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("download");
-    let settings = lambda::settings().await?;
+    let env = lambda::env().await?;
+    let (http, strategy) = (HttpConfig::from_env(&env)?, SyncConfig::from_env(&env)?.default_strategy);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, Arc::new(SystemClock))?;
-    let data = connect::sync_data(&settings, &random)?;
-    let router = router(Downloads::new(authenticator, data, settings.default_strategy));
-    lambda::serve(framed(router, Frame::of(&settings))).await
+    let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, Arc::new(SystemClock))?;
+    lambda::serve(with_middleware(router(Downloads::new(authenticator, data, strategy)), &http, random)).await
 }

@@ -7,6 +7,7 @@ mod ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use shared::config::ConfigError;
 use shared::storage::{Accounts, ChangeFeed, Sessions};
 use tokio::sync::OnceCell;
 
@@ -22,7 +23,7 @@ pub struct Dependencies {
 }
 
 /// Finds out where the stores are.
-type Find = dyn Fn() -> Pin<Box<dyn Future<Output = Result<Dependencies, String>> + Send>> + Send + Sync;
+type Find = dyn Fn() -> Pin<Box<dyn Future<Output = Result<Dependencies, ConfigError>> + Send>> + Send + Sync;
 
 /// The stores, once they are asked for: to say that the process is alive takes no secret.
 #[derive(Clone)]
@@ -33,13 +34,13 @@ pub struct LazyDependencies {
 
 impl LazyDependencies {
     /// Those that `find` finds; it is asked until it does.
-    pub fn new<F: Future<Output = Result<Dependencies, String>> + Send + 'static>(
+    pub fn new<F: Future<Output = Result<Dependencies, ConfigError>> + Send + 'static>(
         find: impl Fn() -> F + Send + Sync + 'static,
     ) -> Self {
         Self { found: Arc::default(), find: Arc::new(move || Box::pin(find())) }
     }
 
-    async fn get(&self) -> Result<&Dependencies, String> {
+    async fn get(&self) -> Result<&Dependencies, ConfigError> {
         self.found.get_or_try_init(|| (self.find)()).await
     }
 }

@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use health::{Dependencies, LazyDependencies, router};
 use shared::clock::{Random, SystemRandom};
-use shared::http::{Frame, framed};
-use shared::{config::Settings, lambda, storage::connect};
+use shared::config::{ConfigError, Env, HttpConfig, PostgresConfig, RedisConfig, TursoConfig};
+use shared::http::with_middleware;
+use shared::{lambda, storage::connect};
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance serves one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("health");
-    let router = router(LazyDependencies::new(stores));
-    lambda::serve(framed(router, Frame::of(&Settings::from_env()?))).await
+    let http = HttpConfig::from_env(&Env::process())?;
+    let router = router(LazyDependencies::new(connect_stores));
+    lambda::serve(with_middleware(router, &http, Arc::new(SystemRandom))).await
 }
 
-async fn stores() -> Result<Dependencies, String> {
-    let settings = lambda::settings().await?;
+async fn connect_stores() -> Result<Dependencies, ConfigError> {
+    let env = lambda::env().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     Ok(Dependencies {
-        accounts: connect::accounts(&settings, 1)?,
-        data: connect::sync_data(&settings, &random)?,
-        sessions: connect::sessions(&settings)?,
+        accounts: connect::accounts(&PostgresConfig::required(&env)?, 1)?,
+        data: connect::sync_data(&TursoConfig::required(&env)?, &random)?,
+        sessions: connect::sessions(&RedisConfig::required(&env)?)?,
     })
 }

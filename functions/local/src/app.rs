@@ -7,20 +7,20 @@ use download::Downloads;
 use purge::Purge;
 use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
-use shared::config::Settings;
+use shared::config::ConfigError;
 use shared::contention::UserLocks;
-use shared::http::{Authenticator, Frame, framed};
-use shared::mail::{Mailer, OutboxWorker};
+use shared::http::{Authenticator, with_middleware};
+use shared::mail::{Brand, Mailer, OutboxWorker};
 use tokio::sync::Notify;
 use upload::Uploads;
 
-use crate::Stores;
+use crate::{Config, Stores};
 
 /// The whole service in one process.
 #[derive(Clone)]
 pub struct App {
     /// Its settings.
-    pub settings: Settings,
+    pub config: Config,
     /// Its stores.
     pub stores: Stores,
     /// Delivers its mails.
@@ -39,32 +39,27 @@ impl App {
     /// Every route, in its frame.
     ///
     /// # Errors
-    /// When the settings lack a signing key or the public URL.
-    pub fn router(&self) -> Result<Router, String> {
-        let frame = Frame { random: self.random.clone(), origins: self.settings.origins.clone() };
-        Ok(framed(self.routes()?, frame))
+    /// When a signing key is unusable.
+    pub fn router(&self) -> Result<Router, ConfigError> {
+        Ok(with_middleware(self.routes()?, &self.config.http, self.random.clone()))
     }
 
     /// The purge of its stores.
     pub fn purge(&self) -> Purge {
-        let stores = &self.stores;
-        Purge::new(stores.data(), stores.accounts(), stores.sessions(), stores.expirable())
+        self.stores.purge()
     }
 
     /// Who takes its mails from the store to whoever delivers them.
-    ///
-    /// # Errors
-    /// When the settings lack the public URL.
-    pub fn outbox_worker(&self) -> Result<OutboxWorker, String> {
+    pub fn outbox_worker(&self) -> OutboxWorker {
         let (random, clock) = (self.random.clone(), self.clock.clone());
-        Ok(OutboxWorker::new(self.stores.accounts(), self.mailer.clone(), self.settings.brand()?, random, clock))
+        OutboxWorker::new(self.stores.accounts(), self.mailer.clone(), self.brand(), random, clock)
     }
 
     /// The routes without a frame.
-    fn routes(&self) -> Result<Router, String> {
+    fn routes(&self) -> Result<Router, ConfigError> {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());
-        let strategy = self.settings.default_strategy;
+        let strategy = self.config.sync.default_strategy;
         let queues = UserLocks::default();
         let passwords = Passwords::new(self.password_cost, random.clone());
         let auth = Auth::new(
@@ -72,7 +67,7 @@ impl App {
             self.stores.accounts(),
             data.clone(),
             self.mail_queued.clone(),
-            self.settings.brand()?,
+            self.brand(),
             random.clone(),
             clock.clone(),
         );
@@ -91,7 +86,12 @@ impl App {
         Ok(routers.into_iter().fold(Router::new(), Router::merge))
     }
 
-    fn authenticator(&self) -> Result<Authenticator, String> {
-        Authenticator::new(&self.settings, self.stores.sessions(), self.clock.clone())
+    fn authenticator(&self) -> Result<Authenticator, ConfigError> {
+        let Config { auth, http, .. } = &self.config;
+        Authenticator::new(auth, http, self.stores.sessions(), self.clock.clone())
+    }
+
+    fn brand(&self) -> Brand {
+        Brand::sql_studio(&self.config.email)
     }
 }

@@ -1,6 +1,7 @@
 //! Every route of every function behind one address, on stores of this machine or on the servers that the settings name.
 
 mod app;
+mod config;
 mod edge;
 mod metrics;
 mod openapi;
@@ -9,8 +10,9 @@ mod signing_key;
 mod stores;
 
 pub use app::App;
+pub use config::{Config, LoadError, StoresConfig, existing_auth_config};
 pub use metrics::Metrics;
 pub use openapi::document;
-pub use server::serve;
-pub use signing_key::ensure_signing_key;
-pub use stores::Stores;
+pub use server::{Stop, serve};
+pub use signing_key::KeyFileError;
+pub use stores::{MigrateError, OpenError, Stores};

@@ -7,20 +7,29 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use shared::http::ClientAddress;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http::compression::CompressionLayer;
 
 use crate::edge::{drain_bodies, offer_gzip_alone};
 
-/// How long requests that have begun may go on after SIGTERM.
+/// Time for which requests in flight may continue after the first signal.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Serves `router` on `listener` until SIGTERM or SIGINT, then finishes what it has begun.
+/// Way in which a server was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// By one signal: work in progress may be finished.
+    Graceful,
+    /// By a second signal: at once.
+    Immediate,
+}
+
+/// Serves `router` on `listener` until SIGTERM or SIGINT, then finishes the requests in flight. A second signal ends it at once.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<Stop> {
     let router = router
         .layer(CompressionLayer::new())
         .layer(from_fn(offer_gzip_alone))
@@ -28,35 +37,49 @@ pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()>
         .layer(from_fn(record_peer_address));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, stopped) = oneshot::channel();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async {
-        asked_to_stop().await;
+    let mut signals = StopSignals::listen()?;
+    let server = axum::serve(listener, service).with_graceful_shutdown(async { _ = stopped.await });
+    let stop = async {
+        signals.next().await;
+        tracing::info!("stopping; a second signal stops at once");
         stopping.send(()).ok();
-    });
+        tokio::select! {
+            () = tokio::time::sleep(GRACE) => {
+                tracing::warn!("requests were cut off after the grace period");
+                Stop::Graceful
+            }
+            () = signals.next() => {
+                tracing::warn!("requests were cut off by a second signal");
+                Stop::Immediate
+            }
+        }
+    };
     tokio::select! {
-        result = server.into_future() => result,
-        () = async {
-            stopped.await.ok();
-            tokio::time::sleep(GRACE).await;
-        } => {
-            tracing::warn!("some requests did not end in time");
-            Ok(())
+        result = server.into_future() => result.map(|()| Stop::Graceful),
+        stop = stop => Ok(stop),
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }
 
-async fn asked_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping");
-}
-
-/// The client's address is that of the socket.
+/// Records the peer of the socket as the client's address.
 async fn record_peer_address(mut request: Request, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
     if let Some(address) = address {

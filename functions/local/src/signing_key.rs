@@ -1,35 +1,66 @@
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use shared::clock::{Random, random_bytes};
 
-/// The key in `folder` that access tokens are signed with, made at the first start: tokens survive a restart, and no
-/// two installations share a key.
+/// File of the key in the data folder.
+const FILE: &str = "jwt.key";
+
+/// The key file can be neither read nor written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the signing key in {}: {reason}; choose another data folder (--data), or set JWT_SECRET", path.display())]
+pub struct KeyFileError {
+    path: PathBuf,
+    reason: Error,
+}
+
+/// Returns the signing key of access tokens in `folder`, which is generated at the first start: tokens survive a restart, and
+/// no two installations share a key. Safe in processes that start at the same time.
 ///
 /// # Errors
-/// When the file can be neither made nor read.
-pub fn ensure_signing_key(folder: &Path, random: &dyn Random) -> std::io::Result<SecretString> {
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join("jwt.key");
+/// When the file can be neither written nor read.
+pub(crate) fn ensure_signing_key(
+    folder: &Path,
+    random: &dyn Random,
+) -> std::result::Result<SecretString, KeyFileError> {
+    let path = folder.join(FILE);
+    ensure(folder, &path, random).map_err(|reason| KeyFileError { path, reason })
+}
+
+/// Returns the signing key in `folder`; `None` if none was generated there.
+///
+/// # Errors
+/// When there is a file that cannot be read.
+pub(crate) fn read_signing_key(folder: &Path) -> std::result::Result<Option<SecretString>, KeyFileError> {
+    let path = folder.join(FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(key) => Ok(Some(SecretString::from(key))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(reason) => Err(KeyFileError { path, reason }),
+    }
+}
+
+fn ensure(folder: &Path, path: &Path, random: &dyn Random) -> Result<SecretString> {
     if !path.exists() {
-        // Written whole under another name first: of two processes that start at once, one wins and both read all of it.
-        let draft = folder.join(format!("jwt.key.{}", hex::encode(random_bytes::<4>(random))));
-        write_secret(&draft, &hex::encode(random_bytes::<32>(random)))?;
-        let linked = std::fs::hard_link(&draft, &path);
+        std::fs::create_dir_all(folder)?;
+        // Written whole under another name first: of two processes one links its file, and both read all of that.
+        let draft = folder.join(format!("{FILE}.{}", hex::encode(random_bytes::<4>(random))));
+        create_private(&draft)?.write_all(hex::encode(random_bytes::<32>(random)).as_bytes())?;
+        File::open(&draft)?.sync_all()?;
+        let linked = std::fs::hard_link(&draft, path);
         std::fs::remove_file(&draft)?;
         linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
     }
-    std::fs::read_to_string(&path).map(SecretString::from)
+    std::fs::read_to_string(path).map(SecretString::from)
 }
 
-fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+/// Creates a file that only its owner can read.
+fn create_private(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(secret.as_bytes())?;
-    file.sync_all()
+    options.open(path)
 }

@@ -1,15 +1,36 @@
 use std::sync::Arc;
 
+use crate::StoresConfig;
+use purge::Purge;
 use shared::clock::Random;
-use shared::config::Settings;
+use shared::config::{ConfigError, PostgresConfig, RedisConfig, TursoConfig};
 use shared::storage::embedded::Embedded;
-use shared::storage::libsql::LibsqlSync;
+use shared::storage::libsql::{BatchError, LibsqlSync};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
-use shared::storage::{AccountStore, Expiry, SessionStore, StoreError, SyncData, connect};
+use shared::storage::{AccountStore, Expiry, SessionStore, SyncData, connect};
 
 /// Connections to PostgreSQL: about as many as a machine of this size has requests to hash passwords for.
 const CONNECTIONS: u32 = 8;
+
+/// The stores cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL of a server is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The embedded stores cannot be opened.
+    #[error("cannot open the data folder: {0}; choose one that you can write to with --data or DATA_DIR")]
+    Embedded(#[from] BatchError),
+}
+
+/// A migration failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: the migration failed: {reason}")]
+pub struct MigrateError {
+    variable: &'static str,
+    reason: String,
+}
 
 /// Every store of the service: a server where a URL names one, and otherwise the file in the data folder.
 #[derive(Clone)]
@@ -25,15 +46,12 @@ impl Stores {
     ///
     /// # Errors
     /// When a URL is wrong, or the file cannot be opened.
-    pub async fn open(settings: &Settings, random: &Arc<dyn Random>) -> Result<Self, String> {
-        let postgres = settings.database_url.is_some().then(|| connect::accounts(settings, CONNECTIONS)).transpose()?;
-        let turso = (!settings.turso_urls.is_empty()).then(|| connect::sync_data(settings, random)).transpose()?;
-        let redis = settings.redis_url.is_some().then(|| connect::sessions(settings)).transpose()?;
-        let embedded = if postgres.is_some() && turso.is_some() && redis.is_some() {
-            None
-        } else {
-            Some(Arc::new(Embedded::open(&settings.data).await.map_err(|error| error.to_string())?))
-        };
+    pub async fn open(config: &StoresConfig, random: &Arc<dyn Random>) -> Result<Self, OpenError> {
+        let postgres = config.postgres.as_ref().map(|postgres| connect::accounts(postgres, CONNECTIONS)).transpose()?;
+        let turso = config.turso.as_ref().map(|turso| connect::sync_data(turso, random)).transpose()?;
+        let redis = config.redis.as_ref().map(connect::sessions).transpose()?;
+        let is_complete = postgres.is_some() && turso.is_some() && redis.is_some();
+        let embedded = if is_complete { None } else { Some(Arc::new(Embedded::open(&config.data_dir).await?)) };
         Ok(Self { embedded, postgres, turso, redis })
     }
 
@@ -46,13 +64,14 @@ impl Stores {
     ///
     /// # Errors
     /// When a server cannot be reached or a step fails.
-    pub async fn migrate(&self) -> Result<Vec<String>, String> {
+    pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
         let mut applied = self.migrate_file().await?;
+        let failed = |variable, reason| MigrateError { variable, reason };
         if let Some(postgres) = &self.postgres {
-            applied.extend(postgres.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?);
+            applied.extend(postgres.migrate().await.map_err(|error| failed(PostgresConfig::URL, error.to_string()))?);
         }
         if let Some(turso) = &self.turso {
-            let steps = turso.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?;
+            let steps = turso.migrate().await.map_err(|error| failed(TursoConfig::URL, error.to_string()))?;
             applied.extend(steps.into_iter().map(str::to_owned));
         }
         Ok(applied)
@@ -62,18 +81,19 @@ impl Stores {
     ///
     /// # Errors
     /// When a step fails.
-    pub async fn migrate_file(&self) -> Result<Vec<String>, String> {
+    pub async fn migrate_file(&self) -> Result<Vec<String>, MigrateError> {
         let Some(embedded) = &self.embedded else { return Ok(Vec::new()) };
-        let applied = embedded.migrate().await.map_err(|error| error.to_string())?;
+        let failed = |error: BatchError| MigrateError { variable: "DATA_DIR", reason: error.to_string() };
+        let applied = embedded.migrate().await.map_err(failed)?;
         Ok(applied.into_iter().map(str::to_owned).collect())
     }
 
-    /// Those that do not answer, and why.
-    pub async fn unavailable(&self) -> Vec<(&'static str, StoreError)> {
+    /// Asks every store whether it can be used, and returns a sentence about each that cannot.
+    pub async fn problems(&self) -> Vec<String> {
         let (accounts, data, sessions) = (self.accounts(), self.data(), self.sessions());
         let (accounts, data, sessions) = tokio::join!(accounts.ping(), data.ping(), sessions.ping());
-        let answers = [("accounts", accounts), ("sync data", data), ("sessions", sessions)];
-        answers.into_iter().filter_map(|(store, answer)| Some((store, answer.err()?))).collect()
+        let answers = [(PostgresConfig::URL, accounts), (TursoConfig::URL, data), (RedisConfig::URL, sessions)];
+        answers.into_iter().filter_map(|(variable, answer)| Some(format!("{variable}: {}", answer.err()?))).collect()
     }
 
     /// The accounts.
@@ -101,10 +121,15 @@ impl Stores {
     }
 
     /// What does not forget by itself whatever has expired.
-    pub fn expirable(&self) -> Vec<Arc<dyn Expiry>> {
+    fn expirable(&self) -> Vec<Arc<dyn Expiry>> {
         let postgres = self.postgres.clone().map(|store| store as Arc<dyn Expiry>);
         let embedded = self.embedded.clone().map(|store| store as Arc<dyn Expiry>);
         postgres.into_iter().chain(embedded).collect()
+    }
+
+    /// The purge of all of them.
+    pub fn purge(&self) -> Purge {
+        Purge::new(self.data(), self.accounts(), self.sessions(), self.expirable())
     }
 
     fn file(&self) -> Arc<Embedded> {

@@ -1,25 +1,28 @@
-//! The `mail` function as a Lambda binary, started by a schedule: sends what `auth` could not at once.
+//! The `mail` function as a Lambda binary, started by a schedule: delivers emails that `auth` could not deliver at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::Error;
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::mail::{OutboxWorker, mailer};
+use shared::config::{EmailConfig, PostgresConfig};
+use shared::mail::{Brand, OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
 
-/// Most mails of one run.
-const MOST: usize = 500;
-/// After which a run begins no further mail: the next run is near.
-const TIME: Duration = Duration::from_secs(50);
+/// Most emails of one run.
+const MAX_EMAILS: usize = 500;
+/// Time after which a run begins no further email: the next run is near.
+const BUDGET: Duration = Duration::from_secs(50);
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance serves one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::start("mail");
-    let settings = lambda::settings().await?;
+    let env = lambda::env().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let mailer = mailer(&settings, clock.clone(), random.clone())?;
-    let outbox_worker = OutboxWorker::new(connect::accounts(&settings, 1)?, mailer, settings.brand()?, random, clock);
-    lambda::handle(async move |_| Ok(outbox_worker.run_once(MOST, TIME).await?)).await
+    let (accounts, email) =
+        (connect::accounts(&PostgresConfig::required(&env)?, 1)?, EmailConfig::from_env(&env, None)?);
+    let mailer = mailer(&email, random.clone())?;
+    let worker = OutboxWorker::new(accounts, mailer, Brand::sql_studio(&email), random, clock);
+    lambda::handle(async move |_| Ok(worker.run_once(MAX_EMAILS, BUDGET).await?)).await
 }

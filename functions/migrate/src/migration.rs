@@ -4,6 +4,7 @@ use std::time::Duration;
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::clock::{Random, SystemClock, SystemRandom};
+use shared::config::{ConfigError, PostgresConfig, TursoConfig};
 use shared::{lambda, storage::connect};
 use tokio::time::timeout;
 
@@ -36,9 +37,11 @@ async fn migrate(context: &Context) -> Result<Vec<String>, String> {
 }
 
 async fn all() -> Result<Vec<String>, String> {
-    let settings = lambda::settings().await?;
+    let text = |error: ConfigError| error.to_string();
+    let env = lambda::env().await.map_err(text)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let (accounts, data) = (connect::accounts(&settings, 1)?, connect::sync_data(&settings, &random)?);
+    let accounts = PostgresConfig::required(&env).and_then(|config| connect::accounts(&config, 1)).map_err(text)?;
+    let data = TursoConfig::required(&env).and_then(|config| connect::sync_data(&config, &random)).map_err(text)?;
     let mut applied = accounts.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?;
     let steps = data.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?;
     applied.extend(steps.into_iter().map(str::to_owned));

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use shared::clock::{Random, SystemClock, SystemRandom};
+use shared::config::{AuthConfig, HttpConfig, RedisConfig, SyncConfig, TursoConfig};
 use shared::contention::UserLocks;
-use shared::http::{Authenticator, Frame, framed};
+use shared::http::{Authenticator, with_middleware};
 use shared::{lambda, storage::connect};
 use upload::{Uploads, router};
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance serves one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("upload");
-    let settings = lambda::settings().await?;
+    let env = lambda::env().await?;
+    let (http, strategy) = (HttpConfig::from_env(&env)?, SyncConfig::from_env(&env)?.default_strategy);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
-    let authenticator = Authenticator::new(&settings, connect::sessions(&settings)?, clock.clone())?;
-    let data = connect::sync_data(&settings, &random)?;
-    let router =
-        router(Uploads::new(authenticator, data, settings.default_strategy, random, clock, UserLocks::default()));
-    lambda::serve(framed(router, Frame::of(&settings))).await
+    let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
+    let uploads = Uploads::new(authenticator, data, strategy, random.clone(), clock, UserLocks::default());
+    lambda::serve(with_middleware(router(uploads), &http, random)).await
 }

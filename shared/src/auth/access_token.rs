@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::hs256;
+use crate::config::{AuthConfig, ConfigError};
 use crate::models::{Role, Session, SessionId, Timestamp, UserId};
 use crate::secret::SecretSource;
 
@@ -15,9 +16,6 @@ const LIFETIME: i64 = 24 * 3_600;
 /// Who issues access tokens, and for whom.
 const ISSUER: &str = "sql-studio-sync";
 const AUDIENCE: &str = "sql-studio";
-/// The settings that hold the keys.
-const CURRENT: &str = "JWT_SECRET";
-const PREVIOUS: &str = "JWT_SECRET_PREVIOUS";
 
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,18 +55,12 @@ struct SigningKey {
 }
 
 impl SigningKey {
-    /// Fewest bytes: as many as the hash has (RFC 7518 §3.2).
-    const MIN_BYTES: usize = 32;
-
-    /// The key `secret`; its id is derived from it.
+    /// The key `secret` of `variable`; its id is derived from it.
     ///
     /// # Errors
     /// When the secret is too short.
-    fn new(secret: &SecretString) -> Result<Self, String> {
-        let secret = secret.expose_secret().as_bytes();
-        if secret.len() < Self::MIN_BYTES {
-            return Err(format!("a signing key needs at least {} bytes", Self::MIN_BYTES));
-        }
+    fn new(secret: &SecretString, variable: &'static str) -> Result<Self, ConfigError> {
+        let secret = AuthConfig::check_key(secret, variable)?.expose_secret().as_bytes();
         let id = hex::encode(Sha256::new_with_prefix(b"kid:").chain_update(secret).finalize());
         Ok(Self {
             id: id.chars().take(16).collect(),
@@ -79,7 +71,7 @@ impl SigningKey {
 }
 
 /// What tokens are signed with, and what they were signed with until lately.
-pub struct Keys {
+struct Keys {
     current: SigningKey,
     previous: Option<SigningKey>,
 }
@@ -89,10 +81,9 @@ impl Keys {
     ///
     /// # Errors
     /// When one is too short; the message names its setting.
-    pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, String> {
-        let key = |secret, name| SigningKey::new(secret).map_err(|error| format!("{name}: {error}"));
-        let previous = previous.map(|secret| key(secret, PREVIOUS)).transpose()?;
-        Ok(Self { current: key(current, CURRENT)?, previous })
+    fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, ConfigError> {
+        let previous = previous.map(|secret| SigningKey::new(secret, AuthConfig::PREVIOUS_KEY)).transpose()?;
+        Ok(Self { current: SigningKey::new(current, AuthConfig::SIGNING_KEY)?, previous })
     }
 
     fn named(&self, id: &str) -> Option<&SigningKey> {
@@ -107,10 +98,14 @@ pub struct AccessTokens {
 }
 
 impl AccessTokens {
-    /// Works with `keys`, and looks into `source` for others when it meets a token that none of them signed.
-    pub fn new(keys: Keys, source: Option<Arc<dyn SecretSource>>) -> Self {
+    /// Signs with the keys of `config`, and asks its source for newer ones when a token was signed with an unknown key.
+    ///
+    /// # Errors
+    /// When a key is too short.
+    pub fn new(config: &AuthConfig) -> Result<Self, ConfigError> {
         hs256::install();
-        Self { keys: RwLock::new(Arc::new(keys)), source }
+        let keys = Keys::new(&config.signing_key, config.previous_key.as_ref())?;
+        Ok(Self { keys: RwLock::new(Arc::new(keys)), source: config.source.clone() })
     }
 
     fn keys(&self) -> Arc<Keys> {
@@ -125,7 +120,8 @@ impl AccessTokens {
         }
         // Somebody else may sign with a newer key by now.
         let source = self.source.as_ref()?;
-        let (current, previous) = (source.current(CURRENT).await?, source.current(PREVIOUS).await);
+        let (current, previous) =
+            (source.current(AuthConfig::SIGNING_KEY).await?, source.current(AuthConfig::PREVIOUS_KEY).await);
         let keys = Keys::new(&current, previous.as_ref()).inspect_err(|error| tracing::error!(%error, "a bad key"));
         let keys = Arc::new(keys.ok()?);
         let is_newer = keys.current.id != known.current.id;
@@ -192,8 +188,8 @@ mod tests {
     /// Signs with the key of letters `current`.
     fn tokens(current: char, previous: Option<char>) -> AccessTokens {
         let secret = |template: char| SecretString::from(template.to_string().repeat(32));
-        let keys = Keys::new(&secret(current), previous.map(secret).as_ref());
-        AccessTokens::new(keys.unwrap(), None)
+        let config = AuthConfig { signing_key: secret(current), previous_key: previous.map(secret), source: None };
+        AccessTokens::new(&config).expect("the keys are long enough")
     }
 
     fn session() -> Session {

@@ -6,7 +6,7 @@ mod hs256;
 mod opaque_token;
 mod password;
 
-pub use access_token::{AccessTokens, Claims, InvalidToken, Keys};
+pub use access_token::{AccessTokens, Claims, InvalidToken};
 pub use argon2id::PasswordCost;
 pub use opaque_token::OpaqueToken;
 pub use password::{HashingFailed, Password, PasswordCheck, Passwords};

@@ -1,23 +1,27 @@
-//! What every endpoint shares: the error shape, who is asking, bodies, and the frame around it all.
+//! HTTP: extractors, errors, bodies, rate limits, and the middleware that every function shares.
+//!
+//! [`auth`](Caller) says who is calling, [`rate_limit`](RateLimitScope) how often, [`with_middleware`] adds everything else
+//! that is the same for all routes.
 
-mod authenticator;
+mod auth;
 mod body;
-mod cors;
+mod client_address;
 mod device;
 mod endpoints;
 mod error;
-mod frame;
+mod middleware;
 mod path_id;
 mod query;
-mod visitor;
+mod rate_limit;
+mod request_context;
 mod zstd;
 
-pub use authenticator::{AuthLimit, Authenticator, Caller, ConflictLimit, DownloadLimit, RateLimitScope, UploadLimit};
+pub use auth::{Anonymous, Authenticator, Caller};
 pub use body::{JsonBody, RawBody, from_json};
-pub use cors::{Origins, cors};
+pub use client_address::ClientAddress;
 pub use device::{UserAgent, check_device_name, device_id};
 pub use error::{ApiError, AuthErrors, BodyErrors, Code, CommonErrors, ErrorBody, invalid_field};
-pub use frame::{Frame, RequestId, framed};
+pub use middleware::{RequestId, with_middleware};
 pub use path_id::PathId;
 pub use query::Query;
-pub use visitor::{Anonymous, ClientAddress};
+pub use rate_limit::{AuthLimit, ConflictLimit, CountedBy, DownloadLimit, RateLimitScope, RateLimits, UploadLimit};

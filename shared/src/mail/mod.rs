@@ -19,8 +19,8 @@ pub use outbox_worker::{Delivery, OutboxWorker};
 pub use resend::Resend;
 pub use templates::{Brand, EmailTemplate, lifetime};
 
-use crate::clock::{Clock, Random};
-use crate::config::Settings;
+use crate::clock::Random;
+use crate::config::EmailConfig;
 use crate::models::EmailAddress;
 use crate::storage::MailKind;
 use crate::telemetry::CallError;
@@ -69,13 +69,24 @@ pub trait Mailer: Send + Sync {
     async fn send(&self, mail: &Mail) -> Result<(), MailError>;
 }
 
-/// Who delivers mails: Resend where `RESEND_API_KEY` says so, and otherwise a folder for people to look into.
+/// Returns the mailer of the deployed service: Resend. Without `RESEND_API_KEY` every delivery fails, and is retried until
+/// the key is set.
 ///
 /// # Errors
-/// When there can be no connection to Resend.
-pub fn mailer(settings: &Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Arc<dyn Mailer>, String> {
-    Ok(match &settings.resend {
-        Some(resend) => Arc::new(Resend::new(&resend.url, resend.key.clone(), resend.from.clone(), random)?),
-        None => Arc::new(FolderMailer::new(settings.data.join("outbox"), clock, random)),
+/// When no HTTP client can be made.
+pub fn mailer(config: &EmailConfig, random: Arc<dyn Random>) -> Result<Arc<dyn Mailer>, String> {
+    Ok(match &config.resend {
+        Some(resend) => Arc::new(Resend::new(resend, random)?),
+        None => Arc::new(UnconfiguredMailer),
     })
+}
+
+/// Mailer of a deployment without `RESEND_API_KEY`.
+struct UnconfiguredMailer;
+
+#[async_trait]
+impl Mailer for UnconfiguredMailer {
+    async fn send(&self, _: &Mail) -> Result<(), MailError> {
+        Err(MailError::Unavailable("RESEND_API_KEY is not set".to_owned()))
+    }
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{Mail, MailError, Mailer};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
+use crate::config::ResendConfig;
 use crate::outbound;
 use crate::secret::RotatingSecret;
 
@@ -56,13 +57,13 @@ struct AttemptError {
 }
 
 impl Resend {
-    /// Resend at the base URL `url`, for whoever holds `key`; `from` stands in the mails, as `Name <address>`.
+    /// Delivers by the account of `config`.
     ///
     /// # Errors
     /// When there can be no client.
-    pub fn new(url: &str, key: RotatingSecret, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
-        let emails = format!("{}/emails", url.trim_end_matches('/'));
-        Ok(Self { client: outbound::client()?, emails, key, from, random })
+    pub fn new(config: &ResendConfig, random: Arc<dyn Random>) -> Result<Self, String> {
+        let ResendConfig { key, from, url } = config.clone();
+        Ok(Self { client: outbound::client()?, emails: format!("{url}/emails"), key, from, random })
     }
 
     async fn attempt(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, AttemptError> {

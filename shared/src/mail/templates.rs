@@ -1,6 +1,7 @@
 use askama::Template;
 
 use super::{Mail, MailError};
+use crate::config::EmailConfig;
 use crate::models::User;
 use crate::storage::{MailKind, TokenPurpose};
 
@@ -22,12 +23,12 @@ pub struct Brand {
 }
 
 impl Brand {
-    /// SQL App, which lives at `url` and is served at `service_url`.
-    pub fn sql_studio(url: &str, service_url: &str) -> Self {
+    /// SQL Studio at the addresses of `config`.
+    pub fn sql_studio(config: &EmailConfig) -> Self {
         Self {
             name: "SQL Studio".to_owned(),
-            url: url.to_owned(),
-            service_url: service_url.to_owned(),
+            url: config.product_url.clone(),
+            service_url: config.public_url.clone(),
             accent: "#2f5fd0".to_owned(),
             accent_text: "#ffffff".to_owned(),
             support_email: "support@sqlstudio.app".to_owned(),

@@ -1,46 +1,50 @@
-//! The stores of the production service, each chosen by the scheme of its URL.
+//! The stores of the deployed service.
 //!
 //! Nothing is connected here: a function starts while a store is down, and serves once it is up.
 
 use std::sync::Arc;
 
-use crate::config::Settings;
+use crate::config::ConfigError;
 
-/// Accounts, by `DATABASE_URL`: `postgres://`, by at most `connections` connections.
+/// Accounts in PostgreSQL, through at most `connections` connections.
 ///
 /// # Errors
-/// When the variable is missing or wrong.
+/// When the URL is invalid.
 #[cfg(feature = "postgres")]
-pub fn accounts(settings: &Settings, connections: u32) -> Result<Arc<super::postgres::PostgresAccounts>, String> {
-    let url = settings.database_url.as_ref().ok_or("DATABASE_URL is not set")?;
-    let postgres = super::postgres::PostgresAccounts::new(url.clone(), connections);
-    postgres.map(Arc::new).map_err(|error| format!("DATABASE_URL: {error}"))
+pub fn accounts(
+    config: &crate::config::PostgresConfig,
+    connections: u32,
+) -> Result<Arc<super::postgres::PostgresAccounts>, ConfigError> {
+    let accounts = super::postgres::PostgresAccounts::new(config.url.clone(), connections);
+    accounts.map(Arc::new).map_err(|reason| invalid(crate::config::PostgresConfig::URL, "PostgreSQL", &reason))
 }
 
-/// Sync data, by `TURSO_DATABASE_URL`: `libsql://`, `https://` or `http://`; several, separated by commas, share the users.
+/// Sync data in libSQL databases, each user's in one of them.
 ///
 /// # Errors
-/// When the variable is missing or wrong.
+/// When a URL is invalid.
 #[cfg(feature = "turso")]
 pub fn sync_data(
-    settings: &Settings,
+    config: &crate::config::TursoConfig,
     random: &Arc<dyn crate::clock::Random>,
-) -> Result<Arc<super::libsql::LibsqlSync>, String> {
+) -> Result<Arc<super::libsql::LibsqlSync>, ConfigError> {
     use super::libsql::{Hrana, LibsqlSync, Transport};
-    if settings.turso_urls.is_empty() {
-        return Err("TURSO_DATABASE_URL is not set".to_owned());
-    }
-    let open = |url| Ok(Arc::new(Hrana::new(url, settings.turso_token.clone(), random.clone())?) as Arc<dyn Transport>);
-    let databases = settings.turso_urls.iter().map(open).collect::<Result<_, String>>();
-    Ok(Arc::new(LibsqlSync::sharded(databases.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?)))
+    let open = |url| Ok(Arc::new(Hrana::new(url, config.token.clone(), random.clone())?) as Arc<dyn Transport>);
+    let databases = config.urls.iter().map(open).collect::<Result<_, String>>();
+    let databases = databases.map_err(|reason| invalid(crate::config::TursoConfig::URL, "libSQL", &reason))?;
+    Ok(Arc::new(LibsqlSync::sharded(databases)))
 }
 
-/// Sessions and token buckets, by `REDIS_URL`: `redis://` or `rediss://`.
+/// Sessions and token buckets in Redis.
 ///
 /// # Errors
-/// When the variable is missing or wrong.
+/// When the URL is invalid.
 #[cfg(feature = "redis")]
-pub fn sessions(settings: &Settings) -> Result<Arc<super::redis::RedisSessions>, String> {
-    let url = settings.redis_url.as_ref().ok_or("REDIS_URL is not set")?;
-    super::redis::RedisSessions::new(url.clone()).map(Arc::new).map_err(|error| format!("REDIS_URL: {error}"))
+pub fn sessions(config: &crate::config::RedisConfig) -> Result<Arc<super::redis::RedisSessions>, ConfigError> {
+    let sessions = super::redis::RedisSessions::new(config.url.clone());
+    sessions.map(Arc::new).map_err(|reason| invalid(crate::config::RedisConfig::URL, "Redis", &reason))
+}
+
+fn invalid(variable: &'static str, server: &str, reason: &str) -> ConfigError {
+    ConfigError::InvalidSecret { variable, expected: format!("a URL of {server}: {reason}") }
 }

@@ -22,15 +22,14 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::Settings;
+use crate::config::{AuthConfig, Env, TelemetryConfig};
 
 pub use call::decision_span;
 pub(crate) use call::{CallError, Dependency, instrumented};
 pub use log::LogOutput;
 pub use metrics::{Kind, METRICS, Metric, UploadMetrics, describe, purge, upload};
 pub(crate) use metrics::{active_user, count, request};
-use pseudonym::set_pseudonym_key;
-pub use pseudonym::{device, pseudonym};
+pub use pseudonym::{device, pseudonym, set_pseudonym_key};
 pub use scrub::{chain, scrubbed};
 pub use security::SecurityEvent;
 use sentry::report_to;
@@ -54,13 +53,13 @@ pub fn start(function: &'static str) {
     log::log_panics();
 }
 
-/// Learns from the settings of this process how users are named, and where errors are reported.
-pub fn configure(settings: &Settings) {
-    if let Some(key) = &settings.jwt_secret {
-        set_pseudonym_key(key);
+/// Configures what needs a secret: the key of pseudonyms, and the destination of error reports.
+pub fn configure(env: &Env) {
+    if let Ok(Some(auth)) = AuthConfig::from_env(env) {
+        set_pseudonym_key(&auth.signing_key);
     }
-    // Whoever cannot be told of errors is no reason not to serve.
-    if let Some(Err(error)) = settings.sentry_dsn.as_ref().map(report_to) {
+    // A wrong DSN is no reason not to serve.
+    if let Some(Err(error)) = TelemetryConfig::from_env(env).sentry_dsn.as_ref().map(report_to) {
         tracing::error!(error, "errors will not be reported");
     }
 }

@@ -13,7 +13,7 @@ const DIGITS: usize = 16;
 static KEY: OnceLock<Hmac<Sha256>> = OnceLock::new();
 
 /// Makes the pseudonyms of this process those of every other that knows `key`. Without it they are the process's own.
-pub(super) fn set_pseudonym_key(key: &SecretString) {
+pub fn set_pseudonym_key(key: &SecretString) {
     KEY.set(mac(key.expose_secret().as_bytes())).ok();
 }
 

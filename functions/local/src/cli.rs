@@ -1,0 +1,124 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use shared::models::{Timestamp, UserId};
+
+/// Environment variables, for `--help`. `functions/README.md` describes them at length.
+const VARIABLES: &str = "\
+Environment variables (all are optional; functions/README.md has more about each):
+  DATABASE_URL          PostgreSQL for accounts: postgres://…          [default: a file in DATA_DIR]
+  TURSO_DATABASE_URL    libSQL for sync data: libsql://…, https://…    [default: a file in DATA_DIR]
+  TURSO_AUTH_TOKEN      Token for these databases
+  REDIS_URL             Redis for sessions: redis://…, rediss://…      [default: a file in DATA_DIR]
+  DATA_DIR              Folder for all data that is on no server       [default: ./data]
+  PUBLIC_URL            Base URL of links in emails                    [default: http://ADDRESS it listens on]
+  PRODUCT_URL           Address of the product in emails               [default: https://sqlstudio.app]
+  JWT_SECRET            Key that signs access tokens, 32 bytes or more [default: generated in DATA_DIR]
+  JWT_SECRET_PREVIOUS   Key that is still accepted during rotation
+  CORS_ORIGINS          Web pages that may call: origins, or localhost [default: localhost]
+  CONFLICT_STRATEGY     last_write_wins, keep_both or user_choice      [default: last_write_wins]
+  RATE_LIMITS           on, or off for load tests                      [default: on]
+  RESEND_API_KEY        Sends emails through Resend                    [default: written to DATA_DIR/outbox]
+  MAIL_FROM             Sender of these emails: SQL Studio <studio@example.com>
+  RESEND_URL            Base URL of Resend, for tests                  [default: https://api.resend.com]
+  METRICS_LISTEN        Address of the Prometheus endpoint /metrics    [default: 127.0.0.1:9100 if free]
+  RUST_LOG              Log level, or target=level, separated by commas [default: info]
+  OTEL_EXPORTER_OTLP_ENDPOINT   Receiver of traces (OTLP over HTTP)
+  SENTRY_DSN            Sentry project that receives errors";
+
+/// The sync backend of SQL Studio on this machine
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = VARIABLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve the API (the default)
+    #[command(after_help = VARIABLES)]
+    Serve(ServeArgs),
+    /// Create or update the tables of all stores
+    Migrate(FolderArgs),
+    /// Remove items, conflicts, sessions and tokens whose retention is over
+    Purge(PurgeArgs),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the pseudonym of a user in the log
+    Pseudonym(PseudonymArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on, or only a port of 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500", value_parser = socket_address)]
+    pub(crate) listen: SocketAddr,
+    /// Address of the Prometheus endpoint /metrics, or only a port [default: 127.0.0.1:9100 if free]
+    #[arg(long, value_name = "ADDRESS", env = "METRICS_LISTEN", hide_env_values = true, value_parser = socket_address)]
+    pub(crate) metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct FolderArgs {
+    /// Folder for all data that is on no server
+    #[arg(long, value_name = "FOLDER", env = "DATA_DIR", default_value = "./data", hide_env_values = true)]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct PurgeArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Time to take for now, as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<Timestamp>,
+}
+
+#[derive(Args)]
+pub(crate) struct PseudonymArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Id of the user
+    pub(crate) user: UserId,
+}
+
+/// Reads `ADDRESS:PORT`, or `PORT` of the loopback address.
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8500, or a port".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for (text, address) in [("8501", "127.0.0.1:8501"), ("0.0.0.0:80", "0.0.0.0:80"), ("[::1]:8500", "[::1]:8500")]
+        {
+            assert_eq!(socket_address(text), Ok(address.parse().expect("an address")));
+        }
+        for text in ["localhost:8500", "70000", ""] {
+            assert!(socket_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn help_lists_the_variables_that_the_readme_lists() {
+        let readme = include_str!("../../README.md");
+        let (_, table) = readme.split_once("## Settings").expect("a section about settings");
+        let (table, _) = table.split_once("\n## ").expect("another section");
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        for variable in rows.filter(|name| !["SECRETS_ARN", "METRICS_NAMESPACE"].contains(name)) {
+            assert!(VARIABLES.contains(&format!("  {variable} ")), "--help does not list {variable}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What each command does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::{App, Config, Metrics, Stop, Stores, StoresConfig, document, existing_auth_config, serve as serve_http};
+use purge::{Purge, Report};
+use shared::auth::PasswordCost;
+use shared::clock::{Clock, Random, SystemClock, SystemRandom};
+use shared::config::Env;
+use shared::mail::{FolderMailer, Mailer, mailer};
+use shared::telemetry;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::{interval, timeout};
+
+use crate::cli::{FolderArgs, PseudonymArgs, PurgeArgs, ServeArgs};
+use crate::greeting::greeting;
+use crate::{Error, print_line};
+
+/// Time for which an email that is being sent may continue when the server stops.
+const EMAIL_GRACE: Duration = Duration::from_secs(10);
+
+/// Interval between purges.
+const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
+
+/// Serves the API until SIGTERM or SIGINT.
+pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
+    let listener = listen(args.listen).await?;
+    let address = listener.local_addr()?;
+    let config = Config::from_env(env, args.folder.data, format!("http://{address}"))?;
+    telemetry::configure(env);
+    let app = open(config).await?;
+    let router = app.router()?;
+    let metrics = Metrics::start(args.metrics).await?;
+    for problem in app.stores.problems().await {
+        tracing::error!("{problem}");
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (worker, queued) = (app.outbox_worker(), app.mail_queued.clone());
+    let worker = tokio::spawn(async move { worker.run(&queued, stopped).await });
+    tokio::spawn(purge_daily(app.purge()));
+    tokio::spawn(metrics.serve());
+    print_line(&greeting(address, &app.config))?;
+    let stopped = serve_http(listener, router).await?;
+    drop(stop);
+    if stopped == Stop::Graceful {
+        // An email that is cut off would be sent once more.
+        timeout(EMAIL_GRACE, worker).await.ok();
+    }
+    telemetry::flush().await;
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(address).await;
+    Ok(listener.map_err(|error| format!("cannot listen on {address}: {error}; choose another with --listen"))?)
+}
+
+/// Opens the stores and migrates the file.
+async fn open(config: Config) -> Result<App, Error> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
+    let stores = Stores::open(&config.stores, &random).await?;
+    for name in stores.migrate_file().await? {
+        tracing::info!(migration = name, "migration applied");
+    }
+    let mailer: Arc<dyn Mailer> = match config.email.resend {
+        Some(_) => mailer(&config.email, random.clone())?,
+        None => Arc::new(FolderMailer::new(config.stores.data_dir.join("outbox"), clock.clone(), random.clone())),
+    };
+    let password_cost = PasswordCost::OWASP;
+    Ok(App { config, stores, mailer, mail_queued: Arc::default(), clock, random, password_cost })
+}
+
+/// Purges at once and then every day, as the schedule does on AWS.
+async fn purge_daily(purge: Purge) {
+    let mut interval = interval(PURGE_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(error) = purge.run(SystemClock.now()).await {
+            tracing::warn!(%error, "purge failed");
+        }
+    }
+}
+
+/// Creates or updates the tables of all stores.
+pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let stores = Stores::open(&StoresConfig::from_env(env, folder.data)?, &random).await?;
+    let applied = stores.migrate().await?;
+    print_line(&match applied.as_slice() {
+        [] => "0 migrations applied: all tables are up to date.".to_owned(),
+        names => format!("{} migrations applied: {}.", names.len(), names.join(", ")),
+    })
+}
+
+/// Removes what is due.
+pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let stores = Stores::open(&StoresConfig::from_env(env, args.folder.data)?, &random).await?;
+    stores.migrate_file().await?;
+    let report = stores.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
+    print_line(&sentence(&report))
+}
+
+fn sentence(report: &Report) -> String {
+    let Report { tombstones, conflicts, expired, accounts, unfinished } = report;
+    let rest = if *unfinished { " More is due: run it again." } else { "" };
+    format!(
+        "Purged {tombstones} tombstones, {conflicts} resolved conflicts, {expired} expired sessions and tokens, \
+         {accounts} deleted accounts.{rest}"
+    )
+}
+
+/// Prints a user's pseudonym.
+pub(crate) fn pseudonym(args: &PseudonymArgs, env: &Env) -> Result<(), Error> {
+    let folder = &args.folder.data;
+    let auth = existing_auth_config(env, folder)?.ok_or_else(|| {
+        format!(
+            "pseudonyms need the signing key of the server, and there is none in {}; set JWT_SECRET, or name the \
+             server's data folder with --data",
+            folder.display()
+        )
+    })?;
+    telemetry::set_pseudonym_key(&auth.signing_key);
+    print_line(&telemetry::pseudonym(args.user))
+}
+
+/// Prints the OpenAPI document.
+pub(crate) fn openapi() -> Result<(), Error> {
+    print_line(document()?.trim_end())
+}

@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+
+use shared::clock::SystemRandom;
+use shared::config::{
+    AuthConfig, ConfigError, EmailConfig, Env, HttpConfig, PostgresConfig, RedisConfig, SyncConfig, TursoConfig,
+};
+
+use crate::signing_key::{KeyFileError, ensure_signing_key, read_signing_key};
+
+/// Settings of the whole service in one process.
+#[derive(Clone)]
+pub struct Config {
+    /// Browser access, and rate limits.
+    pub http: HttpConfig,
+    /// Keys of access tokens.
+    pub auth: AuthConfig,
+    /// Defaults of synchronisation.
+    pub sync: SyncConfig,
+    /// Links in emails, and their delivery.
+    pub email: EmailConfig,
+    /// The stores.
+    pub stores: StoresConfig,
+}
+
+/// Servers that keep data, and the folder for data that none of them keeps.
+#[derive(Clone)]
+pub struct StoresConfig {
+    /// Folder of the embedded stores, of emails that are not sent, and of a generated signing key.
+    pub data_dir: PathBuf,
+    /// Accounts.
+    pub postgres: Option<PostgresConfig>,
+    /// Sync data.
+    pub turso: Option<TursoConfig>,
+    /// Sessions and rate limits.
+    pub redis: Option<RedisConfig>,
+}
+
+/// A setting is wrong, or the key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// An environment variable is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The generated signing key can be neither read nor written.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+}
+
+impl Config {
+    /// Reads the settings. Without `JWT_SECRET` a signing key is generated in `data_dir` at the first start; `public_url` is
+    /// the default of `PUBLIC_URL`.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or the key file cannot be used.
+    pub fn from_env(env: &Env, data_dir: PathBuf, public_url: String) -> Result<Self, LoadError> {
+        let (http, sync) = (HttpConfig::from_env(env)?, SyncConfig::from_env(env)?);
+        let email = EmailConfig::from_env(env, Some(public_url))?;
+        let stores = StoresConfig::from_env(env, data_dir)?;
+        let auth = match AuthConfig::from_env(env)? {
+            Some(auth) => auth,
+            None => generated(ensure_signing_key(&stores.data_dir, &SystemRandom)?),
+        };
+        Ok(Self { http, auth, sync, email, stores })
+    }
+}
+
+impl StoresConfig {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// When a setting is wrong.
+    pub fn from_env(env: &Env, data_dir: PathBuf) -> Result<Self, ConfigError> {
+        Ok(Self {
+            data_dir,
+            postgres: PostgresConfig::from_env(env)?,
+            turso: TursoConfig::from_env(env)?,
+            redis: RedisConfig::from_env(env)?,
+        })
+    }
+}
+
+/// Reads the keys of access tokens, without generating any; `None` if there is none yet.
+///
+/// # Errors
+/// When a setting is wrong, or the key file cannot be read.
+pub fn existing_auth_config(env: &Env, data_dir: &std::path::Path) -> Result<Option<AuthConfig>, LoadError> {
+    match AuthConfig::from_env(env)? {
+        Some(auth) => Ok(Some(auth)),
+        None => Ok(read_signing_key(data_dir)?.map(generated)),
+    }
+}
+
+fn generated(signing_key: secrecy::SecretString) -> AuthConfig {
+    AuthConfig { signing_key, previous_key: None, source: None }
+}

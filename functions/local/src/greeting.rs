@@ -1,0 +1,29 @@
+use std::net::SocketAddr;
+
+use local::Config;
+
+/// Text for the person who has just started the server.
+pub(crate) fn greeting(address: SocketAddr, config: &Config) -> String {
+    let stores = &config.stores;
+    let folder = stores.data_dir.display();
+    let server_or_folder =
+        |is_server: bool, server: &str| if is_server { server.to_owned() } else { folder.to_string() };
+    let emails = match config.email.resend {
+        Some(_) => "sent through Resend".to_owned(),
+        None => format!("written to {folder}/outbox"),
+    };
+    format!(
+        "SQL Studio Sync is listening on http://{address}
+
+  accounts   {}
+  sync data  {}
+  sessions   {}
+  emails     {emails}
+
+Try http://{address}/health, or the walk-through in README.md. Stop with Ctrl-C.
+",
+        server_or_folder(stores.postgres.is_some(), "PostgreSQL (DATABASE_URL)"),
+        server_or_folder(stores.turso.is_some(), "libSQL (TURSO_DATABASE_URL)"),
+        server_or_folder(stores.redis.is_some(), "Redis (REDIS_URL)"),
+    )
+}

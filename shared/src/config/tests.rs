@@ -1,0 +1,71 @@
+use super::*;
+
+/// Reads every setting and returns the first error.
+fn first_error(pairs: &[(&str, &str)]) -> Option<ConfigError> {
+    let env = Env::from_pairs(pairs.iter().copied());
+    let read_all = || {
+        HttpConfig::from_env(&env)?;
+        SyncConfig::from_env(&env)?;
+        AuthConfig::from_env(&env)?;
+        EmailConfig::from_env(&env, Some("http://127.0.0.1:8500".to_owned()))?;
+        PostgresConfig::from_env(&env)?;
+        TursoConfig::from_env(&env)?;
+        RedisConfig::from_env(&env)?;
+        Ok(())
+    };
+    read_all().err()
+}
+
+#[test]
+fn errors_name_the_variable_and_the_expected_value_but_no_secret() {
+    for (variable, expected, pairs) in [
+        ("PUBLIC_URL", "http", &[("PUBLIC_URL", "studio.example")] as &[_]),
+        ("PRODUCT_URL", "http", &[("PRODUCT_URL", "javascript:alert(1)")]),
+        ("RATE_LIMITS", "on or off", &[("RATE_LIMITS", "none")]),
+        ("CONFLICT_STRATEGY", "keep_both", &[("CONFLICT_STRATEGY", "mine")]),
+        ("CORS_ORIGINS", "localhost", &[("CORS_ORIGINS", "*")]),
+        ("CORS_ORIGINS", "localhost", &[("CORS_ORIGINS", "https://a.example, a\nb")]),
+        ("CORS_ORIGINS", "localhost", &[("CORS_ORIGINS", "https://a.example/")]),
+        ("DATABASE_URL", "postgres://", &[("DATABASE_URL", "mysql://ada:sesame@db.example")]),
+        ("TURSO_DATABASE_URL", "libsql://", &[("TURSO_DATABASE_URL", "http://a.example, file:sesame")]),
+        ("REDIS_URL", "redis://", &[("REDIS_URL", "sesame")]),
+        ("MAIL_FROM", "sender", &[("RESEND_API_KEY", "sesame")]),
+        ("JWT_SECRET", "32 bytes", &[("JWT_SECRET", "sesame")]),
+        ("JWT_SECRET_PREVIOUS", "32 bytes", &[("JWT_SECRET_PREVIOUS", "sesame")]),
+    ] {
+        let error = first_error(pairs).expect(variable);
+        let message = error.to_string();
+        assert_eq!(error.variable(), variable);
+        assert!(message.starts_with(variable) && message.contains(expected), "{message}");
+        assert!(!message.contains("sesame") && !message.contains('\n'), "{message}");
+    }
+}
+
+#[test]
+fn required_settings_have_no_default() {
+    let env = Env::from_pairs([("JWT_SECRET", "")]);
+    let missing = [
+        AuthConfig::required(&env).err(),
+        PostgresConfig::required(&env).err(),
+        TursoConfig::required(&env).err(),
+        RedisConfig::required(&env).err(),
+        EmailConfig::from_env(&env, None).err(),
+    ];
+    let variables = missing.map(|error| error.expect("a required setting is missing").variable());
+    assert_eq!(variables, ["JWT_SECRET", "DATABASE_URL", "TURSO_DATABASE_URL", "REDIS_URL", "PUBLIC_URL"]);
+}
+
+#[test]
+fn origins_are_compared_as_browsers_send_them() {
+    let origins = |list: &'static str| HttpConfig::from_env(&Env::from_pairs([("CORS_ORIGINS", list)]));
+    let AllowedOrigins::Listed(listed) = origins("https://app.example.com, http://localhost:3000, tauri://localhost,")
+        .expect("three origins")
+        .allowed_origins
+    else {
+        panic!("a list of origins");
+    };
+    assert_eq!(listed, ["https://app.example.com", "http://localhost:3000", "tauri://localhost"]);
+    for wrong in ["https://app.example.com:443", "https://App.example.com", "app.example.com", "null"] {
+        assert!(origins(wrong).is_err(), "{wrong}");
+    }
+}
