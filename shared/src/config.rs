@@ -76,7 +76,7 @@ impl Settings {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let Some(arn) = environment("SECRETS_ARN") else { return Self::from_env() };
         // While the answer is awaited.
-        crate::trust::warm_up();
+        crate::root_certificates::preload();
         let manager = crate::secrets_manager::SecretsManager::open(&arn).await;
         Self::with_secrets(environment, manager.map_err(|error| format!("SECRETS_ARN: {error}"))?).await
     }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{Mail, MailError, Mailer};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
-use crate::outbound;
+use crate::http_client;
 use crate::secret::RotatingSecret;
 
 const ATTEMPTS: u32 = 3;
@@ -62,17 +62,17 @@ impl Resend {
     /// When there can be no client.
     pub fn new(url: &str, key: RotatingSecret, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
         let emails = format!("{}/emails", url.trim_end_matches('/'));
-        Ok(Self { client: outbound::client()?, emails, key, from, random })
+        Ok(Self { client: http_client::new()?, emails, key, from, random })
     }
 
     async fn attempt(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, AttemptError> {
         let request = self.client.post(&self.emails).bearer_auth(key.expose_secret()).body(body);
         let request = request.header(CONTENT_TYPE, "application/json").header("Idempotency-Key", idempotency_key);
-        let response = request.send().await.map_err(|error| passing(outbound::describe(error)))?;
+        let response = request.send().await.map_err(|error| passing(http_client::describe(error)))?;
         if !response.status().is_success() {
             return Err(refused(response).await);
         }
-        let body = response.bytes().await.map_err(|error| passing(outbound::describe(error)))?;
+        let body = response.bytes().await.map_err(|error| passing(http_client::describe(error)))?;
         let taken: Taken = serde_json::from_slice(&body).map_err(|_| passing("the answer makes no sense"))?;
         Ok(taken.id)
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, error_span, field};
 
-use super::{SPANS, metrics, scrubbed};
+use super::{SPANS, metrics};
+use crate::error_text::scrubbed;
 use crate::storage::StoreError;
 
 /// A call that takes longer is logged. Most take a few milliseconds, and the largest upload half a second.

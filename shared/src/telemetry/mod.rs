@@ -10,7 +10,6 @@ pub(crate) mod emf;
 mod log;
 mod metrics;
 mod pseudonym;
-mod scrub;
 mod security;
 mod sentry;
 mod traces;
@@ -31,7 +30,6 @@ pub use metrics::{Kind, METRICS, Metric, UploadMetrics, describe, purge, upload}
 pub(crate) use metrics::{active_user, count, request};
 use pseudonym::set_pseudonym_key;
 pub use pseudonym::{device, pseudonym};
-pub use scrub::{chain, scrubbed};
 pub use security::SecurityEvent;
 use sentry::report_to;
 #[cfg(feature = "lambda")]

@@ -18,8 +18,9 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{FLUSH_TIME, SPANS, scrubbed};
-use crate::outbound;
+use super::{FLUSH_TIME, SPANS};
+use crate::error_text::scrubbed;
+use crate::http_client;
 
 /// Most reports that wait to be sent: more of them tell nothing new.
 const MAX_REPORTS: usize = 50;
@@ -36,7 +37,7 @@ static WAITING: Mutex<Vec<Event<'static>>> = Mutex::new(Vec::new());
 /// When it names none.
 pub(super) fn report_to(dsn: &SecretString) -> Result<(), String> {
     let dsn = dsn.expose_secret().parse().map_err(|error| format!("SENTRY_DSN: {error}"))?;
-    PROJECT.set((dsn, outbound::client()?)).ok();
+    PROJECT.set((dsn, http_client::new()?)).ok();
     Ok(())
 }
 
@@ -55,7 +56,7 @@ pub(super) async fn flush() {
     };
     let failure = match timeout(FLUSH_TIME, send_all).await {
         Ok(Ok(())) => return,
-        Ok(Err(error)) => outbound::describe(error),
+        Ok(Err(error)) => http_client::describe(error),
         Err(_) => "no answer in time".to_owned(),
     };
     // No error, which would be reported.

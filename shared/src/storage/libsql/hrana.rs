@@ -18,7 +18,7 @@ use super::pipeline::{self, PipelineResponse};
 use super::{BatchError, MAX_RESPONSE_BYTES, Statement, StatementResult, Transport, Value};
 use crate::backoff::{Attempts, Backoff};
 use crate::clock::Random;
-use crate::outbound;
+use crate::http_client;
 use crate::secret::RotatingSecret;
 use crate::telemetry::{Dependency, instrumented};
 
@@ -58,7 +58,7 @@ impl Hrana {
     /// # Errors
     /// When the URL is none, or its scheme is another.
     pub fn new(url: &SecretString, token: Option<RotatingSecret>, random: Arc<dyn Random>) -> Result<Self, String> {
-        let client = Mutex::new(Numbered { number: 0, client: outbound::client()? });
+        let client = Mutex::new(Numbered { number: 0, client: http_client::new()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
@@ -108,7 +108,7 @@ impl Hrana {
     /// Leaves the connections of the client `number` to themselves: after one of them has gone dead all may have.
     fn abandon(&self, number: u64) {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (true, Ok(client)) = (current.number == number, outbound::client()) {
+        if let (true, Ok(client)) = (current.number == number, http_client::new()) {
             *current = Numbered { number: number + 1, client };
         }
     }
@@ -183,7 +183,7 @@ impl AttemptError {
 
 /// The connection failed, before the answer or in its middle.
 fn lost(error: reqwest::Error) -> AttemptError {
-    AttemptError::passing(outbound::describe(error))
+    AttemptError::passing(http_client::describe(error))
 }
 
 /// The server, or what stands before it, answered with an HTTP error.
