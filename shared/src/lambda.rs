@@ -43,7 +43,13 @@ pub fn start(name: &'static str) {
 #[cfg(feature = "secrets")]
 pub async fn settings() -> Result<crate::config::Settings, String> {
     let settings = crate::config::Settings::load().await?;
-    telemetry::configure(&settings);
+    if let Some(key) = &settings.jwt_secret {
+        telemetry::set_pseudonym_key(key);
+    }
+    // A service that cannot report errors still serves.
+    if let Some(Err(error)) = settings.sentry_dsn.as_ref().map(telemetry::report_errors_to) {
+        tracing::error!(%error, "error reporting disabled");
+    }
     Ok(settings)
 }
 

@@ -150,7 +150,13 @@ async fn open(folder: Folder, address: Option<SocketAddr>) -> Result<App, Fault>
     if settings.jwt_secret.is_none() {
         settings.jwt_secret = Some(ensure_signing_key(&settings.data, &SystemRandom)?);
     }
-    telemetry::configure(&settings);
+    if let Some(key) = &settings.jwt_secret {
+        telemetry::set_pseudonym_key(key);
+    }
+    // A service that cannot report errors still serves.
+    if let Some(Err(error)) = settings.sentry_dsn.as_ref().map(telemetry::report_errors_to) {
+        tracing::error!(%error, "error reporting disabled");
+    }
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let stores = Stores::open(&settings, &random).await?;
     for name in stores.migrate_file().await? {

@@ -21,17 +21,14 @@ use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::Settings;
-
 pub use call::decision_span;
 pub(crate) use call::{CallError, Dependency, instrumented};
 pub use log::LogOutput;
 pub use metrics::{Kind, METRICS, Metric, UploadMetrics, describe, purge, upload};
 pub(crate) use metrics::{active_user, count, request};
-use pseudonym::set_pseudonym_key;
-pub use pseudonym::{device, pseudonym};
+pub use pseudonym::{device, pseudonym, set_pseudonym_key};
 pub use security::SecurityEvent;
-use sentry::report_to;
+pub use sentry::{SentryError, report_errors_to};
 #[cfg(feature = "lambda")]
 pub(crate) use traces::continue_xray;
 pub(crate) use traces::{continue_trace, finish};
@@ -50,17 +47,6 @@ pub fn start(function: &'static str) {
     let errors = sentry::Reports::of(function).with_filter(LevelFilter::ERROR);
     tracing_subscriber::registry().with(traces).with(errors).with(LogOutput::of(function).layer()).init();
     log::log_panics();
-}
-
-/// Learns from the settings of this process how users are named, and where errors are reported.
-pub fn configure(settings: &Settings) {
-    if let Some(key) = &settings.jwt_secret {
-        set_pseudonym_key(key);
-    }
-    // Whoever cannot be told of errors is no reason not to serve.
-    if let Some(Err(error)) = settings.sentry_dsn.as_ref().map(report_to) {
-        tracing::error!(error, "errors will not be reported");
-    }
 }
 
 /// Hands over what waits to be: metrics, spans, reports of errors. It takes two seconds at most; what cannot be handed over in

@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
-use sentry_types::Dsn;
 use sentry_types::protocol::v7::{Envelope, Event, Level};
+use sentry_types::{Dsn, ParseDsnError};
 use tokio::time::timeout;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
@@ -31,13 +31,24 @@ const TAGS: [&str; 5] = ["event", "route", "method", "store", "statement"];
 static PROJECT: OnceLock<(Dsn, Client)> = OnceLock::new();
 static WAITING: Mutex<Vec<Event<'static>>> = Mutex::new(Vec::new());
 
-/// Has errors reported to the project that `dsn` names, from now on.
+/// Error of [`report_errors_to`].
+#[derive(Debug, thiserror::Error)]
+pub enum SentryError {
+    /// The DSN is malformed.
+    #[error("SENTRY_DSN: {0}")]
+    InvalidDsn(#[from] ParseDsnError),
+    /// The HTTP client cannot be built.
+    #[error("HTTP client: {0}")]
+    HttpClient(String),
+}
+
+/// Reports errors to the Sentry project of `dsn` from now on. Later calls change nothing.
 ///
 /// # Errors
-/// When it names none.
-pub(super) fn report_to(dsn: &SecretString) -> Result<(), String> {
-    let dsn = dsn.expose_secret().parse().map_err(|error| format!("SENTRY_DSN: {error}"))?;
-    PROJECT.set((dsn, http_client::new()?)).ok();
+/// If the DSN is malformed or the HTTP client cannot be built. The text does not contain the DSN.
+pub fn report_errors_to(dsn: &SecretString) -> Result<(), SentryError> {
+    let dsn = dsn.expose_secret().parse()?;
+    PROJECT.set((dsn, http_client::new().map_err(SentryError::HttpClient)?)).ok();
     Ok(())
 }
 
