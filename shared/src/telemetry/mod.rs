@@ -17,7 +17,7 @@ mod traces;
 use std::time::Duration;
 
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -44,8 +44,11 @@ const FLUSH_TIME: Duration = Duration::from_secs(2);
 pub fn start(function: &'static str) {
     let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
     let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
-    let errors = sentry::Reports::of(function).with_filter(LevelFilter::ERROR);
-    tracing_subscriber::registry().with(traces).with(errors).with(LogOutput::of(function).layer()).init();
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(sentry::layer(function))
+        .with(LogOutput::of(function).layer())
+        .init();
     log::log_panics();
 }
 
