@@ -24,7 +24,7 @@ use tracing::{Instrument, Span, error_span, field};
 
 use crate::clock::SystemClock;
 #[cfg(feature = "secrets")]
-use crate::config::{ConfigError, Env};
+use crate::config::{AuthConfig, ConfigError, Env, TelemetryConfig};
 use crate::http::{ClientAddress, RequestId};
 use crate::telemetry::{self, SPANS};
 
@@ -44,14 +44,14 @@ pub fn start(name: &'static str) {
 /// lacks. Configures telemetry by them.
 ///
 /// # Errors
-/// When the secret cannot be read.
+/// When the secret cannot be read, or a signing key is unusable.
 #[cfg(feature = "secrets")]
 pub async fn env() -> Result<Env, ConfigError> {
     const SECRET: &str = "SECRETS_ARN";
     let mut env = Env::process();
     if let Some(arn) = env.get(SECRET) {
         // While the response is awaited.
-        crate::trust::warm_up();
+        crate::root_certificates::preload();
         let unreadable = |reason| ConfigError::Invalid {
             variable: SECRET,
             value: arn.clone(),
@@ -60,7 +60,13 @@ pub async fn env() -> Result<Env, ConfigError> {
         let manager = Arc::new(crate::secrets_manager::SecretsManager::open(&arn).await.map_err(unreadable)?);
         env = env.with_secrets(manager.values().await, manager);
     }
-    telemetry::configure(&env);
+    if let Some(auth) = AuthConfig::from_env(&env)? {
+        telemetry::set_pseudonym_key(&auth.signing_key);
+    }
+    // A function that cannot report errors still serves.
+    if let Some(Err(error)) = TelemetryConfig::from_env(&env).sentry_dsn.as_ref().map(telemetry::report_errors_to) {
+        tracing::error!(%error, "error reporting disabled");
+    }
     Ok(env)
 }
 

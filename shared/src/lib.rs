@@ -6,17 +6,18 @@
 
 pub mod account_eraser;
 pub mod auth;
-pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod contention;
+pub mod error_text;
 pub mod http;
+pub mod http_client;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod models;
-pub mod outbound;
+pub mod root_certificates;
 #[cfg(feature = "schedule")]
 pub mod schedule;
 pub mod secret;
@@ -25,5 +26,3 @@ pub mod secrets_manager;
 pub mod storage;
 pub mod sync;
 pub mod telemetry;
-pub mod tls;
-pub mod trust;

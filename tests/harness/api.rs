@@ -131,7 +131,7 @@ impl Answer {
 impl Api {
     /// The service at `base`.
     pub fn at(base: &str) -> Self {
-        shared::tls::provide();
+        shared::root_certificates::install_crypto_provider();
         Self::Http(reqwest::Client::new(), base.to_owned())
     }
 

@@ -58,7 +58,7 @@ impl Certificates {
     /// # Panics
     /// When no port is free.
     pub async fn encrypt(&self, target: u16) -> u16 {
-        shared::tls::provide();
+        shared::root_certificates::install_crypto_provider();
         let chain = vec![CertificateDer::from_pem_file(self.certificate()).expect("it was written")];
         let key = PrivateKeyDer::from_pem_file(self.key()).expect("it was written");
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).expect("they fit");

@@ -79,7 +79,7 @@ impl Emulator {
             let is_up = |_| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
             server.until("the emulator", is_up).await;
         }
-        let client = shared::outbound::client().expect("there can be a client");
+        let client = shared::http_client::new().expect("there can be a client");
         Self { server, client, turn: Mutex::new(()) }
     }
 

@@ -20,7 +20,7 @@ impl Moto {
         let moto = program("moto_server", &[tools]);
         let mut server = Server::start(|_, port| words(&format!("{moto} -H 127.0.0.1 -p {port}"))).await;
         server.until_it_listens("moto").await;
-        Self { server, client: shared::outbound::client().expect("there can be a client") }
+        Self { server, client: shared::http_client::new().expect("there can be a client") }
     }
 
     /// Where it listens.

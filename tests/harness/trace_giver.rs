@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 pub(crate) async fn give_traces(target: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();
-    let client = shared::outbound::client().expect("there can be a client");
+    let client = shared::http_client::new().expect("there can be a client");
     let router = Router::new().fallback(forward).with_state(Arc::new((client, target)));
     tokio::spawn(async move { axum::serve(listener, router).await });
     port

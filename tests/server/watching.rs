@@ -18,7 +18,7 @@ fn address() -> String {
 }
 
 async fn metrics(address: &str) -> String {
-    let client = shared::outbound::client().expect("there can be a client");
+    let client = shared::http_client::new().expect("there can be a client");
     let answer = client.get(format!("http://{address}/metrics")).send().await.expect("it answers");
     answer.text().await.expect("a text")
 }

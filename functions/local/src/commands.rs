@@ -8,7 +8,7 @@ use local::{App, Config, Metrics, Stop, Stores, StoresConfig, document, existing
 use purge::{Purge, Report};
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
-use shared::config::Env;
+use shared::config::{Env, TelemetryConfig};
 use shared::mail::{FolderMailer, Mailer, mailer};
 use shared::telemetry;
 use tokio::net::TcpListener;
@@ -30,7 +30,11 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
     let config = Config::from_env(env, args.folder.data, format!("http://{address}"))?;
-    telemetry::configure(env);
+    telemetry::set_pseudonym_key(&config.auth.signing_key);
+    // A server that cannot report errors still serves.
+    if let Some(Err(error)) = TelemetryConfig::from_env(env).sentry_dsn.as_ref().map(telemetry::report_errors_to) {
+        tracing::error!(%error, "error reporting disabled");
+    }
     let app = open(config).await?;
     let router = app.router()?;
     let metrics = Metrics::start(args.metrics).await?;

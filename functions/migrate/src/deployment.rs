@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::outbound;
+use shared::http_client;
 
 /// How long telling a deployment may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,8 +79,8 @@ impl Deployment {
             "LogicalResourceId": self.logical_resource_id,
         });
         // Without a content type: the signature of the URL is for none.
-        let request = outbound::client()?.put(&self.response_url).body(answer.to_string()).timeout(TIMEOUT);
-        let answer = request.send().await.map_err(outbound::describe)?;
-        answer.error_for_status().map(drop).map_err(outbound::describe)
+        let request = http_client::new()?.put(&self.response_url).body(answer.to_string()).timeout(TIMEOUT);
+        let answer = request.send().await.map_err(http_client::describe)?;
+        answer.error_for_status().map(drop).map_err(http_client::describe)
     }
 }

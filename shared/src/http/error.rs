@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::auth::HashingFailed;
+use crate::error_text::{chain, scrubbed};
 use crate::models::{ConflictRecord, FieldError};
 use crate::storage::StoreError;
-use crate::telemetry::{chain, scrubbed};
 
 /// What went wrong, for a program to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, error_span, field};
 
-use super::{SPANS, metrics, scrubbed};
+use super::{SPANS, metrics};
+use crate::error_text::scrubbed;
 use crate::storage::StoreError;
 
 /// A call that takes longer is logged. Most take a few milliseconds, and the largest upload half a second.
@@ -119,7 +120,7 @@ mod tests {
         let lines =
             LogOutput::json("tests", Targets::new().with_default(tracing::Level::INFO), move || Log(writer.clone()));
         let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.layer()));
-        let call = instrumented::<(), StoreError>(Dependency::Mailer, "welcome", async {
+        let call = instrumented::<(), TestError>(Dependency::Mailer, "welcome", async {
             tokio::time::sleep(time).await;
             Ok(())
         });
@@ -127,6 +128,16 @@ mod tests {
         runtime.block_on(async { tokio::time::timeout(patience, call).await.ok() });
         let log = log.lock().expect("nobody panicked");
         serde_json::Deserializer::from_slice(&log).into_iter().map(Result::unwrap).collect()
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("unavailable")]
+    struct TestError;
+
+    impl CallError for TestError {
+        fn is_failed_call(&self) -> bool {
+            true
+        }
     }
 
     struct Log(Arc<Mutex<Vec<u8>>>);

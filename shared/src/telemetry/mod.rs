@@ -10,7 +10,6 @@ pub(crate) mod emf;
 mod log;
 mod metrics;
 mod pseudonym;
-mod scrub;
 mod security;
 mod sentry;
 mod traces;
@@ -18,11 +17,9 @@ mod traces;
 use std::time::Duration;
 
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-
-use crate::config::{AuthConfig, Env, TelemetryConfig};
 
 pub use call::decision_span;
 pub(crate) use call::{CallError, Dependency, instrumented};
@@ -30,9 +27,8 @@ pub use log::LogOutput;
 pub use metrics::{Kind, METRICS, Metric, UploadMetrics, describe, purge, upload};
 pub(crate) use metrics::{active_user, count, request};
 pub use pseudonym::{device, pseudonym, set_pseudonym_key};
-pub use scrub::{chain, scrubbed};
 pub use security::SecurityEvent;
-use sentry::report_to;
+pub use sentry::{SentryError, report_errors_to};
 #[cfg(feature = "lambda")]
 pub(crate) use traces::continue_xray;
 pub(crate) use traces::{continue_trace, finish};
@@ -48,20 +44,12 @@ const FLUSH_TIME: Duration = Duration::from_secs(2);
 pub fn start(function: &'static str) {
     let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
     let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
-    let errors = sentry::Reports::of(function).with_filter(LevelFilter::ERROR);
-    tracing_subscriber::registry().with(traces).with(errors).with(LogOutput::of(function).layer()).init();
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(sentry::layer(function))
+        .with(LogOutput::of(function).layer())
+        .init();
     log::log_panics();
-}
-
-/// Configures what needs a secret: the key of pseudonyms, and the destination of error reports.
-pub fn configure(env: &Env) {
-    if let Ok(Some(auth)) = AuthConfig::from_env(env) {
-        set_pseudonym_key(&auth.signing_key);
-    }
-    // A wrong DSN is no reason not to serve.
-    if let Some(Err(error)) = TelemetryConfig::from_env(env).sentry_dsn.as_ref().map(report_to) {
-        tracing::error!(error, "errors will not be reported");
-    }
 }
 
 /// Hands over what waits to be: metrics, spans, reports of errors. It takes two seconds at most; what cannot be handed over in

@@ -12,7 +12,8 @@ const DIGITS: usize = 16;
 
 static KEY: OnceLock<Hmac<Sha256>> = OnceLock::new();
 
-/// Makes the pseudonyms of this process those of every other that knows `key`. Without it they are the process's own.
+/// Sets the key of pseudonyms, so that processes with the same key compute the same ones. Without this call the process
+/// uses a random key. Later calls, and calls after the first pseudonym, change nothing.
 pub fn set_pseudonym_key(key: &SecretString) {
     KEY.set(mac(key.expose_secret().as_bytes())).ok();
 }

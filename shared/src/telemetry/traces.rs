@@ -26,7 +26,7 @@ use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::{FLUSH_TIME, metrics};
-use crate::outbound;
+use crate::{error_text, http_client};
 
 /// Most spans that wait to be handed over; a request makes about ten.
 const MAX_SPANS: usize = 4_096;
@@ -63,7 +63,7 @@ pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
         .with_attribute(KeyValue::new("service.namespace", "sql-studio-sync"))
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    let exporter = SpanExporter::builder().with_http().with_http_client(outbound::client().ok()?).build();
+    let exporter = SpanExporter::builder().with_http().with_http_client(http_client::new().ok()?).build();
     // Nothing can be logged yet; a service that cannot be traced still serves.
     let mut exporter = exporter.ok()?;
     exporter.set_resource(&resource);
@@ -95,7 +95,7 @@ pub(super) async fn flush() {
     };
     exporter.paused_until = Some(Instant::now() + PAUSE);
     metrics::count("spans_lost", count);
-    tracing::warn!(error = super::scrubbed(&failure), "traces cannot be handed over");
+    tracing::warn!(error = error_text::scrubbed(&failure), "traces cannot be handed over");
 }
 
 /// Makes `span`, which was entered by nobody yet, a part of the trace that the client's `traceparent` names

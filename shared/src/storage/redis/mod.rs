@@ -40,7 +40,7 @@ impl RedisSessions {
     /// # Errors
     /// When the URL is none.
     pub fn new(url: RotatingSecret) -> Result<Self, String> {
-        crate::tls::provide();
+        crate::root_certificates::install_crypto_provider();
         let scripts = Scripts {
             take: script!("bucket", "take"),
             authenticate: script!("bucket", "sessions", "authenticate"),

@@ -1,7 +1,7 @@
-//! Which servers are believed: those whose certificates the system's trusted ones vouch for.
+//! Verifies TLS servers against the system root store, loaded lazily, with `ring` as the crypto provider.
 //!
-//! Reading the system's takes several milliseconds, which a function that starts does not have. So they are read aside, and
-//! only the first handshake waits for them.
+//! Reading the root store takes several milliseconds of a cold start. [`preload`] reads it on another thread; only the first
+//! TLS handshake waits for the result.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,41 +11,47 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, ve
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// What verifies certificates, or why nothing can.
+/// The verifier over the system root store, or the reason why it cannot be built.
 static VERIFIER: LazyLock<Result<Arc<WebPkiServerVerifier>, Error>> = LazyLock::new(|| {
-    let read = rustls_native_certs::load_native_certs();
-    for error in &read.errors {
-        tracing::warn!(%error, "a trusted certificate cannot be read");
+    let loaded = rustls_native_certs::load_native_certs();
+    for error in &loaded.errors {
+        tracing::warn!(%error, "root certificate unreadable");
     }
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(read.certs);
+    roots.add_parsable_certificates(loaded.certs);
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build();
-    verifier.map_err(|error| Error::General(format!("no server can be trusted: {error}")))
+    verifier.map_err(|error| Error::General(format!("no usable root certificates: {error}")))
 });
 
-/// Begins to read the certificates, on a thread of its own.
-pub fn warm_up() {
-    // Where there is no thread to be had, the first handshake reads them.
+/// Installs `ring` as the rustls crypto provider of the process. Call it before opening a TLS connection. Idempotent.
+pub fn install_crypto_provider() {
+    // Fails if a provider is installed already, which is fine.
+    ring::default_provider().install_default().ok();
+}
+
+/// Starts to load the root store on a thread of its own.
+pub fn preload() {
+    // If no thread can be spawned, the first handshake loads the store.
     std::thread::Builder::new().spawn(|| _ = LazyLock::force(&VERIFIER)).ok();
 }
 
-/// How encrypted connections are made.
+/// Returns the TLS configuration of outgoing connections.
 pub(crate) fn client_config() -> ClientConfig {
-    crate::tls::provide();
-    // "Dangerous" is only what decides by other rules; this leaves deciding to what rustls itself would have taken.
-    ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(System)).with_no_client_auth()
+    install_crypto_provider();
+    // `dangerous` allows any verifier. `SystemVerifier` delegates to the one that rustls uses by default.
+    ClientConfig::builder().dangerous().with_custom_certificate_verifier(Arc::new(SystemVerifier)).with_no_client_auth()
 }
 
-/// The verifier that may still be reading.
+/// Verifies by [`VERIFIER`]; blocks while that is still loading.
 #[derive(Debug)]
-struct System;
+struct SystemVerifier;
 
 fn algorithms() -> WebPkiSupportedAlgorithms {
     ring::default_provider().signature_verification_algorithms
 }
 
-impl ServerCertVerifier for System {
+impl ServerCertVerifier for SystemVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

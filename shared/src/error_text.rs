@@ -1,6 +1,8 @@
+//! Texts of errors for the log.
+
 use std::error::Error;
 
-/// What an error says, and what its causes say.
+/// Returns the texts of `error` and its causes, joined by `: `.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -11,7 +13,8 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// `text`, which somebody else wrote, without what looks like an address of mail or of a server: words with `@` or `://`.
+/// Returns `text`, written by a server or library, with every word that may be an email address or a URL replaced by
+/// `[removed]`: words with `@` or `://`.
 pub fn scrubbed(text: &str) -> String {
     let is_address = |word: &str| word.contains('@') || word.contains("://");
     let words = text.split(' ').map(|word| if is_address(word) { "[removed]" } else { word });
@@ -23,14 +26,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_removed() {
+    fn scrubbed_removes_addresses() {
         let text = "no route to postgres://studio:sesame@db.internal/studio for ada@example.com, user 7";
         assert_eq!(scrubbed(text), "no route to [removed] for [removed] user 7");
-        assert_eq!(scrubbed("no answer in time"), "no answer in time");
+        assert_eq!(scrubbed("no response in time"), "no response in time");
     }
 
     #[test]
-    fn an_error_is_told_with_its_causes() {
+    fn chain_includes_causes() {
         let cause = std::io::Error::other("the disk is full");
         let error = std::io::Error::other(StoreFailed(cause));
         assert_eq!(chain(&error), "nothing was stored: the disk is full");
