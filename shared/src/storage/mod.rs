@@ -8,6 +8,7 @@
 //! An expected refusal is a value; [`StoreError`] is for faults.
 
 mod accounts;
+mod call_error;
 mod error;
 mod outbox;
 mod sessions;

@@ -6,7 +6,6 @@ use tracing::{Instrument, Span, error_span, field};
 
 use super::{SPANS, metrics};
 use crate::error_text::scrubbed;
-use crate::storage::StoreError;
 
 /// A call that takes longer is logged. Most take a few milliseconds, and the largest upload half a second.
 const SLOW: Duration = Duration::from_millis(500);
@@ -49,12 +48,6 @@ impl Dependency {
 pub(crate) trait CallError: Display {
     /// Whether the call failed, rather than having an answer that is an error.
     fn is_failed_call(&self) -> bool;
-}
-
-impl CallError for StoreError {
-    fn is_failed_call(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Refused { .. } | Self::Corrupt { .. })
-    }
 }
 
 /// Does `decide`, by which it is decided what becomes of `changes` changes: as a span of the trace.
@@ -111,6 +104,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::storage::StoreError;
     use crate::telemetry::LogOutput;
 
     /// What is logged while a call takes `time`.

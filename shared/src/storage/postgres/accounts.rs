@@ -18,29 +18,34 @@ pub(super) struct UserRow {
     pub(super) created_at: Time,
 }
 
-impl From<UserRow> for Account {
-    fn from(row: UserRow) -> Self {
+impl UserRow {
+    /// Decodes the row.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`](crate::storage::StoreError::Corrupt) if a time is out of range.
+    pub(super) fn decoded(self) -> StoreResult<Account> {
+        let id = UserId::new(self.id);
+        let time = |column, time: Time| time.decoded("users", column, id);
         let user = User {
-            id: UserId::new(row.id),
-            username: Username::trusted(row.username),
-            email: EmailAddress::trusted(row.email),
-            email_verified_at: row.email_verified_at.map(|time| time.0),
-            created_at: row.created_at.0,
+            id,
+            username: Username::trusted(self.username),
+            email: EmailAddress::trusted(self.email),
+            email_verified_at: self.email_verified_at.map(|at| time("email_verified_at", at)).transpose()?,
+            created_at: time("created_at", self.created_at)?,
         };
-        Self { user, password_hash: SecretString::from(row.password_hash) }
+        Ok(Account { user, password_hash: SecretString::from(self.password_hash) })
     }
 }
 
-/// PostgreSQL's texts hold no NUL, so no name or address with one can be anybody's.
-fn holds_nul(key: &str) -> bool {
+/// Whether `key` contains NUL. PostgreSQL refuses NUL in text, so no user has such a name or address.
+fn contains_nul(key: &str) -> bool {
     key.contains('\0')
 }
 
 #[async_trait]
 impl Accounts for PostgresAccounts {
     async fn create(&self, account: &NewAccount) -> StoreResult<SignUpOutcome> {
-        self.within("create", async {
-            let mut connection = self.connection().await?;
+        self.run("create", async |connection| {
             let inserted = sqlx::query!(
                 "WITH created AS (
                      INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
@@ -53,9 +58,9 @@ impl Accounts for PostgresAccounts {
                 account.email.as_str(),
                 account.email.key(),
                 account.password_hash.expose_secret(),
-                Time(account.created_at) as _,
+                Time::from(account.created_at) as _,
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await;
             let outcome = match inserted.as_ref().err().and_then(|error| error.as_database_error()?.constraint()) {
                 Some("users_username_taken") => SignUpOutcome::UsernameTaken,
@@ -63,21 +68,20 @@ impl Accounts for PostgresAccounts {
                 _ => inserted.map(|_| SignUpOutcome::Created)?,
             };
             if outcome != SignUpOutcome::Created {
-                connection.undo();
+                connection.must_roll_back();
             }
-            Ok((connection, outcome))
+            Ok(outcome)
         })
         .await
     }
 
     async fn find(&self, login: &Login) -> StoreResult<Option<Account>> {
         let (username, email) = match login {
-            Login::Username(key) | Login::Email(key) if holds_nul(key) => return Ok(None),
+            Login::Username(key) | Login::Email(key) if contains_nul(key) => return Ok(None),
             Login::Username(key) => (Some(key.as_str()), None),
             Login::Email(key) => (None, Some(key.as_str())),
         };
-        self.within("find", async {
-            let mut connection = self.connection().await?;
+        self.run("find", async |connection| {
             let found = query_as!(
                 UserRow,
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
@@ -86,16 +90,15 @@ impl Accounts for PostgresAccounts {
                 username,
                 email,
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
-            Ok((connection, found.map(Account::from)))
+            found.map(UserRow::decoded).transpose()
         })
         .await
     }
 
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>> {
-        self.within("get", async {
-            let mut connection = self.connection().await?;
+        self.run("get", async |connection| {
             let found = query_as!(
                 UserRow,
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
@@ -103,9 +106,9 @@ impl Accounts for PostgresAccounts {
                    FROM users WHERE id = $1 AND deleted_at IS NULL"#,
                 id.as_uuid(),
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
-            Ok((connection, found.map(Account::from)))
+            found.map(UserRow::decoded).transpose()
         })
         .await
     }
@@ -117,13 +120,11 @@ impl Accounts for PostgresAccounts {
         new: &SecretString,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        self.within("change_password", async {
-            let mut connection = self.connection().await?;
-            connection.begin().await?;
+        self.run_in_transaction("change_password", async |connection| {
             sqlx::query!("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", id.as_uuid())
-                .fetch_optional(connection.connection())
+                .fetch_optional(&mut **connection)
                 .await?;
-            // Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
+            // A new password revokes the password reset links that were sent before.
             let changed = sqlx::query_scalar!(
                 r#"WITH changed AS (
                        UPDATE users SET password_hash = $3
@@ -142,36 +143,34 @@ impl Accounts for PostgresAccounts {
                 id.as_uuid(),
                 old.expose_secret(),
                 new.expose_secret(),
-                Time(now) as _,
+                Time::from(now) as _,
             )
-            .fetch_one(connection.connection())
+            .fetch_one(&mut **connection)
             .await?;
-            Ok((connection, changed))
+            Ok(changed)
         })
         .await
     }
 
     async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
-        self.within("rehash", async {
-            let mut connection = self.connection().await?;
+        self.run("rehash", async |connection| {
             sqlx::query!(
                 "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND deleted_at IS NULL",
                 id.as_uuid(),
                 old.expose_secret(),
                 new.expose_secret(),
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, ()))
+            Ok(())
         })
         .await
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        self.within("ping", async {
-            let mut connection = self.connection().await?;
-            sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(connection.connection()).await?;
-            Ok((connection, ()))
+        self.run("ping", async |connection| {
+            sqlx::query!("SELECT FROM users LIMIT 1").fetch_optional(&mut **connection).await?;
+            Ok(())
         })
         .await
     }

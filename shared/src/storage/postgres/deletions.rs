@@ -9,8 +9,7 @@ use crate::storage::{Deletions, Expiry, StoreResult};
 #[async_trait]
 impl Deletions for PostgresAccounts {
     async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool> {
-        self.within("begin_deletion", async {
-            let mut connection = self.connection().await?;
+        self.run("begin_deletion", async |connection| {
             let begun = sqlx::query_scalar!(
                 r#"WITH begun AS (
                        UPDATE users SET username = '', username_key = NULL, email = '', email_key = NULL,
@@ -20,37 +19,35 @@ impl Deletions for PostgresAccounts {
                    unsent AS (DELETE FROM outbox USING begun WHERE user_id = begun.id)
                    SELECT EXISTS (SELECT FROM begun) AS "begun!""#,
                 user.as_uuid(),
-                Time(now) as _,
+                Time::from(now) as _,
                 password_hash.expose_secret(),
             )
-            .fetch_one(connection.connection())
+            .fetch_one(&mut **connection)
             .await?;
-            Ok((connection, begun))
+            Ok(begun)
         })
         .await
     }
 
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>> {
-        self.within("pending_deletions", async {
-            let mut connection = self.connection().await?;
+        self.run("pending_deletions", async |connection| {
             let pending = sqlx::query_scalar!(
                 "SELECT id FROM users WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT $1",
-                rows(limit),
+                limit_of(limit),
             )
-            .fetch_all(connection.connection())
+            .fetch_all(&mut **connection)
             .await?;
-            Ok((connection, pending.into_iter().map(UserId::new).collect()))
+            Ok(pending.into_iter().map(UserId::new).collect())
         })
         .await
     }
 
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
-        self.within("finish_deletion", async {
-            let mut connection = self.connection().await?;
+        self.run("finish_deletion", async |connection| {
             sqlx::query!("DELETE FROM users WHERE id = $1 AND deleted_at IS NOT NULL", user.as_uuid())
-                .execute(connection.connection())
+                .execute(&mut **connection)
                 .await?;
-            Ok((connection, ()))
+            Ok(())
         })
         .await
     }
@@ -59,23 +56,23 @@ impl Deletions for PostgresAccounts {
 #[async_trait]
 impl Expiry for PostgresAccounts {
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
-        self.within("purge_expired", async {
-            let mut connection = self.connection().await?;
-            // A token that somebody is using or renewing is left to the next run.
+        self.run("purge_expired", async |connection| {
+            // Leaves a token that another transaction uses or replaces to the next run.
             let purged = sqlx::query!(
                 "DELETE FROM mail_tokens WHERE (user_id, purpose) IN
                      (SELECT user_id, purpose FROM mail_tokens WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
-                Time(now) as _,
-                rows(batch),
+                Time::from(now) as _,
+                limit_of(batch),
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, purged.rows_affected()))
+            Ok(purged.rows_affected())
         })
         .await
     }
 }
 
-pub(super) fn rows(count: usize) -> i64 {
+/// Returns `count` as the value of a `LIMIT`.
+pub(super) fn limit_of(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

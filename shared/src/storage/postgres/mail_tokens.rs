@@ -6,14 +6,14 @@ use super::PostgresAccounts;
 use super::accounts::UserRow;
 use super::time::Time;
 use crate::models::{Timestamp, User, UserId};
-use crate::storage::{Account, MailTokens, QueuedMail, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{MailTokens, QueuedMail, StoreResult, TokenHash, TokenPurpose};
 
 #[async_trait]
 impl MailTokens for PostgresAccounts {
     async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
-        self.within("issue", async {
-            let mut connection = self.connection().await?;
-            // Whoever settles the mail, by a new password for example, is waited for, and then nothing is issued.
+        self.run("issue", async |connection| {
+            // Waits for a concurrent transaction that completes the email, such as a change of the password, and then issues
+            // nothing.
             let issued = sqlx::query!(
                 "INSERT INTO mail_tokens (user_id, purpose, token_hash, expires_at)
                  SELECT id, kind, $3, $4 FROM users JOIN outbox ON user_id = id
@@ -25,55 +25,52 @@ impl MailTokens for PostgresAccounts {
                 mail.user.as_uuid(),
                 mail.kind.name(),
                 token.as_str(),
-                Time(expires_at) as _,
-                Time(mail.queued_at) as _,
+                Time::from(expires_at) as _,
+                Time::from(mail.queued_at) as _,
                 i32::try_from(mail.attempt).unwrap_or(i32::MAX),
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, issued.rows_affected() > 0))
+            Ok(issued.rows_affected() > 0)
         })
         .await
     }
 
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>> {
-        self.within("owner", async {
-            let mut connection = self.connection().await?;
+        self.run("owner", async |connection| {
             let owner = sqlx::query_scalar!(
                 "SELECT id FROM users JOIN mail_tokens ON user_id = id
                  WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3 AND deleted_at IS NULL",
                 token.as_str(),
                 purpose.name(),
-                Time(now) as _,
+                Time::from(now) as _,
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
-            Ok((connection, owner.map(UserId::new)))
+            Ok(owner.map(UserId::new))
         })
         .await
     }
 
     async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool> {
-        self.within("has_expired", async {
-            let mut connection = self.connection().await?;
+        self.run("has_expired", async |connection| {
             let expired = sqlx::query_scalar!(
                 r#"SELECT EXISTS (
                        SELECT FROM mail_tokens WHERE token_hash = $1 AND purpose = $2 AND expires_at <= $3
                    ) AS "expired!""#,
                 token.as_str(),
                 purpose.name(),
-                Time(now) as _,
+                Time::from(now) as _,
             )
-            .fetch_one(connection.connection())
+            .fetch_one(&mut **connection)
             .await?;
-            Ok((connection, expired))
+            Ok(expired)
         })
         .await
     }
 
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>> {
-        self.within("verify_email", async {
-            let mut connection = self.connection().await?;
+        self.run("verify_email", async |connection| {
             let verified = query_as!(
                 UserRow,
                 r#"WITH owner AS (
@@ -94,11 +91,11 @@ impl MailTokens for PostgresAccounts {
                    RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
                        created_at AS "created_at: Time""#,
                 token.as_str(),
-                Time(now) as _,
+                Time::from(now) as _,
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
-            Ok((connection, verified.map(|row| Account::from(row).user)))
+            Ok(verified.map(UserRow::decoded).transpose()?.map(|account| account.user))
         })
         .await
     }
@@ -109,15 +106,13 @@ impl MailTokens for PostgresAccounts {
         password_hash: &SecretString,
         now: Timestamp,
     ) -> StoreResult<Option<User>> {
-        self.within("reset_password", async {
-            let mut connection = self.connection().await?;
-            connection.begin().await?;
+        self.run_in_transaction("reset_password", async |connection| {
             sqlx::query!(
                 "SELECT FROM users JOIN mail_tokens ON user_id = id
                  WHERE token_hash = $1 AND purpose = 'reset_password' FOR NO KEY UPDATE OF users",
                 token.as_str(),
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
             let reset = query_as!(
                 UserRow,
@@ -145,12 +140,12 @@ impl MailTokens for PostgresAccounts {
                    RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
                        created_at AS "created_at: Time""#,
                 token.as_str(),
-                Time(now) as _,
+                Time::from(now) as _,
                 password_hash.expose_secret(),
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
-            Ok((connection, reset.map(|row| Account::from(row).user)))
+            Ok(reset.map(UserRow::decoded).transpose()?.map(|account| account.user))
         })
         .await
     }

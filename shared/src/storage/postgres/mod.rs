@@ -1,11 +1,12 @@
 //! Accounts in PostgreSQL.
 //!
-//! Queries are checked against the tables when they are compiled, by what `.sqlx` says of them; `migrations/README.md` tells
-//! how to renew it. Every method is one transaction, and nearly every one a single statement (behind a pooler in an explicit
-//! transaction). Whatever touches a user's tokens or mails for more than to add one locks the user first, or waits for
-//! nobody (`SKIP LOCKED`). There is no session state.
+//! `sqlx` checks every query at compile time against the descriptions in `.sqlx`; `migrations/README.md` says how to renew
+//! them. Every method is one transaction: most run a single statement, which is a transaction by itself, or is wrapped in an
+//! explicit one behind a connection pooler. A method that does more to a user's tokens or emails than add a row either locks
+//! the row of the user first, or skips rows that are locked (`SKIP LOCKED`). There is no session state.
 
 mod accounts;
+mod call;
 mod deletions;
 mod mail_tokens;
 mod outbox;
@@ -20,27 +21,22 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::time::timeout;
 
-use self::pooled_connection::PooledConnection;
-use super::{StoreError, StoreResult};
+use super::StoreError;
 use crate::secret::RotatingSecret;
-use crate::telemetry::{Dependency, instrumented};
 
-/// How long opening a connection may take, or waiting for one that is in use.
+/// Time limit for opening a connection, or for waiting until one of the pool is free.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a connection that has rested may take to say that it lives; it is replaced if it does not.
+/// Time limit for the ping of an idle connection. A connection that does not respond in time is replaced.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long one call may take: a connection that was dead, another, and a statement that goes by an index.
-const CALL_TIMEOUT: Duration = Duration::from_secs(7);
+/// Idle time after which a connection is pinged before it is used. It may have died, as it does while a function is frozen.
+const MAX_IDLE_WITHOUT_PING: Duration = Duration::from_secs(1);
 
-/// A connection that rested longer may have died meanwhile, as it does while a function is frozen, and is asked first.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// The steps that make the tables.
+/// The schema migrations.
 ///
-/// A step that is only in the database is no error: an older release comes back when a deployment is rolled back, and each
-/// release works with the tables of the next (`migrations/README.md`).
+/// A migration that only the database knows is no error: after a rollback an older release runs on the newer schema, and each
+/// release works with the schema of the next (`migrations/README.md`).
 pub static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!("../migrations/postgres") };
 
 /// Accounts in PostgreSQL.
@@ -51,14 +47,15 @@ pub struct PostgresAccounts {
 }
 
 impl PostgresAccounts {
-    /// The database at `url`, by at most `connections` connections. Nothing is connected before the first call.
+    /// Creates a store for the database at `url` that opens at most `connections` connections, the first one with the first
+    /// call.
     ///
-    /// With `?statement-cache-capacity=0` in the URL it may be a transaction pooler that the URL leads to, such as
-    /// PgBouncer. It may hand out another connection between the parsing of a statement and its execution, so each is run
-    /// in an explicit transaction, which leaves no prepared statement behind.
+    /// `?statement-cache-capacity=0` in the URL says that the URL may lead to a transaction pooler, such as PgBouncer. A
+    /// pooler may switch connections between the parsing of a statement and its execution. Each call is therefore an explicit
+    /// transaction that leaves no prepared statement behind.
     ///
     /// # Errors
-    /// When the URL is none.
+    /// When the URL is invalid.
     pub fn new(url: RotatingSecret, connections: u32) -> Result<Self, String> {
         let options = options(&url.get())?;
         let pool = PgPoolOptions::new()
@@ -67,11 +64,11 @@ impl PostgresAccounts {
             .test_before_acquire(false)
             .before_acquire(|connection, meta| {
                 Box::pin(async move {
-                    if meta.idle_for <= FRESH {
+                    if meta.idle_for <= MAX_IDLE_WITHOUT_PING {
                         return Ok(true);
                     }
-                    let answer = timeout(PING_TIMEOUT, connection.ping()).await;
-                    answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+                    let response = timeout(PING_TIMEOUT, connection.ping()).await;
+                    response.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
                 })
             })
             .connect_lazy_with(options);
@@ -81,49 +78,29 @@ impl PostgresAccounts {
         Ok(Self { pool, behind_pooler, url })
     }
 
-    /// Brings the database up to date and returns the names of the steps that took. Safe to run twice, and at once.
+    /// Applies the pending migrations and returns their names. Safe to run repeatedly and concurrently.
     ///
     /// # Errors
-    /// When the database cannot be reached, is reached by a transaction pooler, or a step fails.
+    /// When the database is unreachable, the URL leads to a transaction pooler, or a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, String> {
         if self.behind_pooler {
-            return Err(
-                "migrations lock the database for their session: they need a URL that leads to no pooler".into()
-            );
+            return Err("migrations take a session lock, which a transaction pooler does not keep: \
+                        use a URL that leads to the database itself"
+                .into());
         }
-        // Where nothing was applied yet there is not even a table that says so.
+        // Fails where no migration has been applied yet: the table does not exist then.
         let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success");
         let before: Vec<i64> = applied.fetch_all(&self.pool).await.unwrap_or_default();
         MIGRATIONS.run(&self.pool).await.map_err(|error| error.to_string())?;
         let new = MIGRATIONS.iter().filter(|step| !before.contains(&step.version));
         Ok(new.map(|step| format!("postgres/{:04}_{}", step.version, step.description)).collect())
     }
-
-    /// Does `work`, which the log and traces call `name`, within [`CALL_TIMEOUT`], and ends the lease that it did it with.
-    async fn within<T>(
-        &self,
-        name: &'static str,
-        work: impl Future<Output = Result<(PooledConnection, T), sqlx::Error>>,
-    ) -> StoreResult<T> {
-        let whole = async {
-            let (connection, result) = work.await?;
-            connection.end().await?;
-            Ok(result)
-        };
-        let answer = async {
-            match timeout(CALL_TIMEOUT, whole).await {
-                Ok(result) => result.map_err(|error| fault(&error)),
-                Err(_) => Err(unavailable("no answer in time")),
-            }
-        };
-        instrumented(Dependency::Postgres, name, answer).await
-    }
 }
 
-/// How to connect to `url`.
+/// Parses `url` into the options of a connection.
 fn options(url: &SecretString) -> Result<PgConnectOptions, String> {
     let options: PgConnectOptions = url.expose_secret().parse().map_err(|error: sqlx::Error| error.to_string())?;
-    // No floating-point number is ever read, and poolers refuse start-up parameters that they do not know.
+    // No query reads a floating-point number, and poolers reject start-up parameters that they do not know.
     Ok(options.extra_float_digits(None).application_name("sql-studio-sync"))
 }
 
@@ -131,27 +108,23 @@ fn unavailable(reason: impl ToString) -> StoreError {
     StoreError::Unavailable { store: "accounts", reason: reason.to_string() }
 }
 
-/// Whether an error is an outage or a defect of ours. The classes are those of
+/// Tells an outage from a defect of this program. Error classes:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn fault(error: &sqlx::Error) -> StoreError {
-    // Connection, authorization (which whoever runs the service can mend), rollback (a deadlock), read-only transaction (a
-    // failover), resources, operator intervention, system error.
-    const OUTAGES: [&str; 7] = ["08", "28", "40", "25", "53", "57", "58"];
-    match error {
-        sqlx::Error::Database(refused) => {
-            let code = refused.code().unwrap_or_default();
-            if OUTAGES.iter().any(|class| code.starts_with(class)) {
-                unavailable(error)
-            } else {
-                StoreError::Refused { store: "accounts", reason: error.to_string() }
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // Connection, authorization (which the operator can fix), rollback (a deadlock), read-only transaction (a failover),
+        // resources, operator intervention, system error.
+        const OUTAGES: [&str; 7] = ["08", "28", "40", "25", "53", "57", "58"];
+        let refused = || Self::Refused { store: "accounts", reason: error.to_string() };
+        match &error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                if OUTAGES.iter().any(|class| code.starts_with(class)) { unavailable(&error) } else { refused() }
             }
+            // A value that PostgreSQL accepts and this program does not is decoded by `Time::decoded` and its like, which name
+            // the row. Here the type of a column is not the one that the query was compiled for.
+            sqlx::Error::ColumnDecode { .. } => refused(),
+            _ => unavailable(&error),
         }
-        sqlx::Error::ColumnDecode { index, source } => StoreError::Corrupt {
-            table: "users",
-            column: "value",
-            key: "unknown".to_owned(),
-            reason: format!("column {index}: {source}"),
-        },
-        _ => unavailable(error),
     }
 }

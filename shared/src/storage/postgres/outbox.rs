@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::PostgresAccounts;
-use super::deletions::rows;
+use super::deletions::limit_of;
 use super::time::Time;
 use crate::models::{EmailAddress, Timestamp, UserId};
 use crate::storage::outbox::placeholder_user;
@@ -10,26 +10,24 @@ use crate::storage::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail, StoreE
 #[async_trait]
 impl Outbox for PostgresAccounts {
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()> {
-        self.within("request_verification", async {
-            let mut connection = self.connection().await?;
+        self.run("request_verification", async |connection| {
             sqlx::query!(
                 "INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES ($1, 'verify_email', $2, $2)
                  ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = $2, due_at = $2, attempts = 0
                  WHERE outbox.queued_at <= $3",
                 user.as_uuid(),
-                Time(now) as _,
-                Time(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
+                Time::from(now) as _,
+                Time::from(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, ()))
+            Ok(())
         })
         .await
     }
 
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
-        self.within("request_reset", async {
-            let mut connection = self.connection().await?;
+        self.run("request_reset", async |connection| {
             sqlx::query!(
                 "INSERT INTO outbox (user_id, kind, queued_at, due_at)
                  SELECT coalesce(id, $2), 'reset_password', $3, $3
@@ -40,20 +38,21 @@ impl Outbox for PostgresAccounts {
                  WHERE outbox.queued_at <= $4",
                 address.key(),
                 placeholder_user(address).as_uuid(),
-                Time(now) as _,
-                Time(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
+                Time::from(now) as _,
+                Time::from(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, ()))
+            Ok(())
         })
         .await
     }
 
     async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
-        let claimed = self.within("claim", async {
-            let mut connection = self.connection().await?;
-            // Whoever claims at the same time takes the next one. A kind that only a newer version knows waits for it.
+        // The row is decoded after the transaction: a corrupt one stays claimed until `until`, and blocks no other email.
+        let claimed = self.run("claim", async |connection| {
+            // A concurrent call skips the locked row and claims the next one. A kind that this version does not know is left to
+            // the newer version that queued it.
             let claimed = sqlx::query!(
                 r#"UPDATE outbox SET due_at = $2, attempts = attempts + 1
                    WHERE (user_id, kind) = (
@@ -61,57 +60,54 @@ impl Outbox for PostgresAccounts {
                        WHERE due_at <= $1 AND kind IN ('verify_email', 'reset_password', 'welcome', 'password_changed')
                        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
                    RETURNING user_id, kind, queued_at AS "queued_at: Time", attempts"#,
-                Time(now) as _,
-                Time(until) as _,
+                Time::from(now) as _,
+                Time::from(until) as _,
             )
-            .fetch_optional(connection.connection())
+            .fetch_optional(&mut **connection)
             .await?;
-            Ok((connection, claimed))
+            Ok(claimed)
         });
         let Some(row) = claimed.await? else { return Ok(None) };
-        let kind = MailKind::named(&row.kind).ok_or_else(|| StoreError::Corrupt {
-            table: "outbox",
-            column: "kind",
-            key: row.user_id.to_string(),
-            reason: format!("{} is no kind of mail", row.kind),
-        })?;
-        let attempt = u32::try_from(row.attempts).unwrap_or(u32::MAX);
-        Ok(Some(QueuedMail { user: UserId::new(row.user_id), kind, queued_at: row.queued_at.0, attempt }))
+        let key = format!("{}/{}", row.user_id, row.kind);
+        let corrupt =
+            |column, reason: String| StoreError::Corrupt { table: "outbox", column, key: key.clone(), reason };
+        let kind = MailKind::named(&row.kind).ok_or_else(|| corrupt("kind", "unknown kind of email".to_owned()))?;
+        let queued_at = row.queued_at.decoded("outbox", "queued_at", &key)?;
+        let attempt = u32::try_from(row.attempts).map_err(|error| corrupt("attempts", error.to_string()))?;
+        Ok(Some(QueuedMail { user: UserId::new(row.user_id), kind, queued_at, attempt }))
     }
 
     async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
-        self.within("complete", async {
-            let mut connection = self.connection().await?;
+        self.run("complete", async |connection| {
             sqlx::query!(
                 "UPDATE outbox SET due_at = $5
                  WHERE user_id = $1 AND kind = $2 AND queued_at = $3 AND attempts = $4",
                 mail.user.as_uuid(),
                 mail.kind.name(),
-                Time(mail.queued_at) as _,
+                Time::from(mail.queued_at) as _,
                 i32::try_from(mail.attempt).unwrap_or(i32::MAX),
-                again_at.map(Time) as _,
+                again_at.map(Time::from) as _,
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, ()))
+            Ok(())
         })
         .await
     }
 
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
-        self.within("forget_settled", async {
-            let mut connection = self.connection().await?;
-            // One that somebody queues anew is left where it is.
-            let version_floor = sqlx::query!(
+        self.run("purge_completed", async |connection| {
+            // Skips an email that a concurrent transaction queues again.
+            let purged = sqlx::query!(
                 "DELETE FROM outbox WHERE (user_id, kind) IN (
                      SELECT user_id, kind FROM outbox WHERE due_at IS NULL AND queued_at <= $1
                      LIMIT $2 FOR UPDATE SKIP LOCKED)",
-                Time(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
-                rows(batch),
+                Time::from(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
+                limit_of(batch),
             )
-            .execute(connection.connection())
+            .execute(&mut **connection)
             .await?;
-            Ok((connection, version_floor.rows_affected()))
+            Ok(purged.rows_affected())
         })
         .await
     }

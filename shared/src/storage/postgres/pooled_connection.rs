@@ -1,3 +1,5 @@
+use std::ops::{Deref, DerefMut};
+
 use sqlx::PgConnection;
 use sqlx::error::DatabaseError;
 use sqlx::pool::PoolConnection;
@@ -5,32 +7,32 @@ use tokio::time::timeout;
 
 use super::{PING_TIMEOUT, PostgresAccounts, options};
 
-/// A connection on loan.
+/// A connection of the pool, used by one call.
 ///
-/// It goes back to the pool by [`PooledConnection::end`] alone. One whose statement failed, or was given up in its middle, is closed:
-/// nobody knows what it would answer next, and a pool that tried to find out might wait for it for ever.
+/// Only [`PooledConnection::finish`] returns it to the pool. Dropping it closes it: after a statement that failed or was given
+/// up its protocol state is unknown, and a pool that tried to find out might wait for it for ever.
 pub(super) struct PooledConnection {
     connection: Option<PoolConnection<sqlx::Postgres>>,
     behind_pooler: bool,
     in_transaction: bool,
-    undone: bool,
+    must_roll_back: bool,
 }
 
 impl PostgresAccounts {
-    /// Lends a connection.
+    /// Takes a connection from the pool.
     pub(super) async fn connection(&self) -> Result<PooledConnection, sqlx::Error> {
-        let connection = Some(self.connect().await?);
+        let connection = Some(self.acquire().await?);
         let behind_pooler = self.behind_pooler;
         let mut connection =
-            PooledConnection { connection, behind_pooler, in_transaction: behind_pooler, undone: false };
+            PooledConnection { connection, behind_pooler, in_transaction: behind_pooler, must_roll_back: false };
         if behind_pooler {
-            sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(connection.connection()).await?;
+            sqlx::raw_sql("BEGIN; DEALLOCATE ALL").execute(&mut *connection).await?;
         }
         Ok(connection)
     }
 
-    /// A connection of the pool; by the password that took the place of one that is refused, if there is one.
-    async fn connect(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
+    /// Acquires a connection. If the server rejects the password and a newer one is available, tries again with that.
+    async fn acquire(&self) -> Result<PoolConnection<sqlx::Postgres>, sqlx::Error> {
         let url = self.url.get();
         match self.pool.acquire().await {
             Err(error) if is_unauthorized(&error) => {
@@ -45,49 +47,58 @@ impl PostgresAccounts {
     }
 }
 
-/// Whether the user or the password is refused (class 28 of PostgreSQL's errors).
+/// Whether the server rejects the user or the password (PostgreSQL's error class 28).
 fn is_unauthorized(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code.starts_with("28"))
 }
 
 impl PooledConnection {
-    /// The connection.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("the connection is there until the lease ends")
-    }
-
-    /// Begins a transaction of several statements. Each of them sees what was committed before it began, so one that comes
-    /// after a lock sees what whoever held the lock before has written, which a single statement that waits does not.
+    /// Begins a transaction of several statements, unless one has begun already.
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         if !self.in_transaction {
             self.in_transaction = true;
-            sqlx::raw_sql("BEGIN").execute(self.connection()).await?;
+            sqlx::raw_sql("BEGIN").execute(&mut **self).await?;
         }
         Ok(())
     }
 
-    /// Notes that the statement was refused, as it was expected to be: there is nothing to make last.
-    pub(super) fn undo(&mut self) {
-        self.undone = true;
+    /// Makes [`finish`](Self::finish) roll back instead of commit: the database refused a statement, as the caller expected,
+    /// and accepts no other one in this transaction.
+    pub(super) fn must_roll_back(&mut self) {
+        self.must_roll_back = true;
     }
 
-    /// Makes what was done last, and gives the connection back.
-    pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
+    /// Ends the transaction, if there is one, and returns the connection to the pool.
+    pub(super) async fn finish(mut self) -> Result<(), sqlx::Error> {
         if self.in_transaction {
-            let script = match (self.behind_pooler, self.undone) {
+            let script = match (self.behind_pooler, self.must_roll_back) {
                 (true, true) => "ROLLBACK; DEALLOCATE ALL",
                 (true, false) => "DEALLOCATE ALL; COMMIT",
                 (false, true) => "ROLLBACK",
                 (false, false) => "COMMIT",
             };
-            sqlx::raw_sql(script).execute(self.connection()).await?;
+            sqlx::raw_sql(script).execute(&mut *self).await?;
         }
         if let Some(mut connection) = self.connection.take() {
-            // Dropped, it would be asked in the background, without a limit, whether it lives. A function that is frozen
-            // meanwhile might never get it back.
+            // Dropping it would make sqlx ping it in the background, without a time limit. In a function that is frozen
+            // meanwhile the connection might never come back to the pool.
             timeout(PING_TIMEOUT, connection.return_to_pool()).await.ok();
         }
         Ok(())
+    }
+}
+
+impl Deref for PooledConnection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("only `finish`, which consumes `self`, takes the connection")
+    }
+}
+
+impl DerefMut for PooledConnection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("only `finish`, which consumes `self`, takes the connection")
     }
 }
 
