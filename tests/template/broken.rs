@@ -53,8 +53,8 @@ const BREAKS: [(&str, &str, &str); 26] = [
     ("[!Ref AlarmTopicArn]", "[]", "the alarm ErrorRate tells nobody"),
     ("  PurgeOverdue:\n", "  PurgeLate:\n", "an alarm of the runbook is missing: \"PurgeLate\""),
     // The dashboard.
-    ("\"widgets\":[\n", "\"widgets\":\n", "the dashboard is no JSON"),
-    ("\"title\":\"Requests\",", "", "a widget has no title"),
+    ("\"widgets\": [\n", "\"widgets\":\n", "the dashboard is no JSON"),
+    ("\"title\": \"Requests\",", "", "a widget has no title"),
     (
         "function,route,outcome} MetricName=\\\"request_ms",
         "function} MetricName=\\\"request_ms",

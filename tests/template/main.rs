@@ -1,6 +1,7 @@
 //! The SAM template: what AWS's own tools say of it, and whether it fits the code. Broken in many ways, it is found out.
 
 mod broken;
+mod line_length;
 mod rules;
 mod settings;
 mod tools;

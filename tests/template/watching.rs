@@ -63,8 +63,14 @@ fn alarms(template: &Template) -> impl Iterator<Item = (&str, &Value)> {
     template.resources("AWS::CloudWatch::Alarm").map(|(name, alarm)| (name, &alarm["Properties"]))
 }
 
-/// A text as the template writes it, with the names of parameters.
+/// Returns a text as the template writes it, with the names of parameters in place of their values. Variables of `Fn::Sub`
+/// are replaced by their texts.
 fn text(value: &Value) -> String {
+    if let Some([text, variables]) = value["Fn::Sub"].as_array().map(Vec::as_slice) {
+        let variables = variables.as_object().into_iter().flatten();
+        return variables
+            .fold(self::text(text), |text, (name, value)| text.replace(&format!("${{{name}}}"), &self::text(value)));
+    }
     let referred = value["Ref"].as_str().map(|name| format!("${{{name}}}"));
     let written = value.as_str().or_else(|| value["Fn::Sub"].as_str()).map(str::to_owned);
     written.or(referred).unwrap_or_default()
