@@ -1,108 +1,110 @@
-//! The law of [`shared::storage::SyncStore::commit`]: a plan is written whole or not at all, and only on its head.
+//! Contract of [`shared::storage::SyncStore::commit`]: a plan is written atomically, and only if the head is the one it
+//! expects.
 
 use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Strategy, Timestamp};
 use shared::storage::Commit;
 use shared::sync::{Head, Plan, ReadSet, Upload, decide};
 use tokio::task::JoinSet;
 
-use crate::draft::Draft;
-use crate::fixtures::{conflict, content, device, key, query, second, text};
-use crate::line::Line;
-use crate::place::{Place, SyncData};
+use crate::fixtures::{at_second, conflict, content, device, key, query, text};
+use crate::plan_builder::PlanBuilder;
+use crate::store_factory::{StoreFactory, SyncData};
+use crate::user_store::UserStore;
 
-type SyncPlace<'a> = &'a dyn Place<dyn SyncData>;
+type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
 const COMMITTERS: usize = 8;
 const UPLOADS_EACH: usize = 12;
 
 macro_rules! suite {
-    ($place:expr) => {
-        crate::laws! { $place, commits:
-            a_plan_is_written_whole,
-            of_two_plans_for_one_head_one_is_written,
-            a_plan_for_a_head_that_never_was_is_not_written,
-            of_racing_plans_for_one_head_one_is_written,
-            racing_uploads_form_a_line,
-            another_handle_races_by_the_same_rules,
-            a_plan_that_fails_leaves_nothing_behind,
-            a_failed_first_plan_leaves_no_trace_of_the_user,
-            large_sets_are_one_transaction,
-            many_small_rows_are_one_transaction,
-            what_was_committed_outlives_its_handle,
-            users_do_not_meet,
+    ($factory:expr) => {
+        crate::contract_tests! { $factory, commits:
+            a_plan_is_written_completely,
+            the_second_plan_for_the_same_head_is_refused,
+            a_plan_for_an_unknown_head_is_refused,
+            one_of_several_concurrent_plans_for_the_same_head_is_written,
+            concurrent_uploads_are_serialized,
+            concurrent_uploads_through_several_handles_are_serialized,
+            a_failed_plan_writes_nothing,
+            a_failed_first_plan_creates_no_user,
+            large_items_are_written_in_one_transaction,
+            many_small_rows_are_written_in_one_transaction,
+            committed_data_is_visible_to_a_new_handle,
+            users_are_isolated,
         }
     };
 }
 pub(crate) use suite;
 
-pub(crate) async fn a_plan_is_written_whole(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_plan_is_written_completely(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let keys = ItemType::ALL.map(|item_type| key(item_type, "same id"));
-    let plan = line
-        .write(|draft| {
-            let draft = keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "text")));
-            draft.conflict(conflict("c", &keys[0])).receipt("change", &keys[1], None).device_stats(3, 1)
+    let plan = store
+        .write(|builder| {
+            let builder = keys.iter().fold(builder, |builder, key| builder.put(key, content(key, "text")));
+            builder.conflict(conflict("c", &keys[0])).receipt("change", &keys[1], None).device_stats(3, 1)
         })
         .await;
 
-    assert_eq!(line.everything().await, plan.items);
-    let status = line.data.status(line.user).await.expect("the store answers");
+    assert_eq!(store.all_items().await, plan.items);
+    let status = store.data.status(store.user).await.expect("the read succeeds");
     assert_eq!(status.head, Head { time: plan.new_head, ..Head::default() });
     assert_eq!((status.items, status.open_conflicts), ([1, 1, 1], 1));
     let device = &status.devices[0];
     assert_eq!((device.total_synced, device.conflicts_count, device.version.as_str()), (3, 1, "test/1"));
-    assert_eq!(device.last_sync_at, second(60));
+    assert_eq!(device.last_sync_at, at_second(60));
 }
 
-pub(crate) async fn of_two_plans_for_one_head_one_is_written(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let first = line.write(|draft| draft.put(&query("a"), content(&query("a"), "first"))).await;
-    let late = Draft::on(first.expected).put(&query("a"), content(&query("a"), "late"));
-    let late = late.put(&query("b"), content(&query("b"), "late"));
-    let late = late.conflict(conflict("c", &query("a"))).receipt("late", &query("a"), None).device_stats(9, 9).plan();
+pub(crate) async fn the_second_plan_for_the_same_head_is_refused(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let first = store.write(|builder| builder.put(&query("a"), content(&query("a"), "first"))).await;
+    let stale = PlanBuilder::on(first.expected).put(&query("a"), content(&query("a"), "stale"));
+    let stale = stale.put(&query("b"), content(&query("b"), "stale"));
+    let stale =
+        stale.conflict(conflict("c", &query("a"))).receipt("stale", &query("a"), None).device_stats(9, 9).build();
 
-    assert_eq!(line.commit(&late).await.expect("a refusal is no fault"), Commit::HeadMoved);
+    assert_eq!(store.commit(&stale).await.expect("a refusal is not an error"), Commit::HeadMoved);
 
-    assert_eq!(line.everything().await, first.items);
-    let status = line.data.status(line.user).await.expect("the store answers");
+    assert_eq!(store.all_items().await, first.items);
+    let status = store.data.status(store.user).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.open_conflicts), (first.new_head, 0));
     assert!(status.devices.is_empty(), "{:?}", status.devices);
-    let again = Draft::on(status.head).receipt("late", &query("a"), None).plan();
-    assert_eq!(line.commit(&again).await.expect("no receipt is in the way"), Commit::Applied);
+    let again = PlanBuilder::on(status.head).receipt("stale", &query("a"), None).build();
+    assert_eq!(store.commit(&again).await.expect("the refused plan left no receipt"), Commit::Applied);
 }
 
-pub(crate) async fn a_plan_for_a_head_that_never_was_is_not_written(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let dreamt = Head { time: second(99), ..Head::default() };
-    let plan = Draft::on(dreamt).put(&query("a"), content(&query("a"), "text")).plan();
+pub(crate) async fn a_plan_for_an_unknown_head_is_refused(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let unknown_head = Head { time: at_second(99), ..Head::default() };
+    let plan = PlanBuilder::on(unknown_head).put(&query("a"), content(&query("a"), "text")).build();
 
-    assert_eq!(line.commit(&plan).await.expect("a refusal is no fault"), Commit::HeadMoved);
+    assert_eq!(store.commit(&plan).await.expect("a refusal is not an error"), Commit::HeadMoved);
 
-    assert_eq!((line.head().await, line.everything().await.len()), (Head::default(), 0));
+    assert_eq!((store.head().await, store.all_items().await.len()), (Head::default(), 0));
 }
 
-pub(crate) async fn of_racing_plans_for_one_head_one_is_written(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn one_of_several_concurrent_plans_for_the_same_head_is_written(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     for round in 0..10 {
-        let head = line.head().await;
-        let mut racers = JoinSet::new();
-        for racer in 0..COMMITTERS {
-            let (line, key) = (line.clone(), query(&format!("{round} {racer}")));
-            let plan = Draft::on(head).put(&key, content(&key, "text")).plan();
-            racers.spawn(async move { line.commit(&plan).await.expect("the store answers") });
+        let head = store.head().await;
+        let mut tasks = JoinSet::new();
+        for task in 0..COMMITTERS {
+            let (store, key) = (store.clone(), query(&format!("{round} {task}")));
+            let plan = PlanBuilder::on(head).put(&key, content(&key, "text")).build();
+            tasks.spawn(async move { store.commit(&plan).await.expect("a refusal is not an error") });
         }
-        let outcomes = racers.join_all().await;
+        let outcomes = tasks.join_all().await;
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == Commit::Applied).count(), 1, "{outcomes:?}");
-        assert_eq!(line.everything().await.len(), round + 1);
+        assert_eq!(store.all_items().await.len(), round + 1);
     }
 }
 
-/// Uploads as the service does, until the store takes it, and returns the plan that it took.
-async fn upload(line: &Line, upload: &Upload) -> Plan {
+/// Uploads as the service does, retrying while the head moves, and returns the committed plan.
+async fn upload(store: &UserStore, upload: &Upload) -> Plan {
     loop {
-        let snapshot = line.data.load(line.user, &ReadSet::for_upload(upload)).await.expect("the store answers");
-        let plan = decide(snapshot, upload, second(10)).plan;
-        if line.commit(&plan).await.expect("the store writes") == Commit::Applied {
+        let snapshot = store.data.load(store.user, &ReadSet::for_upload(upload)).await.expect("the read succeeds");
+        let plan = decide(snapshot, upload, at_second(10)).plan;
+        if store.commit(&plan).await.expect("the write succeeds") == Commit::Applied {
             return plan;
         }
         tokio::task::yield_now().await;
@@ -111,15 +113,16 @@ async fn upload(line: &Line, upload: &Upload) -> Plan {
 
 fn change(id: &str, key: &ItemKey, text: &str) -> Change {
     let edit = Edit::Put { content: content(key, text), created_at: None, expects_item: false };
-    Change { id: ChangeId::parse(id).expect("an id"), key: key.clone(), edit, updated_at: second(5), base: 0 }
+    Change { id: ChangeId::parse(id).expect("a valid id"), key: key.clone(), edit, updated_at: at_second(5), base: 0 }
 }
 
-/// What `device_id` uploads in its `round`th round: an item of its own, and one that it shares with no other device but
-/// writes again each time.
-fn round_of(device_id: &str, round: usize) -> Upload {
-    let (own, running) = (query(&format!("{device_id} {round}")), query(device_id));
+/// Returns the upload of `device_id` in round `round`: a new item, and an item that the device rewrites in every round.
+/// No other device writes either.
+fn upload_of_round(device_id: &str, round: usize) -> Upload {
+    let (unique, rewritten) = (query(&format!("{device_id} {round}")), query(device_id));
     let text = round.to_string();
-    let changes = [change(&format!("own {round}"), &own, &text), change(&format!("running {round}"), &running, &text)];
+    let changes =
+        [change(&format!("unique {round}"), &unique, &text), change(&format!("rewritten {round}"), &rewritten, &text)];
     Upload {
         device: device(device_id),
         last_sync_at: None,
@@ -128,13 +131,13 @@ fn round_of(device_id: &str, round: usize) -> Upload {
     }
 }
 
-async fn race(lines: Vec<Line>) -> Vec<Plan> {
+async fn upload_concurrently(stores: Vec<UserStore>) -> Vec<Plan> {
     let mut devices = JoinSet::new();
-    for (place, line) in lines.into_iter().enumerate() {
+    for (index, store) in stores.into_iter().enumerate() {
         devices.spawn(async move {
             let mut plans = Vec::new();
             for round in 0..UPLOADS_EACH {
-                plans.push(upload(&line, &round_of(&format!("device {place}"), round)).await);
+                plans.push(upload(&store, &upload_of_round(&format!("device {index}"), round)).await);
             }
             plans
         });
@@ -142,8 +145,8 @@ async fn race(lines: Vec<Line>) -> Vec<Plan> {
     devices.join_all().await.into_iter().flatten().collect()
 }
 
-/// Every plan starts where another ends: none was written beside another.
-fn assert_line(mut plans: Vec<Plan>, end: Timestamp) {
+/// Asserts that every plan starts at the head where another plan ends, up to `end`.
+fn assert_serialized(mut plans: Vec<Plan>, end: Timestamp) {
     plans.sort_by_key(|plan| plan.expected.time);
     let mut head = Timestamp::EPOCH;
     for plan in plans {
@@ -154,121 +157,124 @@ fn assert_line(mut plans: Vec<Plan>, end: Timestamp) {
     assert_eq!(head, end);
 }
 
-async fn assert_nothing_lost(line: &Line, devices: usize) {
-    let items = line.everything().await;
+async fn assert_nothing_lost(store: &UserStore, devices: usize) {
+    let items = store.all_items().await;
     assert_eq!(items.len(), devices * (UPLOADS_EACH + 1));
-    for place in 0..devices {
-        let running = &items[&query(&format!("device {place}"))];
-        assert_eq!(running.version, i64::try_from(UPLOADS_EACH).expect("few"));
+    for index in 0..devices {
+        let rewritten = &items[&query(&format!("device {index}"))];
+        assert_eq!(rewritten.version, i64::try_from(UPLOADS_EACH).expect("the count fits"));
         let last = (UPLOADS_EACH - 1).to_string();
-        assert_eq!(running.item.as_ref().map(|item| text(&item.content)), Some(last.as_str()));
+        assert_eq!(rewritten.item.as_ref().map(|item| text(&item.content)), Some(last.as_str()));
     }
-    let mut times: Vec<Timestamp> = items.values().map(|stored| stored.seq).collect();
-    times.sort();
-    times.dedup();
-    assert_eq!(times.len(), items.len(), "two items have one place in the line");
-    let status = line.data.status(line.user).await.expect("the store answers");
-    let counted: Vec<i64> = status.devices.iter().map(|device| device.total_synced).collect();
-    assert_eq!(counted, vec![2 * i64::try_from(UPLOADS_EACH).expect("few"); devices]);
+    let mut sequence_times: Vec<Timestamp> = items.values().map(|stored| stored.seq).collect();
+    sequence_times.sort();
+    sequence_times.dedup();
+    assert_eq!(sequence_times.len(), items.len(), "two items share a sequence time");
+    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let synced: Vec<i64> = status.devices.iter().map(|device| device.total_synced).collect();
+    assert_eq!(synced, vec![2 * i64::try_from(UPLOADS_EACH).expect("the count fits"); devices]);
 }
 
-pub(crate) async fn racing_uploads_form_a_line(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plans = race(vec![line.clone(); COMMITTERS]).await;
-    assert_line(plans, line.head().await.time);
-    assert_nothing_lost(&line, COMMITTERS).await;
+pub(crate) async fn concurrent_uploads_are_serialized(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plans = upload_concurrently(vec![store.clone(); COMMITTERS]).await;
+    assert_serialized(plans, store.head().await.time);
+    assert_nothing_lost(&store, COMMITTERS).await;
 }
 
-pub(crate) async fn another_handle_races_by_the_same_rules(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let other = line.reopened(place).await;
-    let plans = race(vec![line.clone(), other.clone(), line.clone(), other]).await;
-    assert_line(plans, line.head().await.time);
-    assert_nothing_lost(&line, 4).await;
+pub(crate) async fn concurrent_uploads_through_several_handles_are_serialized(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let other = store.reopen(factory).await;
+    let plans = upload_concurrently(vec![store.clone(), other.clone(), store.clone(), other]).await;
+    assert_serialized(plans, store.head().await.time);
+    assert_nothing_lost(&store, 4).await;
 }
 
-/// A plan that no store can write: the same change twice.
-fn poisoned(draft: Draft) -> Plan {
-    draft.device_stats(9, 9).receipt("twice", &query("a"), None).receipt("twice", &query("a"), None).plan()
+/// Builds a plan that every store refuses, because it contains a receipt twice.
+fn failing(builder: PlanBuilder) -> Plan {
+    builder.device_stats(9, 9).receipt("twice", &query("a"), None).receipt("twice", &query("a"), None).build()
 }
 
-pub(crate) async fn a_plan_that_fails_leaves_nothing_behind(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let before = line.write(|draft| draft.put(&query("a"), content(&query("a"), "before")).device_stats(1, 0)).await;
-    let kinds = ItemType::ALL.map(|item_type| key(item_type, "new"));
-    let draft = kinds.iter().fold(Draft::on(line.head().await), |draft, key| draft.put(key, content(key, "new")));
-    let draft = draft.put(&query("a"), content(&query("a"), "after")).conflict(conflict("c", &query("a")));
+pub(crate) async fn a_failed_plan_writes_nothing(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let before =
+        store.write(|builder| builder.put(&query("a"), content(&query("a"), "before")).device_stats(1, 0)).await;
+    let keys = ItemType::ALL.map(|item_type| key(item_type, "new"));
+    let builder =
+        keys.iter().fold(PlanBuilder::on(store.head().await), |builder, key| builder.put(key, content(key, "new")));
+    let builder = builder.put(&query("a"), content(&query("a"), "after")).conflict(conflict("c", &query("a")));
 
-    assert!(line.commit(&poisoned(draft)).await.is_err());
+    assert!(store.commit(&failing(builder)).await.is_err());
 
-    assert_eq!(line.everything().await, before.items);
-    let status = line.data.status(line.user).await.expect("the store answers");
+    assert_eq!(store.all_items().await, before.items);
+    let status = store.data.status(store.user).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.open_conflicts), (before.new_head, 0));
     assert_eq!(status.devices[0].total_synced, 1);
-    line.write(|draft| draft.receipt("twice", &query("a"), None)).await;
+    store.write(|builder| builder.receipt("twice", &query("a"), None)).await;
 }
 
-pub(crate) async fn a_failed_first_plan_leaves_no_trace_of_the_user(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let draft = Draft::on(Head::default()).put(&query("a"), content(&query("a"), "text"));
+pub(crate) async fn a_failed_first_plan_creates_no_user(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let builder = PlanBuilder::on(Head::default()).put(&query("a"), content(&query("a"), "text"));
 
-    assert!(line.commit(&poisoned(draft)).await.is_err());
+    assert!(store.commit(&failing(builder)).await.is_err());
 
-    assert_eq!(line.data.status(line.user).await.expect("the store answers"), shared::storage::Status::default());
-    line.write(|draft| draft.put(&query("a"), content(&query("a"), "text"))).await;
+    assert_eq!(store.data.status(store.user).await.expect("the read succeeds"), shared::storage::Status::default());
+    store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
 }
 
-/// Nine items that make up nine megabytes.
-fn large(draft: Draft) -> Draft {
-    (0..9).fold(draft, |draft, place| {
-        let key = query(&format!("large {place}"));
+/// Adds nine items of one megabyte each.
+fn large(builder: PlanBuilder) -> PlanBuilder {
+    (0..9).fold(builder, |builder, index| {
+        let key = query(&format!("large {index}"));
         let text = content(&key, &"é\"".repeat(250_000));
-        draft.put(&key, text)
+        builder.put(&key, text)
     })
 }
 
-pub(crate) async fn large_sets_are_one_transaction(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    assert!(line.commit(&poisoned(large(Draft::on(Head::default())))).await.is_err());
-    assert_eq!(line.everything().await.len(), 0);
-    let plan = line.write(large).await;
-    assert_eq!(line.everything().await, plan.items);
+pub(crate) async fn large_items_are_written_in_one_transaction(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    assert!(store.commit(&failing(large(PlanBuilder::on(Head::default())))).await.is_err());
+    assert_eq!(store.all_items().await.len(), 0);
+    let plan = store.write(large).await;
+    assert_eq!(store.all_items().await, plan.items);
 }
 
-/// As many changes as an upload can hold.
-fn many(draft: Draft) -> Draft {
-    (0..5_000).fold(draft, |draft, place| {
-        let key = query(&format!("{place:0>128}"));
-        draft.put(&key, content(&key, &"x".repeat(1_000))).receipt(&format!("{place:0>128}"), &key, None)
+/// Adds the maximum number of changes of an upload.
+fn many(builder: PlanBuilder) -> PlanBuilder {
+    (0..5_000).fold(builder, |builder, index| {
+        let key = query(&format!("{index:0>128}"));
+        builder.put(&key, content(&key, &"x".repeat(1_000))).receipt(&format!("{index:0>128}"), &key, None)
     })
 }
 
-pub(crate) async fn many_small_rows_are_one_transaction(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    assert!(line.commit(&poisoned(many(Draft::on(Head::default())))).await.is_err());
-    assert_eq!(line.everything().await.len(), 0);
-    let plan = line.write(many).await;
-    assert_eq!(line.everything().await, plan.items);
+pub(crate) async fn many_small_rows_are_written_in_one_transaction(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    assert!(store.commit(&failing(many(PlanBuilder::on(Head::default())))).await.is_err());
+    assert_eq!(store.all_items().await.len(), 0);
+    let plan = store.write(many).await;
+    assert_eq!(store.all_items().await, plan.items);
 }
 
-pub(crate) async fn what_was_committed_outlives_its_handle(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plan = line.write(|draft| draft.put(&query("a"), content(&query("a"), "text"))).await;
-    let user = line.user;
-    drop(line);
-    let reopened = Line { data: place.open().await, user };
-    assert_eq!((reopened.everything().await, reopened.head().await.time), (plan.items, plan.new_head));
+pub(crate) async fn committed_data_is_visible_to_a_new_handle(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plan = store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
+    let user = store.user;
+    drop(store);
+    let reopened = UserStore { data: factory.open().await, user };
+    assert_eq!((reopened.all_items().await, reopened.head().await.time), (plan.items, plan.new_head));
 }
 
-pub(crate) async fn users_do_not_meet(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let neighbour = line.neighbour();
-    let ours = line.write(|draft| draft.put(&query("a"), content(&query("a"), "ours"))).await;
-    let receipts = |draft: Draft| draft.receipt("change", &query("a"), None).conflict(conflict("c", &query("a")));
-    line.write(receipts).await;
+pub(crate) async fn users_are_isolated(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let other_user = store.other_user();
+    let ours = store.write(|builder| builder.put(&query("a"), content(&query("a"), "ours"))).await;
+    let add_receipt =
+        |builder: PlanBuilder| builder.receipt("change", &query("a"), None).conflict(conflict("c", &query("a")));
+    store.write(add_receipt).await;
 
-    let theirs = neighbour.write(|draft| draft.put(&query("a"), content(&query("a"), "theirs"))).await;
-    neighbour.write(receipts).await;
+    let theirs = other_user.write(|builder| builder.put(&query("a"), content(&query("a"), "theirs"))).await;
+    other_user.write(add_receipt).await;
 
-    assert_eq!((line.everything().await, neighbour.everything().await), (ours.items, theirs.items));
+    assert_eq!((store.all_items().await, other_user.all_items().await), (ours.items, theirs.items));
 }

@@ -1,5 +1,5 @@
-//! The law of [`shared::storage::Retention::erase`]: from its first call on the user's data takes no more writes, and
-//! whoever repeats it gets to the end.
+//! Contract of [`shared::storage::Retention::erase`]: the first call closes the user's data, and repeated
+//! calls remove it in batches.
 
 use std::time::Duration;
 
@@ -7,200 +7,206 @@ use shared::models::{ChangeId, ConflictId, ItemType};
 use shared::storage::{Commit, ConflictFilter, ConflictPage, PageRequest, StoreError};
 use shared::sync::{FullSyncCursor, Plan, ReadSet};
 
-use crate::draft::Draft;
-use crate::fixtures::{conflict, content, day, device, key, query, second, settled};
-use crate::line::Line;
-use crate::place::{Place, SyncData};
+use crate::fixtures::{at_day, at_second, conflict, content, device, key, query, resolved};
+use crate::plan_builder::PlanBuilder;
+use crate::store_factory::{StoreFactory, SyncData};
+use crate::user_store::UserStore;
 
-type SyncPlace<'a> = &'a dyn Place<dyn SyncData>;
+type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
 macro_rules! suite {
-    ($place:expr) => {
-        crate::laws! { $place, erasure:
-            everything_goes,
-            a_user_who_never_wrote_is_closed_all_the_same,
+    ($factory:expr) => {
+        crate::contract_tests! { $factory, erasure:
+            erasure_removes_everything,
+            a_user_without_data_is_closed,
             batches_are_bounded,
-            a_closed_account_refuses_at_every_step,
-            a_closed_account_remembers_no_walk,
-            an_erasure_given_up_at_every_step_goes_on,
-            an_upload_on_its_way_comes_too_late,
-            racing_uploads_leave_nothing_behind,
-            others_keep_everything,
-            the_mark_goes_with_the_retention,
+            a_closed_account_refuses_reads_and_writes_between_batches,
+            a_closed_account_stores_no_full_sync_cursor,
+            an_abandoned_erasure_can_be_continued,
+            an_upload_in_flight_is_refused,
+            concurrent_uploads_leave_no_data,
+            data_of_other_users_is_kept,
+            the_closed_marker_is_purged_after_the_retention_period,
         }
     };
 }
 pub(crate) use suite;
 
-/// Writes a few rows of every kind.
-async fn belongings(line: &Line) -> Plan {
+/// Writes a few rows to every table.
+async fn write_rows_of_all_tables(store: &UserStore) -> Plan {
     for round in 0..4 {
         let id = round.to_string();
         let keys = ItemType::ALL.map(|item_type| key(item_type, &id));
-        line.write(|draft| {
-            let draft = keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "text")));
-            draft.conflict(conflict(&id, &keys[0])).receipt(&id, &keys[0], None)
-        })
-        .await;
-        let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
-        line.data.remember(line.user, &device(&id), full_sync).await.expect("the store writes");
+        store
+            .write(|builder| {
+                let builder = keys.iter().fold(builder, |builder, key| builder.put(key, content(key, "text")));
+                builder.conflict(conflict(&id, &keys[0])).receipt(&id, &keys[0], None)
+            })
+            .await;
+        let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
+        store.data.remember(store.user, &device(&id), full_sync).await.expect("the write succeeds");
     }
-    line.write(|draft| {
-        let draft = draft.tombstone(&query("dead"), content(&query("dead"), "text"));
-        draft.conflict(settled(conflict("done", &query("a")), second(9))).device_stats(1, 1)
-    })
-    .await
+    store
+        .write(|builder| {
+            let builder = builder.tombstone(&query("dead"), content(&query("dead"), "text"));
+            builder.conflict(resolved(conflict("done", &query("a")), at_second(9))).device_stats(1, 1)
+        })
+        .await
 }
 
-async fn erase(line: &Line, batch: usize) -> bool {
-    line.data.erase(line.user, second(100), batch).await.expect("the store writes")
+async fn erase(store: &UserStore, batch: usize) -> bool {
+    store.data.erase(store.user, at_second(100), batch).await.expect("the write succeeds")
 }
 
-/// Repeats the call until all is gone; how often it took.
-async fn erase_all(line: &Line, batch: usize) -> usize {
+/// Repeats the call until the erasure is complete; returns the number of calls.
+async fn erase_all(store: &UserStore, batch: usize) -> usize {
     for call in 1..1_000 {
-        if erase(line, batch).await {
+        if erase(store, batch).await {
             return call;
         }
     }
-    panic!("an erasure without end");
+    panic!("the erasure does not end");
 }
 
-/// Nothing can be read that is more than a gap, and nothing written.
-async fn assert_closed(line: &Line, plan: &Plan) {
+/// Asserts that reads and writes are refused.
+async fn assert_closed(store: &UserStore, plan: &Plan) {
     let closed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::AccountDeleted)), "{error:?}");
-    closed(line.load(&[&query("0")]).await.err());
-    closed(line.data.status(line.user).await.err());
-    let request = PageRequest { device: device("0"), since: second(0), tombstones: true, limit: 10 };
-    closed(line.data.page(line.user, &request).await.err());
-    let outcome = line.commit(plan).await;
+    closed(store.load(&[&query("0")]).await.err());
+    closed(store.data.status(store.user).await.err());
+    let request = PageRequest { device: device("0"), since: at_second(0), tombstones: true, limit: 10 };
+    closed(store.data.page(store.user, &request).await.err());
+    let outcome = store.commit(plan).await;
     assert!(matches!(outcome, Ok(Commit::HeadMoved) | Err(StoreError::AccountDeleted)), "{outcome:?}");
 }
 
-/// Nothing is left, as far as it can be asked for.
-async fn assert_gone(line: &Line) {
+/// Asserts that no row is left that the traits can return.
+async fn assert_no_rows_left(store: &UserStore) {
     for (item_type, id) in ItemType::ALL.into_iter().flat_map(|item_type| ["0", "3", "dead"].map(|id| (item_type, id)))
     {
-        assert_eq!(line.item(&key(item_type, id)).await, None);
+        assert_eq!(store.item(&key(item_type, id)).await, None);
     }
-    let listed = line.data.list(line.user, ConflictFilter::All, None, 10).await;
+    let listed = store.data.list(store.user, ConflictFilter::All, None, 10).await;
     assert!(matches!(&listed, Ok(page) if *page == ConflictPage::default()) || listed.is_err(), "{listed:?}");
-    assert!(erase(line, 1).await, "there was something left to erase");
+    assert!(erase(store, 1).await, "rows are left to erase");
 }
 
-pub(crate) async fn everything_goes(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plan = belongings(&line).await;
-    assert!(erase_all(&line, 1_000).await <= 2);
-    assert_gone(&line).await;
-    assert_closed(&line, &plan).await;
+pub(crate) async fn erasure_removes_everything(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plan = write_rows_of_all_tables(&store).await;
+    assert!(erase_all(&store, 1_000).await <= 2);
+    assert_no_rows_left(&store).await;
+    assert_closed(&store, &plan).await;
     let read_set = ReadSet::for_resolution(&ConflictId::trusted("0"), &ChangeId::trusted("0"));
-    let loaded = line.data.load(line.user, &read_set).await;
+    let loaded = store.data.load(store.user, &read_set).await;
     assert!(matches!(loaded, Err(StoreError::AccountDeleted)), "{loaded:?}");
 }
 
-pub(crate) async fn a_user_who_never_wrote_is_closed_all_the_same(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let first = Draft::on(line.head().await).put(&query("a"), content(&query("a"), "")).plan();
-    assert!(erase(&line, 10).await);
-    assert_closed(&line, &first).await;
-    assert!(erase(&line, 10).await);
-    assert_gone(&line).await;
+pub(crate) async fn a_user_without_data_is_closed(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let first = PlanBuilder::on(store.head().await).put(&query("a"), content(&query("a"), "")).build();
+    assert!(erase(&store, 10).await);
+    assert_closed(&store, &first).await;
+    assert!(erase(&store, 10).await);
+    assert_no_rows_left(&store).await;
 }
 
-pub(crate) async fn batches_are_bounded(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    belongings(&line).await;
-    // Five saved queries and five conflicts are the most of any kind.
-    assert_eq!(erase_all(&line, 2).await, 4);
+pub(crate) async fn batches_are_bounded(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    write_rows_of_all_tables(&store).await;
+    // The largest tables have five rows: saved queries and conflicts.
+    assert_eq!(erase_all(&store, 2).await, 4);
 }
 
-pub(crate) async fn a_closed_account_refuses_at_every_step(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    belongings(&line).await;
-    let late = Draft::on(line.head().await).put(&query("late"), content(&query("late"), "")).device_stats(1, 0).plan();
-    while !erase(&line, 1).await {
-        assert_closed(&line, &late).await;
+pub(crate) async fn a_closed_account_refuses_reads_and_writes_between_batches(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    write_rows_of_all_tables(&store).await;
+    let late =
+        PlanBuilder::on(store.head().await).put(&query("late"), content(&query("late"), "")).device_stats(1, 0).build();
+    while !erase(&store, 1).await {
+        assert_closed(&store, &late).await;
     }
-    assert_closed(&line, &late).await;
-    assert_eq!(line.item(&query("late")).await, None);
-    assert_gone(&line).await;
+    assert_closed(&store, &late).await;
+    assert_eq!(store.item(&query("late")).await, None);
+    assert_no_rows_left(&store).await;
 }
 
-pub(crate) async fn a_closed_account_remembers_no_walk(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    belongings(&line).await;
-    erase_all(&line, 10).await;
-    let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
-    line.data.remember(line.user, &device("late"), full_sync).await.ok();
-    assert!(erase(&line, 10).await, "a page that was being read left a row behind");
+pub(crate) async fn a_closed_account_stores_no_full_sync_cursor(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    write_rows_of_all_tables(&store).await;
+    erase_all(&store, 10).await;
+    let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
+    store.data.remember(store.user, &device("late"), full_sync).await.ok();
+    assert!(erase(&store, 10).await, "a late full sync cursor was stored");
 }
 
-pub(crate) async fn an_erasure_given_up_at_every_step_goes_on(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plan = belongings(&line).await;
+pub(crate) async fn an_abandoned_erasure_can_be_continued(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plan = write_rows_of_all_tables(&store).await;
     for _ in 0..4 {
-        // Begun, and no longer waited for: it may have happened or not.
-        tokio::time::timeout(Duration::ZERO, line.data.erase(line.user, second(100), 1)).await.ok();
-        erase(&line, 1).await;
-        assert_closed(&line, &plan).await;
+        // The call is abandoned; it may or may not have taken effect.
+        tokio::time::timeout(Duration::ZERO, store.data.erase(store.user, at_second(100), 1)).await.ok();
+        erase(&store, 1).await;
+        assert_closed(&store, &plan).await;
     }
-    erase_all(&line.reopened(place).await, 1).await;
-    assert_gone(&line).await;
+    erase_all(&store.reopen(factory).await, 1).await;
+    assert_no_rows_left(&store).await;
 }
 
-pub(crate) async fn an_upload_on_its_way_comes_too_late(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    belongings(&line).await;
-    let on_its_way = Draft::on(line.head().await).put(&query("late"), content(&query("late"), "")).plan();
-    let first = Draft::on(shared::sync::Head::default()).put(&query("late"), content(&query("late"), "")).plan();
-    erase_all(&line, 10).await;
-    assert_closed(&line, &on_its_way).await;
-    assert_closed(&line, &first).await;
-    assert_gone(&line).await;
+pub(crate) async fn an_upload_in_flight_is_refused(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    write_rows_of_all_tables(&store).await;
+    let in_flight = PlanBuilder::on(store.head().await).put(&query("late"), content(&query("late"), "")).build();
+    let first = PlanBuilder::on(shared::sync::Head::default()).put(&query("late"), content(&query("late"), "")).build();
+    erase_all(&store, 10).await;
+    assert_closed(&store, &in_flight).await;
+    assert_closed(&store, &first).await;
+    assert_no_rows_left(&store).await;
 }
 
-pub(crate) async fn racing_uploads_leave_nothing_behind(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let writer = line.clone();
+pub(crate) async fn concurrent_uploads_leave_no_data(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let writer = store.clone();
     let writing = tokio::spawn(async move {
         for round in 0.. {
             let Ok(status) = writer.data.status(writer.user).await else { return round };
             let item = query(&round.to_string());
-            let plan = Draft::on(status.head).put(&item, content(&item, "")).receipt(&round.to_string(), &item, None);
-            writer.commit(&plan.plan()).await.ok();
+            let plan =
+                PlanBuilder::on(status.head).put(&item, content(&item, "")).receipt(&round.to_string(), &item, None);
+            writer.commit(&plan.build()).await.ok();
         }
         0
     });
-    while line.head().await.time < second(0) {
+    while store.head().await.time < at_second(0) {
         tokio::task::yield_now().await;
     }
-    erase_all(&line, 1_000).await;
-    let written = writing.await.expect("the writer ends");
+    erase_all(&store, 1_000).await;
+    let written = writing.await.expect("the writer does not panic");
     for round in 0..=written {
-        assert_eq!(line.item(&query(&round.to_string())).await, None);
+        assert_eq!(store.item(&query(&round.to_string())).await, None);
     }
-    assert_gone(&line).await;
+    assert_no_rows_left(&store).await;
 }
 
-pub(crate) async fn others_keep_everything(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let neighbour = line.neighbour();
-    belongings(&line).await;
-    belongings(&neighbour).await;
-    let before = (neighbour.everything().await, neighbour.data.status(neighbour.user).await.expect("open"));
-    erase_all(&line, 1).await;
-    let after = (neighbour.everything().await, neighbour.data.status(neighbour.user).await.expect("open"));
+pub(crate) async fn data_of_other_users_is_kept(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let other_user = store.other_user();
+    write_rows_of_all_tables(&store).await;
+    write_rows_of_all_tables(&other_user).await;
+    let before =
+        (other_user.all_items().await, other_user.data.status(other_user.user).await.expect("the account is open"));
+    erase_all(&store, 1).await;
+    let after =
+        (other_user.all_items().await, other_user.data.status(other_user.user).await.expect("the account is open"));
     assert_eq!(before, after);
-    neighbour.write(|draft| draft.put(&query("more"), content(&query("more"), ""))).await;
+    other_user.write(|builder| builder.put(&query("more"), content(&query("more"), ""))).await;
 }
 
-pub(crate) async fn the_mark_goes_with_the_retention(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plan = belongings(&line).await;
-    erase_all(&line, 10).await;
-    assert_eq!(line.data.purge(second(100), 10).await.expect("the store writes").accounts, 0);
-    assert_closed(&line, &plan).await;
-    assert_eq!(line.data.purge(day(1), 10).await.expect("the store writes").accounts, 1);
-    assert_eq!(line.data.purge(day(1), 10).await.expect("the store writes").total(), 0);
+pub(crate) async fn the_closed_marker_is_purged_after_the_retention_period(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plan = write_rows_of_all_tables(&store).await;
+    erase_all(&store, 10).await;
+    assert_eq!(store.data.purge(at_second(100), 10).await.expect("the write succeeds").accounts, 0);
+    assert_closed(&store, &plan).await;
+    assert_eq!(store.data.purge(at_day(1), 10).await.expect("the write succeeds").accounts, 1);
+    assert_eq!(store.data.purge(at_day(1), 10).await.expect("the write succeeds").total(), 0);
 }

@@ -1,4 +1,4 @@
-//! What the suites write.
+//! Ids, times and rows that the suites write.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use shared::models::{
 };
 use shared::storage::{TokenHash, TokenPurpose};
 
-use crate::place::AccountStore;
+use crate::store_factory::AccountStore;
 
-/// A user that nobody else writes for.
-pub(crate) fn somebody() -> UserId {
+/// Returns the id of a user that no other test uses.
+pub(crate) fn new_user_id() -> UserId {
     UserId::new(random_uuid(&SystemRandom))
 }
 
-/// The id of a session that nobody else opens.
-pub(crate) fn some_session() -> SessionId {
+/// Returns the id of a session that no other test uses.
+pub(crate) fn new_session_id() -> SessionId {
     SessionId::new(random_uuid(&SystemRandom))
 }
 
-/// A second of the day on which the suites play.
-pub(crate) fn second(second: i64) -> Timestamp {
-    "2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time").plus_seconds(second)
+/// Returns the time `second` seconds after the start of the reference day.
+pub(crate) fn at_second(second: i64) -> Timestamp {
+    "2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a valid time").plus_seconds(second)
 }
 
-/// Issues `token` as the outbox worker does: for a mail that was called for and claimed, long before all else. Mails that
-/// are due by then are settled.
+/// Issues `token` as the outbox worker does: for an email that was queued and claimed long before the reference day.
+/// Completes all emails that are due. Returns false if a concurrent caller claimed the email.
 pub(crate) async fn issue(
     store: &dyn AccountStore,
     user: UserId,
@@ -35,52 +35,52 @@ pub(crate) async fn issue(
     token: &TokenHash,
     expires_at: Timestamp,
 ) -> bool {
-    let (before, after) = (day(-100), day(100));
-    while let Some(mail) = store.claim(after, just_after(after)).await.expect("the store writes") {
-        store.complete(&mail, None).await.expect("the store writes");
+    let (before, after) = (at_day(-100), at_day(100));
+    while let Some(mail) = store.claim(after, just_after(after)).await.expect("the write succeeds") {
+        store.complete(&mail, None).await.expect("the write succeeds");
     }
-    store.purge_completed(after, 1_000).await.expect("the store writes");
+    store.purge_completed(after, 1_000).await.expect("the write succeeds");
     match purpose {
         TokenPurpose::VerifyEmail => store.request_verification(user, before).await,
         TokenPurpose::ResetPassword => {
-            let account = store.get(user).await.expect("the store answers").expect("the account is there");
+            let account = store.get(user).await.expect("the read succeeds").expect("the account exists");
             store.request_reset(&account.user.email, before).await
         }
     }
-    .expect("the store writes");
-    let claimed = store.claim(before, just_after(before)).await.expect("the store writes");
-    // Whoever does the same at the same time may have it.
+    .expect("the write succeeds");
+    let claimed = store.claim(before, just_after(before)).await.expect("the write succeeds");
+    // A concurrent caller may have claimed the email.
     let Some(mail) = claimed else { return false };
     let is_ours = mail.kind.name() == purpose.name();
-    let issued = is_ours && store.issue(&mail, token, expires_at).await.expect("a refusal is no fault");
-    store.complete(&mail, None).await.expect("the store writes");
+    let issued = is_ours && store.issue(&mail, token, expires_at).await.expect("a refusal is not an error");
+    store.complete(&mail, None).await.expect("the write succeeds");
     issued
 }
 
-/// The moment after `time`.
+/// Returns the time one microsecond after `time`.
 pub(crate) fn just_after(time: Timestamp) -> Timestamp {
     Timestamp::from_micros(time.micros() + 1)
 }
 
-/// `days` days after the start of that day.
-pub(crate) fn day(days: i64) -> Timestamp {
-    second(days * 24 * 3_600)
+/// Returns the time `days` days after the start of the reference day.
+pub(crate) fn at_day(days: i64) -> Timestamp {
+    at_second(days * 24 * 3_600)
 }
 
 pub(crate) fn device(id: &str) -> DeviceId {
-    DeviceId::parse(id).expect("an id")
+    DeviceId::parse(id).expect("a valid id")
 }
 
 pub(crate) fn key(item_type: ItemType, id: &str) -> ItemKey {
-    ItemKey { item_type, id: ItemId::parse(id).expect("an id") }
+    ItemKey { item_type, id: ItemId::parse(id).expect("a valid id") }
 }
 
-/// The key of a saved query.
+/// Returns the key of a saved query.
 pub(crate) fn query(id: &str) -> ItemKey {
     key(ItemType::SavedQuery, id)
 }
 
-/// Some content for an item of the kind of `key`, in which `text` stands.
+/// Returns content of the item type of `key` that contains `text`.
 pub(crate) fn content(key: &ItemKey, text: &str) -> Arc<Content> {
     Arc::new(match key.item_type {
         ItemType::Connection => Content::Connection(connection(text)),
@@ -123,7 +123,7 @@ fn history(query: &str) -> QueryHistory {
     QueryHistory {
         query: query.to_owned(),
         connection_id: "shop".to_owned(),
-        executed_at: second(7),
+        executed_at: at_second(7),
         duration_ms: 12,
         rows_affected: -1,
         success: false,
@@ -132,7 +132,7 @@ fn history(query: &str) -> QueryHistory {
     }
 }
 
-/// The text that [`content`] put in.
+/// Returns the text that [`content`] was given.
 pub(crate) fn text(content: &Content) -> &str {
     match content {
         Content::Connection(connection) => &connection.database,
@@ -141,38 +141,39 @@ pub(crate) fn text(content: &Content) -> &str {
     }
 }
 
-/// The same, detected at this second. No two conflicts of a user are detected at the same time.
+/// Returns the conflict with its detection time set to `at` seconds. No two conflicts of a user share a detection time.
 pub(crate) fn detected(at: i64, conflict: Conflict) -> Conflict {
-    Conflict { detected_at: second(at), ..conflict }
+    Conflict { detected_at: at_second(at), ..conflict }
 }
 
-/// An open conflict about the item `key`; [`crate::draft::Draft::conflict`] gives it its time.
+/// Returns an open conflict about the item `key`; the
+/// [`crate::plan_builder::PlanBuilder`] sets its sequence time.
 pub(crate) fn conflict(id: &str, key: &ItemKey) -> Conflict {
     let version = |text: &str, device_id: &str| ItemVersion {
-        item: Some(Item { content: content(key, text), created_at: second(1) }),
-        updated_at: second(2),
+        item: Some(Item { content: content(key, text), created_at: at_second(1) }),
+        updated_at: at_second(2),
         sync_version: 1,
         device: device(device_id),
     };
     Conflict {
-        id: ConflictId::parse(id).expect("an id"),
+        id: ConflictId::parse(id).expect("a valid id"),
         key: key.clone(),
         local: version("from the laptop", "laptop"),
         remote: version("from the desk", "desk"),
         item_version: 2,
-        detected_at: second(3),
+        detected_at: at_second(3),
         resolution: None,
         seq: Timestamp::EPOCH,
     }
 }
 
-/// The same conflict, settled at `at`.
-pub(crate) fn settled(conflict: Conflict, at: Timestamp) -> Conflict {
-    let settled = Resolution {
+/// Returns the conflict, resolved at `at`.
+pub(crate) fn resolved(conflict: Conflict, at: Timestamp) -> Conflict {
+    let resolution = Resolution {
         at,
         strategy: Strategy::KeepBoth,
         winner: Some(Winner::Remote),
         copy_id: Some(ItemId::trusted("copy")),
     };
-    Conflict { resolution: Some(settled), ..conflict }
+    Conflict { resolution: Some(resolution), ..conflict }
 }

@@ -1,36 +1,37 @@
-//! The law of [`shared::storage::SyncStore::load`]: the state at one moment, of exactly what was asked for.
+//! Contract of [`shared::storage::SyncStore::load`]: a consistent snapshot of exactly the read set.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, Timestamp};
 use shared::sync::{ReadSet, Snapshot, resolution_copy_id};
 
-use crate::fixtures::{conflict, content, device, key, query, second, settled, text};
-use crate::line::Line;
-use crate::place::{Place, SyncData};
+use crate::fixtures::{at_second, conflict, content, device, key, query, resolved, text};
+use crate::plan_builder::PlanBuilder;
+use crate::store_factory::{StoreFactory, SyncData};
+use crate::user_store::UserStore;
 
-type SyncPlace<'a> = &'a dyn Place<dyn SyncData>;
+type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
 macro_rules! suite {
-    ($place:expr) => {
-        crate::laws! { $place, loads:
-            what_no_single_answer_carries_is_loaded_whole,
-            a_new_user_has_nothing,
-            what_is_written_is_what_is_read,
-            any_text_is_kept_to_the_letter,
-            only_what_is_touched_is_loaded,
-            a_tombstone_is_loaded_with_what_it_covers,
-            history_is_known_by_its_key,
-            history_is_buried_unseen,
-            receipts_are_those_of_the_device,
-            a_receipt_brings_the_conflict_it_names,
-            a_branch_brings_its_newest_conflict,
-            a_branch_brings_the_copy_it_made,
-            a_conflict_is_kept_as_it_was_written,
-            a_renewed_conflict_takes_the_place_of_the_old,
-            a_conflict_is_loaded_with_what_settling_it_touches,
-            a_conflict_of_somebody_else_is_none,
-            a_load_is_the_state_at_one_moment,
+    ($factory:expr) => {
+        crate::contract_tests! { $factory, loads:
+            a_load_larger_than_one_response_is_complete,
+            a_new_user_has_an_empty_snapshot,
+            a_load_returns_the_committed_items,
+            text_is_stored_unchanged,
+            a_load_returns_only_the_read_set,
+            a_tombstone_is_loaded_with_its_content,
+            a_history_entry_is_loaded_by_its_key,
+            a_history_tombstone_needs_no_load,
+            receipts_are_loaded_per_device,
+            a_receipt_is_loaded_with_its_conflict,
+            a_branch_is_loaded_with_its_newest_conflict,
+            a_branch_is_loaded_with_its_copy,
+            a_conflict_is_stored_unchanged,
+            a_rewritten_conflict_replaces_the_old_one,
+            a_conflict_is_loaded_with_the_read_set_of_its_resolution,
+            a_conflict_of_another_user_is_not_loaded,
+            a_load_is_a_consistent_snapshot,
         }
     };
 }
@@ -47,37 +48,38 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
     }
 }
 
-async fn load(line: &Line, read_set: &ReadSet) -> Snapshot {
-    line.data.load(line.user, read_set).await.expect("the store answers")
+async fn load(store: &UserStore, read_set: &ReadSet) -> Snapshot {
+    store.data.load(store.user, read_set).await.expect("the read succeeds")
 }
 
-/// The conflict `id` as it is loaded to be resolved by `request`, and all that is loaded with it.
-async fn load_conflict(line: &Line, id: &str, request: &str) -> Option<(Conflict, Snapshot)> {
+/// Loads the read set for the resolution of the conflict `id` by `request`; returns the conflict and the snapshot.
+async fn load_conflict(store: &UserStore, id: &str, request: &str) -> Option<(Conflict, Snapshot)> {
     let (id, request) = (ConflictId::trusted(id), ChangeId::trusted(request));
-    let snapshot = load(line, &ReadSet::for_resolution(&id, &request)).await;
+    let snapshot = load(store, &ReadSet::for_resolution(&id, &request)).await;
     Some((snapshot.conflicts.get(&id)?.clone(), snapshot))
 }
 
-pub(crate) async fn a_new_user_has_nothing(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let everything = read_set(&[&query("a")], &["change"], &[(&query("a"), 1)]);
-    assert_eq!(load(&line, &everything).await, Snapshot::default());
-    assert_eq!(load(&line, &read_set(&[], &[], &[])).await, Snapshot::default());
+pub(crate) async fn a_new_user_has_an_empty_snapshot(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let read_set_of_every_kind = read_set(&[&query("a")], &["change"], &[(&query("a"), 1)]);
+    assert_eq!(load(&store, &read_set_of_every_kind).await, Snapshot::default());
+    assert_eq!(load(&store, &read_set(&[], &[], &[])).await, Snapshot::default());
 }
 
-pub(crate) async fn what_is_written_is_what_is_read(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_load_returns_the_committed_items(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let keys = [key(ItemType::Connection, "a"), key(ItemType::SavedQuery, "a")];
-    let plan = line.write(|draft| keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "one")))).await;
-    assert_eq!(line.load(&[&keys[0], &keys[1]]).await.expect("the store answers").items, plan.items);
+    let plan =
+        store.write(|builder| keys.iter().fold(builder, |builder, key| builder.put(key, content(key, "one")))).await;
+    assert_eq!(store.load(&[&keys[0], &keys[1]]).await.expect("the read succeeds").items, plan.items);
 
-    let fill = |draft: crate::draft::Draft| keys.iter().fold(draft, |draft, key| draft.put(key, content(key, "two")));
-    let plan = line.write(|draft| fill(draft.version(2).by("phone"))).await;
-    let snapshot = line.load(&[&keys[0], &keys[1]]).await.expect("the store answers");
+    let add = |builder: PlanBuilder| keys.iter().fold(builder, |builder, key| builder.put(key, content(key, "two")));
+    let plan = store.write(|builder| add(builder.version(2).by("phone"))).await;
+    let snapshot = store.load(&[&keys[0], &keys[1]]).await.expect("the read succeeds");
     assert_eq!((&snapshot.items, snapshot.head().time), (&plan.items, plan.new_head));
 }
 
-/// Ids that some layer might take for something else, and of which no two are the same.
+/// Distinct ids that a layer might normalize, quote or interpret.
 const IDS: [&str; 14] = [
     "a",
     "A",
@@ -95,235 +97,239 @@ const IDS: [&str; 14] = [
     "?1",
 ];
 
-pub(crate) async fn any_text_is_kept_to_the_letter(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn text_is_stored_unchanged(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let keys: Vec<ItemKey> = ItemType::ALL.iter().flat_map(|item_type| IDS.map(|id| key(*item_type, id))).collect();
-    let fill = |draft| {
-        keys.iter().fold(draft, |draft: crate::draft::Draft, key| {
+    let add = |builder| {
+        keys.iter().fold(builder, |builder: PlanBuilder, key| {
             let change = format!("{} {}", key.item_type, key.id);
-            draft.put(key, content(key, key.id.as_str())).receipt(&change, key, None)
+            builder.put(key, content(key, key.id.as_str())).receipt(&change, key, None)
         })
     };
-    let plan = line.write(fill).await;
+    let plan = store.write(add).await;
 
-    assert_eq!(line.everything().await, plan.items);
+    assert_eq!(store.all_items().await, plan.items);
     let changes: Vec<String> = keys.iter().map(|key| format!("{} {}", key.item_type, key.id)).collect();
     let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
     let all = read_set(&keys.iter().collect::<Vec<_>>(), &changes, &[]);
-    let snapshot = load(&line, &all).await;
+    let snapshot = load(&store, &all).await;
     assert_eq!(snapshot.items.len(), keys.len());
     let receipts: BTreeMap<_, _> = plan.receipts.into_iter().map(|receipt| (receipt.change.clone(), receipt)).collect();
     assert_eq!(snapshot.receipts, receipts);
 }
 
-pub(crate) async fn only_what_is_touched_is_loaded(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let other_kind = key(ItemType::Connection, "a");
-    line.write(|draft| {
-        draft
-            .put(&query("a"), content(&query("a"), "text"))
-            .put(&query("b"), content(&query("b"), "text"))
-            .put(&other_kind, content(&other_kind, "text"))
-            .receipt("first", &query("a"), None)
-            .receipt("second", &query("b"), None)
-            .conflict(conflict("c", &query("b")))
-    })
-    .await;
-    let snapshot = load(&line, &read_set(&[&query("a"), &query("absent")], &["first", "absent"], &[])).await;
+pub(crate) async fn a_load_returns_only_the_read_set(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let connection = key(ItemType::Connection, "a");
+    store
+        .write(|builder| {
+            builder
+                .put(&query("a"), content(&query("a"), "text"))
+                .put(&query("b"), content(&query("b"), "text"))
+                .put(&connection, content(&connection, "text"))
+                .receipt("first", &query("a"), None)
+                .receipt("second", &query("b"), None)
+                .conflict(conflict("c", &query("b")))
+        })
+        .await;
+    let snapshot = load(&store, &read_set(&[&query("a"), &query("absent")], &["first", "absent"], &[])).await;
     assert_eq!(snapshot.items.keys().collect::<Vec<_>>(), [&query("a")]);
     assert_eq!(snapshot.receipts.keys().map(ChangeId::as_str).collect::<Vec<_>>(), ["first"]);
     assert!(snapshot.conflicts.is_empty() && snapshot.branches.is_empty());
 }
 
-pub(crate) async fn a_tombstone_is_loaded_with_what_it_covers(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    line.write(|draft| draft.put(&query("a"), content(&query("a"), "text"))).await;
-    let buried = line.write(|draft| draft.version(2).tombstone(&query("a"), content(&query("a"), "text"))).await;
-    assert_eq!(line.load(&[&query("a")]).await.expect("the store answers").items, buried.items);
-    let raised = line.write(|draft| draft.version(3).put(&query("a"), content(&query("a"), "again"))).await;
-    assert_eq!(line.load(&[&query("a")]).await.expect("the store answers").items, raised.items);
+pub(crate) async fn a_tombstone_is_loaded_with_its_content(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
+    let deleted = store.write(|builder| builder.version(2).tombstone(&query("a"), content(&query("a"), "text"))).await;
+    assert_eq!(store.load(&[&query("a")]).await.expect("the read succeeds").items, deleted.items);
+    let restored = store.write(|builder| builder.version(3).put(&query("a"), content(&query("a"), "again"))).await;
+    assert_eq!(store.load(&[&query("a")]).await.expect("the read succeeds").items, restored.items);
 }
 
-pub(crate) async fn history_is_known_by_its_key(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_history_entry_is_loaded_by_its_key(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let entry = key(ItemType::QueryHistory, "ran");
-    let plan = line.write(|draft| draft.put(&entry, content(&entry, "text"))).await;
-    let snapshot = line.load(&[&entry]).await.expect("the store answers");
+    let plan = store.write(|builder| builder.put(&entry, content(&entry, "text"))).await;
+    let snapshot = store.load(&[&entry]).await.expect("the read succeeds");
     let (loaded, written) = (&snapshot.items[&entry], &plan.items[&entry]);
     assert_eq!((loaded.version, loaded.seq, loaded.deleted_at), (written.version, written.seq, None));
     assert_eq!((&loaded.device, loaded.updated_at), (&written.device, written.updated_at));
 }
 
-pub(crate) async fn history_is_buried_unseen(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_history_tombstone_needs_no_load(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let (entry, other) = (key(ItemType::QueryHistory, "ran"), key(ItemType::QueryHistory, "ran too"));
-    let fill = |draft: crate::draft::Draft| draft.put(&entry, content(&entry, "text")).put(&other, content(&other, ""));
-    let (ours, theirs) = (line.write(fill).await, line.neighbour());
-    theirs.write(fill).await;
+    let add = |builder: PlanBuilder| builder.put(&entry, content(&entry, "text")).put(&other, content(&other, ""));
+    let (ours, other_store) = (store.write(add).await, store.other_user());
+    other_store.write(add).await;
 
-    let plan = line.write(|draft| draft.version(2).by("phone").tombstone_unseen(&entry)).await;
+    let plan = store.write(|builder| builder.version(2).by("phone").history_tombstone(&entry)).await;
 
-    let buried = line.item(&entry).await.expect("a tombstone stays");
-    assert_eq!((buried.version, buried.seq, buried.deleted_at), (2, plan.new_head, Some(plan.new_head)));
-    assert_eq!((&buried.device, buried.is_live()), (&device("phone"), false));
-    assert_eq!(line.item(&other).await.as_ref(), ours.items.get(&other));
-    assert!(theirs.item(&entry).await.expect("an entry of the same name").is_live());
+    let deleted = store.item(&entry).await.expect("the tombstone exists");
+    assert_eq!((deleted.version, deleted.seq, deleted.deleted_at), (2, plan.new_head, Some(plan.new_head)));
+    assert_eq!((&deleted.device, deleted.is_live()), (&device("phone"), false));
+    assert_eq!(store.item(&other).await.as_ref(), ours.items.get(&other));
+    assert!(other_store.item(&entry).await.expect("an entry with the same id").is_live());
 }
 
-pub(crate) async fn receipts_are_those_of_the_device(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plan = line
-        .write(|draft| draft.receipt("change", &query("a"), None).by("phone").receipt("change", &query("b"), None))
+pub(crate) async fn receipts_are_loaded_per_device(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plan = store
+        .write(|builder| builder.receipt("change", &query("a"), None).by("phone").receipt("change", &query("b"), None))
         .await;
-    let snapshot = load(&line, &read_set(&[], &["change"], &[])).await;
+    let snapshot = load(&store, &read_set(&[], &["change"], &[])).await;
     assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts[..1]);
 }
 
-pub(crate) async fn a_receipt_brings_the_conflict_it_names(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let plan = line
-        .write(|draft| {
-            let draft = draft.conflict(conflict("met", &query("a"))).conflict(conflict("other", &query("b")));
-            draft.receipt("change", &query("a"), Some("met")).receipt("late", &query("a"), Some("purged since"))
+pub(crate) async fn a_receipt_is_loaded_with_its_conflict(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let plan = store
+        .write(|builder| {
+            let builder = builder.conflict(conflict("caused", &query("a"))).conflict(conflict("other", &query("b")));
+            builder.receipt("change", &query("a"), Some("caused")).receipt("late", &query("a"), Some("purged since"))
         })
         .await;
-    let snapshot = load(&line, &read_set(&[], &["change", "late"], &[])).await;
+    let snapshot = load(&store, &read_set(&[], &["change", "late"], &[])).await;
     assert_eq!(snapshot.receipts.len(), 2);
     assert_eq!(snapshot.conflicts.values().cloned().collect::<Vec<_>>(), plan.conflicts[..1]);
 }
 
-/// A conflict of the branch that `device_id` began on version `base` of `key`.
-fn branching(id: &str, key: &ItemKey, device_id: &str, base: i64) -> Conflict {
+/// Returns a conflict of the branch of `device_id` that starts at version `base` of `key`.
+fn branch_conflict(id: &str, key: &ItemKey, device_id: &str, base: i64) -> Conflict {
     let mut conflict = conflict(id, key);
     conflict.local.device = device(device_id);
     conflict.local.sync_version = base;
     conflict
 }
 
-pub(crate) async fn a_branch_brings_its_newest_conflict(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    let (item, other_kind) = (query("a"), key(ItemType::Connection, "a"));
-    line.write(|draft| {
-        draft
-            .conflict(branching("old", &item, "laptop", 1))
-            .conflict(branching("new", &item, "laptop", 1))
-            .conflict(branching("other base", &item, "laptop", 2))
-            .conflict(branching("other device", &item, "phone", 1))
-            .conflict(branching("other item", &query("b"), "laptop", 1))
-            .conflict(branching("other kind", &other_kind, "laptop", 1))
-    })
-    .await;
-    let snapshot = load(&line, &read_set(&[&item], &[], &[(&item, 1), (&item, 7)])).await;
+pub(crate) async fn a_branch_is_loaded_with_its_newest_conflict(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let (item, connection) = (query("a"), key(ItemType::Connection, "a"));
+    store
+        .write(|builder| {
+            builder
+                .conflict(branch_conflict("old", &item, "laptop", 1))
+                .conflict(branch_conflict("new", &item, "laptop", 1))
+                .conflict(branch_conflict("other base", &item, "laptop", 2))
+                .conflict(branch_conflict("other device", &item, "phone", 1))
+                .conflict(branch_conflict("other item", &query("b"), "laptop", 1))
+                .conflict(branch_conflict("other type", &connection, "laptop", 1))
+        })
+        .await;
+    let snapshot = load(&store, &read_set(&[&item], &[], &[(&item, 1), (&item, 7)])).await;
     assert_eq!(snapshot.branches, BTreeMap::from([((item, 1), [ConflictId::trusted("new")].into())]));
     assert_eq!(snapshot.conflicts.keys().map(ConflictId::as_str).collect::<Vec<_>>(), ["new"]);
 }
 
-pub(crate) async fn a_branch_brings_the_copy_it_made(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_branch_is_loaded_with_its_copy(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     for item_type in [ItemType::Connection, ItemType::SavedQuery] {
         let (item, copy) = (key(item_type, "a"), key(item_type, "copy"));
-        let kept = settled(branching(item_type.name(), &item, "laptop", 1), second(9));
-        line.write(|draft| draft.put(&copy, content(&copy, "the copy")).conflict(kept)).await;
-        let snapshot = load(&line, &read_set(&[&item], &[], &[(&item, 1)])).await;
+        let resolved_conflict = resolved(branch_conflict(item_type.name(), &item, "laptop", 1), at_second(9));
+        store.write(|builder| builder.put(&copy, content(&copy, "the copy")).conflict(resolved_conflict)).await;
+        let snapshot = load(&store, &read_set(&[&item], &[], &[(&item, 1)])).await;
         assert_eq!(snapshot.items.keys().collect::<Vec<_>>(), [&copy]);
-        assert_eq!(snapshot.items[&copy].item, line.item(&copy).await.and_then(|stored| stored.item));
+        assert_eq!(snapshot.items[&copy].item, store.item(&copy).await.and_then(|stored| stored.item));
     }
 }
 
-pub(crate) async fn a_conflict_is_kept_as_it_was_written(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_conflict_is_stored_unchanged(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let mut of_deletion = conflict("of a deletion", &query("a"));
     of_deletion.local.item = None;
     of_deletion.remote.device = shared::models::DeviceId::none();
-    let mut undecided = settled(conflict("both kept", &query("a")), second(9));
-    undecided.resolution.as_mut().expect("settled").winner = None;
+    let mut undecided = resolved(conflict("both kept", &query("a")), at_second(9));
+    undecided.resolution.as_mut().expect("it is resolved").winner = None;
     let connection = key(ItemType::Connection, "a");
     let all =
-        [of_deletion, undecided, conflict("open", &connection), settled(conflict("done", &connection), second(8))];
-    let plan = line.write(|draft| all.into_iter().fold(draft, crate::draft::Draft::conflict)).await;
+        [of_deletion, undecided, conflict("open", &connection), resolved(conflict("done", &connection), at_second(8))];
+    let plan = store.write(|builder| all.into_iter().fold(builder, PlanBuilder::conflict)).await;
     for written in plan.conflicts {
-        let (read, _) = load_conflict(&line, written.id.as_str(), "request").await.expect("it is there");
+        let (read, _) = load_conflict(&store, written.id.as_str(), "request").await.expect("it exists");
         assert_eq!(read, written);
     }
 }
 
-pub(crate) async fn a_renewed_conflict_takes_the_place_of_the_old(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    line.write(|draft| draft.conflict(conflict("c", &query("a")))).await;
-    let mut renewed = settled(conflict("c", &query("a")), second(9));
-    renewed.local.item = None;
-    renewed.remote.sync_version = 5;
-    renewed.item_version = 5;
-    let plan = line.write(|draft| draft.conflict(renewed)).await;
-    let (read, _) = load_conflict(&line, "c", "request").await.expect("it is there");
+pub(crate) async fn a_rewritten_conflict_replaces_the_old_one(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    store.write(|builder| builder.conflict(conflict("c", &query("a")))).await;
+    let mut rewritten = resolved(conflict("c", &query("a")), at_second(9));
+    rewritten.local.item = None;
+    rewritten.remote.sync_version = 5;
+    rewritten.item_version = 5;
+    let plan = store.write(|builder| builder.conflict(rewritten)).await;
+    let (read, _) = load_conflict(&store, "c", "request").await.expect("it exists");
     assert_eq!(read, plan.conflicts[0]);
 }
 
-pub(crate) async fn a_conflict_is_loaded_with_what_settling_it_touches(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_conflict_is_loaded_with_the_read_set_of_its_resolution(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let (item, copy) = (query("a"), query("copy"));
-    let plan = line
-        .write(|draft| {
-            let draft = draft.put(&item, content(&item, "item")).put(&copy, content(&copy, "copy"));
-            let further = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
-            let draft = draft.put(&further, content(&further, "what the next copy would replace"));
-            let draft = draft.put(&query("b"), content(&query("b"), "no part of it"));
-            draft.conflict(settled(conflict("c", &item), second(9))).by("").receipt("request", &item, Some("c"))
+    let plan = store
+        .write(|builder| {
+            let builder = builder.put(&item, content(&item, "item")).put(&copy, content(&copy, "copy"));
+            let next_copy = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
+            let builder = builder.put(&next_copy, content(&next_copy, "replaced by the next copy"));
+            let builder = builder.put(&query("b"), content(&query("b"), "unrelated"));
+            builder.conflict(resolved(conflict("c", &item), at_second(9))).by("").receipt("request", &item, Some("c"))
         })
         .await;
-    let (read, snapshot) = load_conflict(&line, "c", "request").await.expect("it is there");
+    let (read, snapshot) = load_conflict(&store, "c", "request").await.expect("it exists");
     assert_eq!(read, plan.conflicts[0]);
-    let further = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
-    assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy, &further]));
+    let next_copy = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
+    assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy, &next_copy]));
     assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts);
     assert_eq!(snapshot.head().time, plan.new_head);
-    let (_, snapshot) = load_conflict(&line, "c", "another request").await.expect("it is there");
+    let (_, snapshot) = load_conflict(&store, "c", "another request").await.expect("it exists");
     assert!(snapshot.receipts.is_empty());
 }
 
-pub(crate) async fn a_conflict_of_somebody_else_is_none(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
-    line.write(|draft| draft.conflict(conflict("c", &query("a")))).await;
-    assert!(load_conflict(&line.neighbour(), "c", "request").await.is_none());
-    assert!(load_conflict(&line, "C", "request").await.is_none());
+pub(crate) async fn a_conflict_of_another_user_is_not_loaded(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    store.write(|builder| builder.conflict(conflict("c", &query("a")))).await;
+    assert!(load_conflict(&store.other_user(), "c", "request").await.is_none());
+    assert!(load_conflict(&store, "C", "request").await.is_none());
 }
 
-pub(crate) async fn a_load_is_the_state_at_one_moment(place: SyncPlace<'_>) {
-    let line = Line::new(place).await;
+pub(crate) async fn a_load_is_a_consistent_snapshot(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
     let (query, connection) = (query("a"), key(ItemType::Connection, "a"));
-    let writer = line.clone();
+    let writer = store.clone();
     let written = tokio::spawn(async move {
         for round in 0..150 {
             let (query, connection, text) = (self::query("a"), key(ItemType::Connection, "a"), round.to_string());
             writer
-                .write(|draft| draft.put(&query, content(&query, &text)).put(&connection, content(&connection, &text)))
+                .write(|builder| {
+                    builder.put(&query, content(&query, &text)).put(&connection, content(&connection, &text))
+                })
                 .await;
         }
     });
     let mut last = Timestamp::EPOCH;
     while !written.is_finished() {
-        let snapshot = line.load(&[&query, &connection]).await.expect("the store answers");
+        let snapshot = store.load(&[&query, &connection]).await.expect("the read succeeds");
         let texts = [&query, &connection].map(|key| {
             snapshot.items.get(key).and_then(|stored| Some(text(&stored.item.as_ref()?.content).to_owned()))
         });
         assert_eq!(texts[0], texts[1]);
         let newest = snapshot.items.values().map(|stored| stored.seq).max().unwrap_or_default();
         assert_eq!(snapshot.head().time, newest);
-        assert!(newest >= last, "time runs backwards");
+        assert!(newest >= last, "the head moved backwards");
         last = newest;
     }
-    written.await.expect("the writer writes");
+    written.await.expect("the writer does not panic");
 }
 
-pub(crate) async fn what_no_single_answer_carries_is_loaded_whole(place: SyncPlace<'_>) {
-    // A libSQL server answers with 10 MB at most.
-    let line = Line::new(place).await;
-    let keys: Vec<_> = (0..14).map(|place| query(&place.to_string())).collect();
+pub(crate) async fn a_load_larger_than_one_response_is_complete(factory: SyncFactory<'_>) {
+    // A libSQL server limits a response to 10 MB.
+    let store = UserStore::new(factory).await;
+    let keys: Vec<_> = (0..14).map(|index| query(&index.to_string())).collect();
     let large = "x".repeat(900_000);
-    for some in keys.chunks(5) {
-        line.write(|draft| some.iter().fold(draft, |draft, key| draft.put(key, content(key, &large)))).await;
+    for chunk in keys.chunks(5) {
+        store.write(|builder| chunk.iter().fold(builder, |builder, key| builder.put(key, content(key, &large)))).await;
     }
-    let loaded = line.load(&keys.iter().collect::<Vec<_>>()).await.expect("the store answers");
+    let loaded = store.load(&keys.iter().collect::<Vec<_>>()).await.expect("the read succeeds");
     assert_eq!(loaded.items.len(), keys.len());
-    assert_eq!(loaded.head(), line.head().await);
+    assert_eq!(loaded.head(), store.head().await);
 }

@@ -1,106 +1,106 @@
-//! The law of every store. Each suite is written once, against the traits alone, and runs on every implementation: a
-//! further one needs a [`place::Place`] and a module here.
+//! Contract tests of the storage traits. Each suite depends on a trait only and runs on every implementation. A new
+//! implementation needs a [`store_factory::StoreFactory`] and a module here.
 
-/// Makes a test of each law of a suite: on the place that the expression makes, which is empty.
-macro_rules! laws {
-    ($place:expr, $suite:ident: $($law:ident),+ $(,)?) => {
+/// Defines one test per contract of a suite. Each test runs on a new, empty store that `$factory` creates.
+macro_rules! contract_tests {
+    ($factory:expr, $suite:ident: $($contract:ident),+ $(,)?) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $law() {
-                let place = $place;
-                crate::$suite::$law(&place).await;
+            async fn $contract() {
+                let factory = $factory;
+                crate::$suite::$contract(&factory).await;
             }
         )+
     };
 }
-pub(crate) use laws;
+pub(crate) use contract_tests;
 
-mod draft;
 mod fixtures;
-mod line;
-mod place;
+mod plan_builder;
+mod store_factory;
+mod user_store;
 
 mod accounts;
 mod appends;
-mod buckets;
+mod change_feed;
 mod commits;
-mod conflict_book;
+mod conflict_store;
 mod deletions;
 mod erasure;
 mod expiry;
-mod feed;
 mod loads;
 mod mail_tokens;
 mod outbox;
 mod page_bytes;
 mod purge;
+mod rate_limiter;
 mod rotation;
 mod session_expiry;
 mod sessions;
 
-mod embedded_only;
-mod queries;
+mod account_eraser;
+mod libsql_transport;
 mod redis_only;
-mod remains;
 mod servers;
+mod sqlx_metadata;
 
-/// The stores of one machine, in a file.
+/// The embedded stores, in a file.
 mod embedded {
-    use crate::place::Folder;
+    use crate::store_factory::EmbeddedFolder;
 
     mod appends {
-        crate::appends::suite!(super::Folder::new());
+        crate::appends::suite!(super::EmbeddedFolder::new());
     }
     mod commits {
-        crate::commits::suite!(super::Folder::new());
+        crate::commits::suite!(super::EmbeddedFolder::new());
     }
     mod loads {
-        crate::loads::suite!(super::Folder::new());
+        crate::loads::suite!(super::EmbeddedFolder::new());
     }
-    mod feed {
-        crate::feed::suite!(super::Folder::new());
+    mod change_feed {
+        crate::change_feed::suite!(super::EmbeddedFolder::new());
     }
     mod page_bytes {
-        crate::page_bytes::suite!(super::Folder::new());
+        crate::page_bytes::suite!(super::EmbeddedFolder::new());
     }
-    mod conflict_book {
-        crate::conflict_book::suite!(super::Folder::new());
+    mod conflict_store {
+        crate::conflict_store::suite!(super::EmbeddedFolder::new());
     }
     mod purge {
-        crate::purge::suite!(super::Folder::new());
+        crate::purge::suite!(super::EmbeddedFolder::new());
     }
     mod erasure {
-        crate::erasure::suite!(super::Folder::new());
+        crate::erasure::suite!(super::EmbeddedFolder::new());
     }
     mod accounts {
-        crate::accounts::suite!(super::Folder::new());
+        crate::accounts::suite!(super::EmbeddedFolder::new());
     }
     mod mail_tokens {
-        crate::mail_tokens::suite!(super::Folder::new());
+        crate::mail_tokens::suite!(super::EmbeddedFolder::new());
     }
     mod outbox {
-        crate::outbox::suite!(super::Folder::new());
+        crate::outbox::suite!(super::EmbeddedFolder::new());
     }
     mod deletions {
-        crate::deletions::suite!(super::Folder::new());
+        crate::deletions::suite!(super::EmbeddedFolder::new());
     }
     mod expiry {
-        crate::expiry::suite!(super::Folder::new());
+        crate::expiry::suite!(super::EmbeddedFolder::new());
     }
     mod sessions {
-        crate::sessions::suite!(super::Folder::new());
+        crate::sessions::suite!(super::EmbeddedFolder::new());
     }
     mod rotation {
-        crate::rotation::suite!(super::Folder::new());
+        crate::rotation::suite!(super::EmbeddedFolder::new());
     }
     mod session_expiry {
-        crate::session_expiry::suite!(super::Folder::new());
+        crate::session_expiry::suite!(super::EmbeddedFolder::new());
     }
-    mod buckets {
-        crate::buckets::suite!(super::Folder::new());
+    mod rate_limiter {
+        crate::rate_limiter::suite!(super::EmbeddedFolder::new());
     }
-    mod remains {
-        crate::remains::suite!(super::Folder::new());
+    mod account_eraser {
+        crate::account_eraser::suite!(super::EmbeddedFolder::new());
     }
 }
 
@@ -117,14 +117,14 @@ mod turso {
     mod loads {
         crate::loads::suite!(super::Turso::new());
     }
-    mod feed {
-        crate::feed::suite!(super::Turso::new());
+    mod change_feed {
+        crate::change_feed::suite!(super::Turso::new());
     }
     mod page_bytes {
         crate::page_bytes::suite!(super::Turso::new());
     }
-    mod conflict_book {
-        crate::conflict_book::suite!(super::Turso::new());
+    mod conflict_store {
+        crate::conflict_store::suite!(super::Turso::new());
     }
     mod purge {
         crate::purge::suite!(super::Turso::new());
@@ -134,15 +134,15 @@ mod turso {
     }
 }
 
-/// Sync data that is spread over three libSQL servers. What depends on who shares a database with whom; all else is as on one.
-mod turso_shared {
+/// Sync data sharded over three libSQL servers: the suites whose results depend on which users share a database.
+mod turso_sharded {
     use crate::servers::Turso;
 
     mod commits {
-        crate::commits::suite!(super::Turso::of(3));
+        crate::commits::suite!(super::Turso::sharded(3));
     }
     mod purge {
-        crate::purge::suite!(super::Turso::of(3));
+        crate::purge::suite!(super::Turso::sharded(3));
     }
 }
 
@@ -167,7 +167,7 @@ mod postgres {
     }
 }
 
-/// Sessions and token buckets on a Redis server.
+/// Sessions and rate limits on a Redis server.
 mod redis {
     use crate::servers::Redis;
 
@@ -177,21 +177,21 @@ mod redis {
     mod rotation {
         crate::rotation::suite!(super::Redis::default());
     }
-    mod buckets {
-        crate::buckets::suite!(super::Redis::default());
+    mod rate_limiter {
+        crate::rate_limiter::suite!(super::Redis::default());
     }
 }
 
 /// All stores of the production service.
 mod all_servers {
-    crate::remains::suite!(crate::servers::All::new());
+    crate::account_eraser::suite!(crate::servers::All::new());
 }
 
-/// Token buckets in memory.
+/// Rate limits in memory.
 mod memory {
-    use crate::place::Memory;
+    use crate::store_factory::InMemory;
 
-    mod buckets {
-        crate::buckets::suite!(super::Memory::default());
+    mod rate_limiter {
+        crate::rate_limiter::suite!(super::InMemory::default());
     }
 }

@@ -1,4 +1,5 @@
-//! What only Redis does: on a cluster each call's keys lie in one slot, none stays for ever, and uploads are given turns.
+//! Properties of Redis only: the keys of each call share a cluster slot, every key expires, and uploads are spaced by a
+//! minimum interval.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,42 +10,44 @@ use shared::storage::redis::RedisSessions;
 use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimiter, Rotation, Sessions, TokenHash};
 use tests::RedisServer;
 
-use crate::fixtures::{second, somebody};
-use crate::sessions::{LIFE, authenticate, open};
+use crate::fixtures::{at_second, new_user_id};
+use crate::sessions::{LIFETIME, authenticate, open};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_refuses_no_call_and_no_key_stays_for_ever() {
+async fn calls_use_one_slot_and_every_key_expires() {
     let server = RedisServer::start_cluster().await;
-    let store = Arc::new(RedisSessions::new(SecretString::from(server.url()).into()).expect("the URL is right"));
-    store.ping().await.expect("the store answers");
+    let store = Arc::new(RedisSessions::new(SecretString::from(server.url()).into()).expect("the URL is valid"));
+    store.ping().await.expect("the read succeeds");
     for _ in 0..20 {
-        let user = somebody();
+        let user = new_user_id();
         let [kept, other] = [open(&*store, user, "kept", 1).await, open(&*store, user, "other", 2).await];
         let rate_limit = RateLimitRequest {
             key: format!("upload:{user}"),
             policy: RateLimitPolicy { per_minute: 10 },
             min_interval: Duration::ZERO,
         };
-        let outcome = store.authenticate(user, kept.id, Some(&rate_limit), second(3)).await.expect("the store answers");
+        let outcome =
+            store.authenticate(user, kept.id, Some(&rate_limit), at_second(3)).await.expect("the read succeeds");
         assert!(outcome.session.is_some() && outcome.rate_limit.is_some_and(|bucket| bucket.remaining == 9));
-        assert!(store.take(&rate_limit, second(3)).await.expect("the store answers").taken);
+        assert!(store.take(&rate_limit, at_second(3)).await.expect("the read succeeds").taken);
         let [presented, next] = ["kept", "next"].map(|token| TokenHash::of(token.as_bytes()));
-        let rotation = store.rotate(&presented, &next, second(3 + LIFE), second(3)).await.expect("the store answers");
+        let rotation =
+            store.rotate(&presented, &next, at_second(3 + LIFETIME), at_second(3)).await.expect("the read succeeds");
         assert!(matches!(rotation, Rotation::Rotated(session) if session.id == kept.id));
-        let (all, without_end) = server.keys().await;
-        assert!(all >= 8 && without_end == 0, "of {all} keys {without_end} have no time to live");
-        store.end_others(user, Some(kept.id)).await.expect("the store writes");
-        assert!(authenticate(&*store, &other, second(4)).await.is_none());
-        assert_eq!(store.list(user, second(4)).await.expect("the store answers").len(), 1);
-        assert!(store.end(user, kept.id).await.expect("the store writes"));
+        let (all, persistent) = server.keys().await;
+        assert!(all >= 8 && persistent == 0, "{persistent} of {all} keys have no TTL");
+        store.end_others(user, Some(kept.id)).await.expect("the write succeeds");
+        assert!(authenticate(&*store, &other, at_second(4)).await.is_none());
+        assert_eq!(store.list(user, at_second(4)).await.expect("the read succeeds").len(), 1);
+        assert!(store.end(user, kept.id).await.expect("the write succeeds"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_at_once_waits_a_turn_longer_than_the_one_before() {
+async fn concurrent_uploads_wait_one_interval_longer_each() {
     let server = RedisServer::start().await;
-    let store = RedisSessions::new(SecretString::from(server.url()).into()).expect("the URL is right");
-    let (ada, bob) = (somebody(), somebody());
+    let store = RedisSessions::new(SecretString::from(server.url()).into()).expect("the URL is valid");
+    let (ada, bob) = (new_user_id(), new_user_id());
     let [session, other] = [open(&store, ada, "ada", 1).await, open(&store, bob, "bob", 1).await];
     let min_interval = Duration::from_millis(30);
     let wait = async |session: &Session, now| {
@@ -54,15 +57,15 @@ async fn whoever_comes_at_once_waits_a_turn_longer_than_the_one_before() {
             min_interval,
         };
         let outcome =
-            store.authenticate(session.user, session.id, Some(&rate_limit), now).await.expect("the store answers");
+            store.authenticate(session.user, session.id, Some(&rate_limit), now).await.expect("the read succeeds");
         outcome.wait
     };
-    for turn in 0..20 {
-        assert_eq!(wait(&session, second(2)).await, turn * min_interval);
+    for position in 0..20 {
+        assert_eq!(wait(&session, at_second(2)).await, position * min_interval);
     }
-    assert_eq!(wait(&other, second(2)).await, Duration::ZERO, "users have turns of their own");
-    assert_eq!(wait(&session, second(3)).await, Duration::ZERO, "the queue has gone by");
+    assert_eq!(wait(&other, at_second(2)).await, Duration::ZERO, "the interval is per user");
+    assert_eq!(wait(&session, at_second(3)).await, Duration::ZERO, "no upload is waiting any more");
     for _ in 0..50 {
-        assert!(wait(&session, second(3)).await <= 20 * min_interval, "nobody waits for ever");
+        assert!(wait(&session, at_second(3)).await <= 20 * min_interval, "the wait is bounded");
     }
 }

@@ -1,4 +1,4 @@
-//! Places on real servers.
+//! Store factories on real servers.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use shared::storage::{AccountStore, RateLimiter, Sessions, SyncData};
 use tests::{PostgresServer, RedisServer, Sqld};
 use tokio::sync::OnceCell;
 
-use crate::place::Place;
-use crate::remains::Stores;
+use crate::account_eraser::AllStores;
+use crate::store_factory::StoreFactory;
 
 /// Sync data on libSQL servers, over HTTP.
 pub(crate) struct Turso {
@@ -22,13 +22,13 @@ pub(crate) struct Turso {
 }
 
 impl Turso {
-    /// One server.
+    /// Uses one server.
     pub(crate) fn new() -> Self {
-        Self::of(1)
+        Self::sharded(1)
     }
 
-    /// As many servers as `count`, which share the users.
-    pub(crate) fn of(count: usize) -> Self {
+    /// Distributes the users over `count` servers.
+    pub(crate) fn sharded(count: usize) -> Self {
         Self { servers: OnceCell::new(), count }
     }
 
@@ -37,7 +37,7 @@ impl Turso {
         let mut databases: Vec<Arc<dyn Transport>> = Vec::new();
         for server in servers {
             let database = database(&server.url());
-            migrate(&database, SYNC).await.expect("the database is brought up to date");
+            migrate(&database, SYNC).await.expect("the migrations succeed");
             databases.push(Arc::new(database));
         }
         Arc::new(LibsqlSync::sharded(databases))
@@ -52,13 +52,13 @@ async fn start(count: usize) -> Vec<Sqld> {
     servers
 }
 
-/// The libSQL database at `url`.
+/// Connects to the libSQL database at `url`.
 pub(crate) fn database(url: &str) -> Hrana {
-    Hrana::new(&SecretString::from(url), None, Arc::new(SystemRandom)).expect("the URL is right")
+    Hrana::new(&SecretString::from(url), None, Arc::new(SystemRandom)).expect("the URL is valid")
 }
 
 #[async_trait]
-impl Place<dyn SyncData> for Turso {
+impl StoreFactory<dyn SyncData> for Turso {
     async fn open(&self) -> Arc<dyn SyncData> {
         self.sync().await
     }
@@ -71,45 +71,45 @@ pub(crate) struct Postgres(OnceCell<String>);
 impl Postgres {
     async fn postgres(&self) -> Arc<PostgresAccounts> {
         let url = self.0.get_or_init(|| async { PostgresServer::shared().await.database().await }).await;
-        let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), 4).expect("the URL is right");
-        postgres.migrate().await.expect("the database is brought up to date");
+        let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), 4).expect("the URL is valid");
+        postgres.migrate().await.expect("the migrations succeed");
         Arc::new(postgres)
     }
 }
 
 #[async_trait]
-impl Place<dyn AccountStore> for Postgres {
+impl StoreFactory<dyn AccountStore> for Postgres {
     async fn open(&self) -> Arc<dyn AccountStore> {
         self.postgres().await
     }
 }
 
-/// Sessions and buckets on a Redis server.
+/// Sessions and rate limits on a Redis server.
 #[derive(Default)]
 pub(crate) struct Redis(OnceCell<RedisServer>);
 
 impl Redis {
     async fn redis(&self) -> Arc<RedisSessions> {
         let url = self.0.get_or_init(RedisServer::start).await.url();
-        Arc::new(RedisSessions::new(SecretString::from(url).into()).expect("the URL is right"))
+        Arc::new(RedisSessions::new(SecretString::from(url).into()).expect("the URL is valid"))
     }
 }
 
 #[async_trait]
-impl Place<dyn Sessions> for Redis {
+impl StoreFactory<dyn Sessions> for Redis {
     async fn open(&self) -> Arc<dyn Sessions> {
         self.redis().await
     }
 }
 
 #[async_trait]
-impl Place<dyn RateLimiter> for Redis {
+impl StoreFactory<dyn RateLimiter> for Redis {
     async fn open(&self) -> Arc<dyn RateLimiter> {
         self.redis().await
     }
 }
 
-/// All three.
+/// All stores of the production service.
 pub(crate) struct All {
     accounts: Postgres,
     sessions: Redis,
@@ -123,9 +123,9 @@ impl All {
 }
 
 #[async_trait]
-impl Place<Stores> for All {
-    async fn open(&self) -> Arc<Stores> {
+impl StoreFactory<AllStores> for All {
+    async fn open(&self) -> Arc<AllStores> {
         let (accounts, sessions) = (self.accounts.postgres().await, self.sessions.redis().await);
-        Arc::new(Stores { accounts, sessions, data: self.data.sync().await })
+        Arc::new(AllStores { accounts, sessions, data: self.data.sync().await })
     }
 }

@@ -6,21 +6,21 @@ use shared::models::{
 };
 use shared::sync::{DeviceStats, Head, Plan, Receipt};
 
-use crate::fixtures::second;
+use crate::fixtures::at_second;
 
-/// A plan in the making. Whatever is added gets the next server time.
-pub(crate) struct Draft {
+/// Builder of a [`Plan`]. Each added row gets the next sequence time.
+pub(crate) struct PlanBuilder {
     plan: Plan,
     device: &'static str,
     version: SyncVersion,
 }
 
-impl Draft {
-    /// A plan for the head `head`.
+impl PlanBuilder {
+    /// Starts a plan that expects the head `head`.
     pub(crate) fn on(head: Head) -> Self {
         let plan = Plan {
             expected: head,
-            new_head: head.time.max(second(0)),
+            new_head: head.time.max(at_second(0)),
             items: BTreeMap::new(),
             conflicts: Vec::new(),
             receipts: Vec::new(),
@@ -29,36 +29,36 @@ impl Draft {
         Self { plan, device: "laptop", version: 1 }
     }
 
-    /// From here on it is `time`.
+    /// Advances the sequence time to at least `time`.
     pub(crate) fn at(mut self, time: Timestamp) -> Self {
         self.plan.new_head = self.plan.new_head.max(time);
         self
     }
 
-    /// From here on items are of this version.
+    /// Sets the version of the items that follow.
     pub(crate) fn version(mut self, version: SyncVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// From here on it is this device that writes; none, where its id is empty.
+    /// Sets the device of the rows that follow; an empty id means no device.
     pub(crate) fn by(mut self, device: &'static str) -> Self {
         self.device = device;
         self
     }
 
-    /// Writes an item.
+    /// Adds an item.
     pub(crate) fn put(self, key: &ItemKey, content: Arc<Content>) -> Self {
         self.item(key, Some(content), false)
     }
 
-    /// Writes an item's tombstone, under which its content stays.
+    /// Adds a tombstone that keeps the content of its item.
     pub(crate) fn tombstone(self, key: &ItemKey, content: Arc<Content>) -> Self {
         self.item(key, Some(content), true)
     }
 
-    /// Turns an entry of the history that was not loaded into a tombstone.
-    pub(crate) fn tombstone_unseen(self, key: &ItemKey) -> Self {
+    /// Adds a history tombstone: the tombstone of an entry whose content was not loaded.
+    pub(crate) fn history_tombstone(self, key: &ItemKey) -> Self {
         self.item(key, None, true)
     }
 
@@ -66,8 +66,8 @@ impl Draft {
         let seq = self.tick();
         let executed_at = content.as_ref().and_then(|content| content.executed_at());
         let stored = Stored {
-            item: content.map(|content| Item { content, created_at: executed_at.unwrap_or(second(1)) }),
-            updated_at: executed_at.unwrap_or(second(2)),
+            item: content.map(|content| Item { content, created_at: executed_at.unwrap_or(at_second(1)) }),
+            updated_at: executed_at.unwrap_or(at_second(2)),
             version: self.version,
             seq,
             device: DeviceId::trusted(self.device),
@@ -77,28 +77,28 @@ impl Draft {
         self
     }
 
-    /// Writes a conflict.
+    /// Adds a conflict.
     pub(crate) fn conflict(mut self, conflict: Conflict) -> Self {
         let seq = self.tick();
         self.plan.conflicts.push(Conflict { seq, ..conflict });
         self
     }
 
-    /// Remembers a change of an item, and the conflict that it met.
+    /// Adds the receipt of a change, with the conflict that the change caused, if any.
     pub(crate) fn receipt(mut self, change: &str, key: &ItemKey, conflict: Option<&str>) -> Self {
         let seq = self.tick();
         self.plan.receipts.push(Receipt {
             device: DeviceId::trusted(self.device),
-            change: ChangeId::parse(change).expect("an id"),
+            change: ChangeId::parse(change).expect("a valid id"),
             key: key.clone(),
             version: self.version,
-            conflict: conflict.map(|id| ConflictId::parse(id).expect("an id")),
+            conflict: conflict.map(|id| ConflictId::parse(id).expect("a valid id")),
             seq,
         });
         self
     }
 
-    /// Counts what the device did.
+    /// Adds the counters of the device.
     pub(crate) fn device_stats(mut self, synced: i64, conflicts: i64) -> Self {
         self.plan.device_stats = Some(DeviceStats { device: DeviceId::trusted(self.device), synced, conflicts });
         self
@@ -109,7 +109,7 @@ impl Draft {
         self.plan.new_head
     }
 
-    pub(crate) fn plan(self) -> Plan {
+    pub(crate) fn build(self) -> Plan {
         self.plan
     }
 }

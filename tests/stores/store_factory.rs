@@ -1,4 +1,4 @@
-//! Where stores live: what a suite is run on.
+//! Factories of store handles: the parameter of every suite.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ pub(crate) use shared::storage::{AccountStore, SyncData};
 use shared::storage::{Expiry, RateLimiter, Sessions};
 use tempfile::TempDir;
 
-use crate::remains::Stores;
+use crate::account_eraser::AllStores;
 
-/// Sessions in a store that does not forget by itself what has expired.
-pub(crate) trait KeptSessions: Sessions + Expiry {}
-impl<T: Sessions + Expiry> KeptSessions for T {}
+/// Sessions in a store that needs an explicit purge of expired rows.
+pub(crate) trait ExpiringSessions: Sessions + Expiry {}
+impl<T: Sessions + Expiry> ExpiringSessions for T {}
 
-/// A place that is empty at first. Every handle that it opens leads to the same data.
+/// Factory of handles to one store, which is empty at first.
 #[async_trait]
-pub(crate) trait Place<Store: ?Sized>: Send + Sync {
-    /// One more handle, as another process would have.
+pub(crate) trait StoreFactory<Store: ?Sized>: Send + Sync {
+    /// Opens another handle to the same data, as another process would.
     async fn open(&self) -> Arc<Store>;
 }
 
-/// A folder with the embedded stores.
-pub(crate) struct Folder(TempDir);
+/// Embedded stores in a temporary folder.
+pub(crate) struct EmbeddedFolder(TempDir);
 
-impl Folder {
+impl EmbeddedFolder {
     pub(crate) fn new() -> Self {
         Self(tests::scratch())
     }
@@ -36,61 +36,61 @@ impl Folder {
 
     pub(crate) async fn embedded(&self) -> Embedded {
         let stores = Embedded::open(self.path()).await.expect("the stores open");
-        stores.migrate().await.expect("the stores are brought up to date");
+        stores.migrate().await.expect("the migrations succeed");
         stores
     }
 }
 
 #[async_trait]
-impl Place<dyn SyncData> for Folder {
+impl StoreFactory<dyn SyncData> for EmbeddedFolder {
     async fn open(&self) -> Arc<dyn SyncData> {
         Arc::new(self.embedded().await.sync())
     }
 }
 
 #[async_trait]
-impl Place<dyn AccountStore> for Folder {
+impl StoreFactory<dyn AccountStore> for EmbeddedFolder {
     async fn open(&self) -> Arc<dyn AccountStore> {
         Arc::new(self.embedded().await)
     }
 }
 
 #[async_trait]
-impl Place<dyn Sessions> for Folder {
+impl StoreFactory<dyn Sessions> for EmbeddedFolder {
     async fn open(&self) -> Arc<dyn Sessions> {
         Arc::new(self.embedded().await)
     }
 }
 
 #[async_trait]
-impl Place<dyn KeptSessions> for Folder {
-    async fn open(&self) -> Arc<dyn KeptSessions> {
+impl StoreFactory<dyn ExpiringSessions> for EmbeddedFolder {
+    async fn open(&self) -> Arc<dyn ExpiringSessions> {
         Arc::new(self.embedded().await)
     }
 }
 
 #[async_trait]
-impl Place<Stores> for Folder {
-    async fn open(&self) -> Arc<Stores> {
+impl StoreFactory<AllStores> for EmbeddedFolder {
+    async fn open(&self) -> Arc<AllStores> {
         let embedded = Arc::new(self.embedded().await);
         let data = Arc::new(embedded.sync());
-        Arc::new(Stores { accounts: embedded.clone(), sessions: embedded, data })
+        Arc::new(AllStores { accounts: embedded.clone(), sessions: embedded, data })
     }
 }
 
 #[async_trait]
-impl Place<dyn RateLimiter> for Folder {
+impl StoreFactory<dyn RateLimiter> for EmbeddedFolder {
     async fn open(&self) -> Arc<dyn RateLimiter> {
         Arc::new(self.embedded().await)
     }
 }
 
-/// This process's memory.
+/// Stores in the memory of this process.
 #[derive(Default)]
-pub(crate) struct Memory(Arc<MemoryRateLimiter>);
+pub(crate) struct InMemory(Arc<MemoryRateLimiter>);
 
 #[async_trait]
-impl Place<dyn RateLimiter> for Memory {
+impl StoreFactory<dyn RateLimiter> for InMemory {
     async fn open(&self) -> Arc<dyn RateLimiter> {
         self.0.clone()
     }

@@ -1,0 +1,179 @@
+//! Contract of [`shared::storage::RateLimiter`]: a token bucket per key, refilled at a constant rate.
+
+use std::time::Duration;
+
+use shared::models::Timestamp;
+use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
+use tokio::task::JoinSet;
+
+use crate::fixtures::{at_second, new_user_id};
+use crate::store_factory::StoreFactory;
+
+type RateLimiterFactory<'a> = &'a dyn StoreFactory<dyn RateLimiter>;
+
+macro_rules! suite {
+    ($factory:expr) => {
+        crate::contract_tests! { $factory, rate_limiter:
+            a_new_bucket_is_full,
+            an_empty_bucket_refuses,
+            a_refused_request_takes_no_token,
+            tokens_are_refilled_one_at_a_time,
+            refill_stops_at_the_capacity,
+            status_reports_the_seconds_until_the_next_token_and_until_full,
+            buckets_are_independent,
+            concurrent_requests_take_at_most_the_available_tokens,
+            the_long_term_rate_equals_the_refill_rate,
+            a_clock_that_runs_backwards_adds_no_tokens,
+            a_clock_that_runs_backwards_delays_by_at_most_a_minute,
+        }
+    };
+}
+pub(crate) use suite;
+
+/// Returns a request against a bucket that no other test uses.
+fn bucket(per_minute: u32) -> RateLimitRequest {
+    RateLimitRequest {
+        key: format!("bucket:{}", new_user_id()),
+        policy: RateLimitPolicy { per_minute },
+        min_interval: Duration::ZERO,
+    }
+}
+
+async fn take(store: &dyn RateLimiter, rate_limit: &RateLimitRequest, now: Timestamp) -> RateLimitStatus {
+    let status = store.take(rate_limit, now).await.expect("the read succeeds");
+    assert_eq!(status.limit, rate_limit.policy.per_minute);
+    assert!(status.remaining < status.limit, "{status:?}");
+    assert!(status.taken || status.remaining == 0, "{status:?}");
+    status
+}
+
+/// Requests `count` tokens and returns the number of tokens taken.
+async fn take_many(store: &dyn RateLimiter, rate_limit: &RateLimitRequest, count: usize, now: Timestamp) -> usize {
+    let mut taken = 0;
+    for _ in 0..count {
+        taken += usize::from(take(store, rate_limit, now).await.taken);
+    }
+    taken
+}
+
+pub(crate) async fn a_new_bucket_is_full(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    for remaining in (0..10).rev() {
+        let status = take(&*store, &rate_limit, at_second(0)).await;
+        assert_eq!((status.taken, status.remaining), (true, remaining));
+    }
+}
+
+pub(crate) async fn an_empty_bucket_refuses(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    for capacity in [1, 2, 7, 10, 13, 20, 59, 60, 61, 600] {
+        assert_eq!(take_many(&*store, &bucket(capacity), capacity as usize + 5, at_second(0)).await, capacity as usize);
+    }
+}
+
+pub(crate) async fn a_refused_request_takes_no_token(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    assert_eq!(take_many(&*store, &rate_limit, 100, at_second(0)).await, 10);
+    assert_eq!(take_many(&*store, &rate_limit, 100, at_second(5)).await, 0);
+    assert_eq!(take_many(&*store, &rate_limit, 100, at_second(6)).await, 1);
+}
+
+pub(crate) async fn tokens_are_refilled_one_at_a_time(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(20);
+    take_many(&*store, &rate_limit, 20, at_second(0)).await;
+    for (now, refilled) in [(2, 0), (3, 1), (9, 2), (10, 0), (39, 10), (60, 7)] {
+        assert_eq!(take_many(&*store, &rate_limit, 30, at_second(now)).await, refilled, "at {now} s");
+    }
+}
+
+pub(crate) async fn refill_stops_at_the_capacity(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    take_many(&*store, &rate_limit, 10, at_second(0)).await;
+    for later in [60, 3_600, 1_000_000] {
+        assert_eq!(take_many(&*store, &rate_limit, 30, at_second(later)).await, 10, "after {later} s");
+    }
+}
+
+pub(crate) async fn status_reports_the_seconds_until_the_next_token_and_until_full(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    let first = take(&*store, &rate_limit, at_second(0)).await;
+    assert_eq!((first.full_in, first.next_in), (6, 0));
+    take_many(&*store, &rate_limit, 8, at_second(0)).await;
+    let last = take(&*store, &rate_limit, at_second(0)).await;
+    assert_eq!((last.taken, last.full_in, last.next_in), (true, 60, 6));
+    let refused = take(&*store, &rate_limit, at_second(2)).await;
+    assert_eq!((refused.taken, refused.full_in, refused.next_in), (false, 58, 4));
+    for capacity in [1, 7, 13, 59] {
+        let [next, full] = [bucket(capacity), bucket(capacity)];
+        for rate_limit in [&next, &full] {
+            take_many(&*store, rate_limit, capacity as usize, at_second(0)).await;
+        }
+        let next_in = take(&*store, &next, at_second(0)).await.next_in;
+        assert!(take(&*store, &next, at_second(next_in.into())).await.taken, "{capacity} a minute, after {next_in} s");
+        let full_in = take(&*store, &full, at_second(0)).await.full_in;
+        let status = take(&*store, &full, at_second(full_in.into())).await;
+        assert_eq!(status.remaining, capacity - 1, "{capacity} a minute, after {full_in} s");
+    }
+}
+
+pub(crate) async fn buckets_are_independent(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let [one, other] = [bucket(10), bucket(10)];
+    assert_eq!(take_many(&*store, &one, 20, at_second(0)).await, 10);
+    assert_eq!(take_many(&*store, &other, 20, at_second(0)).await, 10);
+}
+
+pub(crate) async fn concurrent_requests_take_at_most_the_available_tokens(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    for _ in 0..20 {
+        let rate_limit = bucket(10);
+        let mut tasks = JoinSet::new();
+        for _ in 0..64 {
+            let (store, rate_limit) = (store.clone(), rate_limit.clone());
+            tasks.spawn(async move { take(&*store, &rate_limit, at_second(0)).await.taken });
+        }
+        assert_eq!(tasks.join_all().await.into_iter().filter(|taken| *taken).count(), 10);
+    }
+}
+
+pub(crate) async fn the_long_term_rate_equals_the_refill_rate(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    // Steps of up to four seconds from a fixed linear congruential generator.
+    let mut step = 12_345u64;
+    let (mut now, mut taken) = (at_second(0), 0);
+    for _ in 0..2_000 {
+        step = step.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let micros = i64::try_from((step >> 33) % 4_000_000).expect("less than four million");
+        now = Timestamp::from_micros(now.micros() + micros);
+        taken += i64::from(take(&*store, &rate_limit, now).await.taken);
+        let refilled = (now.micros() - at_second(0).micros()) / 6_000_000;
+        assert!(taken <= 10 + refilled, "{taken} of {refilled}");
+    }
+    let refilled = (now.micros() - at_second(0).micros()) / 6_000_000;
+    assert!(taken >= refilled, "frequent requests take every refilled token: {taken} of {refilled}");
+}
+
+pub(crate) async fn a_clock_that_runs_backwards_adds_no_tokens(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    assert_eq!(take_many(&*store, &rate_limit, 20, at_second(100)).await, 10);
+    for now in [99, 90, 100, 95, 100] {
+        assert_eq!(take_many(&*store, &rate_limit, 20, at_second(now)).await, 0, "at {now} s");
+    }
+    assert_eq!(take_many(&*store, &rate_limit, 20, at_second(106)).await, 1);
+}
+
+pub(crate) async fn a_clock_that_runs_backwards_delays_by_at_most_a_minute(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    take_many(&*store, &rate_limit, 10, at_second(100_000)).await;
+    let status = take(&*store, &rate_limit, at_second(0)).await;
+    assert!(status.full_in <= 60 && status.next_in <= 6, "a bucket refills within a minute: {status:?}");
+    assert!(take(&*store, &rate_limit, at_second(61)).await.taken);
+}
