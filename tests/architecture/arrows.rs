@@ -10,14 +10,14 @@ const IMPURE: [&str; 12] =
     ["async", "await", "tokio", "clock", "Clock", "SystemTime", "Instant", "Random", "fs", "net", "env", "thread"];
 
 /// The module that a file of `shared/src` holds, as the names from the crate's root.
-fn module(path: &str) -> Vec<String> {
+pub(crate) fn module(path: &str) -> Vec<String> {
     let path = path.trim_start_matches("shared/src/").trim_end_matches(".rs");
     let path = path.trim_end_matches("/mod");
     path.split('/').map(str::to_owned).collect()
 }
 
 /// Every path in `code` into the crate itself, as the names from the crate's root.
-fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
+pub(crate) fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for root in ["crate", "super", "self"] {
         for (place, _) in code.match_indices(&format!("{root}::")) {

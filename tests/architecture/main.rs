@@ -5,5 +5,6 @@ mod arrows;
 mod backends;
 mod manifests;
 mod migrations;
+mod modules;
 mod routes;
 mod source;

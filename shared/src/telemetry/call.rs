@@ -104,7 +104,6 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::storage::StoreError;
     use crate::telemetry::LogOutput;
 
     /// What is logged while a call takes `time`.
