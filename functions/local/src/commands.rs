@@ -17,7 +17,7 @@ use tokio::time::{interval, timeout};
 
 use crate::cli::{FolderArgs, PseudonymArgs, PurgeArgs, ServeArgs};
 use crate::greeting::greeting;
-use crate::{Error, print_line};
+use crate::{Error, print_line, print_warning};
 
 /// Time for which an email that is being sent may continue when the server stops.
 const EMAIL_GRACE: Duration = Duration::from_secs(10);
@@ -38,8 +38,8 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     let app = open(config).await?;
     let router = app.router()?;
     let metrics = Metrics::start(args.metrics).await?;
-    for problem in app.stores.problems().await {
-        tracing::error!("{problem}");
+    for problem in app.stores.problems(&app.config.stores, &app.random).await {
+        print_warning(&problem);
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let (worker, queued) = (app.outbox_worker(), app.mail_queued.clone());

@@ -36,6 +36,11 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Prints a line for the person who starts the server, to standard error.
+fn print_warning(text: &str) {
+    writeln!(std::io::stderr(), "warning: {text}").ok();
+}
+
 /// Prints `text` to standard output. A reader that closes the pipe early, such as `head`, is no error.
 fn print_line(text: &str) -> Result<(), Error> {
     match writeln!(std::io::stdout(), "{text}") {

@@ -10,7 +10,7 @@ const FILE: &str = "jwt.key";
 
 /// The key file can be neither read nor written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the signing key in {}: {reason}; choose another data folder (--data), or set JWT_SECRET", path.display())]
+#[error("DATA_DIR must be a folder that can be written to, but {} cannot be used: {reason}; choose another folder with --data", path.display())]
 pub struct KeyFileError {
     path: PathBuf,
     reason: Error,

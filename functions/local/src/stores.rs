@@ -5,7 +5,7 @@ use purge::Purge;
 use shared::clock::Random;
 use shared::config::{ConfigError, PostgresConfig, RedisConfig, TursoConfig};
 use shared::storage::embedded::Embedded;
-use shared::storage::libsql::{BatchError, LibsqlSync};
+use shared::storage::libsql::{BatchError, LibsqlSync, diagnose};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{AccountStore, Expiry, SessionStore, SyncData, connect};
@@ -88,12 +88,14 @@ impl Stores {
         Ok(applied.into_iter().map(str::to_owned).collect())
     }
 
-    /// Asks every store whether it can be used, and returns a sentence about each that cannot.
-    pub async fn problems(&self) -> Vec<String> {
-        let (accounts, data, sessions) = (self.accounts(), self.data(), self.sessions());
-        let (accounts, data, sessions) = tokio::join!(accounts.ping(), data.ping(), sessions.ping());
-        let answers = [(PostgresConfig::URL, accounts), (TursoConfig::URL, data), (RedisConfig::URL, sessions)];
-        answers.into_iter().filter_map(|(variable, answer)| Some(format!("{variable}: {}", answer.err()?))).collect()
+    /// Asks every server whether it can be used, and returns a sentence about each that cannot.
+    pub async fn problems(&self, config: &StoresConfig, random: &Arc<dyn Random>) -> Vec<String> {
+        let accounts = async { Some((PostgresConfig::URL, self.postgres.as_ref()?.diagnose().await.err()?)) };
+        let data = async { Some((TursoConfig::URL, diagnose(config.turso.as_ref()?, random).await.err()?)) };
+        let sessions = async { Some((RedisConfig::URL, self.redis.as_ref()?.diagnose().await.err()?)) };
+        let (accounts, data, sessions) = tokio::join!(accounts, data, sessions);
+        let found = [accounts, data, sessions].into_iter().flatten();
+        found.map(|(variable, diagnosis)| format!("{variable}: {diagnosis}")).collect()
     }
 
     /// The accounts.

@@ -9,6 +9,8 @@
 
 mod accounts;
 mod call_error;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
+mod diagnosis;
 mod error;
 mod outbox;
 mod sessions;
@@ -28,6 +30,8 @@ pub mod redis;
 pub use accounts::{
     Account, AccountStore, Accounts, Deletions, Expiry, MailTokens, NewAccount, SignUpOutcome, TokenPurpose,
 };
+#[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
+pub use diagnosis::Diagnosis;
 pub use error::{StoreError, StoreResult};
 pub use outbox::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail};
 pub use sessions::{

@@ -7,6 +7,8 @@ mod append;
 mod change_feed;
 mod commit;
 mod conflicts;
+#[cfg(feature = "turso")]
+mod diagnose;
 #[cfg(feature = "embedded")]
 mod file;
 #[cfg(feature = "turso")]
@@ -22,6 +24,8 @@ mod transport;
 
 use std::sync::Arc;
 
+#[cfg(feature = "turso")]
+pub use diagnose::diagnose;
 #[cfg(feature = "embedded")]
 pub use file::FileDatabase;
 #[cfg(feature = "turso")]

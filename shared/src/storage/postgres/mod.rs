@@ -8,6 +8,7 @@
 mod accounts;
 mod call;
 mod deletions;
+mod diagnose;
 mod mail_tokens;
 mod outbox;
 mod pooled_connection;

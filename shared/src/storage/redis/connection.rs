@@ -111,6 +111,11 @@ impl Connection {
         Ok((connection, number))
     }
 
+    /// Current URL of the server.
+    pub(super) fn url(&self) -> SecretString {
+        self.url.get()
+    }
+
     /// Opens a connection; by the password that took the place of one that is refused, if there is one.
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
         let url = self.url.get();
@@ -128,7 +133,7 @@ fn client(url: &SecretString) -> RedisResult<Client> {
     Client::open(url.expose_secret())
 }
 
-async fn connect(url: &SecretString) -> RedisResult<MultiplexedConnection> {
+pub(super) async fn connect(url: &SecretString) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(ANSWER_TIMEOUT));
@@ -136,7 +141,7 @@ async fn connect(url: &SecretString) -> RedisResult<MultiplexedConnection> {
 }
 
 /// Whether the password is refused, or one is missing.
-fn is_unauthorized(error: &RedisError) -> bool {
+pub(super) fn is_unauthorized(error: &RedisError) -> bool {
     error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some_and(|code| UNAUTHORIZED.contains(&code))
 }
 

@@ -4,6 +4,7 @@
 //! a time to live; it is counted from the caller's clock, which also decides what has expired.
 
 mod connection;
+mod diagnose;
 mod keys;
 mod rate_limiter;
 mod sessions;

@@ -1,0 +1,28 @@
+use std::sync::Arc;
+
+use super::{Hrana, Statement, Transport};
+use crate::clock::Random;
+use crate::config::TursoConfig;
+use crate::storage::Diagnosis;
+
+const HAS_TABLES: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sync_heads'";
+
+/// Asks each database of `config` whether it has the tables.
+///
+/// # Errors
+/// The reason for which the first unusable database cannot be used.
+pub async fn diagnose(config: &TursoConfig, random: &Arc<dyn Random>) -> Result<(), Diagnosis> {
+    for url in &config.urls {
+        let failed = |reason: String, remedy| Diagnosis::new(url, reason, remedy);
+        let database = Hrana::new(url, config.token.clone(), random.clone());
+        let database = database.map_err(|error| failed(error.to_string(), "correct the URL"))?;
+        let results = database.read("diagnose", vec![Statement::new(HAS_TABLES, [])]).await;
+        let results = results.map_err(|error| {
+            failed(error.to_string(), "start the server, or correct the address and TURSO_AUTH_TOKEN")
+        })?;
+        if results.iter().all(|result| result.rows.is_empty()) {
+            return Err(failed("it has no tables".to_owned(), "create them with the command `migrate`"));
+        }
+    }
+    Ok(())
+}

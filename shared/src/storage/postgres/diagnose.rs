@@ -1,0 +1,48 @@
+use sqlx::error::DatabaseError;
+use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
+
+use super::{ACQUIRE_TIMEOUT, PostgresAccounts, options};
+use crate::storage::Diagnosis;
+
+impl PostgresAccounts {
+    /// Connects once, without the pool, which would hide the reason of a failure, and checks that the tables exist.
+    ///
+    /// # Errors
+    /// The reason for which the database cannot be used.
+    pub async fn diagnose(&self) -> Result<(), Diagnosis> {
+        let url = self.url.get();
+        let failed = |reason: String, remedy| Diagnosis::new(&url, reason, remedy);
+        let options = options(&url).map_err(|reason| failed(reason, "correct the URL"))?;
+        let check = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            sqlx::query("SELECT FROM users LIMIT 1").execute(&mut connection).await?;
+            connection.close().await
+        };
+        match timeout(ACQUIRE_TIMEOUT, check).await {
+            Ok(result) => result.map_err(|error| failed(reason(&error), remedy(&error))),
+            Err(_) => Err(failed("no response in time".to_owned(), UNREACHABLE)),
+        }
+    }
+}
+
+const UNREACHABLE: &str = "start the server, or correct the address";
+
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+/// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn remedy(error: &sqlx::Error) -> &'static str {
+    match error.as_database_error().and_then(DatabaseError::code).as_deref() {
+        Some(code) if code.starts_with("28") => "correct the user and the password in the URL",
+        Some("3D000") => "create the database, or correct its name",
+        Some("42P01") => "create the tables with the command `migrate`",
+        Some(_) => "see the log of PostgreSQL",
+        None => UNREACHABLE,
+    }
+}
