@@ -1,4 +1,4 @@
-//! The `mail` function as a Lambda binary, started by a schedule: sends what `auth` could not at once.
+//! Lambda binary of the `mail` function. A schedule invokes it to send the emails that `auth` queued.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::mail::{OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
 
-/// Most mails of one run.
-const MOST: usize = 500;
-/// After which a run begins no further mail: the next run is near.
-const TIME: Duration = Duration::from_secs(50);
+/// Maximum number of emails per run.
+const MAX_EMAILS: usize = 500;
+/// Time after which a run starts no further email. The next run starts after a minute.
+const TIME_LIMIT: Duration = Duration::from_secs(50);
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance handles one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::start("mail");
@@ -21,5 +21,5 @@ async fn main() -> Result<(), Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let mailer = mailer(&settings, clock.clone(), random.clone())?;
     let outbox_worker = OutboxWorker::new(connect::accounts(&settings, 1)?, mailer, settings.brand()?, random, clock);
-    lambda::handle(async move |_| Ok(outbox_worker.run_once(MOST, TIME).await?)).await
+    lambda::handle(async move |_| Ok(outbox_worker.run_once(MAX_EMAILS, TIME_LIMIT).await?)).await
 }

@@ -1,4 +1,4 @@
-//! The `purge` function as a Lambda binary, started by a schedule.
+//! Lambda binary of the `purge` function. A schedule invokes it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use purge::Purge;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::{lambda, storage::connect};
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance handles one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::start("purge");
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let accounts = connect::accounts(&settings, 1)?;
     let (data, sessions) = (connect::sync_data(&settings, &random)?, connect::sessions(&settings)?);
-    // What Redis keeps expires by itself.
+    // Redis expires its keys by itself.
     let purge = Purge::new(data, accounts.clone(), sessions, vec![accounts]);
     lambda::handle(async move |_| Ok(purge.run(SystemClock.now()).await?)).await
 }
