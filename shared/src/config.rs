@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::auth::{AccessTokens, Keys};
+use crate::auth::{AccessTokens, Keys, SigningKey};
 use crate::http::Origins;
 use crate::models::Strategy;
 use crate::secret::{RotatingSecret, SecretSource};
@@ -176,9 +176,11 @@ impl Settings {
     /// # Errors
     /// When there is no key, or one is too short.
     pub fn access_tokens(&self) -> Result<AccessTokens, String> {
+        let key = |name: &str, secret| SigningKey::new(secret).map_err(|error| format!("{name}: {error}"));
+        let previous = self.jwt_secret_previous.as_ref();
+        let previous = previous.map(|secret| key("JWT_SECRET_PREVIOUS", secret)).transpose()?;
         let current = self.jwt_secret.as_ref().ok_or("JWT_SECRET is not set")?;
-        let keys = Keys::new(current, self.jwt_secret_previous.as_ref())?;
-        Ok(AccessTokens::new(keys, self.secrets.clone()))
+        Ok(AccessTokens::new(Keys::new(key("JWT_SECRET", current)?, previous), self.secrets.clone()))
     }
 }
 

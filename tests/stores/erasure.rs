@@ -94,7 +94,7 @@ pub(crate) async fn everything_goes(place: SyncPlace<'_>) {
     assert!(erase_all(&line, 1_000).await <= 2);
     assert_gone(&line).await;
     assert_closed(&line, &plan).await;
-    let read_set = ReadSet::for_resolution(&ConflictId::trusted("0"), &ChangeId::trusted("0"));
+    let read_set = ReadSet::for_resolution(&ConflictId::new_unchecked("0"), &ChangeId::new_unchecked("0"));
     let loaded = line.data.load(line.user, &read_set).await;
     assert!(matches!(loaded, Err(StoreError::AccountDeleted)), "{loaded:?}");
 }

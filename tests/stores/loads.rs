@@ -40,7 +40,7 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
     ReadSet {
         device: device("laptop"),
         items: items.iter().map(|key| (*key).clone()).collect(),
-        changes: changes.iter().map(|id| ChangeId::trusted(*id)).collect(),
+        changes: changes.iter().map(|id| ChangeId::new_unchecked(*id)).collect(),
         branches: branches.iter().map(|(key, base)| ((*key).clone(), *base)).collect(),
         history_tombstones: [].into(),
         conflict: None,
@@ -53,7 +53,7 @@ async fn load(line: &Line, read_set: &ReadSet) -> Snapshot {
 
 /// The conflict `id` as it is loaded to be resolved by `request`, and all that is loaded with it.
 async fn load_conflict(line: &Line, id: &str, request: &str) -> Option<(Conflict, Snapshot)> {
-    let (id, request) = (ConflictId::trusted(id), ChangeId::trusted(request));
+    let (id, request) = (ConflictId::new_unchecked(id), ChangeId::new_unchecked(request));
     let snapshot = load(line, &ReadSet::for_resolution(&id, &request)).await;
     Some((snapshot.conflicts.get(&id)?.clone(), snapshot))
 }
@@ -214,7 +214,7 @@ pub(crate) async fn a_branch_brings_its_newest_conflict(place: SyncPlace<'_>) {
     })
     .await;
     let snapshot = load(&line, &read_set(&[&item], &[], &[(&item, 1), (&item, 7)])).await;
-    assert_eq!(snapshot.branches, BTreeMap::from([((item, 1), [ConflictId::trusted("new")].into())]));
+    assert_eq!(snapshot.branches, BTreeMap::from([((item, 1), [ConflictId::new_unchecked("new")].into())]));
     assert_eq!(snapshot.conflicts.keys().map(ConflictId::as_str).collect::<Vec<_>>(), ["new"]);
 }
 
@@ -265,7 +265,7 @@ pub(crate) async fn a_conflict_is_loaded_with_what_settling_it_touches(place: Sy
     let plan = line
         .write(|draft| {
             let draft = draft.put(&item, content(&item, "item")).put(&copy, content(&copy, "copy"));
-            let further = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
+            let further = query(resolution_copy_id(&ConflictId::new_unchecked("c")).as_str());
             let draft = draft.put(&further, content(&further, "what the next copy would replace"));
             let draft = draft.put(&query("b"), content(&query("b"), "no part of it"));
             draft.conflict(settled(conflict("c", &item), second(9))).by("").receipt("request", &item, Some("c"))
@@ -273,7 +273,7 @@ pub(crate) async fn a_conflict_is_loaded_with_what_settling_it_touches(place: Sy
         .await;
     let (read, snapshot) = load_conflict(&line, "c", "request").await.expect("it is there");
     assert_eq!(read, plan.conflicts[0]);
-    let further = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
+    let further = query(resolution_copy_id(&ConflictId::new_unchecked("c")).as_str());
     assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy, &further]));
     assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts);
     assert_eq!(snapshot.head().time, plan.new_head);

@@ -10,64 +10,73 @@ use super::hs256;
 use crate::models::{Role, Session, SessionId, Timestamp, UserId};
 use crate::secret::SecretSource;
 
-/// For how many seconds an access token works.
+/// Lifetime of an access token, in seconds.
 const LIFETIME: i64 = 24 * 3_600;
-/// Who issues access tokens, and for whom.
+/// Claim `iss`.
 const ISSUER: &str = "sql-studio-sync";
+/// Claim `aud`.
 const AUDIENCE: &str = "sql-studio";
-/// The settings that hold the keys.
+/// Names of the keys in a [`SecretSource`].
 const CURRENT: &str = "JWT_SECRET";
 const PREVIOUS: &str = "JWT_SECRET_PREVIOUS";
 
-/// What an access token says.
+/// Claims of an access token (RFC 7519 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user.
     pub sub: UserId,
-    /// The session: when it ends, the token stops working.
+    /// The session. The token stops working when the session ends.
     pub sid: SessionId,
-    /// The token's own id.
+    /// Id of the token.
     pub jti: Uuid,
-    /// What the user may do.
+    /// Role of the user.
     pub role: Role,
-    /// Who issued it.
+    /// Issuer.
     pub iss: String,
-    /// For whom.
+    /// Audience.
     pub aud: String,
-    /// When, in seconds since 1970.
+    /// Time of issue, in seconds since 1970.
     pub iat: i64,
-    /// Until when, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub exp: i64,
 }
 
-/// Why a token was refused.
+/// Reason for rejecting an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidToken {
-    /// It was good once.
+    /// The token is authentic but has expired.
     Expired,
-    /// It was never good.
+    /// The token is malformed, or no accepted key signed it.
     Forged,
 }
 
-/// A secret that tokens are signed with, and the id under which tokens name it.
-struct SigningKey {
+/// A key for signing and verifying tokens. Its id (`kid`) is derived from the secret.
+pub struct SigningKey {
     id: String,
     encoding: EncodingKey,
     decoding: DecodingKey,
 }
 
+/// A secret that is too short for a signing key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a signing key needs at least {} bytes, but has {bytes}", SigningKey::MIN_BYTES)]
+pub struct KeyTooShort {
+    /// Length of the secret, in bytes.
+    pub bytes: usize,
+}
+
 impl SigningKey {
-    /// Fewest bytes: as many as the hash has (RFC 7518 §3.2).
+    /// Minimum length of a secret, in bytes: the length of the hash (RFC 7518 §3.2).
     const MIN_BYTES: usize = 32;
 
-    /// The key `secret`; its id is derived from it.
+    /// Creates the key from `secret`.
     ///
     /// # Errors
-    /// When the secret is too short.
-    fn new(secret: &SecretString) -> Result<Self, String> {
+    /// Fails if the secret has fewer than 32 bytes.
+    pub fn new(secret: &SecretString) -> Result<Self, KeyTooShort> {
         let secret = secret.expose_secret().as_bytes();
         if secret.len() < Self::MIN_BYTES {
-            return Err(format!("a signing key needs at least {} bytes", Self::MIN_BYTES));
+            return Err(KeyTooShort { bytes: secret.len() });
         }
         let id = hex::encode(Sha256::new_with_prefix(b"kid:").chain_update(secret).finalize());
         Ok(Self {
@@ -78,36 +87,31 @@ impl SigningKey {
     }
 }
 
-/// What tokens are signed with, and what they were signed with until lately.
+/// The accepted signing keys: two during a rotation, one otherwise.
 pub struct Keys {
     current: SigningKey,
     previous: Option<SigningKey>,
 }
 
 impl Keys {
-    /// Signs with `current` and accepts `previous` beside it while that is being rotated out.
-    ///
-    /// # Errors
-    /// When one is too short; the message names its setting.
-    pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, String> {
-        let key = |secret, name| SigningKey::new(secret).map_err(|error| format!("{name}: {error}"));
-        let previous = previous.map(|secret| key(secret, PREVIOUS)).transpose()?;
-        Ok(Self { current: key(current, CURRENT)?, previous })
+    /// Signs with `current`, and accepts tokens that `previous` signed, until the rotation is complete.
+    pub const fn new(current: SigningKey, previous: Option<SigningKey>) -> Self {
+        Self { current, previous }
     }
 
-    fn named(&self, id: &str) -> Option<&SigningKey> {
+    fn with_id(&self, id: &str) -> Option<&SigningKey> {
         std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == id)
     }
 }
 
-/// Issues and checks access tokens.
+/// Issues and verifies access tokens: JWTs signed with HMAC-SHA-256.
 pub struct AccessTokens {
     keys: RwLock<Arc<Keys>>,
     source: Option<Arc<dyn SecretSource>>,
 }
 
 impl AccessTokens {
-    /// Works with `keys`, and looks into `source` for others when it meets a token that none of them signed.
+    /// Uses `keys`. A token with an unknown key id makes it look for newer keys in `source`.
     pub fn new(keys: Keys, source: Option<Arc<dyn SecretSource>>) -> Self {
         hs256::install();
         Self { keys: RwLock::new(Arc::new(keys)), source }
@@ -117,29 +121,40 @@ impl AccessTokens {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The keys with which to check what the key `id` signed; `None` if nobody knows it.
+    /// Returns keys that include the key `id`, or `None` if neither this process nor the source has it.
+    ///
+    /// Another instance may have read a newer key from the source already and sign with it.
     async fn keys_with(&self, id: &str) -> Option<Arc<Keys>> {
         let known = self.keys();
-        if known.named(id).is_some() {
+        if known.with_id(id).is_some() {
             return Some(known);
         }
-        // Somebody else may sign with a newer key by now.
-        let source = self.source.as_ref()?;
-        let (current, previous) = (source.current(CURRENT).await?, source.current(PREVIOUS).await);
-        let keys = Keys::new(&current, previous.as_ref()).inspect_err(|error| tracing::error!(%error, "a bad key"));
-        let keys = Arc::new(keys.ok()?);
-        let is_newer = keys.current.id != known.current.id;
-        if is_newer {
-            tracing::info!(event = "signing_key_rotated", "tokens are signed with a newer key from now on");
+        let keys = Arc::new(self.read_source().await?);
+        if keys.current.id != known.current.id {
+            tracing::info!(event = "signing_key_rotated", "signing key rotated");
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.clone();
         }
-        keys.named(id).is_some().then_some(keys)
+        keys.with_id(id).is_some().then_some(keys)
     }
 
-    /// A token of `session`, and until when it works.
+    /// Reads the keys from the source. Logs a key that is too short.
+    async fn read_source(&self) -> Option<Keys> {
+        let source = self.source.as_ref()?;
+        let key = |name, secret: &SecretString| {
+            SigningKey::new(secret).inspect_err(|error| tracing::error!(name, %error, "invalid signing key")).ok()
+        };
+        let current = source.current(CURRENT).await?;
+        let previous = match source.current(PREVIOUS).await {
+            Some(secret) => Some(key(PREVIOUS, &secret)?),
+            None => None,
+        };
+        Some(Keys::new(key(CURRENT, &current)?, previous))
+    }
+
+    /// Issues a token for `session`. Returns the token and its expiry.
     ///
     /// # Errors
-    /// Never with a key that [`SigningKey::new`] made.
+    /// Never fails with a [`SigningKey`].
     pub fn issue(
         &self,
         session: &Session,
@@ -163,21 +178,21 @@ impl AccessTokens {
         Ok((SecretString::from(token), Timestamp::from_micros(claims.exp * 1_000_000)))
     }
 
-    /// What `token` says, if it was issued here and has not expired at `now`.
+    /// Verifies `token` at the time `now` and returns its claims. Does not check whether the session still exists.
     ///
     /// # Errors
-    /// Why it is refused.
-    pub async fn check(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
+    /// Fails if the token is forged or has expired.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
         let header = decode_header(token).map_err(|_| InvalidToken::Forged)?;
         let kid = header.kid.ok_or(InvalidToken::Forged)?;
         let keys = self.keys_with(&kid).await.ok_or(InvalidToken::Forged)?;
-        let key = keys.named(&kid).ok_or(InvalidToken::Forged)?;
+        let key = keys.with_id(&kid).ok_or(InvalidToken::Forged)?;
 
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The crate would ask the system's clock.
+        // Expiry is checked below: the crate would use the system clock instead of `now`.
         validation.validate_exp = false;
         let decoded = decode::<Claims>(token, &key.decoding, &validation).map_err(|_| InvalidToken::Forged)?;
         let claims = decoded.claims;
@@ -189,11 +204,10 @@ impl AccessTokens {
 mod tests {
     use super::*;
 
-    /// Signs with the key of letters `current`.
+    /// Uses keys that consist of 32 times the same letter.
     fn tokens(current: char, previous: Option<char>) -> AccessTokens {
-        let secret = |template: char| SecretString::from(template.to_string().repeat(32));
-        let keys = Keys::new(&secret(current), previous.map(secret).as_ref());
-        AccessTokens::new(keys.unwrap(), None)
+        let key = |letter: char| SigningKey::new(&SecretString::from(letter.to_string().repeat(32))).unwrap();
+        AccessTokens::new(Keys::new(key(current), previous.map(key)), None)
     }
 
     fn session() -> Session {
@@ -210,29 +224,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn works_for_a_day() {
+    async fn a_token_expires_after_a_day() {
         let tokens = tokens('a', None);
         let now = session().created_at;
         let (token, expires_at) = tokens.issue(&session(), Uuid::nil(), now).unwrap();
         assert_eq!(expires_at, now.plus_seconds(86_400));
-        let claims = tokens.check(token.expose_secret(), now).await.unwrap();
+        let claims = tokens.verify(token.expose_secret(), now).await.unwrap();
         assert_eq!((claims.sub, claims.sid), (session().user, session().id));
-        assert!(tokens.check(token.expose_secret(), now.plus_seconds(86_399)).await.is_ok());
-        assert_eq!(tokens.check(token.expose_secret(), expires_at).await, Err(InvalidToken::Expired));
+        assert!(tokens.verify(token.expose_secret(), now.plus_seconds(86_399)).await.is_ok());
+        assert_eq!(tokens.verify(token.expose_secret(), expires_at).await, Err(InvalidToken::Expired));
     }
 
     #[tokio::test]
-    async fn the_previous_key_is_accepted_and_no_third() {
+    async fn the_previous_key_is_accepted_until_it_is_removed() {
         let now = session().created_at;
         let old = tokens('a', None).issue(&session(), Uuid::nil(), now).unwrap().0;
         let rotating = tokens('b', Some('a'));
-        assert!(rotating.check(old.expose_secret(), now).await.is_ok());
+        assert!(rotating.verify(old.expose_secret(), now).await.is_ok());
         let rotated = tokens('b', None);
-        assert_eq!(rotated.check(old.expose_secret(), now).await, Err(InvalidToken::Forged));
+        assert_eq!(rotated.verify(old.expose_secret(), now).await, Err(InvalidToken::Forged));
     }
 
     #[tokio::test]
-    async fn no_other_algorithm_is_accepted() {
+    async fn only_hs256_is_accepted() {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let tokens = tokens('a', None);
@@ -244,7 +258,7 @@ mod tests {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, tokens.keys().current.id));
             for signature in [signature, ""] {
                 let forged = format!("{header}.{body}.{signature}");
-                assert_eq!(tokens.check(&forged, now).await, Err(InvalidToken::Forged), "{alg}");
+                assert_eq!(tokens.verify(&forged, now).await, Err(InvalidToken::Forged), "{alg}");
             }
         }
     }

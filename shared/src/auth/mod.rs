@@ -1,4 +1,4 @@
-//! Passwords and tokens: pure of HTTP and of any store.
+//! Passwords and tokens. Independent of HTTP and of any store.
 
 mod access_token;
 mod argon2id;
@@ -6,7 +6,7 @@ mod hs256;
 mod opaque_token;
 mod password;
 
-pub use access_token::{AccessTokens, Claims, InvalidToken, Keys};
+pub use access_token::{AccessTokens, Claims, InvalidToken, KeyTooShort, Keys, SigningKey};
 pub use argon2id::PasswordCost;
 pub use opaque_token::OpaqueToken;
 pub use password::{HashingFailed, Password, PasswordCheck, Passwords};

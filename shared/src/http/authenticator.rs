@@ -152,7 +152,7 @@ where
             frame::note(&notes, authenticator.rate_limiter.take(rate_limit, now).await?)?;
         }
         let token = bearer_token(parts).ok_or_else(ApiError::unauthorized)?;
-        let claims = authenticator.tokens.check(token, now).await.map_err(|error| match error {
+        let claims = authenticator.tokens.verify(token, now).await.map_err(|error| match error {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })?;

@@ -22,8 +22,8 @@ impl From<UserRow> for Account {
     fn from(row: UserRow) -> Self {
         let user = User {
             id: UserId::new(row.id),
-            username: Username::trusted(row.username),
-            email: EmailAddress::trusted(row.email),
+            username: Username::new_unchecked(row.username),
+            email: EmailAddress::new_unchecked(row.email),
             email_verified_at: row.email_verified_at.map(|time| time.0),
             created_at: row.created_at.0,
         };
