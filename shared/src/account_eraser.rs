@@ -1,30 +1,30 @@
-//! Removing what an account leaves in every store.
+//! Removes a deleted account from every store.
 
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Deletions, Retention, Sessions, StoreResult};
 
-/// Rows of each kind removed at a time.
+/// Maximum number of rows of each kind that one batch removes.
 const BATCH: usize = 1_000;
 
-/// Where accounts leave something.
+/// Removes accounts from all stores.
 pub struct AccountEraser<'a> {
-    /// The accounts themselves.
+    /// Store of the accounts.
     pub accounts: &'a dyn Deletions,
-    /// Their sessions.
+    /// Store of the sessions.
     pub sessions: &'a dyn Sessions,
-    /// Their sync data.
+    /// Store of the sync data.
     pub data: &'a dyn Retention,
 }
 
 impl AccountEraser<'_> {
-    /// Removes the sessions of `user`, whose deletion has begun, at most `batches` batches of their data, and then the
-    /// account itself; whether nothing is left.
+    /// Removes the sessions of `user`, at most `batches` batches of sync data, and finally the account. Returns whether
+    /// everything is removed. The deletion of the account must have begun.
     ///
-    /// An account whose deletion has begun stays pending until its last step, and each step can be repeated. So an
-    /// interrupted deletion, at whatever point, is finished by the next call, at the latest by the purge.
+    /// The deletion stays pending until its last step, and each step can be repeated. So the next call, at the latest that
+    /// of the purge, completes a deletion that was interrupted at any point.
     ///
     /// # Errors
-    /// When a store fails; what is left stays pending.
+    /// Fails if a store fails. The deletion then stays pending.
     pub async fn remove(&self, user: UserId, now: Timestamp, batches: usize) -> StoreResult<bool> {
         self.sessions.end_others(user, None).await?;
         for _ in 0..batches {

@@ -1,7 +1,6 @@
-//! The ambient world, passed in: what time it is, and randomness.
+//! Time and randomness as dependencies that are passed in, so that tests control both.
 //!
-//! Nothing else in the project may ask the operating system for either (`clippy.toml` bans it), so that every test can
-//! decide both.
+//! Only this module asks the operating system for them. `clippy.toml` forbids it everywhere else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,19 +8,20 @@ use std::time::Duration;
 
 use crate::models::Timestamp;
 
-/// Tells the time.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The present moment, by this machine. It may jump in either direction; whoever needs an order derives it from the
-    /// user's head instead (see [`crate::sync`]).
+    /// Current time of this machine. It may jump in either direction. Code that needs an order uses the user's head instead
+    /// (see [`crate::sync`]).
     fn now(&self) -> Timestamp;
 }
 
-/// The operating system's clock.
+/// The clock of the operating system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
 
 impl SystemClock {
-    /// How long it is until `deadline`, in milliseconds since 1970: as Lambda tells its deadlines.
+    /// Returns the time left until `deadline`, which is in milliseconds since 1970, as in Lambda's context. Zero if it has
+    /// passed.
     pub fn until_ms(&self, deadline: u64) -> Duration {
         let now = u64::try_from(self.now().micros() / 1_000).unwrap_or_default();
         Duration::from_millis(deadline.saturating_sub(now))
@@ -29,28 +29,28 @@ impl SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(jiff::Timestamp::now().as_microsecond())
     }
 }
 
-/// A clock that stands still until it is moved; for tests, and for `purge --now TIME`.
+/// A clock that stands still until it is set. For tests, and for `purge --now TIME`.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows `time`.
+    /// Creates a clock that shows `time`.
     pub fn at(time: Timestamp) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(time.micros())))
     }
 
-    /// Shows `time` from now on.
+    /// Sets the clock to `time`.
     pub fn set(&self, time: Timestamp) {
         self.0.store(time.micros(), Ordering::SeqCst);
     }
 
-    /// Moves on by `seconds`, which may be negative.
+    /// Advances the clock by `seconds`, which may be negative.
     pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
@@ -64,30 +64,30 @@ impl Clock for ManualClock {
 
 /// A source of unpredictable bytes.
 pub trait Random: Send + Sync {
-    /// Fills `buffer`.
+    /// Fills `buffer` with random bytes.
     fn fill(&self, buffer: &mut [u8]);
 }
 
-/// The operating system's randomness.
+/// The random number generator of the operating system.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for randomness")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads system randomness")]
     fn fill(&self, buffer: &mut [u8]) {
-        // Without randomness there are no tokens and no salts: nothing sensible can go on.
+        // Without randomness, neither tokens nor salts are safe. The process must not continue.
         getrandom::fill(buffer).expect("the operating system provides randomness");
     }
 }
 
-/// `N` fresh random bytes.
+/// Returns `N` new random bytes.
 pub fn random_bytes<const N: usize>(random: &dyn Random) -> [u8; N] {
     let mut bytes = [0; N];
     random.fill(&mut bytes);
     bytes
 }
 
-/// A fresh random UUID (version 4).
+/// Returns a new random UUID (version 4).
 pub fn random_uuid(random: &dyn Random) -> uuid::Uuid {
     uuid::Builder::from_random_bytes(random_bytes(random)).into_uuid()
 }

@@ -1,8 +1,8 @@
-//! What the functions of the sync backend have in common.
+//! Code shared by the functions of the sync backend.
 //!
-//! The arrows that matter point one way: [`models`] knows nothing of the rest; [`sync`] knows only the models; the traits in
-//! [`storage`] know only these two; the backends know the traits; [`http`] ties requests to them. `tests/architecture`
-//! holds the first three in place.
+//! Dependencies point in one direction: [`models`] depends on no other module; [`sync`] depends on the models only; the
+//! traits in [`storage`] depend on these two only; the backends implement the traits; [`http`] connects requests to them.
+//! `tests/architecture` checks the first three rules.
 
 pub mod account_eraser;
 pub mod auth;

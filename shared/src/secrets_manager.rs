@@ -1,4 +1,4 @@
-//! Secrets in AWS Secrets Manager: one secret, whose value is a JSON object of the settings' names and values.
+//! Reads settings from a secret in AWS Secrets Manager, whose value is a JSON object of names and strings.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::http::HttpResponse;
-use aws_sdk_secretsmanager::error::SdkError;
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use secrecy::SecretString;
@@ -16,32 +16,33 @@ use tokio::time::{Instant, timeout};
 
 use crate::secret::SecretSource;
 
-/// How long reading may take, with the attempts that the client makes.
+/// Timeout of a read, including the retries of the client.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long what was read is taken for what is there: whoever presents forged tokens must not have it read each time.
-const FRESH: Duration = Duration::from_secs(10);
+/// How long a read value counts as current. It bounds the number of reads: each forged token asks for the current keys.
+const FRESH_FOR: Duration = Duration::from_secs(10);
 
 type Values = HashMap<String, SecretString>;
 
-/// The secret, as it was last read.
+/// A secret in AWS Secrets Manager, cached for ten seconds.
 pub struct SecretsManager {
     client: Client,
     id: String,
-    reading: Mutex<Reading>,
+    cache: Mutex<Cache>,
 }
 
-struct Reading {
+/// The values of the last successful read, and the time of the last attempt.
+struct Cache {
     values: Values,
-    at: Instant,
+    read_at: Instant,
 }
 
 impl SecretsManager {
-    /// Reads the secret `id`: its ARN, or its name.
+    /// Reads the secret `id`: an ARN, or a name. Uses the default configuration, and the region of the ARN.
     ///
     /// # Errors
-    /// When it cannot be read, or is no object of texts. The message shows none of it.
-    pub async fn open(id: &str) -> Result<Self, String> {
+    /// Fails if the secret cannot be read, or is not a JSON object of strings.
+    pub async fn open(id: &str) -> Result<Self, ReadSecretError> {
         let http =
             aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
@@ -52,49 +53,67 @@ impl SecretsManager {
         Self::at(&loader.load().await, id).await
     }
 
-    /// The same, at the place that `config` says.
+    /// Reads the secret `id` with the configuration `config`.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn at(config: &SdkConfig, id: &str) -> Result<Self, String> {
+    /// See [`open`](Self::open).
+    pub async fn at(config: &SdkConfig, id: &str) -> Result<Self, ReadSecretError> {
         let client = Client::new(config);
         let values = read(&client, id).await?;
-        Ok(Self { client, id: id.to_owned(), reading: Mutex::new(Reading { values, at: Instant::now() }) })
+        Ok(Self { client, id: id.to_owned(), cache: Mutex::new(Cache { values, read_at: Instant::now() }) })
     }
 
-    /// The values as they were last read.
+    /// Returns the values of the last successful read.
     pub async fn values(&self) -> Values {
-        self.reading.lock().await.values.clone()
+        self.cache.lock().await.values.clone()
     }
 }
 
 #[async_trait]
 impl SecretSource for SecretsManager {
     async fn current(&self, name: &str) -> Option<SecretString> {
-        let mut reading = self.reading.lock().await;
-        if reading.at.elapsed() >= FRESH {
-            // Whatever comes of it, the next attempt waits for as long.
-            reading.at = Instant::now();
+        let mut cache = self.cache.lock().await;
+        if cache.read_at.elapsed() >= FRESH_FOR {
+            // A failed read, too, delays the next one.
+            cache.read_at = Instant::now();
             match read(&self.client, &self.id).await {
-                Ok(values) => reading.values = values,
-                Err(error) => tracing::error!(%error, "the secrets cannot be read again"),
+                Ok(values) => cache.values = values,
+                Err(error) => tracing::error!(%error, "reading the secret failed, keeping the old values"),
             }
         }
-        reading.values.get(name).cloned()
+        cache.values.get(name).cloned()
     }
 }
 
-async fn read(client: &Client, id: &str) -> Result<Values, String> {
-    let asked = timeout(TIMEOUT, client.get_secret_value().secret_id(id).send()).await;
-    let answer = asked.map_err(|_| "no answer in time".to_owned())?.map_err(|error| describe(&error))?;
-    let text = answer.secret_string().ok_or("it is binary, and should be JSON")?;
-    // The error would quote what it does not understand.
-    serde_json::from_str(text).map_err(|_| "it is no JSON object of texts".to_owned())
+async fn read(client: &Client, id: &str) -> Result<Values, ReadSecretError> {
+    let request = client.get_secret_value().secret_id(id).send();
+    let response = timeout(TIMEOUT, request).await.map_err(|_| ReadSecretError::Timeout)?;
+    let response = response.map_err(|error| ReadSecretError::Request(describe(&error)))?;
+    let text = response.secret_string().ok_or(ReadSecretError::Binary)?;
+    // serde's error would quote the secret.
+    serde_json::from_str(text).map_err(|_| ReadSecretError::Format)
+}
+
+/// A secret could not be read. No message quotes the secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadSecretError {
+    /// Secrets Manager did not respond in time.
+    #[error("Secrets Manager did not respond within {} s", TIMEOUT.as_secs())]
+    Timeout,
+    /// The request failed.
+    #[error("{0}")]
+    Request(String),
+    /// The secret is binary.
+    #[error("the secret must be JSON, but is binary")]
+    Binary,
+    /// The secret is not a JSON object of strings.
+    #[error("the secret must be a JSON object of strings")]
+    Format,
 }
 
 fn describe(error: &SdkError<GetSecretValueError, HttpResponse>) -> String {
     match error.as_service_error() {
-        Some(refused) => format!("{}", aws_sdk_secretsmanager::error::DisplayErrorContext(refused)),
-        None => format!("{}", aws_sdk_secretsmanager::error::DisplayErrorContext(error)),
+        Some(service_error) => DisplayErrorContext(service_error).to_string(),
+        None => DisplayErrorContext(error).to_string(),
     }
 }

@@ -191,11 +191,12 @@ async fn forged_tokens_do_not_have_the_secret_read_each_time() {
 async fn what_is_wrong_with_a_secret_is_told_and_not_what_is_in_it() {
     let moto = Moto::start().await;
     let proxy = Proxy::to(moto.port()).await;
-    let missing = SecretsManager::at(&config(&proxy), "nowhere").await.err().expect("there is none");
+    let missing = SecretsManager::at(&config(&proxy), "nowhere").await.err().expect("there is none").to_string();
     assert!(missing.contains("ResourceNotFound"), "{missing}");
     for value in [json!("sesame"), json!({ "JWT_SECRET": { "sesame": 1 } }), json!(["sesame"])] {
         let arn = moto.create(&shared::clock::random_uuid(&shared::clock::SystemRandom).to_string(), &value).await;
-        let wrong = SecretsManager::at(&config(&proxy), &arn).await.err().expect("it is no object of texts");
+        let wrong =
+            SecretsManager::at(&config(&proxy), &arn).await.err().expect("it is no object of texts").to_string();
         assert!(!wrong.contains("sesame"), "{wrong}");
     }
     let arn = moto.create("bad", &json!({ "REDIS_URL": "http://sesame" })).await;

@@ -96,7 +96,7 @@ pub(crate) async fn erasure_removes_everything(factory: SyncFactory<'_>) {
     assert!(erase_all(&store, 1_000).await <= 2);
     assert_no_rows_left(&store).await;
     assert_closed(&store, &plan).await;
-    let read_set = ReadSet::for_resolution(&ConflictId::trusted("0"), &ChangeId::trusted("0"));
+    let read_set = ReadSet::for_resolution(&ConflictId::new_unchecked("0"), &ChangeId::new_unchecked("0"));
     let loaded = store.data.load(store.user, &read_set).await;
     assert!(matches!(loaded, Err(StoreError::AccountDeleted)), "{loaded:?}");
 }

@@ -173,7 +173,7 @@ pub(crate) fn resolved(conflict: Conflict, at: Timestamp) -> Conflict {
         at,
         strategy: Strategy::KeepBoth,
         winner: Some(Winner::Remote),
-        copy_id: Some(ItemId::trusted("copy")),
+        copy_id: Some(ItemId::new_unchecked("copy")),
     };
     Conflict { resolution: Some(resolution), ..conflict }
 }

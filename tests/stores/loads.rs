@@ -41,7 +41,7 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
     ReadSet {
         device: device("laptop"),
         items: items.iter().map(|key| (*key).clone()).collect(),
-        changes: changes.iter().map(|id| ChangeId::trusted(*id)).collect(),
+        changes: changes.iter().map(|id| ChangeId::new_unchecked(*id)).collect(),
         branches: branches.iter().map(|(key, base)| ((*key).clone(), *base)).collect(),
         history_tombstones: [].into(),
         conflict: None,
@@ -54,7 +54,7 @@ async fn load(store: &UserStore, read_set: &ReadSet) -> Snapshot {
 
 /// Loads the read set for the resolution of the conflict `id` by `request`; returns the conflict and the snapshot.
 async fn load_conflict(store: &UserStore, id: &str, request: &str) -> Option<(Conflict, Snapshot)> {
-    let (id, request) = (ConflictId::trusted(id), ChangeId::trusted(request));
+    let (id, request) = (ConflictId::new_unchecked(id), ChangeId::new_unchecked(request));
     let snapshot = load(store, &ReadSet::for_resolution(&id, &request)).await;
     Some((snapshot.conflicts.get(&id)?.clone(), snapshot))
 }
@@ -218,7 +218,7 @@ pub(crate) async fn a_branch_is_loaded_with_its_newest_conflict(factory: SyncFac
         })
         .await;
     let snapshot = load(&store, &read_set(&[&item], &[], &[(&item, 1), (&item, 7)])).await;
-    assert_eq!(snapshot.branches, BTreeMap::from([((item, 1), [ConflictId::trusted("new")].into())]));
+    assert_eq!(snapshot.branches, BTreeMap::from([((item, 1), [ConflictId::new_unchecked("new")].into())]));
     assert_eq!(snapshot.conflicts.keys().map(ConflictId::as_str).collect::<Vec<_>>(), ["new"]);
 }
 
@@ -269,7 +269,7 @@ pub(crate) async fn a_conflict_is_loaded_with_the_read_set_of_its_resolution(fac
     let plan = store
         .write(|builder| {
             let builder = builder.put(&item, content(&item, "item")).put(&copy, content(&copy, "copy"));
-            let next_copy = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
+            let next_copy = query(resolution_copy_id(&ConflictId::new_unchecked("c")).as_str());
             let builder = builder.put(&next_copy, content(&next_copy, "replaced by the next copy"));
             let builder = builder.put(&query("b"), content(&query("b"), "unrelated"));
             builder.conflict(resolved(conflict("c", &item), at_second(9))).by("").receipt("request", &item, Some("c"))
@@ -277,7 +277,7 @@ pub(crate) async fn a_conflict_is_loaded_with_the_read_set_of_its_resolution(fac
         .await;
     let (read, snapshot) = load_conflict(&store, "c", "request").await.expect("it exists");
     assert_eq!(read, plan.conflicts[0]);
-    let next_copy = query(resolution_copy_id(&ConflictId::trusted("c")).as_str());
+    let next_copy = query(resolution_copy_id(&ConflictId::new_unchecked("c")).as_str());
     assert_eq!(snapshot.items.keys().collect::<BTreeSet<_>>(), BTreeSet::from([&item, &copy, &next_copy]));
     assert_eq!(snapshot.receipts.values().cloned().collect::<Vec<_>>(), plan.receipts);
     assert_eq!(snapshot.head().time, plan.new_head);

@@ -70,7 +70,7 @@ impl PlanBuilder {
             updated_at: executed_at.unwrap_or(at_second(2)),
             version: self.version,
             seq,
-            device: DeviceId::trusted(self.device),
+            device: DeviceId::new_unchecked(self.device),
             deleted_at: deleted.then_some(seq),
         };
         self.plan.items.insert(key.clone(), stored);
@@ -88,7 +88,7 @@ impl PlanBuilder {
     pub(crate) fn receipt(mut self, change: &str, key: &ItemKey, conflict: Option<&str>) -> Self {
         let seq = self.tick();
         self.plan.receipts.push(Receipt {
-            device: DeviceId::trusted(self.device),
+            device: DeviceId::new_unchecked(self.device),
             change: ChangeId::parse(change).expect("a valid id"),
             key: key.clone(),
             version: self.version,
@@ -100,7 +100,7 @@ impl PlanBuilder {
 
     /// Adds the counters of the device.
     pub(crate) fn device_stats(mut self, synced: i64, conflicts: i64) -> Self {
-        self.plan.device_stats = Some(DeviceStats { device: DeviceId::trusted(self.device), synced, conflicts });
+        self.plan.device_stats = Some(DeviceStats { device: DeviceId::new_unchecked(self.device), synced, conflicts });
         self
     }
 

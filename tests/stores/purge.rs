@@ -126,7 +126,7 @@ pub(crate) async fn receipts_are_kept(factory: SyncFactory<'_>) {
     let read_set = ReadSet {
         device: device("laptop"),
         items: [query("a")].into(),
-        changes: [shared::models::ChangeId::trusted("change")].into(),
+        changes: [shared::models::ChangeId::new_unchecked("change")].into(),
         branches: [].into(),
         history_tombstones: [].into(),
         conflict: None,

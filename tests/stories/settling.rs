@@ -71,7 +71,7 @@ async fn both_versions_are_kept_on_request() {
 async fn a_copy_takes_no_other_items_place() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
-    let id = resolution_copy_id(&ConflictId::trusted(conflict["id"].as_str().unwrap()));
+    let id = resolution_copy_id(&ConflictId::new_unchecked(conflict["id"].as_str().unwrap()));
     laptop.writes("saved_query", id.as_str(), saved_query("mine", "select 'mine'"), service.clock.now());
     laptop.uploads().await;
     let keep_both = json!({ "strategy": "keep_both" });

@@ -58,7 +58,7 @@ pub(crate) async fn login(
         visitor.record_user(account.user.id);
     }
     auth.count_login(&visitor, &login, account.as_ref()).await?;
-    let password = Password::presented(request.password.expose_secret());
+    let password = Password::new_unchecked(request.password.expose_secret());
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
     let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;

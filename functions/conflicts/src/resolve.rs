@@ -185,7 +185,7 @@ impl ResolveRequest {
     /// What recognises a repeat of this request.
     fn id(&self, conflict: &ConflictId) -> ChangeId {
         let said = (conflict, &self.strategy, &self.chosen_version, &self.merged_data);
-        ChangeId::trusted(format!("resolve:{}", canonical_hash(&said)))
+        ChangeId::new_unchecked(format!("resolve:{}", canonical_hash(&said)))
     }
 
     fn choice(&self, conflict: &Conflict) -> Result<Choice, ApiError> {

@@ -1,4 +1,4 @@
-//! The `mail` function as a Lambda binary, started by a schedule: delivers emails that `auth` could not deliver at once.
+//! Lambda binary of the `mail` function. A schedule invokes it to send the emails that `auth` queued.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use shared::config::{EmailConfig, PostgresConfig};
 use shared::mail::{Brand, OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
 
-/// Most emails of one run.
+/// Maximum number of emails per run.
 const MAX_EMAILS: usize = 500;
-/// Time after which a run begins no further email: the next run is near.
-const BUDGET: Duration = Duration::from_secs(50);
+/// Time after which a run starts no further email. The next run starts after a minute.
+const TIME_LIMIT: Duration = Duration::from_secs(50);
 
 // An instance serves one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
@@ -24,5 +24,5 @@ async fn main() -> Result<(), Error> {
         (connect::accounts(&PostgresConfig::required(&env)?, 1)?, EmailConfig::from_env(&env, None)?);
     let mailer = mailer(&email, random.clone())?;
     let worker = OutboxWorker::new(accounts, mailer, Brand::sql_studio(&email), random, clock);
-    lambda::handle(async move |_| Ok(worker.run_once(MAX_EMAILS, BUDGET).await?)).await
+    lambda::handle(async move |_| Ok(worker.run_once(MAX_EMAILS, TIME_LIMIT).await?)).await
 }

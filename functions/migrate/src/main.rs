@@ -1,15 +1,15 @@
-//! The `migrate` function as a Lambda binary: brings PostgreSQL and Turso up to date.
+//! Lambda binary of the `migrate` function, which migrates PostgreSQL and Turso.
 //!
-//! A deployment starts it as a custom resource, before any function runs new code, and fails if it fails; a person may
-//! start it with any event, and is answered with the steps that took. Running twice, or twice at once, is safe.
+//! A deployment invokes it as a CloudFormation custom resource before any function runs new code, and fails if it fails. A
+//! person may invoke it with any event; the response lists the applied steps. Repeated and concurrent runs are safe.
 
-mod deployment;
+mod custom_resource;
 mod migration;
 
 use lambda_runtime::Error;
 use shared::lambda;
 
-// An instance has one request at a time, and rarely more than one processor.
+// An instance handles one request at a time, and rarely has more than one processor.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::start("migrate");

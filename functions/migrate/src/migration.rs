@@ -1,47 +1,50 @@
+//! Handles an event: runs the migrations, and responds to CloudFormation if the event is part of a deployment.
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::config::{ConfigError, PostgresConfig, TursoConfig};
+use shared::config::{PostgresConfig, TursoConfig};
 use shared::{lambda, storage::connect};
 use tokio::time::timeout;
 
-use crate::deployment::Deployment;
+use crate::custom_resource::CustomResourceRequest;
 
-/// How long before the function's timeout it gives up, to tell the deployment, which would otherwise wait for an hour.
+/// Time before the function's timeout at which the migration is aborted. It leaves time to respond to CloudFormation, which
+/// would otherwise wait for an hour.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// Does what a deployment, or a person, asks for.
+/// Runs the migrations for a deployment, or for a person who invokes the function. Returns the names of the applied steps.
 pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let Some(deployment) = Deployment::of(&event.payload) else {
+    let Some(request) = CustomResourceRequest::parse(&event.payload) else {
         return Ok(json!({ "applied": migrate(&event.context).await? }));
     };
-    // A stack that is deleted leaves the databases alone: they are not its own. So does an older release that comes back.
-    let outcome = if deployment.goes_back() { Ok(Vec::new()) } else { migrate(&event.context).await };
-    deployment.tell(&outcome).await?;
-    // An error would have the whole event sent again, though the deployment has its answer.
+    // Deleting the stack keeps the databases, because they are not part of it.
+    let outcome = if request.is_delete_or_rollback() { Ok(Vec::new()) } else { migrate(&event.context).await };
+    request.respond(&outcome).await?;
+    // CloudFormation has the outcome. An error here would only make Lambda retry the event.
     Ok(json!({ "applied": outcome.unwrap_or_default() }))
 }
 
-/// The names of the steps that took.
-async fn migrate(context: &Context) -> Result<Vec<String>, String> {
-    let left = SystemClock.until_ms(context.deadline).saturating_sub(MARGIN);
-    let applied = timeout(left, Box::pin(all())).await.unwrap_or_else(|_| Err("not done in time".to_owned()));
+/// Migrates all databases before the function's timeout. Returns the names of the applied steps.
+async fn migrate(context: &Context) -> Result<Vec<String>, Error> {
+    let time_left = SystemClock.until_ms(context.deadline).saturating_sub(MARGIN);
+    let migration = timeout(time_left, Box::pin(migrate_databases()));
+    let applied = migration.await.unwrap_or_else(|_| Err("the migration did not finish in time".into()));
     match &applied {
-        Ok(steps) => tracing::info!(event = "migrated", ?steps, "the databases are up to date"),
-        Err(error) => tracing::error!(event = "migration_failed", error, "the databases are not up to date"),
+        Ok(steps) => tracing::info!(event = "migrated", ?steps, "migration completed"),
+        Err(error) => tracing::error!(event = "migration_failed", %error, "migration failed"),
     }
     applied
 }
 
-async fn all() -> Result<Vec<String>, String> {
-    let text = |error: ConfigError| error.to_string();
-    let env = lambda::env().await.map_err(text)?;
+async fn migrate_databases() -> Result<Vec<String>, Error> {
+    let env = lambda::env().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let accounts = PostgresConfig::required(&env).and_then(|config| connect::accounts(&config, 1)).map_err(text)?;
-    let data = TursoConfig::required(&env).and_then(|config| connect::sync_data(&config, &random)).map_err(text)?;
+    let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
     let mut applied = accounts.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?;
     let steps = data.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?;
     applied.extend(steps.into_iter().map(str::to_owned));

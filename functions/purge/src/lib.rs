@@ -1,6 +1,7 @@
-//! The `purge` function: forgets what was deleted, settled or expired long enough ago.
+//! The `purge` function: removes deleted items, resolved conflicts, and expired sessions and tokens past their retention
+//! period, and completes interrupted account deletions.
 //!
-//! It works in bounded batches, each a transaction. It can be stopped at any point and repeated at any time.
+//! Each batch is bounded and is one transaction. A run can be stopped at any point and repeated at any time.
 
 use std::sync::Arc;
 
@@ -10,69 +11,69 @@ use shared::models::{Timestamp, limits};
 use shared::storage::{Deletions, Expiry, Retention, Sessions, StoreResult};
 use shared::telemetry;
 
-/// Rows of each kind in a batch.
-const BATCH: usize = 500;
-/// Most batches of each kind in one run: well within a function's 15 minutes. What is left waits for the next run.
-const BATCHES: usize = 10_000;
-/// Most batches for one account whose deletion is followed up.
-const BATCHES_PER_ACCOUNT: usize = 1_000;
-/// Most accounts in one run whose interrupted deletion is followed up.
-const DELETIONS: usize = 1_000;
+/// Maximum number of rows of each kind in a batch.
+const BATCH_ROWS: usize = 500;
+/// Maximum number of batches of each kind per run, well within Lambda's timeout of 15 minutes. The next run continues.
+const MAX_BATCHES: usize = 10_000;
+/// Maximum number of batches per run for the deletion of one account.
+const MAX_BATCHES_PER_ACCOUNT: usize = 1_000;
+/// Maximum number of account deletions per run.
+const MAX_DELETIONS: usize = 1_000;
 
-/// What the purge works with.
+/// The purge and the stores that it works on.
 #[derive(Clone)]
 pub struct Purge {
     data: Arc<dyn Retention>,
     accounts: Arc<dyn Deletions>,
     sessions: Arc<dyn Sessions>,
-    expiring: Vec<Arc<dyn Expiry>>,
+    expiring_stores: Vec<Arc<dyn Expiry>>,
 }
 
-/// What a run removed.
+/// Numbers of rows that a run removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Tombstones of items.
+    /// Item tombstones.
     pub tombstones: u64,
-    /// Settled conflicts.
+    /// Resolved conflicts.
     pub conflicts: u64,
-    /// Expired sessions, refresh tokens and mail tokens.
+    /// Expired sessions, refresh tokens and email tokens.
     pub expired: u64,
-    /// Accounts whose deletion had been interrupted.
+    /// Accounts whose interrupted deletion was completed.
     pub accounts: u64,
-    /// Whether the run ended before everything was removed.
+    /// Whether rows are left that the next run has to remove.
     pub unfinished: bool,
 }
 
 impl Purge {
-    /// The purge of `data`, of `accounts` and `sessions`, and of whatever else expires.
+    /// Purges `data` and `expiring_stores`, and completes deletions in `accounts`, `sessions` and `data`.
     pub fn new(
         data: Arc<dyn Retention>,
         accounts: Arc<dyn Deletions>,
         sessions: Arc<dyn Sessions>,
-        expiring: Vec<Arc<dyn Expiry>>,
+        expiring_stores: Vec<Arc<dyn Expiry>>,
     ) -> Self {
-        Self { data, accounts, sessions, expiring }
+        Self { data, accounts, sessions, expiring_stores }
     }
 
-    /// Removes what is due at `now`.
+    /// Removes everything whose retention period has ended at `now`.
     ///
     /// # Errors
-    /// When a store fails; what was removed until then stays removed, and the next run goes on.
+    /// Fails if a store fails. Completed batches stay removed, and the next run continues.
     pub async fn run(&self, now: Timestamp) -> StoreResult<Report> {
         let mut report = Report::default();
-        // First of all, for the mark that keeps a deleted account closed is forgotten with the rest.
+        // This must come first: `purge_data` also removes the mark that keeps a deleted account's data closed to writes.
         self.finish_deletions(now, &mut report).await?;
-        self.forget_data(now, &mut report).await?;
-        self.forget_expired(now, &mut report).await?;
+        self.purge_data(now, &mut report).await?;
+        self.purge_expired(now, &mut report).await?;
         telemetry::purge(report.tombstones, report.conflicts, report.expired, report.accounts);
-        tracing::info!(event = "purged", ?report, "purge done");
+        tracing::info!(event = "purged", ?report, "purge completed");
         Ok(report)
     }
 
-    async fn forget_data(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
+    async fn purge_data(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
         let cutoff = now.plus_seconds(-limits::RETENTION_DAYS * 24 * 3_600);
-        for _ in 0..BATCHES {
-            let purged = self.data.purge(cutoff, BATCH).await?;
+        for _ in 0..MAX_BATCHES {
+            let purged = self.data.purge(cutoff, BATCH_ROWS).await?;
             report.tombstones += purged.tombstones;
             report.conflicts += purged.conflicts;
             if purged.total() == 0 {
@@ -83,17 +84,17 @@ impl Purge {
         Ok(())
     }
 
-    async fn forget_expired(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
-        for store in &self.expiring {
+    async fn purge_expired(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
+        for store in &self.expiring_stores {
             let mut batches = 0;
             loop {
-                let expired = store.purge_expired(now, BATCH).await?;
+                let expired = store.purge_expired(now, BATCH_ROWS).await?;
                 report.expired += expired;
                 batches += 1;
                 if expired == 0 {
                     break;
                 }
-                if batches == BATCHES {
+                if batches == MAX_BATCHES {
                     report.unfinished = true;
                     break;
                 }
@@ -104,15 +105,15 @@ impl Purge {
 
     async fn finish_deletions(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
         let eraser = AccountEraser { accounts: &*self.accounts, sessions: &*self.sessions, data: &*self.data };
-        let pending = self.accounts.pending_deletions(DELETIONS).await?;
-        report.unfinished |= pending.len() == DELETIONS;
+        let pending = self.accounts.pending_deletions(MAX_DELETIONS).await?;
+        report.unfinished |= pending.len() == MAX_DELETIONS;
         for user in pending {
-            match eraser.remove(user, now, BATCHES_PER_ACCOUNT).await {
+            match eraser.remove(user, now, MAX_BATCHES_PER_ACCOUNT).await {
                 Ok(true) => report.accounts += 1,
                 Ok(false) => report.unfinished = true,
                 Err(error) => {
-                    // One account must not keep all others from being purged.
-                    tracing::error!(user = telemetry::pseudonym(user), %error, "a deletion was not finished");
+                    // The deletions of the other accounts continue.
+                    tracing::error!(user = telemetry::pseudonym(user), %error, "account deletion failed");
                     report.unfinished = true;
                 }
             }

@@ -1,4 +1,4 @@
-//! The `purge` function as a Lambda binary, started by a schedule.
+//! Lambda binary of the `purge` function. A schedule invokes it.
 
 use std::sync::Arc;
 

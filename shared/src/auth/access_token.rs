@@ -11,43 +11,44 @@ use crate::config::{AuthConfig, ConfigError};
 use crate::models::{Role, Session, SessionId, Timestamp, UserId};
 use crate::secret::SecretSource;
 
-/// For how many seconds an access token works.
+/// Lifetime of an access token, in seconds.
 const LIFETIME: i64 = 24 * 3_600;
-/// Who issues access tokens, and for whom.
+/// Claim `iss`.
 const ISSUER: &str = "sql-studio-sync";
+/// Claim `aud`.
 const AUDIENCE: &str = "sql-studio";
 
-/// What an access token says.
+/// Claims of an access token (RFC 7519 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user.
     pub sub: UserId,
-    /// The session: when it ends, the token stops working.
+    /// The session. The token stops working when the session ends.
     pub sid: SessionId,
-    /// The token's own id.
+    /// Id of the token.
     pub jti: Uuid,
-    /// What the user may do.
+    /// Role of the user.
     pub role: Role,
-    /// Who issued it.
+    /// Issuer.
     pub iss: String,
-    /// For whom.
+    /// Audience.
     pub aud: String,
-    /// When, in seconds since 1970.
+    /// Time of issue, in seconds since 1970.
     pub iat: i64,
-    /// Until when, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub exp: i64,
 }
 
-/// Why a token was refused.
+/// Reason for rejecting an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidToken {
-    /// It was good once.
+    /// The token is authentic but has expired.
     Expired,
-    /// It was never good.
+    /// The token is malformed, or no accepted key signed it.
     Forged,
 }
 
-/// A secret that tokens are signed with, and the id under which tokens name it.
+/// A key for signing and verifying tokens. Its id (`kid`) is derived from the secret.
 struct SigningKey {
     id: String,
     encoding: EncodingKey,
@@ -55,10 +56,10 @@ struct SigningKey {
 }
 
 impl SigningKey {
-    /// The key `secret` of `variable`; its id is derived from it.
+    /// Creates the key from `secret`, the value of `variable`.
     ///
     /// # Errors
-    /// When the secret is too short.
+    /// Fails if the secret is too short.
     fn new(secret: &SecretString, variable: &'static str) -> Result<Self, ConfigError> {
         let secret = AuthConfig::check_key(secret, variable)?.expose_secret().as_bytes();
         let id = hex::encode(Sha256::new_with_prefix(b"kid:").chain_update(secret).finalize());
@@ -70,38 +71,38 @@ impl SigningKey {
     }
 }
 
-/// What tokens are signed with, and what they were signed with until lately.
+/// The accepted signing keys: two during a rotation, one otherwise.
 struct Keys {
     current: SigningKey,
     previous: Option<SigningKey>,
 }
 
 impl Keys {
-    /// Signs with `current` and accepts `previous` beside it while that is being rotated out.
+    /// Signs with `current`, and accepts tokens that `previous` signed, until the rotation is complete.
     ///
     /// # Errors
-    /// When one is too short; the message names its setting.
+    /// Fails if a key is too short.
     fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, ConfigError> {
         let previous = previous.map(|secret| SigningKey::new(secret, AuthConfig::PREVIOUS_KEY)).transpose()?;
         Ok(Self { current: SigningKey::new(current, AuthConfig::SIGNING_KEY)?, previous })
     }
 
-    fn named(&self, id: &str) -> Option<&SigningKey> {
+    fn with_id(&self, id: &str) -> Option<&SigningKey> {
         std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == id)
     }
 }
 
-/// Issues and checks access tokens.
+/// Issues and verifies access tokens: JWTs signed with HMAC-SHA-256.
 pub struct AccessTokens {
     keys: RwLock<Arc<Keys>>,
     source: Option<Arc<dyn SecretSource>>,
 }
 
 impl AccessTokens {
-    /// Signs with the keys of `config`, and asks its source for newer ones when a token was signed with an unknown key.
+    /// Uses the keys of `config`. A token with an unknown key id makes it look for newer keys in the source of `config`.
     ///
     /// # Errors
-    /// When a key is too short.
+    /// Fails if a key is too short.
     pub fn new(config: &AuthConfig) -> Result<Self, ConfigError> {
         hs256::install();
         let keys = Keys::new(&config.signing_key, config.previous_key.as_ref())?;
@@ -112,30 +113,35 @@ impl AccessTokens {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The keys with which to check what the key `id` signed; `None` if nobody knows it.
+    /// Returns keys that include the key `id`, or `None` if neither this process nor the source has it.
+    ///
+    /// Another instance may have read a newer key from the source already and sign with it.
     async fn keys_with(&self, id: &str) -> Option<Arc<Keys>> {
         let known = self.keys();
-        if known.named(id).is_some() {
+        if known.with_id(id).is_some() {
             return Some(known);
         }
-        // Somebody else may sign with a newer key by now.
-        let source = self.source.as_ref()?;
-        let (current, previous) =
-            (source.current(AuthConfig::SIGNING_KEY).await?, source.current(AuthConfig::PREVIOUS_KEY).await);
-        let keys = Keys::new(&current, previous.as_ref()).inspect_err(|error| tracing::error!(%error, "a bad key"));
-        let keys = Arc::new(keys.ok()?);
-        let is_newer = keys.current.id != known.current.id;
-        if is_newer {
-            tracing::info!(event = "signing_key_rotated", "tokens are signed with a newer key from now on");
+        let keys = Arc::new(self.read_source().await?);
+        if keys.current.id != known.current.id {
+            tracing::info!(event = "signing_key_rotated", "signing key rotated");
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.clone();
         }
-        keys.named(id).is_some().then_some(keys)
+        keys.with_id(id).is_some().then_some(keys)
     }
 
-    /// A token of `session`, and until when it works.
+    /// Reads the keys from the source. Logs a key that is too short.
+    async fn read_source(&self) -> Option<Keys> {
+        let source = self.source.as_ref()?;
+        let current = source.current(AuthConfig::SIGNING_KEY).await?;
+        let previous = source.current(AuthConfig::PREVIOUS_KEY).await;
+        let keys = Keys::new(&current, previous.as_ref());
+        keys.inspect_err(|error| tracing::error!(%error, "invalid signing key")).ok()
+    }
+
+    /// Issues a token for `session`. Returns the token and its expiry.
     ///
     /// # Errors
-    /// Never with a key that [`SigningKey::new`] made.
+    /// Never fails with a [`SigningKey`].
     pub fn issue(
         &self,
         session: &Session,
@@ -159,21 +165,21 @@ impl AccessTokens {
         Ok((SecretString::from(token), Timestamp::from_micros(claims.exp * 1_000_000)))
     }
 
-    /// What `token` says, if it was issued here and has not expired at `now`.
+    /// Verifies `token` at the time `now` and returns its claims. Does not check whether the session still exists.
     ///
     /// # Errors
-    /// Why it is refused.
-    pub async fn check(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
+    /// Fails if the token is forged or has expired.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
         let header = decode_header(token).map_err(|_| InvalidToken::Forged)?;
         let kid = header.kid.ok_or(InvalidToken::Forged)?;
         let keys = self.keys_with(&kid).await.ok_or(InvalidToken::Forged)?;
-        let key = keys.named(&kid).ok_or(InvalidToken::Forged)?;
+        let key = keys.with_id(&kid).ok_or(InvalidToken::Forged)?;
 
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The crate would ask the system's clock.
+        // Expiry is checked below: the crate would use the system clock instead of `now`.
         validation.validate_exp = false;
         let decoded = decode::<Claims>(token, &key.decoding, &validation).map_err(|_| InvalidToken::Forged)?;
         let claims = decoded.claims;
@@ -185,9 +191,9 @@ impl AccessTokens {
 mod tests {
     use super::*;
 
-    /// Signs with the key of letters `current`.
+    /// Uses keys that consist of 32 times the same letter.
     fn tokens(current: char, previous: Option<char>) -> AccessTokens {
-        let secret = |template: char| SecretString::from(template.to_string().repeat(32));
+        let secret = |letter: char| SecretString::from(letter.to_string().repeat(32));
         let config = AuthConfig { signing_key: secret(current), previous_key: previous.map(secret), source: None };
         AccessTokens::new(&config).expect("the keys are long enough")
     }
@@ -206,29 +212,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn works_for_a_day() {
+    async fn a_token_expires_after_a_day() {
         let tokens = tokens('a', None);
         let now = session().created_at;
         let (token, expires_at) = tokens.issue(&session(), Uuid::nil(), now).unwrap();
         assert_eq!(expires_at, now.plus_seconds(86_400));
-        let claims = tokens.check(token.expose_secret(), now).await.unwrap();
+        let claims = tokens.verify(token.expose_secret(), now).await.unwrap();
         assert_eq!((claims.sub, claims.sid), (session().user, session().id));
-        assert!(tokens.check(token.expose_secret(), now.plus_seconds(86_399)).await.is_ok());
-        assert_eq!(tokens.check(token.expose_secret(), expires_at).await, Err(InvalidToken::Expired));
+        assert!(tokens.verify(token.expose_secret(), now.plus_seconds(86_399)).await.is_ok());
+        assert_eq!(tokens.verify(token.expose_secret(), expires_at).await, Err(InvalidToken::Expired));
     }
 
     #[tokio::test]
-    async fn the_previous_key_is_accepted_and_no_third() {
+    async fn the_previous_key_is_accepted_until_it_is_removed() {
         let now = session().created_at;
         let old = tokens('a', None).issue(&session(), Uuid::nil(), now).unwrap().0;
         let rotating = tokens('b', Some('a'));
-        assert!(rotating.check(old.expose_secret(), now).await.is_ok());
+        assert!(rotating.verify(old.expose_secret(), now).await.is_ok());
         let rotated = tokens('b', None);
-        assert_eq!(rotated.check(old.expose_secret(), now).await, Err(InvalidToken::Forged));
+        assert_eq!(rotated.verify(old.expose_secret(), now).await, Err(InvalidToken::Forged));
     }
 
     #[tokio::test]
-    async fn no_other_algorithm_is_accepted() {
+    async fn only_hs256_is_accepted() {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let tokens = tokens('a', None);
@@ -240,7 +246,7 @@ mod tests {
             let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, tokens.keys().current.id));
             for signature in [signature, ""] {
                 let forged = format!("{header}.{body}.{signature}");
-                assert_eq!(tokens.check(&forged, now).await, Err(InvalidToken::Forged), "{alg}");
+                assert_eq!(tokens.verify(&forged, now).await, Err(InvalidToken::Forged), "{alg}");
             }
         }
     }

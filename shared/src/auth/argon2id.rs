@@ -4,19 +4,19 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::password_hash::{CustomizedPasswordHasher, Error, PasswordHasher, Result};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
-/// The parameters of Argon2id.
+/// Cost parameters of Argon2id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordCost {
-    /// Memory, in KiB.
+    /// Memory size, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Number of passes over the memory.
     pub passes: u32,
-    /// Lanes.
+    /// Degree of parallelism.
     pub lanes: u32,
 }
 
 impl PasswordCost {
-    /// What the service uses: the choice of OWASP's Password Storage Cheat Sheet for 19 MiB.
+    /// The parameters for 19 MiB in OWASP's Password Storage Cheat Sheet. The service uses them.
     pub const OWASP: Self = Self { memory_kib: 19_456, passes: 2, lanes: 1 };
 
     fn params(self) -> Result<Params> {
@@ -24,17 +24,18 @@ impl PasswordCost {
     }
 }
 
-/// Argon2 on memory that is used again and again. `Argon2` itself asks for it anew each time and gives it back; as it has to
-/// be aligned, the allocator (glibc's, before 2.38) then keeps it several times over: 150 MB more for a server with two
-/// hashes at once. And the kernel has to clear it anew each time, which takes a fifth of a hash.
+/// Argon2 with reused memory. `Argon2` itself allocates and frees its memory for each hash. The memory is aligned, and glibc
+/// before 2.38 retains several copies of such blocks: 150 MB more for a server that computes two hashes at once. The kernel
+/// also has to zero the memory for each hash, which takes a fifth of the time of a hash.
 pub(super) struct Argon2id {
     cost: PasswordCost,
+    /// Memory that no hash uses at present.
     free: Mutex<Vec<Vec<Block>>>,
 }
 
 impl Argon2id {
-    /// Hashes at `cost`, and compares with hashes of any.
-    pub(super) fn at(cost: PasswordCost) -> Self {
+    /// Hashes with the parameters `cost`. Verifies hashes of any parameters.
+    pub(super) fn new(cost: PasswordCost) -> Self {
         Self { cost, free: Mutex::default() }
     }
 
@@ -61,7 +62,7 @@ impl PasswordHasher<PasswordHash> for Argon2id {
     }
 }
 
-/// By this the library itself compares passwords with hashes, whatever their parameters are.
+/// The library verifies passwords through this trait, with the parameters of the hash.
 impl CustomizedPasswordHasher<PasswordHash> for Argon2id {
     type Params = Params;
 

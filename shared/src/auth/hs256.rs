@@ -1,7 +1,7 @@
-//! The one algorithm that tokens are signed with, for `jsonwebtoken`.
+//! HMAC-SHA-256 as the cryptography provider of `jsonwebtoken`.
 //!
-//! The crate leaves the cryptography to a provider. Its own ones bring RSA and elliptic curves, which nothing here uses
-//! and an attacker might like to; this one knows HMAC-SHA-256 (RFC 7518 §3.2) and refuses every other algorithm.
+//! The providers of the crate include RSA and elliptic curves, which this service does not need and which would enlarge
+//! its attack surface. This provider implements HS256 (RFC 7518 §3.2) and rejects every other algorithm.
 
 use std::sync::Once;
 
@@ -15,11 +15,11 @@ use signature::{Error, Signer, Verifier};
 static PROVIDER: CryptoProvider =
     CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
 
-/// Makes this the cryptography of the process; further calls do nothing.
+/// Installs this provider for the process. Further calls do nothing.
 pub(super) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Somebody else's provider, if there is one, signs HS256 as well.
+        // This fails if another provider is installed. Every provider implements HS256.
         PROVIDER.install_default().ok();
     });
 }
@@ -34,7 +34,7 @@ impl Hs256 {
         Ok(Self(Hmac::new_from_slice(key).map_err(|_| ErrorKind::InvalidKeyFormat)?))
     }
 
-    fn over(&self, message: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
         self.0.clone().chain_update(message)
     }
 }
@@ -49,13 +49,13 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
 
 impl Signer<Vec<u8>> for Hs256 {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
-        Ok(self.over(message).finalize().into_bytes().to_vec())
+        Ok(self.mac(message).finalize().into_bytes().to_vec())
     }
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
-        self.over(message).verify_slice(signature).map_err(Error::from_source)
+        self.mac(message).verify_slice(signature).map_err(Error::from_source)
     }
 }
 

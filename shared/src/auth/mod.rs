@@ -1,4 +1,4 @@
-//! Passwords and tokens: pure of HTTP and of any store.
+//! Passwords and tokens. Independent of HTTP and of any store.
 
 mod access_token;
 mod argon2id;

@@ -9,12 +9,12 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::argon2id::{Argon2id, PasswordCost};
 use crate::clock::{Random, random_bytes};
-use crate::models::limits;
+use crate::models::{InvalidValue, limits};
 
-/// Hashes at once: each takes its 19 MiB and a core.
+/// Maximum number of concurrent hashes. Each uses 19 MiB and one core.
 const CONCURRENT_HASHES: usize = 2;
 
-/// A password that keeps the rules clients show: 8 to 128 characters, with upper case, lower case and a digit.
+/// A password: 8 to 128 characters, with an upper-case letter, a lower-case letter and a digit. Clients show these rules.
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
@@ -22,73 +22,74 @@ impl Password {
     /// Checks a new password.
     ///
     /// # Errors
-    /// Says which rule it breaks.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Fails with the first rule that `text` violates.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         let length = text.chars().count();
-        let (least, most) = (limits::PASSWORD_MIN_CHARS, limits::PASSWORD_MAX_CHARS);
-        if !(least..=most).contains(&length) {
-            Err(format!("must have {least} to {most} characters"))
+        let (min, max) = (limits::PASSWORD_MIN_CHARS, limits::PASSWORD_MAX_CHARS);
+        if !(min..=max).contains(&length) {
+            Err(InvalidValue::new(format!("must have {min} to {max} characters")))
         } else if text.contains('\0') {
-            Err("must not hold a NUL character".to_owned())
+            Err(InvalidValue::new("must not contain a NUL character"))
         } else if !text.chars().any(char::is_uppercase) {
-            Err("must hold an upper-case letter".to_owned())
+            Err(InvalidValue::new("must contain an upper-case letter"))
         } else if !text.chars().any(char::is_lowercase) {
-            Err("must hold a lower-case letter".to_owned())
+            Err(InvalidValue::new("must contain a lower-case letter"))
         } else if !text.chars().any(char::is_numeric) {
-            Err("must hold a digit".to_owned())
+            Err(InvalidValue::new("must contain a digit"))
         } else {
-            Ok(Self(normalised(text)))
+            Ok(Self(normalise(text)))
         }
     }
 
-    /// A password that somebody presents for comparison, whatever rules were in force when it was chosen.
-    pub fn presented(text: &str) -> Self {
-        // No longer than any password can be: hashing must not be made to cost more.
-        Self(normalised(&text.chars().take(limits::PASSWORD_MAX_CHARS + 1).collect::<String>()))
+    /// Wraps a password to be verified, without checking the rules: other rules may have applied when it was set. Truncates
+    /// a text that is longer than any password, which bounds the cost of hashing.
+    pub fn new_unchecked(text: &str) -> Self {
+        Self(normalise(&text.chars().take(limits::PASSWORD_MAX_CHARS + 1).collect::<String>()))
     }
 }
 
-/// The same password typed on two systems must be the same bytes (NIST SP 800-63B §5.1.1.2).
-fn normalised(text: &str) -> SecretString {
+/// Applies NFKC, so that the same password typed on two systems has the same bytes (NIST SP 800-63B §5.1.1.2).
+fn normalise(text: &str) -> SecretString {
     SecretString::from(text.nfkc().collect::<String>())
 }
 
-/// What comparing a password with a hash showed.
+/// Result of verifying a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// It is another password, or there is no account.
+    /// The password is wrong, or the account does not exist.
     Wrong,
-    /// It is the one.
-    Right,
-    /// It is the one, but its hash was made with weaker parameters than today's.
+    /// The password is correct.
+    Correct,
+    /// The password is correct, but its hash has weaker parameters than the current ones.
     CorrectButOutdated,
 }
 
-/// Hashes passwords with Argon2id, away from the threads that serve requests and a bounded number at a time.
+/// Hashes and verifies passwords with Argon2id. Hashing runs on blocking threads, with bounded concurrency.
 #[derive(Clone)]
 pub struct Passwords {
     permits: Arc<Semaphore>,
     argon2: Arc<Argon2id>,
     cost: PasswordCost,
     random: Arc<dyn Random>,
-    /// What is compared with where there is no account, so that both cost the same time.
-    nobody: SecretString,
+    /// Hash to verify against if the account does not exist, so that the response takes the same time.
+    dummy_hash: SecretString,
 }
 
 impl Passwords {
-    /// Takes its salts from `random`, and hashes at `cost`.
+    /// Hashes with the parameters `cost` and salts from `random`.
     pub fn new(cost: PasswordCost, random: Arc<dyn Random>) -> Self {
         let (salt, hash) = ("A".repeat(22), "A".repeat(43));
         let PasswordCost { memory_kib, passes, lanes } = cost;
-        let nobody = SecretString::from(format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}"));
-        let (permits, argon2) = (Arc::new(Semaphore::new(CONCURRENT_HASHES)), Arc::new(Argon2id::at(cost)));
-        Self { permits, argon2, cost, random, nobody }
+        let dummy_hash =
+            SecretString::from(format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}"));
+        let (permits, argon2) = (Arc::new(Semaphore::new(CONCURRENT_HASHES)), Arc::new(Argon2id::new(cost)));
+        Self { permits, argon2, cost, random, dummy_hash }
     }
 
-    /// The PHC string of `password`, with a fresh salt.
+    /// Returns the hash of `password`, with a new salt, as a PHC string.
     ///
     /// # Errors
-    /// When the process is shutting down.
+    /// Fails if the process is shutting down.
     pub async fn hash(&self, password: &Password) -> Result<SecretString, HashingFailed> {
         let salt: [u8; 16] = random_bytes(&*self.random);
         let (argon2, password) = (Arc::clone(&self.argon2), password.clone());
@@ -99,30 +100,32 @@ impl Passwords {
         .await?
     }
 
-    /// Compares `password` with the PHC string `hash`; `None` for no account takes as long and is always wrong.
+    /// Verifies `password` against the PHC string `hash`. Pass `None` if the account does not exist: the result is then
+    /// [`PasswordCheck::Wrong`], after the same time.
     ///
     /// # Errors
-    /// When the process is shutting down.
+    /// Fails if the process is shutting down.
     pub async fn verify(
         &self,
         password: &Password,
         hash: Option<&SecretString>,
     ) -> Result<PasswordCheck, HashingFailed> {
         let exists = hash.is_some();
-        let hash = hash.unwrap_or(&self.nobody).clone();
+        let hash = hash.unwrap_or(&self.dummy_hash).clone();
         let (argon2, cost, password) = (Arc::clone(&self.argon2), self.cost, password.clone());
         self.run(move || {
             let Ok(parsed) = PasswordHash::new(hash.expose_secret()) else { return PasswordCheck::Wrong };
-            let right = argon2.verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
-            match (exists && right, is_at_least(cost, &parsed)) {
+            let matches = argon2.verify_password(password.0.expose_secret().as_bytes(), &parsed).is_ok();
+            match (exists && matches, is_at_least(cost, &parsed)) {
                 (false, _) => PasswordCheck::Wrong,
-                (true, true) => PasswordCheck::Right,
+                (true, true) => PasswordCheck::Correct,
                 (true, false) => PasswordCheck::CorrectButOutdated,
             }
         })
         .await
     }
 
+    /// Runs `work` on a blocking thread, after waiting for a permit.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, HashingFailed> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| HashingFailed)?;
         let task = tokio::task::spawn_blocking(move || {
@@ -134,17 +137,18 @@ impl Passwords {
     }
 }
 
-/// A password could not be hashed at all.
+/// A password could not be hashed.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the password could not be hashed")]
 pub struct HashingFailed;
 
+/// Whether every parameter of `hash` is at least that of `cost`.
 fn is_at_least(cost: PasswordCost, hash: &PasswordHash) -> bool {
-    let Ok(used) = Params::try_from(hash) else { return false };
+    let Ok(params) = Params::try_from(hash) else { return false };
     hash.algorithm == Algorithm::Argon2id.ident()
-        && used.m_cost() >= cost.memory_kib
-        && used.t_cost() >= cost.passes
-        && used.p_cost() >= cost.lanes
+        && params.m_cost() >= cost.memory_kib
+        && params.t_cost() >= cost.passes
+        && params.p_cost() >= cost.lanes
 }
 
 #[cfg(test)]
@@ -155,7 +159,7 @@ mod tests {
     use crate::clock::SystemRandom;
 
     #[test]
-    fn the_rules_clients_show() {
+    fn weak_passwords_are_rejected() {
         for good in ["Sesame42", "Ångström1", "Пароль123", &format!("aA1{}", "界".repeat(125))] {
             assert!(Password::parse(good).is_ok(), "{good}");
         }
@@ -166,24 +170,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_is_known_again_however_it_was_typed() {
+    async fn a_password_matches_in_every_unicode_normalisation_form() {
         let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
         let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1").unwrap()).await.unwrap();
-        let composed_otherwise = Password::presented("A\u{30a}ngstrom1");
-        assert_eq!(passwords.verify(&composed_otherwise, Some(&hash)).await.unwrap(), PasswordCheck::Right);
+        let decomposed = Password::new_unchecked("A\u{30a}ngstrom1");
+        assert_eq!(passwords.verify(&decomposed, Some(&hash)).await.unwrap(), PasswordCheck::Correct);
         assert_eq!(
-            passwords.verify(&Password::presented("Angstrom1"), Some(&hash)).await.unwrap(),
+            passwords.verify(&Password::new_unchecked("Angstrom1"), Some(&hash)).await.unwrap(),
             PasswordCheck::Wrong
         );
-        assert_eq!(passwords.verify(&composed_otherwise, None).await.unwrap(), PasswordCheck::Wrong);
+        assert_eq!(passwords.verify(&decomposed, None).await.unwrap(), PasswordCheck::Wrong);
     }
 
     #[tokio::test]
-    async fn a_hash_of_weaker_parameters_is_told() {
+    async fn a_hash_with_weaker_parameters_is_outdated() {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
         let hash = weak.hash_password_with_salt(b"Sesame42", b"sixteen bytes!!!").unwrap().to_string();
         let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
-        let verdict = passwords.verify(&Password::presented("Sesame42"), Some(&SecretString::from(hash))).await;
-        assert_eq!(verdict.unwrap(), PasswordCheck::CorrectButOutdated);
+        let check = passwords.verify(&Password::new_unchecked("Sesame42"), Some(&SecretString::from(hash))).await;
+        assert_eq!(check.unwrap(), PasswordCheck::CorrectButOutdated);
     }
 }

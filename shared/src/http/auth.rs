@@ -54,7 +54,7 @@ impl Authenticator {
     /// Verifies the bearer token of a request.
     async fn verify_token(&self, parts: &Parts) -> Result<Claims, ApiError> {
         let token = bearer_token(parts).ok_or_else(ApiError::unauthorized)?;
-        self.access_tokens.check(token, self.clock.now()).await.map_err(|error| match error {
+        self.access_tokens.verify(token, self.clock.now()).await.map_err(|error| match error {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })

@@ -55,7 +55,7 @@ pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError>
         if !inner.is_data() {
             return malformed(format!("the body is not JSON: {inner}"));
         }
-        ApiError::invalid(vec![FieldError::of_json(&error.path().to_string(), inner)])
+        ApiError::invalid(vec![FieldError::from_json_error(&error.path().to_string(), inner)])
     })?;
     json.end().map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
     Ok(value)

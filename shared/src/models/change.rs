@@ -5,76 +5,76 @@ use utoipa::ToSchema;
 
 use super::{ChangeId, Content, ItemKey, SyncVersion, Timestamp};
 
-/// What a client did to an item.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Made it.
+    /// The device created the item.
     Create,
-    /// Changed it.
+    /// The device edited an item that it believes to exist.
     Update,
-    /// Deleted it.
+    /// The device deleted the item.
     Delete,
 }
 
 /// One change of one item, as a device made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What recognises a repeat: the client's id, or one derived from the content.
+    /// Identifies repeats of the change: the client's id, or one derived from the content.
     pub id: ChangeId,
-    /// The item.
+    /// The changed item.
     pub key: ItemKey,
-    /// What was done.
+    /// State of the item after the change.
     pub edit: Edit,
-    /// When it was done, by the device's clock.
+    /// Time of the change, by the device's clock.
     pub updated_at: Timestamp,
-    /// The version of the item that the device last saw; 0 for none.
+    /// Base version: the version of the item that the device last saw; 0 for none.
     pub base: SyncVersion,
 }
 
-/// What a change leaves behind.
+/// State of an item after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// The item with this content.
+    /// The item exists, with this content.
     Put {
-        /// The new content, whole.
+        /// The complete new content.
         content: Arc<Content>,
-        /// When the item was made, where the client says so.
+        /// Time of creation, if the client sent it.
         created_at: Option<Timestamp>,
-        /// [`Action::Update`] rather than [`Action::Create`]: the device believes that the item exists.
+        /// True for [`Action::Update`], false for [`Action::Create`].
         expects_item: bool,
     },
-    /// No item.
+    /// The item is deleted.
     Delete,
 }
 
-/// What a change said of itself, for telling the client which one was rejected. Never its data: a refused credential
-/// is not to be sent about once more.
+/// The header of a rejected change: tells the client which change was rejected. It omits the data, so that a response
+/// never repeats a credential.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeHead {
-    /// Its place in the upload, from 0.
+    /// Index of the change in the upload, starting at 0.
     pub index: usize,
-    /// The change's id.
+    /// Id of the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub id: Option<String>,
-    /// The item's kind.
+    /// Type of the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub item_type: Option<String>,
-    /// The item's id.
+    /// Id of the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub item_id: Option<String>,
-    /// What was to be done.
+    /// Kind of the change: `create`, `update` or `delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub action: Option<String>,
-    /// When it was done.
+    /// Time of the change, by the device's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub updated_at: Option<String>,
-    /// The version it was based on.
+    /// Version of the item that the change is based on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sync_version: Option<i64>,

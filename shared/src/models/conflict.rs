@@ -5,15 +5,15 @@ use super::{
     ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemRecord, ItemType, Stored, SyncVersion, Timestamp,
 };
 
-/// How conflicts are settled.
+/// Rule for resolving conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// The later edit becomes the item; the other stays restorable.
+    /// The later edit becomes the item. The other edit can be restored.
     LastWriteWins,
-    /// The stored item stays; the upload becomes a copy beside it.
+    /// The stored item stays. The upload becomes a conflicted copy.
     KeepBoth,
-    /// The stored item stays until the user has chosen.
+    /// The stored item stays until the user resolves the conflict.
     UserChoice,
 }
 
@@ -21,7 +21,7 @@ impl Strategy {
     /// Every strategy, the server's default first.
     pub const ALL: [Self; 3] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice];
 
-    /// Its name on the wire.
+    /// Name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LastWriteWins => "last_write_wins",
@@ -30,26 +30,26 @@ impl Strategy {
         }
     }
 
-    /// The strategy with this name on the wire.
+    /// Returns the strategy with this name on the wire.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|strategy| strategy.name() == name)
     }
 }
 
-/// Which version a settled conflict left as the item.
+/// The version that a resolved conflict left as the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Winner {
-    /// What the uploading device sent.
+    /// The version that the uploading device sent.
     Local,
-    /// What the server held.
+    /// The version that the server held.
     Remote,
-    /// What the user made of both.
+    /// A version that the user merged from both.
     Merged,
 }
 
 impl Winner {
-    /// Its name on the wire.
+    /// Name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -58,27 +58,28 @@ impl Winner {
         }
     }
 
-    /// The winner with this name on the wire.
+    /// Returns the winner with this name on the wire.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Local, Self::Remote, Self::Merged].into_iter().find(|winner| winner.name() == name)
     }
 }
 
-/// One of the two versions that met.
+/// One side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemVersion {
-    /// The item; absent where this version is its deletion.
+    /// The item; `None` if this version is a deletion.
     pub item: Option<Item>,
-    /// When it was edited or deleted.
+    /// Time of the edit or deletion.
     pub updated_at: Timestamp,
-    /// Of what the server held: its version. Of what a device sent: the version it was based on.
+    /// For the remote side, its own version. For the local side, the version that it is based on.
     pub sync_version: SyncVersion,
-    /// Who wrote it.
+    /// The device that wrote this version.
     pub device: DeviceId,
 }
 
 impl ItemVersion {
-    /// The version that the store holds; `None` is an item whose very tombstone is gone.
+    /// Returns the stored version as one side of a conflict. `None` stands for an item of which not even the tombstone
+    /// is left: a deletion at version 0.
     pub fn of(stored: Option<&Stored>) -> Self {
         match stored {
             Some(stored) => Self {
@@ -92,67 +93,77 @@ impl ItemVersion {
     }
 }
 
-/// Two versions of an item that met: an upload, and what the server held.
+/// A conflict: a change of an item met a stored version that the changing device had not seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// Its id, derived from the change that met it.
+    /// Id, derived from the change that caused the conflict.
     pub id: ConflictId,
     /// The item.
     pub key: ItemKey,
-    /// What the uploading device sent.
+    /// The version that the uploading device sent.
     pub local: ItemVersion,
-    /// What the server held.
+    /// The version that the server held.
     pub remote: ItemVersion,
-    /// The item's version as this conflict left it: what tells whether the item has moved on since.
+    /// Version of the item when this conflict was last written. The item has changed since if its version differs.
     pub item_version: SyncVersion,
-    /// When they met.
+    /// Server time at which the conflict was first recorded.
     pub detected_at: Timestamp,
-    /// How it was settled; `None` while it is open.
+    /// Resolution of the conflict; `None` while it is open.
     pub resolution: Option<Resolution>,
-    /// Its place in the user's line of changes.
+    /// Position in the user's change sequence: the server time of the last write of this conflict.
     pub seq: Timestamp,
 }
 
 impl Conflict {
-    /// Tells this state of the conflict from all before it: every write of a conflict moves its [`seq`](Self::seq).
+    /// Revision of the conflict. It changes with every write, because every write moves [`seq`](Self::seq).
     pub const fn revision(&self) -> i64 {
         self.seq.micros()
     }
+
+    /// The version that the resolution made the item; `None` for an open conflict and where both were kept.
+    pub fn winner(&self) -> Option<Winner> {
+        self.resolution.as_ref()?.winner
+    }
+
+    /// The conflicted copy that the resolution made, if any.
+    pub fn copy_id(&self) -> Option<&ItemId> {
+        self.resolution.as_ref()?.copy_id.as_ref()
+    }
 }
 
-/// How a conflict was settled.
+/// Resolution of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
-    /// When.
+    /// Server time of the resolution.
     pub at: Timestamp,
-    /// Strategy that resolved it.
+    /// Strategy that resolved the conflict.
     pub strategy: Strategy,
-    /// Which version became the item; `None` where both were kept.
+    /// The version that became the item; `None` if both were kept.
     pub winner: Option<Winner>,
-    /// The copy, where one was made.
+    /// Id of the conflicted copy, if one was made.
     pub copy_id: Option<ItemId>,
 }
 
-/// A version as a client reads it.
+/// One side of a conflict, as a client reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct VersionRecord {
-    /// The item; absent where this version is its deletion, or where the answer would have grown too large.
+    /// The item. Absent if this version is a deletion, or if the response would have grown too large.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub data: Option<ItemRecord<Content>>,
-    /// When it was edited or deleted.
+    /// Time of the edit or deletion.
     pub updated_at: Timestamp,
-    /// Of what the server held: its version. Of what a device sent: the version it was based on.
+    /// For the remote version, its own version. For the local version, the version that it is based on.
     pub sync_version: SyncVersion,
-    /// The device that wrote it; empty where it came from settling a conflict.
+    /// The device that wrote the version. Empty if the resolution of a conflict wrote it.
     #[schema(value_type = String, max_length = 128)]
     pub device_id: DeviceId,
-    /// Whether it is the item's deletion.
+    /// Whether this version is a deletion.
     pub deleted: bool,
 }
 
 impl VersionRecord {
-    /// The record of `version` of the item `id`.
+    /// Returns the record of `version` of the item `id`.
     pub fn new(id: &ItemId, version: &ItemVersion) -> Self {
         let record = |item: Item| ItemRecord::new(id.clone(), item, version.updated_at, version.sync_version);
         Self {
@@ -165,37 +176,37 @@ impl VersionRecord {
     }
 }
 
-/// A conflict as a client reads it.
+/// A conflict, as a client reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Conflict)]
 pub struct ConflictRecord {
-    /// Its id.
+    /// Id of the conflict.
     pub id: ConflictId,
-    /// The item's kind.
+    /// Type of the item.
     pub item_type: ItemType,
-    /// The item's id.
+    /// Id of the item.
     pub item_id: ItemId,
-    /// What the uploading device sent.
+    /// The version that the uploading device sent.
     pub local_version: VersionRecord,
-    /// What the server held.
+    /// The version that the server held.
     pub remote_version: VersionRecord,
-    /// Changes whenever the conflict does. Only whether two revisions are equal means anything.
+    /// Changes whenever the conflict does. Compare revisions for equality only.
     pub revision: i64,
-    /// When they met.
+    /// Server time at which the conflict was first recorded.
     pub detected_at: Timestamp,
-    /// When it was settled.
+    /// Server time of the resolution; absent while the conflict is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resolved_at: Option<Timestamp>,
-    /// How it was settled.
+    /// Strategy that resolved the conflict; absent while the conflict is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resolution: Option<Strategy>,
-    /// Which version became the item; absent where both were kept.
+    /// The version that became the item; absent if both were kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub winner: Option<Winner>,
-    /// The copy, where one was made.
+    /// Id of the conflicted copy, if one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub copy_id: Option<ItemId>,
@@ -203,7 +214,7 @@ pub struct ConflictRecord {
 
 impl From<&Conflict> for ConflictRecord {
     fn from(conflict: &Conflict) -> Self {
-        let settled = conflict.resolution.as_ref();
+        let resolution = conflict.resolution.as_ref();
         Self {
             id: conflict.id.clone(),
             item_type: conflict.key.item_type,
@@ -212,10 +223,10 @@ impl From<&Conflict> for ConflictRecord {
             remote_version: VersionRecord::new(&conflict.key.id, &conflict.remote),
             revision: conflict.revision(),
             detected_at: conflict.detected_at,
-            resolved_at: settled.map(|settled| settled.at),
-            resolution: settled.map(|settled| settled.strategy),
-            winner: settled.and_then(|settled| settled.winner),
-            copy_id: settled.and_then(|settled| settled.copy_id.clone()),
+            resolved_at: resolution.map(|resolution| resolution.at),
+            resolution: resolution.map(|resolution| resolution.strategy),
+            winner: conflict.winner(),
+            copy_id: conflict.copy_id().cloned(),
         }
     }
 }

@@ -5,74 +5,75 @@ use utoipa::ToSchema;
 
 use super::{Check, FieldError, Metadata, by_name, limits};
 
-/// The database systems that a connection can lead to.
+/// Database system of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseType {
-    /// PostgreSQL
+    /// PostgreSQL.
     Postgres,
-    /// MySQL and MariaDB
+    /// MySQL or MariaDB.
     Mysql,
-    /// SQLite, a file
+    /// SQLite.
     Sqlite,
-    /// MongoDB
+    /// MongoDB.
     Mongodb,
 }
 
-/// A connection template: where a database is and who asks, but never the credential.
+/// A connection template: the address of a database and the user name to log in with, but no credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Connection {
-    /// What the user calls it.
+    /// Name, chosen by the user.
     #[schema(min_length = 1, max_length = 255)]
     pub name: String,
-    /// The database system.
+    /// Database system.
     #[serde(rename = "type", deserialize_with = "by_name")]
     pub database_type: DatabaseType,
-    /// The server's name or address.
+    /// Host name or address of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub host: Option<String>,
-    /// The server's port.
+    /// Port of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<i64>,
-    /// The database's name, or for SQLite its path.
+    /// Name of the database; for SQLite, the path of its file.
     #[schema(max_length = 4096)]
     pub database: String,
-    /// The name to log in with.
+    /// User name for the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub username: Option<String>,
     /// Whether the connection goes through an SSH tunnel.
     #[serde(default)]
     pub use_ssh: bool,
-    /// The tunnel's server.
+    /// Host name or address of the SSH server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub ssh_host: Option<String>,
-    /// The tunnel's port.
+    /// Port of the SSH server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]
     pub ssh_port: Option<i64>,
-    /// The name to log in to the tunnel with.
+    /// User name for the SSH server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub ssh_user: Option<String>,
-    /// The colour it is shown in.
+    /// Colour in the user interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub color: Option<String>,
-    /// The icon it is shown with.
+    /// Icon in the user interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub icon: Option<String>,
-    /// Whatever else the client keeps.
+    /// Further properties that clients store.
     #[serde(default)]
     #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Connection {
+    /// Checks every field against its limits.
     pub(crate) fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut check = Check::default();
         check.text("name", &self.name, 1, limits::NAME_CHARS);

@@ -1,16 +1,16 @@
 use super::{DeviceId, Timestamp};
 
-/// What is remembered of a device that has uploaded.
+/// A device that has uploaded at least once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its own id.
+    /// Id, chosen by the device.
     pub id: DeviceId,
-    /// When it last uploaded.
+    /// Time of the last upload.
     pub last_sync_at: Timestamp,
-    /// How many of its changes were applied.
+    /// Number of applied changes.
     pub total_synced: i64,
-    /// How many of its changes met a conflict.
+    /// Number of changes that conflicted.
     pub conflicts_count: i64,
-    /// The client's description of itself, as of the last upload.
+    /// Client version, from the last upload's `X-Client-Version` or `User-Agent` header.
     pub version: String,
 }

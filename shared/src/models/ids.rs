@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::limits;
+use super::{InvalidValue, limits};
 
-/// How often an item has been written: 1 when it is created, one more with each change. 0 says "never seen".
+/// Version of an item: 1 when it is created, incremented by each write. As a base version, 0 means "never seen".
 pub type SyncVersion = i64;
 
-/// Defines a UUID of one kind of thing: ids of different kinds cannot be swapped in a call.
+/// Defines a UUID newtype, so that a call cannot swap ids of different kinds.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -26,7 +26,7 @@ macro_rules! uuid_id {
                 Self(id)
             }
 
-            /// The id as a plain UUID, for stores.
+            /// Returns the id as a plain UUID, for stores.
             pub const fn as_uuid(self) -> Uuid {
                 self.0
             }
@@ -57,6 +57,7 @@ uuid_id! {
     SessionId
 }
 
+/// Defines an id that is a string of the client's choice, cheap to clone.
 macro_rules! client_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -66,28 +67,28 @@ macro_rules! client_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The id as its maker wrote it: 1 to 128 characters, none of them a control character, which would take up
-            /// six bytes each in every answer.
+            /// Checks that `text` has 1 to 128 characters and no control characters, each of which would take six bytes of
+            /// JSON in every response.
             ///
             /// # Errors
-            /// Says what the text must be instead.
-            pub fn parse(text: &str) -> Result<Self, String> {
+            /// Fails if `text` violates one of these rules.
+            pub fn parse(text: &str) -> Result<Self, InvalidValue> {
                 let length = text.chars().take(limits::ID_CHARS + 1).count();
                 if length == 0 || length > limits::ID_CHARS {
-                    return Err(format!("must have 1 to {} characters", limits::ID_CHARS));
+                    return Err(InvalidValue::new(format!("must have 1 to {} characters", limits::ID_CHARS)));
                 }
                 if text.chars().any(char::is_control) {
-                    return Err("must not hold control characters".to_owned());
+                    return Err(InvalidValue::new("must not contain control characters"));
                 }
                 Ok(Self(text.into()))
             }
 
-            /// An id that comes from the store or was made here, and so needs no check.
-            pub fn trusted(text: impl Into<Arc<str>>) -> Self {
+            /// Wraps an id that comes from a store, or that the server generated, without checking it.
+            pub fn new_unchecked(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
-            /// The id as text.
+            /// Returns the id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -102,26 +103,26 @@ macro_rules! client_id {
 }
 
 client_id! {
-    /// The id of an item, chosen by the client that made it; unique within its user and type.
+    /// Id of an item, chosen by the client that created it. Unique per user and item type.
     ItemId
 }
 client_id! {
-    /// The id of a change, chosen by the client; unique within its user and device.
+    /// Id of a change, chosen by the client. Unique per user and device.
     ChangeId
 }
 client_id! {
-    /// The id by which a device calls itself; unique within its user.
+    /// Id of a device, chosen by the device. Unique per user.
     DeviceId
 }
 client_id! {
-    /// The id of a conflict.
+    /// Id of a conflict.
     ConflictId
 }
 
 impl DeviceId {
-    /// Who wrote a version that came from settling a conflict: no device, so that each of them takes it for somebody
-    /// else's. Clients cannot use it, because their ids are never empty.
+    /// The empty id: the writer of versions that the resolution of a conflict wrote. Every device treats such a version as
+    /// another device's. Clients cannot use this id, because [`parse`](Self::parse) rejects it.
     pub fn none() -> Self {
-        Self::trusted("")
+        Self::new_unchecked("")
     }
 }

@@ -1,12 +1,13 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, Timestamp, whole};
+use super::{Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, Timestamp, whole_number};
 
-/// The kinds of item that are synchronised.
+/// Type of a synchronised item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemType {
@@ -19,10 +20,10 @@ pub enum ItemType {
 }
 
 impl ItemType {
-    /// Every kind, in the order of the download's lists.
+    /// Every type, in the order of the lists in a download.
     pub const ALL: [Self; 3] = [Self::Connection, Self::SavedQuery, Self::QueryHistory];
 
-    /// Its name on the wire.
+    /// Name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connection => "connection",
@@ -31,7 +32,7 @@ impl ItemType {
         }
     }
 
-    /// The kind with this name on the wire.
+    /// Returns the type with this name on the wire.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|item_type| item_type.name() == name)
     }
@@ -43,16 +44,16 @@ impl fmt::Display for ItemType {
     }
 }
 
-/// Which item: its kind and its id. Two items of different kinds may share an id.
+/// Key of an item. Two items of different types may have the same id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemKey {
-    /// The item's kind.
+    /// Type of the item.
     pub item_type: ItemType,
-    /// The client's id for it.
+    /// Id of the item, chosen by the client.
     pub id: ItemId,
 }
 
-/// What an item says, times and version aside: two edits with equal contents are the same edit.
+/// Content of an item, without times and version. Two edits with equal content are the same edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Content {
@@ -60,22 +61,22 @@ pub enum Content {
     Connection(Connection),
     /// A saved query.
     SavedQuery(SavedQuery),
-    /// An entry of the query history.
+    /// A query history entry.
     QueryHistory(QueryHistory),
 }
 
 impl Content {
-    /// Reads the content of an item of kind `item_type` from the JSON object `data`, ignoring what it does not know.
+    /// Parses and checks the content of an item of type `item_type` from the JSON object `data`. Ignores unknown fields.
     ///
     /// # Errors
-    /// Every field that is wrong, by its path below `data`; of fields with a wrong type only the first.
+    /// Returns an error per wrong field, by its path below `data`. Only the first field of a wrong type is reported.
     pub fn parse(item_type: ItemType, mut data: serde_json::Value) -> Result<Self, Vec<FieldError>> {
         for field in data.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
-            if let Some(number) = whole(field) {
+            if let Some(number) = whole_number(field) {
                 *field = number.into();
             }
         }
-        let content = Self::stored(item_type, data).map_err(|error| vec![error])?;
+        let content = Self::from_stored(item_type, data).map_err(|error| vec![error])?;
         match &content {
             Self::Connection(connection) => connection.check()?,
             Self::SavedQuery(query) => query.check()?,
@@ -84,19 +85,19 @@ impl Content {
         Ok(content)
     }
 
-    /// As [`parse`](Self::parse), for what was let in before: the limits may have been others then.
+    /// Parses stored content without checking limits, which may have been different when it was stored.
     ///
     /// # Errors
-    /// The first field that is missing or of a wrong type.
-    pub fn stored(item_type: ItemType, data: serde_json::Value) -> Result<Self, FieldError> {
+    /// Returns the first field that is missing or has a wrong type.
+    pub fn from_stored(item_type: ItemType, data: serde_json::Value) -> Result<Self, FieldError> {
         Ok(match item_type {
-            ItemType::Connection => Self::Connection(read(data)?),
-            ItemType::SavedQuery => Self::SavedQuery(read(data)?),
-            ItemType::QueryHistory => Self::QueryHistory(read(data)?),
+            ItemType::Connection => Self::Connection(deserialize(data)?),
+            ItemType::SavedQuery => Self::SavedQuery(deserialize(data)?),
+            ItemType::QueryHistory => Self::QueryHistory(deserialize(data)?),
         })
     }
 
-    /// When it was done, of an entry of the history; other items do not say.
+    /// Time of the run of a history entry; `None` for other types.
     pub fn executed_at(&self) -> Option<Timestamp> {
         match self {
             Self::QueryHistory(entry) => Some(entry.executed_at),
@@ -104,22 +105,22 @@ impl Content {
         }
     }
 
-    /// What its texts take up, about; the short ones are not counted.
+    /// Approximate size, in bytes: the sum of the texts that can be long.
     pub fn bytes(&self) -> usize {
-        let map = |metadata: &std::collections::BTreeMap<String, String>| -> usize {
+        let metadata_bytes = |metadata: &BTreeMap<String, String>| -> usize {
             metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
         };
         match self {
-            Self::Connection(connection) => connection.database.len() + map(&connection.metadata),
+            Self::Connection(connection) => connection.database.len() + metadata_bytes(&connection.metadata),
             Self::SavedQuery(query) => {
                 let description = query.description.as_ref().map_or(0, String::len);
-                query.query.len() + description + map(&query.metadata)
+                query.query.len() + description + metadata_bytes(&query.metadata)
             }
-            Self::QueryHistory(entry) => entry.query.len() + map(&entry.metadata),
+            Self::QueryHistory(entry) => entry.query.len() + metadata_bytes(&entry.metadata),
         }
     }
 
-    /// The name that a person sees; history has none.
+    /// Name of the item; `None` for history entries, which have none.
     pub fn name_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::Connection(connection) => Some(&mut connection.name),
@@ -129,73 +130,74 @@ impl Content {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, FieldError> {
-    let read = serde_path_to_error::deserialize(data);
-    read.map_err(|error| FieldError::of_json(&error.path().to_string(), error.inner()))
+fn deserialize<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(data)
+        .map_err(|error| FieldError::from_json_error(&error.path().to_string(), error.inner()))
 }
 
-/// An item's content and when it came to be.
+/// Content of an item and its time of creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// What it says. Shared by the change that brought it and whatever is made of that.
+    /// Content, shared with the change that it comes from.
     pub content: Arc<Content>,
-    /// When it was made, by its maker's clock.
+    /// Time of creation, by the clock of the device that created the item.
     pub created_at: Timestamp,
 }
 
-/// An item as the store holds it.
+/// An item in the store: its newest version, which may be a deletion (a tombstone).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The item; absent where only its existence was asked for (history is never compared).
+    /// The item; `None` if only its existence was loaded, as for history, whose content is never compared. A tombstone keeps
+    /// the deleted item until the purge removes it.
     pub item: Option<Item>,
-    /// When it was last edited or deleted, by the editor's clock, but never later than the server's was then.
+    /// Time of the last edit or deletion, by the device's clock, but never later than the server's clock at the upload.
     pub updated_at: Timestamp,
-    /// How often it has been written.
+    /// Version of the item.
     pub version: SyncVersion,
-    /// Its place in the user's line of changes: the server time of the write.
+    /// Position in the user's change sequence: the server time of the write.
     pub seq: Timestamp,
-    /// The device that wrote it last.
+    /// The device that wrote this version.
     pub device: DeviceId,
-    /// When it was deleted, by the server's clock.
+    /// Server time of the deletion; `None` for a live item.
     pub deleted_at: Option<Timestamp>,
 }
 
 impl Stored {
-    /// Whether it has not been deleted.
+    /// Whether the item is not deleted.
     pub fn is_live(&self) -> bool {
         self.deleted_at.is_none()
     }
 }
 
-/// An item as a client reads it: its content and what the server adds.
+/// An item as a client reads it: its content, its times and its version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ItemRecord<C> {
-    /// The client's id for the item.
+    /// Id of the item.
     pub id: ItemId,
-    /// What it says.
+    /// Content of the item.
     #[serde(flatten)]
     pub content: C,
-    /// When it was made, by its maker's clock.
+    /// Time of creation, by the clock of the device that created the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub created_at: Option<Timestamp>,
-    /// When it was last edited.
+    /// Time of the last edit, by the device's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub updated_at: Option<Timestamp>,
-    /// How often it has been written.
+    /// Version of the item.
     pub sync_version: SyncVersion,
 }
 
 impl ItemRecord<Content> {
-    /// The record of `item`; an entry of the history has its time in its content and no other.
+    /// Returns the record of `item`. A history entry has no times besides the one in its content.
     pub fn new(id: ItemId, item: Item, updated_at: Timestamp, sync_version: SyncVersion) -> Self {
-        let edited = !matches!(*item.content, Content::QueryHistory(_));
+        let has_times = !matches!(*item.content, Content::QueryHistory(_));
         Self {
             id,
             content: Arc::unwrap_or_clone(item.content),
-            created_at: edited.then_some(item.created_at),
-            updated_at: edited.then_some(updated_at),
+            created_at: has_times.then_some(item.created_at),
+            updated_at: has_times.then_some(updated_at),
             sync_version,
         }
     }

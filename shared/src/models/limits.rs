@@ -1,75 +1,75 @@
-//! Every limit a client can run into, in one place; `GET /api/sync/limits` tells them all.
+//! Every limit of the API. `GET /api/sync/limits` returns all of them.
 
-/// Most bytes of JSON in one upload, after decompression: what API Gateway takes (10 MiB).
+/// Maximum size of an upload after decompression, in bytes of JSON: what API Gateway accepts (10 MiB).
 pub const UPLOAD_BYTES: usize = 10 * 1024 * 1024;
-/// Most changes in one upload.
+/// Maximum number of changes in one upload.
 pub const UPLOAD_CHANGES: usize = 5_000;
-/// Most bytes of the JSON of one item: small enough that a page always holds a conflict and an item beside it.
+/// Maximum size of one item, in bytes of JSON. A page always has room for a conflict and an item of this size.
 pub const ITEM_BYTES: usize = 1024 * 1024;
-/// Most bytes of any other request body: one item, merged, with every character of it written as six bytes.
+/// Maximum size of any other request body, in bytes: one merged item with every character escaped as six bytes.
 pub const BODY_BYTES: usize = 6 * ITEM_BYTES + 65_536;
 
-/// Most items, and the default, of one page of a download.
+/// Maximum and default number of items on one page of a download.
 pub const PAGE_ITEMS: usize = 1_000;
-/// Most bytes of one answer: Lambda hands back at most 6 MB, and base64 may need a third more.
+/// Maximum size of one response, in bytes. Lambda returns at most 6 MB, and base64 may add a third.
 pub const PAGE_BYTES: usize = 4_000_000;
-/// Of these, the most for the open conflicts of a page: two versions of the largest item.
+/// The share of [`PAGE_BYTES`] for the open conflicts of a page, in bytes: two versions of the largest item.
 pub const PAGE_CONFLICT_BYTES: usize = 2 * ITEM_BYTES + 4_096;
-/// Most conflicts, and the default, of one page.
+/// Maximum and default number of conflicts on one page.
 pub const PAGE_CONFLICTS: usize = 100;
 
-/// Most characters of an id of an item, a change or a device.
+/// Maximum length of the id of an item, a change or a device, in characters.
 pub const ID_CHARS: usize = 128;
-/// Most characters of a name.
+/// Maximum length of a name, in characters.
 pub const NAME_CHARS: usize = 255;
-/// Most characters of a host.
+/// Maximum length of a host name, in characters.
 pub const HOST_CHARS: usize = 255;
-/// Most characters of a database's name, which for SQLite is a path.
+/// Maximum length of a database name, in characters. For SQLite it is a path.
 pub const DATABASE_CHARS: usize = 4_096;
-/// Most characters of a colour or the name of an icon.
+/// Maximum length of a colour or of the name of an icon, in characters.
 pub const DECORATION_CHARS: usize = 255;
-/// Most characters of a description.
+/// Maximum length of a description, in characters.
 pub const DESCRIPTION_CHARS: usize = 10_000;
-/// Most characters of a query.
+/// Maximum length of a query, in characters.
 pub const QUERY_CHARS: usize = 1_000_000;
-/// Most characters of a failed query's error.
+/// Maximum length of the error message of a failed query, in characters.
 pub const ERROR_CHARS: usize = 100_000;
-/// Most tags of one saved query.
+/// Maximum number of tags of one saved query.
 pub const TAGS: usize = 100;
-/// Most characters of a tag.
+/// Maximum length of a tag, in characters.
 pub const TAG_CHARS: usize = 128;
-/// Most entries of a metadata map.
+/// Maximum number of entries of a metadata map.
 pub const METADATA_ENTRIES: usize = 100;
-/// Most characters of a key in a metadata map.
+/// Maximum length of a key in a metadata map, in characters.
 pub const METADATA_KEY_CHARS: usize = 128;
-/// Most characters of a value in a metadata map.
+/// Maximum length of a value in a metadata map, in characters.
 pub const METADATA_VALUE_CHARS: usize = 10_000;
-/// The largest whole number every JSON client reads exactly (RFC 8259 §6): 2^53 − 1.
+/// The largest whole number that every JSON client reads exactly (RFC 8259 §6): 2^53 − 1.
 pub const INTEGER: i64 = 9_007_199_254_740_991;
 
-/// Most characters of a user name.
+/// Maximum length of a user name, in characters.
 pub const USERNAME_CHARS: usize = 64;
-/// Most bytes of an e-mail address (RFC 5321 §4.5.3.1.3, less the angle brackets).
+/// Maximum length of an email address, in bytes (RFC 5321 §4.5.3.1.3, without the angle brackets).
 pub const EMAIL_BYTES: usize = 254;
-/// Most bytes of what stands before its `@` (RFC 5321 §4.5.3.1.1).
+/// Maximum length of the local part of an email address, in bytes (RFC 5321 §4.5.3.1.1).
 pub const EMAIL_LOCAL_BYTES: usize = 64;
-/// Fewest characters of a password.
+/// Minimum length of a password, in characters.
 pub const PASSWORD_MIN_CHARS: usize = 8;
-/// Most characters of a password.
+/// Maximum length of a password, in characters.
 pub const PASSWORD_MAX_CHARS: usize = 128;
-/// Most sessions of one user; a further login ends the one that was used longest ago.
+/// Maximum number of sessions per user. A further login ends the least recently used session.
 pub const SESSIONS: usize = 100;
-/// Most characters of a device's or a client's own description of itself.
+/// Maximum length of a device name or a client version, in characters.
 pub const DEVICE_CHARS: usize = 128;
 
-/// Days that deleted items and settled conflicts are kept.
+/// Retention of deleted items and resolved conflicts, in days.
 pub const RETENTION_DAYS: i64 = 30;
 
-/// Uploads a minute, per user.
+/// Rate limit for uploads, per user and minute.
 pub const UPLOADS_PER_MINUTE: u32 = 10;
-/// Downloads and status calls a minute, per user.
+/// Rate limit for downloads and status calls, per user and minute.
 pub const DOWNLOADS_PER_MINUTE: u32 = 20;
-/// Conflict calls a minute, per user.
+/// Rate limit for calls about conflicts, per user and minute.
 pub const CONFLICT_CALLS_PER_MINUTE: u32 = 10;
-/// Auth calls a minute, per client address; for logins also per account.
+/// Rate limit for auth calls, per client address and minute; for logins also per account and minute.
 pub const AUTH_CALLS_PER_MINUTE: u32 = 20;

@@ -1,7 +1,7 @@
-//! The things that are synchronised, and the people they belong to; each parsed at the door, so that whatever holds one
-//! of these types holds a valid one.
+//! Domain types: synchronised items, changes, conflicts, accounts and sessions.
 //!
-//! Nothing here knows of storage, HTTP or the rules of conflict.
+//! Requests are parsed into these types at the boundary, so a value of one of them is always valid. The module depends on
+//! no other module of the crate.
 
 mod change;
 mod conflict;
@@ -16,20 +16,22 @@ mod query_history;
 mod saved_query;
 mod session;
 mod timestamp;
+mod token_hash;
 mod user;
 
 pub use change::{Action, Change, ChangeHead, Edit};
 pub use conflict::{Conflict, ConflictRecord, ItemVersion, Resolution, Strategy, VersionRecord, Winner};
 pub use connection::{Connection, DatabaseType};
 pub use device::Device;
-pub use field::{FieldError, optional_by_name, optional_whole_number};
+pub use field::{FieldError, InvalidValue, optional_by_name, optional_whole_number};
 pub use ids::{ChangeId, ConflictId, DeviceId, ItemId, SessionId, SyncVersion, UserId};
 pub use item::{Content, Item, ItemKey, ItemRecord, ItemType, Stored};
 pub use query_history::QueryHistory;
 pub use saved_query::SavedQuery;
 pub use session::Session;
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use token_hash::TokenHash;
 pub use user::{EmailAddress, Login, Role, User, Username};
 
-pub(crate) use field::{Check, by_name, whole};
+pub(crate) use field::{Check, by_name, whole_number};
 use metadata::Metadata;

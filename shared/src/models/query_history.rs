@@ -5,36 +5,37 @@ use utoipa::ToSchema;
 
 use super::{Check, FieldError, Metadata, Timestamp, limits};
 
-/// One query that was run. Written once; it can be deleted, but not changed.
+/// One run of a query. Entries are append-only: they can be deleted, but not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueryHistory {
-    /// What was run.
+    /// Text of the query.
     #[schema(max_length = 1000000)]
     pub query: String,
-    /// Where it was run.
+    /// Id of the connection that ran the query.
     #[schema(min_length = 1, max_length = 128)]
     pub connection_id: String,
-    /// When it was run, by the client's clock.
+    /// Time of the run, by the client's clock.
     pub executed_at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// Duration, in milliseconds.
     #[schema(minimum = 0, maximum = 9007199254740991i64)]
     pub duration_ms: i64,
-    /// How many rows it returned or changed; −1 where the database does not say.
+    /// Number of rows returned or changed; −1 if the database does not report it.
     #[schema(minimum = -1, maximum = 9007199254740991i64)]
     pub rows_affected: i64,
-    /// Whether it succeeded.
+    /// Whether the query succeeded.
     pub success: bool,
-    /// Why it did not.
+    /// Error message of a failed query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 100000)]
     pub error: Option<String>,
-    /// Whatever else the client keeps.
+    /// Further properties that clients store.
     #[serde(default)]
     #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl QueryHistory {
+    /// Checks every field against its limits.
     pub(crate) fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut check = Check::default();
         check.text("query", &self.query, 0, limits::QUERY_CHARS);

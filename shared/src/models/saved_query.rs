@@ -5,43 +5,44 @@ use utoipa::ToSchema;
 
 use super::{Check, FieldError, Metadata, limits};
 
-/// A label of the user's own.
+/// A label that the user chose.
 #[derive(Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, min_length = 1, max_length = 128)]
 struct Tag(String);
 
-/// A query that the user keeps under a name.
+/// A query that the user saved under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SavedQuery {
-    /// What the user calls it.
+    /// Name, chosen by the user.
     #[schema(min_length = 1, max_length = 255)]
     pub name: String,
-    /// What it is for.
+    /// Description, written by the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 10000)]
     pub description: Option<String>,
-    /// Its text.
+    /// Text of the query.
     #[schema(max_length = 1000000)]
     pub query: String,
-    /// The connection it is meant for.
+    /// Id of the connection that the query is meant for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 128)]
     pub connection_id: Option<String>,
-    /// The user's own labels.
+    /// Labels that the user chose.
     #[serde(default)]
     #[schema(value_type = Vec<Tag>, max_items = 100)]
     pub tags: Vec<String>,
-    /// Whether it is among the favourites.
+    /// Whether the user marked the query as a favourite.
     #[serde(default)]
     pub favorite: bool,
-    /// Whatever else the client keeps.
+    /// Further properties that clients store.
     #[serde(default)]
     #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl SavedQuery {
+    /// Checks every field against its limits.
     pub(crate) fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut check = Check::default();
         check.text("name", &self.name, 1, limits::NAME_CHARS);

@@ -1,20 +1,20 @@
 use super::{SessionId, Timestamp, UserId};
 
-/// One login.
+/// A session: one login on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id, which every access token of it carries.
+    /// Id; every access token of the session carries it in the claim `sid`.
     pub id: SessionId,
-    /// Whose it is.
+    /// The user who logged in.
     pub user: UserId,
-    /// The device's description of itself.
+    /// Name of the device: the name sent at login, or the client's `User-Agent`.
     pub device: String,
-    /// The address that logged in.
+    /// Address of the client at login.
     pub ip: String,
-    /// When it began.
+    /// Time of the login.
     pub created_at: Timestamp,
-    /// When it was last used, to the minute.
+    /// Time of the last request, to the minute.
     pub last_seen_at: Timestamp,
-    /// When it ends unless it is refreshed.
+    /// Time at which the session ends unless it is refreshed.
     pub expires_at: Timestamp,
 }

@@ -3,27 +3,29 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A moment, in whole microseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in whole microseconds since 1970-01-01T00:00:00Z.
 ///
-/// On the wire it is RFC 3339 in UTC with exactly six fractional digits. Finer input is rounded *down*, so that a
-/// client which passes a time back never skips anything that came after it.
+/// On the wire it is RFC 3339 in UTC with exactly six fractional digits. Input of finer resolution is rounded *down*, so
+/// that a client that sends a cursor back never skips a later change.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A text is not an RFC 3339 time between the years 0000 and 9999.
+/// A text that is not an RFC 3339 time between the years 0000 and 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an RFC 3339 time such as 2026-01-31T12:00:00Z")]
 pub struct InvalidTimestamp;
 
 impl Timestamp {
-    /// 1970-01-01T00:00:00Z: where a user's history starts.
+    /// 1970-01-01T00:00:00Z: the head of a user who has no changes yet.
     pub const EPOCH: Self = Self(0);
-    /// The first moment RFC 3339 can write, 0000-01-01T00:00:00Z.
+    /// 0000-01-01T00:00:00Z: the earliest time in RFC 3339.
     pub const MIN: Self = Self(-62_167_219_200_000_000);
-    /// 9999-12-30T22:00:00Z: what jiff can hold whatever the offset. The last hours that RFC 3339 can write count as this.
+    /// 9999-12-30T22:00:00Z: the latest time that jiff can represent at every offset. Later times in RFC 3339 are read as
+    /// this one.
     pub const MAX: Self = Self(253_402_207_200_000_000);
 
-    /// The moment `micros` microseconds after 1970, held within what RFC 3339 can write.
+    /// Returns the time `micros` microseconds after 1970-01-01T00:00:00Z, clamped to [`MIN`](Self::MIN) and
+    /// [`MAX`](Self::MAX).
     pub const fn from_micros(micros: i64) -> Self {
         if micros < Self::MIN.0 {
             Self::MIN
@@ -34,27 +36,27 @@ impl Timestamp {
         }
     }
 
-    /// Microseconds since 1970.
+    /// Microseconds since 1970-01-01T00:00:00Z.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// This moment and `seconds` more (or, if negative, less).
+    /// Returns this time plus `seconds`, which may be negative.
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self::from_micros(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
-    /// The first whole millisecond after this moment.
+    /// Returns the first whole millisecond after this time.
     pub const fn next_millisecond(self) -> Self {
         Self::from_micros((self.0.div_euclid(1_000) + 1) * 1_000)
     }
 
-    /// The day in UTC, by its number since 1970.
+    /// Number of the day in UTC, counted from 1970-01-01.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(24 * 3_600 * 1_000_000)
     }
 
-    /// The day in UTC, as `2026-01-31`.
+    /// Date in UTC, such as `2026-01-31`.
     pub fn date(self) -> String {
         self.to_string().chars().take(10).collect()
     }
@@ -72,7 +74,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let Ok(time) = text.parse::<jiff::Timestamp>() else {
-            return if is_last_of_9999(text) { Ok(Self::MAX) } else { Err(InvalidTimestamp) };
+            return if is_beyond_max(text) { Ok(Self::MAX) } else { Err(InvalidTimestamp) };
         };
         let micros = time.as_nanosecond().div_euclid(1_000);
         let micros = i64::try_from(micros).map_err(|_| InvalidTimestamp)?;
@@ -80,7 +82,8 @@ impl FromStr for Timestamp {
     }
 }
 
-fn is_last_of_9999(text: &str) -> bool {
+/// Whether `text` is a time in the last hours of 9999, which jiff cannot represent.
+fn is_beyond_max(text: &str) -> bool {
     jiff::fmt::temporal::Pieces::parse(text).is_ok_and(|pieces| {
         pieces.date().year() == 9999 && pieces.time().is_some() && pieces.to_numeric_offset().is_some()
     })
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_with_six_digits_and_read_back() {
+    fn round_trips_with_six_fractional_digits() {
         let time: Timestamp = "2026-01-31T12:00:00.1234569+02:00".parse().unwrap();
         assert_eq!(time.to_string(), "2026-01-31T10:00:00.123456Z");
         assert_eq!(time.to_string().parse(), Ok(time));
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_rfc_3339_time() {
+    fn rejects_text_that_is_not_rfc_3339() {
         for text in
             ["", "yesterday", "2026-01-31", "2026-13-01T00:00:00Z", "2026-01-31T12:00:00", "-000001-01-01T00:00:00Z"]
         {
@@ -140,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_is_a_time() {
+    fn accepts_the_last_second_of_9999() {
         assert_eq!("9999-12-31T23:59:59Z".parse(), Ok(Timestamp::MAX));
         assert_eq!("9999-12-31T23:59:59".parse::<Timestamp>(), Err(InvalidTimestamp));
     }
 
     #[test]
-    fn its_bounds_can_be_written() {
+    fn round_trips_the_bounds() {
         for time in [Timestamp::MIN, Timestamp::MAX, Timestamp::from_micros(i64::MAX), Timestamp::from_micros(i64::MIN)]
         {
             assert_eq!(time.to_string().parse(), Ok(time));

@@ -7,67 +7,67 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use utoipa::ToSchema;
 
-use super::{Timestamp, UserId, limits};
+use super::{InvalidValue, Timestamp, UserId, limits};
 
-/// What a user may do.
+/// Role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Synchronise their own data.
+    /// May synchronise their own data.
     User,
 }
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Its id.
+    /// Id of the account.
     pub id: UserId,
-    /// The user's name.
+    /// User name.
     pub username: Username,
-    /// The user's address.
+    /// Email address.
     pub email: EmailAddress,
-    /// When the user showed that the address is theirs.
+    /// Time at which the user verified the email address; `None` if they have not.
     pub email_verified_at: Option<Timestamp>,
-    /// When they signed up.
+    /// Time of the sign-up.
     pub created_at: Timestamp,
 }
 
-/// A user name: 1 to 64 characters of any script in Unicode's NFKC form.
+/// A user name: 1 to 64 characters of any script, in Unicode normalisation form NFKC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
 impl Username {
-    /// Normalises and checks a name.
+    /// Normalises and checks a name. A name has no `@`, because login also accepts email addresses.
     ///
     /// # Errors
-    /// Says what a name must be. `@` would make it look like an e-mail address, which is also accepted at login.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Fails if `text` violates a rule for user names.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         let name: String = text.nfkc().take(limits::USERNAME_CHARS + 1).collect();
         let length = name.chars().count();
         if length == 0 || length > limits::USERNAME_CHARS {
-            Err(format!("must have 1 to {} characters", limits::USERNAME_CHARS))
+            Err(InvalidValue::new(format!("must have 1 to {} characters", limits::USERNAME_CHARS)))
         } else if name.contains('@') {
-            Err("must not hold an @".to_owned())
+            Err(InvalidValue::new("must not contain an @"))
         } else if name.chars().any(char::is_control) {
-            Err("must not hold control characters".to_owned())
+            Err(InvalidValue::new("must not contain control characters"))
         } else if name.trim() != name {
-            Err("must not start or end with white space".to_owned())
+            Err(InvalidValue::new("must not start or end with white space"))
         } else {
             Ok(Self(name))
         }
     }
 
-    /// A name that comes from the store.
-    pub fn trusted(text: String) -> Self {
+    /// Wraps a name that comes from a store, without checking it.
+    pub fn new_unchecked(text: String) -> Self {
         Self(text)
     }
 
-    /// The name as it is shown.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What two names have in common that differ in case alone.
+    /// Returns the key for lookups: names that differ only in case have the same key.
     pub fn key(&self) -> String {
         caseless_key(&self.0)
     }
@@ -79,7 +79,7 @@ impl fmt::Display for Username {
     }
 }
 
-/// An e-mail address, which may hold any Unicode (RFC 6531), kept as it was typed.
+/// An email address, which may contain any Unicode (RFC 6531), as the user typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailAddress(String);
 
@@ -87,39 +87,37 @@ impl EmailAddress {
     /// Checks an address.
     ///
     /// # Errors
-    /// Says what an address must be.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Fails if `text` is not an email address.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         if text.len() > limits::EMAIL_BYTES {
-            return Err(format!("must have at most {} bytes", limits::EMAIL_BYTES));
+            return Err(InvalidValue::new(format!("must have at most {} bytes", limits::EMAIL_BYTES)));
         }
-        // A header or a log line must not be broken by an address, whatever its grammar allows inside quotes.
-        if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '<' || c == '>') {
-            return Err("must be an e-mail address such as name@example.com".to_owned());
+        // RFC 5321 allows these characters inside quotes, but they could break a header or a log line.
+        let breaks_header = |c: char| c.is_control() || c.is_whitespace() || c == '<' || c == '>';
+        if text.contains(breaks_header) || !is_address(text) {
+            return Err(InvalidValue::new("must be an email address such as name@example.com"));
         }
-        if is_address(text) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("must be an e-mail address such as name@example.com".to_owned())
+        Ok(Self(text.to_owned()))
     }
 
-    /// An address that comes from the store.
-    pub fn trusted(text: String) -> Self {
+    /// Wraps an address that comes from a store, without checking it.
+    pub fn new_unchecked(text: String) -> Self {
         Self(text)
     }
 
-    /// The address as typed, which is where mail goes.
+    /// Returns the address as the user typed it. Email is sent to this form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What two addresses have in common that differ in case alone.
+    /// Returns the key for lookups: addresses that differ only in case have the same key.
     pub fn key(&self) -> String {
         email_key(&self.0)
     }
 }
 
-/// Whether `text` is an address by RFC 5321, extended by RFC 6531. The library takes only letters and digits for what lies
-/// beyond ASCII; left of the `@` any character does.
+/// Whether `text` is an address by RFC 5321, extended by RFC 6531. Beyond ASCII, the library accepts only letters and
+/// digits, but the local part may contain any character. So the local part is checked with an `x` for each of them.
 fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let ascii: String = local.chars().map(|c| if c.is_ascii() { c } else { 'x' }).collect();
@@ -128,22 +126,23 @@ fn is_address(text: &str) -> bool {
         && email_address::EmailAddress::parse_with_options(&format!("{ascii}@{domain}"), options).is_ok()
 }
 
-/// Unicode's compatibility caseless form (The Unicode Standard, 3.13, D146).
+/// Returns the compatibility caseless form of `text` (The Unicode Standard, 3.13, D146).
 fn caseless_key(text: &str) -> String {
     text.nfd().default_case_fold().nfkd().default_case_fold().nfkd().collect()
 }
 
-/// Unicode's canonical caseless form (D145): unlike in names, look-alike characters are different mailboxes.
+/// Returns the canonical caseless form of `text` (D145). Unlike in user names, look-alike characters stay distinct, because
+/// they address different mailboxes.
 fn email_key(text: &str) -> String {
     text.nfd().default_case_fold().nfd().collect()
 }
 
-/// What a login is by: a name, or what holds an `@` and so must be an address.
+/// Lookup key of a login. A text with an `@` is an email address; any other is a user name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// The key of a user name.
+    /// Key of a user name.
     Username(String),
-    /// The key of an e-mail address.
+    /// Key of an email address.
     Email(String),
 }
 
@@ -160,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_names_of_any_script_are_compared_without_case() {
+    fn user_names_of_any_script_are_case_insensitive() {
         for (one, other) in [("Ada", "aDA"), ("ＡＤＡ", "ada"), ("STRASSE", "straße"), ("Ὀδυσσεύς", "ὀδυσσεύσ")]
         {
             assert_eq!(Username::parse(one).unwrap().key(), Username::parse(other).unwrap().key(), "{one} {other}");
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn user_names_that_mislead_are_refused() {
+    fn misleading_user_names_are_rejected() {
         for name in ["", " ada", "ada\u{3000}", "a@b", "a\nb", "a\0b", &"x".repeat(65)] {
             assert!(Username::parse(name).is_err(), "{name:?}");
         }
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_may_hold_any_unicode_but_no_header_break() {
+    fn addresses_may_contain_any_unicode_but_no_header_break() {
         for address in
             ["ada@example.com", "δοκιμή@παράδειγμα.δοκιμή", "用户@例子.公司", "a+b@localhost", "o'hara@example.ie"]
         {

@@ -27,6 +27,7 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+pub use crate::models::TokenHash;
 pub use accounts::{
     Account, AccountStore, Accounts, Deletions, Expiry, MailTokens, NewAccount, SignUpOutcome, TokenPurpose,
 };
@@ -36,7 +37,7 @@ pub use error::{StoreError, StoreResult};
 pub use outbox::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail};
 pub use sessions::{
     AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, MICROS_PER_MINUTE, NewSession, ROTATION_GRACE_SECONDS, RateLimitPolicy,
-    RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SessionStore, Sessions, TokenHash,
+    RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SessionStore, Sessions,
 };
 pub use sync::{
     ChangeFeed, Commit, ConflictFilter, ConflictPage, ConflictStore, Page, PageRequest, Purged, Retention, Status,

@@ -1,32 +1,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 
 use super::StoreResult;
-use crate::models::{Session, SessionId, Timestamp, UserId};
-
-/// The SHA-256 of a token: what is stored in its place.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TokenHash(String);
-
-impl TokenHash {
-    /// The hash of `token`.
-    pub fn of(token: &[u8]) -> Self {
-        Self(hex::encode(Sha256::digest(token)))
-    }
-
-    /// The hash, in hex.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenHash(…)")
-    }
-}
+use crate::models::{Session, SessionId, Timestamp, TokenHash, UserId};
 
 /// A session to be opened, and the refresh token it starts with.
 #[derive(Debug, Clone)]

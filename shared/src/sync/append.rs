@@ -1,23 +1,24 @@
 use std::collections::BTreeSet;
 
-use super::decide::successor;
-use super::{ChangeResult, Decision, Head, Plan, Rejection, Upload};
-use crate::models::{Change, DeviceId, Edit, ItemKey, ItemType, Stored, Timestamp};
+use super::write::Write;
+use super::{ChangeResult, Decision, Head, Plan, Upload};
+use crate::models::{DeviceId, Edit, ItemKey, ItemType, Stored, Timestamp};
 
-/// An upload of nothing but entries of the history.
+/// An upload that only adds history entries.
 ///
-/// The history is append-only, so these conflict with nobody: whichever of them is known already stays as it is, all others
-/// are added, and each is answered alike. To decide that nothing needs to be known, not even where the user's line stands.
+/// History is append-only: an existing entry stays as it is, a new one is added, and the result of both is the same. So such
+/// an upload is decided without a snapshot, and without the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
     /// The uploading device.
     pub device: DeviceId,
-    /// The entries, each once. Their places in the line are given out where they are written, in this order.
+    /// The entries, without duplicates. The store assigns their server times, in this order.
     pub entries: Vec<(ItemKey, Stored)>,
 }
 
 impl Append {
-    /// What `upload` appends at the server time `now`, if it does nothing else.
+    /// Returns the entries that `upload` adds at the server time `now`. Returns `None` if it adds none or does anything
+    /// else.
     pub fn from_upload(upload: &Upload, now: Timestamp) -> Option<Self> {
         let mut seen = BTreeSet::new();
         let mut entries = Vec::with_capacity(upload.changes.len());
@@ -27,14 +28,14 @@ impl Append {
             }
             if seen.insert(&change.key) {
                 let updated_at = change.updated_at.min(now);
-                let entry = successor(0, None, &change.edit, updated_at, &upload.device, Timestamp::EPOCH);
-                entries.push((change.key.clone(), entry));
+                let write = Write { edit: &change.edit, updated_at, device: &upload.device, seq: Timestamp::EPOCH };
+                entries.push((change.key.clone(), write.after(None, 0)));
             }
         }
         (!entries.is_empty()).then(|| Self { device: upload.device.clone(), entries })
     }
 
-    /// What `upload` came to, now that the user's line stands at `head`.
+    /// Returns the decision for `upload` after the store has added its entries and moved the head to `head`.
     pub fn decision(upload: &Upload, head: Timestamp) -> Decision {
         let plan = Plan {
             expected: Head::default(),
@@ -44,10 +45,10 @@ impl Append {
             receipts: Vec::new(),
             device_stats: None,
         };
-        let result = |change: &Result<Change, Box<Rejection>>| match change {
+        let results = upload.changes.iter().map(|change| match change {
             Ok(change) => ChangeResult::Applied { change: change.id.clone(), key: change.key.clone(), version: 1 },
             Err(rejection) => ChangeResult::Rejected(rejection.clone()),
-        };
-        Decision { plan, results: upload.changes.iter().map(result).collect() }
+        });
+        Decision { plan, results: results.collect() }
     }
 }

@@ -1,65 +1,75 @@
+//! Ids of conflicts and conflicted copies, and the content of a copy.
+//!
+//! The ids are derived from what they belong to, so that a decision that is made again writes the same rows. The copy of a
+//! branch has one id, and the copy that resolving a conflict makes has another, so that both can be loaded with the items
+//! of the upload or with the conflict.
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::models::{ChangeId, ConflictId, Content, DeviceId, ItemId, ItemKey, Stored, SyncVersion, Timestamp, limits};
+use super::Branch;
+use crate::models::{ChangeId, ConflictId, Content, DeviceId, ItemId, ItemKey, Stored, Timestamp, limits};
 
-/// The namespace of the ids made here (UUID version 5, RFC 9562 §5.5): an arbitrary, fixed value.
+/// Namespace of the derived ids (UUID version 5, RFC 9562 §5.5): an arbitrary constant.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7c1f_3a52_9d0e_4b86_a7f4_52d1_c08b_6e93);
 
-/// A name-based id: the same for the same parts, so that an attempt that is made again writes the same rows.
+/// Returns a name-based UUID of `parts`. Equal parts have equal ids.
 fn derived_id(parts: &[&str]) -> String {
-    // The length before each part keeps ("a", "bc") apart from ("ab", "c").
+    // The length before each part distinguishes ("a", "bc") from ("ab", "c").
     let name: String = parts.iter().map(|part| format!("{}:{part};", part.len())).collect();
     Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string()
 }
 
-/// The id of the conflict that the change `change` of `device` meets.
+/// Returns the id of the conflict that the change `change` of `device` causes.
 pub(super) fn conflict_id(device: &DeviceId, change: &ChangeId) -> ConflictId {
-    ConflictId::trusted(derived_id(&["conflict", device.as_str(), change.as_str()]))
+    ConflictId::new_unchecked(derived_id(&["conflict", device.as_str(), change.as_str()]))
 }
 
-/// The id of the copy of a branch: one per item, device and base version.
-pub(super) fn copy_id(key: &ItemKey, device: &DeviceId, base: SyncVersion) -> ItemId {
+/// Returns the id of the conflicted copy of `branch`, a branch of `device`.
+pub(super) fn branch_copy_id(branch: &Branch, device: &DeviceId) -> ItemId {
+    let (key, base) = branch;
     let base = base.to_string();
-    ItemId::trusted(derived_id(&["copy", key.item_type.name(), key.id.as_str(), device.as_str(), &base]))
+    ItemId::new_unchecked(derived_id(&["copy", key.item_type.name(), key.id.as_str(), device.as_str(), &base]))
 }
 
-/// The id of the copy that resolving a conflict makes. It follows from the conflict's id alone, so that the batch which
-/// loads the conflict loads this item, too.
+/// Returns the id of the conflicted copy that resolving the conflict makes. It depends on the conflict's id only, so that
+/// the batch that loads the conflict also loads this item.
 pub fn resolution_copy_id(conflict: &ConflictId) -> ItemId {
-    ItemId::trusted(derived_id(&["further copy", conflict.as_str()]))
+    ItemId::new_unchecked(derived_id(&["further copy", conflict.as_str()]))
 }
 
-/// The place for a new copy of the item `key`: `id`, which follows from the branch or from the conflict, unless it is taken,
-/// by what others have made of that copy since, or by the upload of a device that knew a copy which a restored server has
-/// forgotten. Then one that no earlier copy can have, because `at`, the time of the write, only grows.
+/// Returns an unused id for a new conflicted copy of the item `key`: `preferred`, unless `items` has an item of that id.
+///
+/// Such an item may be an earlier copy that has been edited since. It may also have been uploaded by a device that knew a
+/// copy which the server lost when it was restored from a backup. The id returned then depends on `seq`, the server time of
+/// the write. No earlier copy has that id, because the server time only grows.
 pub(super) fn unused_copy_id(
     items: &BTreeMap<ItemKey, Stored>,
     key: &ItemKey,
-    id: ItemId,
+    preferred: ItemId,
     conflict: &ConflictId,
-    at: Timestamp,
+    seq: Timestamp,
 ) -> ItemId {
-    if items.contains_key(&sibling(key, &id)) {
-        return ItemId::trusted(derived_id(&["dated copy", conflict.as_str(), &at.to_string()]));
+    if items.contains_key(&sibling(key, &preferred)) {
+        return ItemId::new_unchecked(derived_id(&["dated copy", conflict.as_str(), &seq.to_string()]));
     }
-    id
+    preferred
 }
 
-/// The item `id` of the same kind as `key`.
+/// Returns the key of the item `id` of the same type as `key`.
 pub(super) fn sibling(key: &ItemKey, id: &ItemId) -> ItemKey {
     ItemKey { item_type: key.item_type, id: id.clone() }
 }
 
-/// `content` under the name of a copy: `name (conflicted copy, DEVICE, DATE)`, where the name gives way if the whole
-/// would be too long.
+/// Returns `content` under the name of a copy: `name (conflicted copy, DEVICE, DATE)`. Shortens the original name if the
+/// result would be too long.
 pub(super) fn conflicted_copy(content: &Content, device: &DeviceId, now: Timestamp) -> Content {
     let mut content = content.clone();
     if let Some(name) = content.name_mut() {
         let suffix = format!(" (conflicted copy, {device}, {})", now.date());
-        let room = limits::NAME_CHARS.saturating_sub(suffix.chars().count());
-        *name = name.chars().take(room).collect::<String>() + &suffix;
+        let max_chars = limits::NAME_CHARS.saturating_sub(suffix.chars().count());
+        *name = name.chars().take(max_chars).collect::<String>() + &suffix;
     }
     content
 }

@@ -1,37 +1,61 @@
-//! The sync core: what a change means, what conflicts, and who wins. **Pure**: no I/O, no async, no clock.
+//! The sync core decides what a change does, which changes conflict, and how conflicts are resolved. It is **pure**: no I/O,
+//! no async, no clock, no randomness.
 //!
-//! An upload is *load → decide → apply*. The store [loads](crate::storage::SyncStore::load) a [`Snapshot`] of what the
-//! upload [touches](ReadSet); [`decide`] turns both into a [`Plan`]; the store
-//! [applies](crate::storage::SyncStore::commit) the plan in one compare-and-swap on the user's [`Head`], and if that has
-//! moved since, everything is done again. So a user's changes form a line, whichever instances ran at once. An upload of
-//! nothing but history is an [`Append`], for which nothing needs to be loaded.
+//! An upload is *load → decide → commit*. The store [loads](crate::storage::SyncStore::load) the [`ReadSet`] of the upload
+//! as a [`Snapshot`]. [`decide`] turns upload and snapshot into a [`Plan`]. The store
+//! [commits](crate::storage::SyncStore::commit) the plan with a compare-and-swap on the user's [`Head`]. If the head has
+//! moved, the plan is discarded and the upload starts again from a new snapshot. So the changes of a user are serialised,
+//! whichever instances handle them. The resolution of a conflict works the same way, with [`resolve`]. An upload that only
+//! adds history is an [`Append`], which needs no snapshot.
 //!
-//! The **head** is the server time of the newest accepted change; each one gets the first whole millisecond after both the
-//! head and the clock. It is the sequence of changes, the cursor of downloads and the lock in one, and never runs backwards
-//! even if the server's clock does.
+//! # Terms
+//!
+//! - **Change sequence**: all accepted changes of a user, ordered by *server time* ([`Stored::seq`]). Each change gets the
+//!   first whole millisecond after both the head and the clock, so the order holds even if the clock runs backwards.
+//! - **Head**: the server time of the newest accepted change. It is the end of the change sequence, the cursor of an
+//!   up-to-date device, and the optimistic lock of the user's data in one.
+//! - **Base version**: the version of an item that a device last saw when it made a change. 0 if it saw none.
+//! - **Stored version**: the newest version of an item on the server.
+//! - **Conflict**: a change whose base version is not the stored version, while another device wrote the stored version.
+//!   A conflict keeps both sides: *local* is what the uploading device sent, *remote* is what the server held.
+//! - **Resolution**: the outcome of a conflict. It names the winner, or the conflicted copy.
+//! - **Conflicted copy**: a new item with the local side's content, beside the item that keeps the remote side's.
+//! - **[`Branch`]**: the edits that one device made to one item on one base version. See `branch.rs`.
+//! - **Receipt**: the record of an accepted change. A repeat of the change finds it, changes nothing, and gets the same
+//!   result.
+//! - **Tombstone**: a stored version that is a deletion. The purge removes it after the retention period.
+//! - **History tombstone**: a receipt that keeps a deleted history entry from being added again, even after the purge has
+//!   removed its tombstone.
+//! - **Full sync**: a download of the whole state in pages, without tombstones.
+//! - **Resync**: a full sync that the server demands because it cannot serve a correct delta any more.
+//!
+//! [`Stored::seq`]: crate::models::Stored::seq
 
 mod append;
 mod branch;
 mod checksum;
 mod copy;
 mod decide;
+mod json_path;
 mod page;
 mod parse_change;
-mod path;
 mod plan;
+mod read_set;
 mod resolve;
 mod snapshot;
+mod write;
 
 pub use append::Append;
+pub use branch::Branch;
 pub use checksum::{canonical_hash, matches_checksum};
 pub use copy::resolution_copy_id;
 pub use decide::decide;
 pub use page::{DownloadMode, FullSyncCursor, download_mode, next_full_sync};
 pub use parse_change::{InvalidChange, parse_change, parse_item_data};
 pub use plan::{ChangeResult, Decision, DeviceStats, Plan, Receipt, Rejection, RejectionCode, Upload};
+pub use read_set::ReadSet;
 pub use resolve::{Choice, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
-use snapshot::next_time;
-pub use snapshot::{Branch, Head, HeadMismatch, ReadSet, Records, Snapshot};
+pub use snapshot::{Head, HeadMismatch, Records, Snapshot};
 
 #[cfg(test)]
 mod tests;

@@ -1,57 +1,66 @@
-//! How a download goes on: as a delta, or, where no delta can be right, as the whole state.
+//! Decides how a download continues: as a delta, or as the whole state if no delta would be correct.
+//!
+//! A client sends the cursor of its last page as `since`. A delta from `since` is correct if no tombstone after `since` has
+//! been purged, because the client would otherwise keep deleted items. It also requires that `since` is not after the head:
+//! such a cursor dates from before the server was restored from a backup, and the client may hold changes that the server
+//! has lost.
+//!
+//! A full sync starts at the beginning of the change sequence, so its cursors may lie before the purge horizon. They are
+//! correct nevertheless, because the device started without any items. To recognise them, the server remembers the last two
+//! cursors of such a full sync per device as a [`FullSyncCursor`].
 
 use super::Head;
 use crate::models::Timestamp;
 
-/// How a `since` can be answered.
+/// How a download is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DownloadMode {
-    /// What came after it, tombstones included.
+    /// As a delta: everything after this time, including tombstones.
     Delta(Timestamp),
-    /// Everything that is live, from the start: the client replaces what it has.
+    /// As the whole state: all live items, from the start. The client replaces what it has.
     Reset,
 }
 
-/// A device in the middle of downloading the whole state.
-///
-/// The pages of the whole state are cursors into the past, which may lie before the newest purged tombstone; a delta
-/// from there would have to be refused, and the download start over for ever. So the server remembers, where that is
-/// so, which cursors it gave out: such a page is safe to go on from, for the device was empty when it started.
+/// Progress of a device's full sync, remembered while its cursors lie before the purge horizon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FullSyncCursor {
-    /// The user's head when the download began: tombstones up to here do not concern it.
+    /// The head when the full sync started. Tombstones up to this time do not concern the device.
     pub head: Timestamp,
-    /// The cursor that was given out last.
+    /// The last cursor.
     pub cursor: Timestamp,
-    /// The one before: an answer may be lost, and its page be asked for again.
+    /// The cursor before the last one. A client sends it again if it did not receive the last page.
     pub previous: Timestamp,
 }
 
 impl FullSyncCursor {
-    /// Whether `since` is one of this walk's cursors.
-    fn gave(&self, since: Timestamp) -> bool {
+    /// Whether `since` is a cursor of this full sync.
+    fn includes(&self, since: Timestamp) -> bool {
         since == self.cursor || since == self.previous
     }
-}
 
-/// Decides how to answer `since` (`None`: the client has nothing yet).
-///
-/// No delta reaches back before a purged tombstone, for the client would keep what was deleted; and none starts after
-/// the head, for then the server was restored from a backup and the client knows things that never were.
-pub fn download_mode(since: Option<Timestamp>, head: Head, full_sync: Option<FullSyncCursor>) -> DownloadMode {
-    let Some(since) = since else { return DownloadMode::Reset };
-    let walking = full_sync.is_some_and(|full_sync| full_sync.gave(since) && full_sync.head >= head.purged_through);
-    if since > head.time || (since < head.purged_through && !walking) {
-        DownloadMode::Reset
-    } else {
-        DownloadMode::Delta(since)
+    /// Whether a tombstone that concerns the device has been purged since the full sync started.
+    fn is_outdated(&self, head: Head) -> bool {
+        self.head < head.purged_through
     }
 }
 
-/// What has to be remembered, if anything, before the cursor `next` is given out: where the page answered `answer`, on
-/// the walk so far.
+/// Decides how to serve a download with the cursor `since`; `None` if the client has no cursor yet.
+pub fn download_mode(since: Option<Timestamp>, head: Head, full_sync: Option<FullSyncCursor>) -> DownloadMode {
+    let Some(since) = since else { return DownloadMode::Reset };
+    let is_after_purge = since >= head.purged_through;
+    let continues_full_sync =
+        full_sync.is_some_and(|full_sync| full_sync.includes(since) && !full_sync.is_outdated(head));
+    if since <= head.time && (is_after_purge || continues_full_sync) {
+        DownloadMode::Delta(since)
+    } else {
+        DownloadMode::Reset
+    }
+}
+
+/// Returns the progress to remember before the page with the cursor `next` is sent; `None` if there is nothing to remember.
+/// `mode` is how the page was served, `full_sync` the progress remembered so far.
 pub fn next_full_sync(
-    answer: DownloadMode,
+    mode: DownloadMode,
     next: Timestamp,
     head: Head,
     full_sync: Option<FullSyncCursor>,
@@ -59,9 +68,9 @@ pub fn next_full_sync(
     if next >= head.purged_through {
         return None;
     }
-    match (answer, full_sync) {
+    match (mode, full_sync) {
         (DownloadMode::Reset, _) => Some(FullSyncCursor { head: head.time, cursor: next, previous: next }),
-        (DownloadMode::Delta(since), Some(full_sync)) if full_sync.gave(since) => {
+        (DownloadMode::Delta(since), Some(full_sync)) if full_sync.includes(since) => {
             Some(FullSyncCursor { cursor: next, previous: since, ..full_sync })
         }
         (DownloadMode::Delta(_), _) => None,
@@ -79,7 +88,7 @@ mod tests {
     const HEAD: Head = Head { time: at(9_000_000), purged_through: at(5_000_000), purged_version: 0 };
 
     #[test]
-    fn a_delta_starts_between_the_purged_and_the_head() {
+    fn a_delta_starts_between_the_purge_horizon_and_the_head() {
         assert_eq!(download_mode(None, HEAD, None), DownloadMode::Reset);
         assert_eq!(download_mode(Some(at(4_999_999)), HEAD, None), DownloadMode::Reset);
         assert_eq!(download_mode(Some(at(5_000_000)), HEAD, None), DownloadMode::Delta(at(5_000_000)));
@@ -89,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_download_goes_on_through_what_lies_before_the_purge() {
+    fn a_full_sync_continues_before_the_purge_horizon() {
         let full_sync = next_full_sync(DownloadMode::Reset, at(1_000_000), HEAD, None).unwrap();
         assert_eq!(download_mode(Some(at(1_000_000)), HEAD, Some(full_sync)), DownloadMode::Delta(at(1_000_000)));
         assert_eq!(
             download_mode(Some(at(1_500_000)), HEAD, Some(full_sync)),
             DownloadMode::Reset,
-            "a cursor of some other time"
+            "not a cursor of this full sync"
         );
 
         let second = next_full_sync(DownloadMode::Delta(at(1_000_000)), at(2_000_000), HEAD, Some(full_sync)).unwrap();
@@ -106,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purge_in_the_middle_starts_a_whole_download_over() {
+    fn a_purge_during_a_full_sync_restarts_it() {
         let full_sync = next_full_sync(DownloadMode::Reset, at(1_000_000), HEAD, None);
         let purged = Head { time: at(20_000_000), purged_through: at(10_000_000), purged_version: 0 };
         assert_eq!(download_mode(Some(at(1_000_000)), purged, full_sync), DownloadMode::Reset);

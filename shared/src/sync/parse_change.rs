@@ -1,65 +1,71 @@
-//! From one element of `changes` to a [`Change`], or to the reasons why not.
+//! Parses one element of `changes` into a [`Change`], or rejects it.
+//!
+//! Order of the checks: size, JSON syntax, NUL characters, credentials, then the fields. The first check that fails
+//! determines the rejection. Only a field check of the content reports several errors.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::path::join;
+use super::json_path::join;
 use super::{Rejection, RejectionCode, canonical_hash, matches_checksum};
 use crate::models::{
-    Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, ItemId, ItemKey, ItemType, Timestamp, limits,
-    whole,
+    Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, InvalidTimestamp, ItemId, ItemKey, ItemType,
+    SyncVersion, Timestamp, limits, whole_number,
 };
 
 type Fields = serde_json::Map<String, Value>;
 
-/// Reads the change at place `index` of an upload.
+/// Reason for rejecting a change or the data of an item, and its errors by field.
+pub type InvalidChange = (RejectionCode, Vec<FieldError>);
+
+/// Maximum size of a change, in bytes of JSON: the largest item with every character escaped as `\u0000`, plus room for the
+/// other fields. A larger change is not parsed.
+const MAX_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
+
+/// Parses the change at `index` of an upload.
 ///
 /// # Errors
-/// What is wrong with it, by field, as `changes[3].data.port`.
+/// Returns the rejection of an invalid change. Its fields are paths such as `changes[3].data.port`.
 pub fn parse_change(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
-    let rejection = |change: ChangeHead, (code, errors): InvalidChange| {
-        let place = format!("changes[{index}]");
-        let located = errors.into_iter().map(|error| FieldError::new(join(&place, &error.field), error.message));
-        Box::new(Rejection { change, code, details: located.collect() })
+    let reject = |head: ChangeHead, error: InvalidChange| {
+        let (code, details) = below(&format!("changes[{index}]"), error);
+        Box::new(Rejection { change: head, code, details })
     };
-    let mut fields = object(raw).map_err(|refusal| rejection(describe(index, &Fields::new()), refusal))?;
-    read(&mut fields).map_err(|refusal| rejection(describe(index, &fields), refusal))
+    let mut fields = parse_object(raw).map_err(|error| reject(change_head(index, &Fields::new()), error))?;
+    parse_fields(&mut fields).map_err(|error| reject(change_head(index, &fields), error))
 }
 
-/// Reads the data of the item `key`, as a change would bring it; `field` is what the request calls it.
+/// Parses and checks `data` as the data of the item `key`. `field` is its name in the request, for errors.
 ///
 /// # Errors
-/// What is wrong with it, and where.
+/// Returns the errors of invalid data.
 pub fn parse_item_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, InvalidChange> {
     if let Some(path) = find_nul(&data) {
-        return Err(invalid(&join(field, &path), "must not hold a NUL character"));
+        return Err(invalid(&join(field, &path), "must not contain a NUL character"));
     }
     if let Some(found) = secret_scan::find(&data) {
         let error = FieldError::new(join(field, &found.path), found.kind.to_string());
         return Err((RejectionCode::CredentialsPresent, vec![error]));
     }
     if let Value::Object(fields) = &data {
-        time(fields, "created_at", &join(field, "created_at"))?;
+        optional_time(fields, "created_at").map_err(|error| below(field, error))?;
     }
-    content(key, data).map_err(|(code, errors)| {
-        let located = errors.into_iter().map(|error| FieldError::new(join(field, &error.field), error.message));
-        (code, located.collect())
-    })
+    parse_content(key, data).map_err(|error| below(field, error))
 }
-
-/// Most bytes of a change that is looked at: the largest item with every character written as `\u0000`, and some more.
-const MAX_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
-
-/// Why something is refused, and what is wrong with it, by field.
-pub type InvalidChange = (RejectionCode, Vec<FieldError>);
 
 fn invalid(field: &str, message: impl Into<String>) -> InvalidChange {
     (RejectionCode::InvalidChange, vec![FieldError::new(field, message)])
 }
 
-fn object(raw: &RawValue) -> Result<Fields, InvalidChange> {
+/// Prefixes the fields of the errors with `parent`.
+fn below(parent: &str, (code, errors): InvalidChange) -> InvalidChange {
+    let prefixed = errors.into_iter().map(|error| FieldError::new(join(parent, &error.field), error.message));
+    (code, prefixed.collect())
+}
+
+fn parse_object(raw: &RawValue) -> Result<Fields, InvalidChange> {
     if raw.get().len() > MAX_CHANGE_BYTES {
         let message = format!("must have at most {} bytes of JSON", limits::ITEM_BYTES);
         return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("data", message)]));
@@ -70,27 +76,46 @@ fn object(raw: &RawValue) -> Result<Fields, InvalidChange> {
     }
 }
 
-fn read(fields: &mut Fields) -> Result<Change, InvalidChange> {
-    if let Some(field) = nul_below(fields) {
-        return Err(invalid(&field, "must not hold a NUL character"));
+/// Parses the fields of a change. Clears `fields` if the response must not repeat any of them.
+fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
+    if let Some(field) = find_nul_in_fields(fields) {
+        return Err(invalid(&field, "must not contain a NUL character"));
     }
     if let Some(found) = secret_scan::find_below(fields) {
         if !found.path.starts_with("data") {
-            // It may stand in what would be told of the change.
+            // The header of the rejection could repeat the credential.
             fields.clear();
         }
         let error = FieldError::new(found.path, found.kind.to_string());
         return Err((RejectionCode::CredentialsPresent, vec![error]));
     }
     let id = match fields.get("id") {
-        None | Some(Value::Null) => ChangeId::trusted(format!("sha256:{}", canonical_hash(fields))),
-        Some(_) => ChangeId::parse(text(fields, "id")?).map_err(|message| invalid("id", message))?,
+        None | Some(Value::Null) => ChangeId::new_unchecked(format!("sha256:{}", canonical_hash(fields))),
+        Some(_) => ChangeId::parse(text(fields, "id")?).map_err(|error| invalid("id", error))?,
     };
-    change(id, fields)
+    let key = item_key(fields)?;
+    let action = action(fields)?;
+    let base = base_version(fields)?;
+    let updated_at = optional_time(fields, "updated_at")?;
+    let data = take_data(fields)?;
+    if let (Some(data), Some(checksum)) = (&data, optional_text(fields, "checksum")?)
+        && !matches_checksum(data, checksum)
+    {
+        let message = "is not the SHA-256 of data in canonical JSON (RFC 8785)";
+        return Err((RejectionCode::ChecksumMismatch, vec![FieldError::new("checksum", message)]));
+    }
+    let edit = edit(action, &key, data)?;
+    let default_time = match &edit {
+        Edit::Put { content, .. } => content.executed_at(),
+        // The time of a history deletion is never compared.
+        Edit::Delete => (key.item_type == ItemType::QueryHistory).then_some(Timestamp::EPOCH),
+    };
+    let updated_at = updated_at.or(default_time).ok_or_else(|| invalid("updated_at", "is missing"))?;
+    Ok(Change { id, key, edit, updated_at, base })
 }
 
-/// What tells the client which change is meant.
-fn describe(index: usize, fields: &Fields) -> ChangeHead {
+/// Returns the header of a rejected change: the fields that identify it, as far as they are present and well-typed.
+fn change_head(index: usize, fields: &Fields) -> ChangeHead {
     let text = |name: &str| {
         let text = fields.get(name)?.as_str()?;
         Some(text.chars().take(limits::ID_CHARS).collect())
@@ -102,47 +127,37 @@ fn describe(index: usize, fields: &Fields) -> ChangeHead {
         item_id: text("item_id"),
         action: text("action"),
         updated_at: text("updated_at"),
-        sync_version: fields.get("sync_version").and_then(whole),
+        sync_version: fields.get("sync_version").and_then(whole_number),
     }
 }
 
-fn change(id: ChangeId, fields: &mut Fields) -> Result<Change, InvalidChange> {
-    let item_type = text(fields, "item_type")?;
-    let item_type = ItemType::named(item_type)
+fn item_key(fields: &Fields) -> Result<ItemKey, InvalidChange> {
+    let item_type = ItemType::named(text(fields, "item_type")?)
         .ok_or_else(|| invalid("item_type", "must be connection, saved_query or query_history"))?;
-    let item_id = ItemId::parse(text(fields, "item_id")?).map_err(|message| invalid("item_id", message))?;
-    let action = match text(fields, "action")? {
-        "create" => Action::Create,
-        "update" => Action::Update,
-        "delete" => Action::Delete,
-        _ => return Err(invalid("action", "must be create, update or delete")),
-    };
-    let base = match fields.get("sync_version") {
-        None | Some(Value::Null) => 0,
-        Some(version) => whole(version)
-            .filter(|version| (0..=limits::INTEGER).contains(version))
-            .ok_or_else(|| invalid("sync_version", "must be a whole number, 0 or more"))?,
-    };
-    let updated_at = time(fields, "updated_at", "updated_at")?;
-    let data = data(fields)?;
-    if let (Some(data), Some(checksum)) = (&data, optional_text(fields, "checksum")?)
-        && !matches_checksum(data, checksum)
-    {
-        let message = "is not the SHA-256 of data in canonical JSON (RFC 8785)";
-        return Err((RejectionCode::ChecksumMismatch, vec![FieldError::new("checksum", message)]));
-    }
-    let key = ItemKey { item_type, id: item_id };
-    let edit = edit(action, &key, data)?;
-    let own_time = match &edit {
-        Edit::Put { content, .. } => content.executed_at(),
-        // A deleted entry of the history has nothing to be compared with.
-        Edit::Delete => (item_type == ItemType::QueryHistory).then_some(Timestamp::EPOCH),
-    };
-    let updated_at = updated_at.or(own_time).ok_or_else(|| invalid("updated_at", "is missing"))?;
-    Ok(Change { id, key, edit, updated_at, base })
+    let id = ItemId::parse(text(fields, "item_id")?).map_err(|error| invalid("item_id", error))?;
+    Ok(ItemKey { item_type, id })
 }
 
-fn data(fields: &mut Fields) -> Result<Option<Value>, InvalidChange> {
+fn action(fields: &Fields) -> Result<Action, InvalidChange> {
+    match text(fields, "action")? {
+        "create" => Ok(Action::Create),
+        "update" => Ok(Action::Update),
+        "delete" => Ok(Action::Delete),
+        _ => Err(invalid("action", "must be create, update or delete")),
+    }
+}
+
+fn base_version(fields: &Fields) -> Result<SyncVersion, InvalidChange> {
+    match fields.get("sync_version") {
+        None | Some(Value::Null) => Ok(0),
+        Some(version) => whole_number(version)
+            .filter(|version| (0..=limits::INTEGER).contains(version))
+            .ok_or_else(|| invalid("sync_version", "must be a whole number, 0 or more")),
+    }
+}
+
+/// Removes `data` from the fields and returns it.
+fn take_data(fields: &mut Fields) -> Result<Option<Value>, InvalidChange> {
     match fields.remove("data") {
         None | Some(Value::Null) => Ok(None),
         Some(data @ Value::Object(_)) => Ok(Some(data)),
@@ -157,16 +172,13 @@ fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, Inva
     let Some(Value::Object(fields)) = data else {
         return Err(invalid("data", "is missing"));
     };
-    let created_at = time(&fields, "created_at", "data.created_at")?;
-    let content = content(key, Value::Object(fields)).map_err(|(code, errors)| {
-        let below = |error: FieldError| FieldError::new(join("data", &error.field), error.message);
-        (code, errors.into_iter().map(below).collect())
-    })?;
+    let created_at = optional_time(&fields, "created_at").map_err(|error| below("data", error))?;
+    let content = parse_content(key, Value::Object(fields)).map_err(|error| below("data", error))?;
     Ok(Edit::Put { content: Arc::new(content), created_at, expects_item: action == Action::Update })
 }
 
-/// Reads the content of the item `key`; errors name fields below it.
-fn content(key: &ItemKey, data: Value) -> Result<Content, InvalidChange> {
+/// Parses and checks the content of the item `key`. The fields of errors are relative to `data`.
+fn parse_content(key: &ItemKey, data: Value) -> Result<Content, InvalidChange> {
     let Value::Object(fields) = &data else { return Err(invalid("", "must be an object")) };
     if fields.get("id").is_some_and(|id| !id.is_null() && id.as_str() != Some(key.id.as_str())) {
         return Err(invalid("id", "must be the item's id, or be left out"));
@@ -191,26 +203,25 @@ fn optional_text<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a str>, 
     }
 }
 
-fn time(fields: &Fields, name: &str, path: &str) -> Result<Option<Timestamp>, InvalidChange> {
-    let text = optional_text(fields, name).map_err(|_| invalid(path, "must be a string"))?;
-    text.map(|text| text.parse().map_err(|error: crate::models::InvalidTimestamp| invalid(path, error.to_string())))
-        .transpose()
+fn optional_time(fields: &Fields, name: &str) -> Result<Option<Timestamp>, InvalidChange> {
+    let time = optional_text(fields, name)?.map(str::parse).transpose();
+    time.map_err(|error: InvalidTimestamp| invalid(name, error.to_string()))
 }
 
-/// The path of the first text or key with a NUL in it: PostgreSQL and C libraries would cut it short.
+/// Returns the path of the first string or key that contains a NUL. PostgreSQL and C libraries would truncate it.
 fn find_nul(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
         Value::Array(values) => values.iter().enumerate().find_map(|(index, value)| {
-            let below = find_nul(value)?;
-            Some(join(&format!("[{index}]"), &below))
+            let path = find_nul(value)?;
+            Some(join(&format!("[{index}]"), &path))
         }),
-        Value::Object(fields) => nul_below(fields),
+        Value::Object(fields) => find_nul_in_fields(fields),
         _ => None,
     }
 }
 
-fn nul_below(fields: &Fields) -> Option<String> {
+fn find_nul_in_fields(fields: &Fields) -> Option<String> {
     fields.iter().find_map(|(name, value)| {
         if name.contains('\0') {
             return Some(name.replace('\0', "\u{fffd}"));

@@ -1,3 +1,5 @@
+//! Input and output of the decisions: uploads, plans, and results of changes.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,29 +12,29 @@ use crate::models::{
     SyncVersion, Timestamp,
 };
 
-/// One upload, parsed.
+/// A parsed upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The uploading device.
     pub device: DeviceId,
-    /// When the device last heard from the server, if ever.
+    /// The cursor of the device's last download; `None` if it has none.
     pub last_sync_at: Option<Timestamp>,
-    /// How its conflicts are settled.
+    /// Strategy for the conflicts of this upload.
     pub strategy: Strategy,
-    /// Its changes, in order; those that could not even be parsed as the rejections that they are answered with.
+    /// The changes, in order. A change that could not be parsed is a rejection.
     pub changes: Vec<Result<Change, Box<Rejection>>>,
 }
 
-/// What an upload comes to.
+/// The decision for an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// What to write.
+    /// The rows to write.
     pub plan: Plan,
     /// The result of each change, in order.
     pub results: Vec<ChangeResult>,
 }
 
-/// The result of one change of an upload, with all that its answer says.
+/// The result of one change of an upload, for the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeResult {
     /// The change is applied.
@@ -41,35 +43,35 @@ pub enum ChangeResult {
         change: ChangeId,
         /// The item.
         key: ItemKey,
-        /// The version that the item has by this change; 0 where there was nothing to delete.
+        /// The version that the change gave the item; 0 if it deleted an item that does not exist.
         version: SyncVersion,
     },
     /// The change conflicts.
     Conflict {
         /// The change.
         change: ChangeId,
-        /// The conflict as it is after the whole upload.
+        /// The conflict after the whole upload.
         conflict: Conflict,
     },
-    /// The change is rejected; nothing was altered by it.
+    /// The change is rejected and wrote nothing.
     Rejected(Box<Rejection>),
 }
 
-/// What is to be written. Made by [`super::decide`] and [`super::resolve`], executed by
-/// [`crate::storage::SyncStore::commit`].
+/// The rows to write. [`super::decide`] and [`super::resolve`] make plans, [`crate::storage::SyncStore::commit`] executes
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The head that the plan was made for: if it has moved, nothing of this may be written.
+    /// The head that the plan was made for. If the head has moved, the plan must not be committed.
     pub expected: Head,
-    /// Where the head moves.
+    /// Time of the new head.
     pub new_head: Timestamp,
-    /// The items to write, whole. Where [`Stored::item`] is absent only the tombstone is set.
+    /// The new state of the written items. If [`Stored::item`] is `None`, the write sets the tombstone only.
     pub items: BTreeMap<ItemKey, Stored>,
-    /// The conflicts to write, whole.
+    /// The new state of the written conflicts.
     pub conflicts: Vec<Conflict>,
-    /// What makes repeats recognisable.
+    /// The new receipts, including history tombstones.
     pub receipts: Vec<Receipt>,
-    /// What to remember of the device.
+    /// The numbers to add to the device's statistics.
     pub device_stats: Option<DeviceStats>,
 }
 
@@ -80,86 +82,90 @@ impl Plan {
     }
 }
 
-/// What one upload adds to the record of its device.
+/// The numbers that one upload adds to the statistics of its device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceStats {
     /// The device.
     pub device: DeviceId,
-    /// Changes applied for the first time.
+    /// Number of changes applied, without repeats.
     pub synced: i64,
-    /// Changes that met a conflict for the first time.
+    /// Number of changes that conflicted, without repeats.
     pub conflicts: i64,
 }
 
-/// How a change was answered, kept so that a repeat changes nothing and is answered alike, however late.
+/// The record of an accepted change. It lets a repeat of the change, however late, change nothing and get the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The device that made the change; change ids of different devices do not meet.
+    /// The device that made the change. Change ids are unique per device. Resolutions and history tombstones have
+    /// [`DeviceId::none`].
     pub device: DeviceId,
     /// The change.
     pub change: ChangeId,
-    /// The item it changed.
+    /// The item that it changed.
     pub key: ItemKey,
-    /// The version it was given, or the one that it met.
+    /// The version of the item after the change.
     pub version: SyncVersion,
-    /// The conflict it met, if any.
+    /// The conflict that the change caused or renewed, if any.
     pub conflict: Option<ConflictId>,
-    /// When it was accepted.
+    /// Server time of the change.
     pub seq: Timestamp,
 }
 
-/// The outcome of one change, while others of its upload may still alter the conflict that it names.
+/// The outcome of one change. A later change of the same upload may still renew the conflict that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is there, as this version.
+    /// The change is applied, as this version.
     Applied(SyncVersion),
-    /// It met a conflict.
+    /// The change conflicts.
     Conflict(ConflictId),
-    /// It was refused, and nothing was changed.
+    /// The change is rejected and wrote nothing.
     Rejected(RejectionCode, FieldError),
 }
 
-/// Why a change was refused.
+/// Reason for rejecting a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RejectionCode {
-    /// A field is missing or wrong.
+    /// A field is missing or invalid.
     InvalidChange,
     /// The item's data is too large.
     ItemTooLarge,
-    /// The change carries a credential, which is never stored.
+    /// The change contains a credential. Credentials are never stored.
     CredentialsPresent,
-    /// The checksum is not that of the data.
+    /// The checksum does not match the data.
     ChecksumMismatch,
-    /// The change's id was used before, for another item.
+    /// The change's id was already used for a change of another item.
     ChangeIdReused,
-    /// The upload meets more, or larger, conflicts than are kept at once: send the rest again, in smaller parts.
+    /// The upload has reached its limit for the number or size of conflicts. Upload the rejected changes again, in smaller
+    /// uploads.
     TooManyConflicts,
-    /// The item was deleted so long ago that nothing is left of it: download afresh, then upload again.
+    /// The item was deleted, and its tombstone was purged before this device saw it. Download without `since`, then upload
+    /// the edit again if it is still wanted.
     ResyncRequired,
 }
 
 impl fmt::Display for RejectionCode {
-    /// As on the wire.
+    /// Writes the code as on the wire.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
 }
 
-/// A change that was refused before the store was asked.
+/// A rejected change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// What the change said of itself.
+    /// Header of the change.
     pub change: ChangeHead,
-    /// Why it was refused.
+    /// Reason for the rejection.
     pub code: RejectionCode,
-    /// What is wrong, by field; never empty.
+    /// The errors, by field. Never empty.
     pub details: Vec<FieldError>,
 }
 
 impl Rejection {
-    /// The rejection of `change`, at place `index` of its upload, which only the stored data showed to be wrong.
-    pub fn late(index: usize, change: &Change, code: RejectionCode, error: FieldError) -> Self {
+    /// Rejects a change that was parsed, at `index` of its upload, because of the stored data. The field of `error` is
+    /// relative to the change.
+    pub fn of_parsed(index: usize, change: &Change, code: RejectionCode, error: FieldError) -> Self {
         let action = match &change.edit {
             Edit::Put { expects_item: true, .. } => "update",
             Edit::Put { .. } => "create",

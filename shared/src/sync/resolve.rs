@@ -1,36 +1,57 @@
+//! Decides how a user's request resolves a conflict.
+//!
+//! [`resolve`] checks, in this order:
+//!
+//! 1. The conflict has been resolved the same way: [`AlreadyResolved`](ResolveOutcome::AlreadyResolved). This recognises a
+//!    repeated request before anything else is compared.
+//! 2. The conflict has been resolved another way: [`ResolvedDifferently`](ResolveOutcome::ResolvedDifferently). There is one
+//!    exception: the user may overrule what last-write-wins decided.
+//! 3. The item has changed since the conflict was written: [`Outdated`](ResolveOutcome::Outdated), with a plan that renews
+//!    the conflict with the new stored version.
+//! 4. The conflict is not at the revision that the request names: [`Outdated`](ResolveOutcome::Outdated), without a plan.
+//! 5. Otherwise the choice is applied: [`Resolved`](ResolveOutcome::Resolved).
+//!
+//! Invariants:
+//!
+//! - A resolution never overwrites a stored version that the conflict does not show. So nobody resolves a conflict without
+//!   having seen both sides.
+//! - A resolution writes a new version of the item, or a conflicted copy, on behalf of no device. So every device downloads
+//!   it as another device's write.
+//! - A request leaves a receipt with the resolution's server time. So its repeat is recognised.
+
 use std::sync::Arc;
 
 use super::copy::{conflicted_copy, resolution_copy_id, sibling, unused_copy_id};
-use super::decide::successor;
-use super::{Plan, Receipt, Snapshot, next_time};
+use super::write::{Write, next_seq};
+use super::{Plan, Receipt, Snapshot};
 use crate::models::{
-    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemVersion, Resolution, Stored,
-    Strategy, Timestamp, Winner,
+    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemKey, ItemVersion, Resolution, Stored, Strategy,
+    Timestamp, Winner,
 };
 
-/// What a user wants done about a conflict.
+/// A user's request to resolve a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolutionRequest {
-    /// What makes a repeat of this request recognisable: derived from the conflict and everything the request says.
+    /// Identifies repeats of the request: derived from the conflict and the content of the request.
     pub id: ChangeId,
-    /// What to do.
+    /// The requested resolution.
     pub choice: Choice,
-    /// The [revision](Conflict::revision) that the user has seen; `None` where the client does not say.
+    /// The [revision](Conflict::revision) that the user has seen; `None` if the client does not send it.
     pub revision: Option<i64>,
 }
 
-/// The ways to settle a conflict.
+/// A requested resolution of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// The later of both versions becomes the item.
+    /// The later side becomes the item.
     LastWriteWins,
-    /// The local version becomes a copy beside the item.
+    /// The local side becomes a conflicted copy, and the item stays.
     KeepBoth,
-    /// The local version becomes the item.
+    /// The local side becomes the item.
     Local,
-    /// The remote version becomes the item.
+    /// The remote side becomes the item.
     Remote,
-    /// This becomes the item.
+    /// This content, merged by the user, becomes the item.
     Merged(Arc<Content>),
 }
 
@@ -44,32 +65,32 @@ impl Choice {
     }
 }
 
-/// What came of a [`ResolutionRequest`].
+/// Outcome of a [`ResolutionRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolveOutcome {
-    /// To be written: the conflict is resolved.
+    /// The plan resolves the conflict. It has to be committed.
     Resolved(Box<Plan>, ResolvedConflict),
-    /// It was resolved just so before: nothing to write.
+    /// The conflict was resolved the same way before. There is nothing to write.
     AlreadyResolved(ResolvedConflict),
-    /// It was resolved in another way.
+    /// The conflict was resolved another way.
     ResolvedDifferently(Conflict),
-    /// The item, or the conflict, is not what the user has seen. Where the item has changed there is a plan: it renews the
-    /// conflict, for the user to look again.
+    /// The item or the conflict has changed since the user saw it. If the item has changed, the plan renews the conflict,
+    /// so that the user can look again.
     Outdated(Option<Box<Plan>>, Conflict),
 }
 
-/// A resolved conflict, as the user gets to see it.
+/// A resolved conflict, for the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedConflict {
-    /// How it was resolved.
+    /// The resolution.
     pub resolution: Resolution,
-    /// The item, or the copy where one was made.
+    /// The conflicted copy if one was made, otherwise the item.
     pub key: ItemKey,
-    /// What is stored there, if anything.
+    /// The stored version of `key`, if any.
     pub stored: Option<Stored>,
 }
 
-/// Decides what `request` does about the conflict `id` at the server time `now`; `None` where `snapshot` holds no such
+/// Decides what `request` does about the conflict `id` at the server time `now`. Returns `None` if `snapshot` has no such
 /// conflict.
 pub fn resolve(
     snapshot: &Snapshot,
@@ -78,128 +99,119 @@ pub fn resolve(
     now: Timestamp,
 ) -> Option<ResolveOutcome> {
     let conflict = snapshot.conflicts.get(id)?;
-    Some(match &conflict.resolution {
-        Some(settled) if is_repeat(snapshot, settled, request) => {
-            let key = target_key(&conflict.key, settled.copy_id.as_ref());
-            let stored = snapshot.items.get(&key).cloned();
-            ResolveOutcome::AlreadyResolved(ResolvedConflict { resolution: settled.clone(), key, stored })
+    let seq = next_seq(snapshot.head().time, now);
+    if let Some(resolution) = &conflict.resolution {
+        if is_repeat(snapshot, resolution, request) {
+            return Some(already_resolved(snapshot, conflict, resolution));
         }
-        Some(_) if !can_resolve_again(conflict, &request.choice) => {
-            ResolveOutcome::ResolvedDifferently(conflict.clone())
+        if !can_overrule(resolution, &request.choice) {
+            return Some(ResolveOutcome::ResolvedDifferently(conflict.clone()));
         }
-        _ => resolve_unresolved(snapshot, conflict, request, now),
-    })
-}
-
-/// Whether the conflict is resolution by this request, or by its like. Once it is resolution anew, what was chosen before is no
-/// repeat any more.
-fn is_repeat(snapshot: &Snapshot, resolution: &Resolution, request: &ResolutionRequest) -> bool {
-    let receipt = snapshot.receipts.get(&request.id);
-    receipt.is_some_and(|receipt| receipt.seq == resolution.at) || is_resolved_by(resolution, &request.choice)
-}
-
-fn resolve_unresolved(
-    snapshot: &Snapshot,
-    conflict: &Conflict,
-    request: &ResolutionRequest,
-    now: Timestamp,
-) -> ResolveOutcome {
-    let at = next_time(snapshot.head().time, now);
+    }
     let stored = snapshot.items.get(&conflict.key);
     if stored.map_or(0, |stored| stored.version) != conflict.item_version {
-        let renewed = renewed(conflict.clone(), stored, at);
-        return ResolveOutcome::Outdated(Some(Box::new(plan(snapshot, at, None, renewed.clone(), None))), renewed);
+        return Some(renew(snapshot, conflict, stored, seq));
     }
-    if request.revision.is_some_and(|seen| seen != conflict.revision()) {
-        return ResolveOutcome::Outdated(None, conflict.clone());
+    if request.revision.is_some_and(|revision| revision != conflict.revision()) {
+        return Some(ResolveOutcome::Outdated(None, conflict.clone()));
     }
-    apply_choice(conflict.clone(), snapshot, request, now, at)
+    Some(apply_choice(snapshot, conflict, request, now, seq))
 }
 
-/// Whether the conflict was resolution by the same choice already, by this request or by the upload itself.
-fn is_resolved_by(resolution: &Resolution, choice: &Choice) -> bool {
+/// Whether `request` asks for the resolution that the conflict already has: it is the request that resolved the conflict,
+/// or makes the same choice. The receipt of an earlier, overruled request does not count.
+fn is_repeat(snapshot: &Snapshot, resolution: &Resolution, request: &ResolutionRequest) -> bool {
+    let receipt = snapshot.receipts.get(&request.id);
+    receipt.is_some_and(|receipt| receipt.seq == resolution.at) || is_same_choice(resolution, &request.choice)
+}
+
+/// Whether `choice` is what the conflict was resolved by, be it by a request or by the upload itself.
+fn is_same_choice(resolution: &Resolution, choice: &Choice) -> bool {
     resolution.strategy == choice.strategy()
         && match choice {
             Choice::LastWriteWins | Choice::KeepBoth => true,
             Choice::Local => resolution.winner == Some(Winner::Local),
             Choice::Remote => resolution.winner == Some(Winner::Remote),
-            // Which merge it was only the receipt can tell.
+            // The resolution does not record the merged content. Only the receipt recognises a repeat.
             Choice::Merged(_) => false,
         }
 }
 
-/// Only what last-write-wins overwrote without asking can be brought back, and only by somebody who chooses. Two people
-/// may be settling any other conflict at once, and the copy of one must not follow the choice of the other.
-fn can_resolve_again(conflict: &Conflict, choice: &Choice) -> bool {
-    let by_itself = conflict.resolution.as_ref().is_some_and(|settled| settled.strategy == Strategy::LastWriteWins);
-    by_itself && choice.strategy() == Strategy::UserChoice
+fn already_resolved(snapshot: &Snapshot, conflict: &Conflict, resolution: &Resolution) -> ResolveOutcome {
+    let key = resolution.copy_id.as_ref().map_or_else(|| conflict.key.clone(), |copy| sibling(&conflict.key, copy));
+    let stored = snapshot.items.get(&key).cloned();
+    ResolveOutcome::AlreadyResolved(ResolvedConflict { resolution: resolution.clone(), key, stored })
 }
 
-/// The conflict with what is stored now on the side that stands for it: the remote one, unless the local one had become
-/// the item. The other side, which exists nowhere else, is left alone.
-fn renewed(mut conflict: Conflict, stored: Option<&Stored>, at: Timestamp) -> Conflict {
-    let local_won = conflict.resolution.as_ref().is_some_and(|settled| settled.winner == Some(Winner::Local));
+/// Whether `choice` may replace `resolution`: a user's choice may replace what last-write-wins decided without asking.
+///
+/// Any other resolution is final. Otherwise two users of an account could resolve a conflict at the same time, and a
+/// conflicted copy could remain although the second resolution chose a winner.
+fn can_overrule(resolution: &Resolution, choice: &Choice) -> bool {
+    resolution.strategy == Strategy::LastWriteWins && choice.strategy() == Strategy::UserChoice
+}
+
+/// Renews the conflict with the new stored version. It replaces the side that the item came from: the local side if it had
+/// won, otherwise the remote side. The other side stays, because nothing else keeps it.
+fn renew(snapshot: &Snapshot, conflict: &Conflict, stored: Option<&Stored>, seq: Timestamp) -> ResolveOutcome {
     let current = ItemVersion::of(stored);
-    conflict.item_version = current.sync_version;
-    conflict.seq = at;
-    if local_won {
-        conflict.local = current;
+    let mut renewed = Conflict { item_version: current.sync_version, seq, ..conflict.clone() };
+    if conflict.winner() == Some(Winner::Local) {
+        renewed.local = current;
     } else {
-        conflict.remote = current;
+        renewed.remote = current;
     }
-    conflict
+    let plan = plan(snapshot, seq, None, renewed.clone(), None);
+    ResolveOutcome::Outdated(Some(Box::new(plan)), renewed)
 }
 
 fn apply_choice(
-    mut conflict: Conflict,
     snapshot: &Snapshot,
+    conflict: &Conflict,
     request: &ResolutionRequest,
     now: Timestamp,
-    at: Timestamp,
+    seq: Timestamp,
 ) -> ResolveOutcome {
+    let mut conflict = conflict.clone();
     let winner = winner(&conflict, &request.choice);
     let (edit, copy_id) = match (&request.choice, winner) {
-        (Choice::Merged(content), _) => (put_like(Arc::clone(content), &conflict.remote), None),
-        (_, Some(Winner::Local)) => (as_edit(&conflict.local), None),
-        (_, Some(_)) => (as_edit(&conflict.remote), None),
-        (_, None) => (as_copy(&conflict.local, now), Some(new_copy_id(snapshot, &conflict, at))),
+        (Choice::Merged(content), _) => (put(Arc::clone(content), &conflict.remote), None),
+        (_, Some(Winner::Local)) => (restoring_edit(&conflict.local), None),
+        (_, Some(_)) => (restoring_edit(&conflict.remote), None),
+        (_, None) => {
+            let preferred = resolution_copy_id(&conflict.id);
+            let copy_id = unused_copy_id(&snapshot.items, &conflict.key, preferred, &conflict.id, seq);
+            (copying_edit(&conflict.local, now), Some(copy_id))
+        }
     };
-    let target_key = target_key(&conflict.key, copy_id.as_ref());
-    let before = snapshot.items.get(&target_key);
-    // Deciding is itself the latest edit, so that no older one wins against it later. Where there is nothing, and
-    // nothing is what was chosen, there is nothing to write.
-    let written = (before.is_some() || edit != Edit::Delete).then(|| {
-        successor(snapshot.head().version_floor(target_key.item_type), before, &edit, now, &DeviceId::none(), at)
-    });
+    let key = copy_id.as_ref().map_or_else(|| conflict.key.clone(), |copy| sibling(&conflict.key, copy));
+    let before = snapshot.items.get(&key);
+    // The time of the resolution is the time of the edit, so that no older edit wins against it later. Deleting an item
+    // that does not exist writes nothing.
+    let write = Write { edit: &edit, updated_at: now, device: &DeviceId::none(), seq };
+    let stored = (before.is_some() || edit != Edit::Delete)
+        .then(|| write.after(before, snapshot.head().version_floor(key.item_type)));
     if copy_id.is_none() {
-        conflict.item_version = written.as_ref().map_or(0, |written| written.version);
+        conflict.item_version = stored.as_ref().map_or(0, |stored| stored.version);
     }
-    let resolution = Resolution { at, strategy: request.choice.strategy(), winner, copy_id };
+    let resolution = Resolution { at: seq, strategy: request.choice.strategy(), winner, copy_id };
     conflict.resolution = Some(resolution.clone());
-    conflict.seq = at;
+    conflict.seq = seq;
     let receipt = Receipt {
         device: DeviceId::none(),
         change: request.id.clone(),
         key: conflict.key.clone(),
         version: conflict.item_version,
         conflict: Some(conflict.id.clone()),
-        seq: at,
+        seq,
     };
-    let item = written.clone().map(|written| (target_key.clone(), written));
-    let plan = plan(snapshot, at, item, conflict, Some(receipt));
-    ResolveOutcome::Resolved(Box::new(plan), ResolvedConflict { resolution, key: target_key, stored: written })
+    let item = stored.clone().map(|stored| (key.clone(), stored));
+    let plan = plan(snapshot, seq, item, conflict, Some(receipt));
+    ResolveOutcome::Resolved(Box::new(plan), ResolvedConflict { resolution, key, stored })
 }
 
-fn new_copy_id(snapshot: &Snapshot, conflict: &Conflict, at: Timestamp) -> ItemId {
-    unused_copy_id(&snapshot.items, &conflict.key, resolution_copy_id(&conflict.id), &conflict.id, at)
-}
-
-/// What a resolution writes: the item `key`, or the copy beside it where one was made.
-fn target_key(key: &ItemKey, copy_id: Option<&ItemId>) -> ItemKey {
-    copy_id.map_or_else(|| key.clone(), |id| sibling(key, id))
-}
-
-/// Which version the choice makes the item; `None` where both are kept. A deletion cannot be kept as a copy.
+/// Returns the side that the choice makes the item; `None` if both are kept. A local deletion cannot be kept as a copy, so
+/// the remote side wins.
 fn winner(conflict: &Conflict, choice: &Choice) -> Option<Winner> {
     match choice {
         Choice::Local => Some(Winner::Local),
@@ -214,14 +226,14 @@ fn winner(conflict: &Conflict, choice: &Choice) -> Option<Winner> {
 
 fn plan(
     snapshot: &Snapshot,
-    at: Timestamp,
+    new_head: Timestamp,
     item: Option<(ItemKey, Stored)>,
     conflict: Conflict,
     receipt: Option<Receipt>,
 ) -> Plan {
     Plan {
         expected: snapshot.head(),
-        new_head: at,
+        new_head,
         items: item.into_iter().collect(),
         conflicts: vec![conflict],
         receipts: receipt.into_iter().collect(),
@@ -229,18 +241,21 @@ fn plan(
     }
 }
 
-fn put_like(content: Arc<Content>, like: &ItemVersion) -> Edit {
-    let created_at = like.item.as_ref().map(|item| item.created_at);
+/// Returns the edit that makes `content` the item, with the creation time of `version`.
+fn put(content: Arc<Content>, version: &ItemVersion) -> Edit {
+    let created_at = version.item.as_ref().map(|item| item.created_at);
     Edit::Put { content, created_at, expects_item: false }
 }
 
-fn as_edit(version: &ItemVersion) -> Edit {
-    version.item.as_ref().map_or(Edit::Delete, |item| put_like(item.content.clone(), version))
+/// Returns the edit that makes `version` the item.
+fn restoring_edit(version: &ItemVersion) -> Edit {
+    version.item.as_ref().map_or(Edit::Delete, |item| put(item.content.clone(), version))
 }
 
-fn as_copy(version: &ItemVersion, now: Timestamp) -> Edit {
+/// Returns the edit that makes `version` a conflicted copy.
+fn copying_edit(version: &ItemVersion, now: Timestamp) -> Edit {
     version
         .item
         .as_ref()
-        .map_or(Edit::Delete, |item| put_like(Arc::new(conflicted_copy(&item.content, &version.device, now)), version))
+        .map_or(Edit::Delete, |item| put(Arc::new(conflicted_copy(&item.content, &version.device, now)), version))
 }

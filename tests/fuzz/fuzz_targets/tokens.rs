@@ -5,19 +5,19 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use secrecy::{ExposeSecret, SecretString};
-use shared::auth::{AccessTokens, Keys, OpaqueToken};
-use shared::models::{Session, Timestamp};
+use shared::auth::{AccessTokens, Keys, OpaqueToken, SigningKey};
+use shared::models::{Session, SessionId, Timestamp, UserId};
 use tokio::runtime::Builder;
 use uuid::Uuid;
 
 const NOW: i64 = 1_800_000_000_000_000;
 
 static ISSUED: LazyLock<(AccessTokens, String)> = LazyLock::new(|| {
-    let keys = Keys::new(&SecretString::from("a signing key for fuzzing, 32 bytes"), None).expect("it is long enough");
-    let (tokens, now) = (AccessTokens::new(keys, None), Timestamp::from_micros(NOW));
+    let key = SigningKey::new(&SecretString::from("a signing key for fuzzing, 32 bytes")).expect("it is long enough");
+    let (tokens, now) = (AccessTokens::new(Keys::new(key, None), None), Timestamp::from_micros(NOW));
     let session = Session {
-        id: Uuid::from_u128(1),
-        user: Uuid::from_u128(2),
+        id: SessionId::new(Uuid::from_u128(1)),
+        user: UserId::new(Uuid::from_u128(2)),
         device: "laptop".to_owned(),
         ip: "203.0.113.7".to_owned(),
         created_at: now,
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data).into_owned();
     OpaqueToken::parse(&text);
     for forged in [text, edited(issued, data)] {
-        if runtime.block_on(tokens.check(&forged, Timestamp::from_micros(NOW))).is_ok() {
+        if runtime.block_on(tokens.verify(&forged, Timestamp::from_micros(NOW))).is_ok() {
             assert_eq!(&forged, issued, "{forged} opens");
         }
     }

@@ -132,8 +132,8 @@ impl Embedded {
 pub(super) fn read_account(row: Row) -> StoreResult<Account> {
     let mut row = RowReader::of("users", row);
     let id = row.parsed("id")?;
-    let username = Username::trusted(row.text("username")?);
-    let email = EmailAddress::trusted(row.text("email")?);
+    let username = Username::new_unchecked(row.text("username")?);
+    let email = EmailAddress::new_unchecked(row.text("email")?);
     let password_hash = SecretString::from(row.text("password_hash")?);
     let email_verified_at = row.optional_time("email_verified_at")?;
     let user = User { id, username, email, email_verified_at, created_at: row.time("created_at")? };

@@ -187,7 +187,7 @@ fn read_items(page: &mut Page, item_type: ItemType, done: StatementResult) -> St
 fn read_device(row: super::Row) -> StoreResult<Device> {
     let mut row = RowReader::of("sync_metadata", row);
     Ok(Device {
-        id: DeviceId::trusted(row.text("device_id")?),
+        id: DeviceId::new_unchecked(row.text("device_id")?),
         last_sync_at: row.time("last_sync_at")?,
         total_synced: row.integer("total_synced")?,
         conflicts_count: row.integer("conflicts_count")?,

@@ -79,9 +79,9 @@ pub(super) fn to_json(conflict: &Conflict) -> String {
 /// Reads one row of [`columns!`].
 pub(super) fn read(row: Row) -> StoreResult<Conflict> {
     let mut row = RowReader::of("conflicts", row);
-    let id = ConflictId::trusted(row.text("id")?);
+    let id = ConflictId::new_unchecked(row.text("id")?);
     let item_type = row.named("item_type", ItemType::named)?;
-    let key = ItemKey { item_type, id: ItemId::trusted(row.text("item_id")?) };
+    let key = ItemKey { item_type, id: ItemId::new_unchecked(row.text("item_id")?) };
     let local = read_version(&mut row, "local_version", item_type)?;
     let remote = read_version(&mut row, "remote_version", item_type)?;
     let item_version = row.integer("item_version")?;
@@ -89,7 +89,7 @@ pub(super) fn read(row: Row) -> StoreResult<Conflict> {
     let resolved_at = row.optional_time("resolved_at")?;
     let resolution = row.optional_named("resolution", Strategy::named)?;
     let winner = row.optional_named("winner", Winner::named)?;
-    let copy_id = row.optional_text("copy_id")?.map(ItemId::trusted);
+    let copy_id = row.optional_text("copy_id")?.map(ItemId::new_unchecked);
     let settled =
         resolved_at.zip(resolution).map(|(at, resolution)| Resolution { at, strategy: resolution, winner, copy_id });
     Ok(Conflict { id, key, local, remote, item_version, detected_at, resolution: settled, seq: row.time("seq")? })
@@ -108,14 +108,14 @@ fn read_version(row: &mut RowReader, column: &'static str, item_type: ItemType) 
     let version: VersionJson = row.json(column)?;
     let read = |data: Json| -> StoreResult<Item> {
         let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
-        let content = Content::stored(item_type, data).map_err(|error| row.bad(column, error.message))?;
+        let content = Content::from_stored(item_type, data).map_err(|error| row.bad(column, error.message))?;
         Ok(Item { content: Arc::new(content), created_at: created_at.unwrap_or(version.updated_at) })
     };
     Ok(ItemVersion {
         item: version.data.map(read).transpose()?,
         updated_at: version.updated_at,
         sync_version: version.sync_version,
-        device: DeviceId::trusted(version.device_id),
+        device: DeviceId::new_unchecked(version.device_id),
     })
 }
 

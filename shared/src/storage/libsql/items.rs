@@ -155,7 +155,7 @@ pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey
         updated_at,
         version: row.integer("sync_version")?,
         seq: row.time("seq")?,
-        device: DeviceId::trusted(row.text("device_id")?),
+        device: DeviceId::new_unchecked(row.text("device_id")?),
         deleted_at: row.optional_time("deleted_at")?,
     };
     Ok((ItemKey { item_type, id }, stored))
@@ -165,7 +165,7 @@ type Start = (ItemId, Item, Timestamp, RowReader);
 
 fn read_connection(row: super::Row) -> StoreResult<Start> {
     let mut row = RowReader::of("connections", row);
-    let id = ItemId::trusted(row.text("id")?);
+    let id = ItemId::new_unchecked(row.text("id")?);
     let connection = Connection {
         name: row.text("name")?,
         database_type: row.named("type", database_type)?,
@@ -192,7 +192,7 @@ fn database_type(name: &str) -> Option<DatabaseType> {
 
 fn read_saved_query(row: super::Row) -> StoreResult<Start> {
     let mut row = RowReader::of("saved_queries", row);
-    let id = ItemId::trusted(row.text("id")?);
+    let id = ItemId::new_unchecked(row.text("id")?);
     let query = SavedQuery {
         name: row.text("name")?,
         description: row.optional_text("description")?,
@@ -209,7 +209,7 @@ fn read_saved_query(row: super::Row) -> StoreResult<Start> {
 
 fn read_query_history(row: super::Row) -> StoreResult<Start> {
     let mut row = RowReader::of("query_history", row);
-    let id = ItemId::trusted(row.text("id")?);
+    let id = ItemId::new_unchecked(row.text("id")?);
     let entry = QueryHistory {
         query: row.text("query")?,
         connection_id: row.text("connection_id")?,

@@ -287,13 +287,13 @@ pub(super) fn read_full_sync(done: StatementResult) -> StoreResult<Option<FullSy
 
 fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
     let mut row = RowReader::of("query_history", row);
-    let id = ItemId::trusted(row.text("id")?);
+    let id = ItemId::new_unchecked(row.text("id")?);
     let stored = Stored {
         item: None,
         updated_at: row.time("executed_at")?,
         version: row.integer("sync_version")?,
         seq: row.time("seq")?,
-        device: DeviceId::trusted(row.text("device_id")?),
+        device: DeviceId::new_unchecked(row.text("device_id")?),
         deleted_at: row.optional_time("deleted_at")?,
     };
     Ok((ItemKey { item_type: ItemType::QueryHistory, id }, stored))
@@ -302,11 +302,14 @@ fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
 fn read_receipt(row: Row) -> StoreResult<Receipt> {
     let mut row = RowReader::of("receipts", row);
     Ok(Receipt {
-        change: ChangeId::trusted(row.text("change_id")?),
-        device: DeviceId::trusted(row.text("device_id")?),
-        key: ItemKey { item_type: row.named("item_type", ItemType::named)?, id: ItemId::trusted(row.text("item_id")?) },
+        change: ChangeId::new_unchecked(row.text("change_id")?),
+        device: DeviceId::new_unchecked(row.text("device_id")?),
+        key: ItemKey {
+            item_type: row.named("item_type", ItemType::named)?,
+            id: ItemId::new_unchecked(row.text("item_id")?),
+        },
         version: row.integer("sync_version")?,
-        conflict: row.optional_text("conflict_id")?.map(ConflictId::trusted),
+        conflict: row.optional_text("conflict_id")?.map(ConflictId::new_unchecked),
         seq: row.time("seq")?,
     })
 }

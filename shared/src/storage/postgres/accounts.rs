@@ -28,8 +28,8 @@ impl UserRow {
         let time = |column, time: Time| time.decoded("users", column, id);
         let user = User {
             id,
-            username: Username::trusted(self.username),
-            email: EmailAddress::trusted(self.email),
+            username: Username::new_unchecked(self.username),
+            email: EmailAddress::new_unchecked(self.email),
             email_verified_at: self.email_verified_at.map(|at| time("email_verified_at", at)).transpose()?,
             created_at: time("created_at", self.created_at)?,
         };

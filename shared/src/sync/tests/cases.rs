@@ -1,20 +1,21 @@
 use std::sync::Arc;
 
-use super::line::{key, second};
-use super::{Line, change, delete, upload};
+use super::{MemoryStore, at_second, change, delete, key, query_of, upload};
 use crate::models::Strategy::{KeepBoth, LastWriteWins, UserChoice};
-use crate::models::{ConflictId, Strategy, Winner};
+use crate::models::{ChangeId, ConflictId, Content, Edit, Strategy, Winner};
 use crate::sync::plan::Outcome;
 use crate::sync::{Choice, ReadSet, RejectionCode, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
 
-/// A laptop has made the item `q` (version 1) and, unseen by the phone, changed it (version 2, at the second 10).
-fn changed_by_the_laptop() -> Line {
-    let mut line = Line::default();
-    line.takes(&upload("laptop", LastWriteWins, [change("l1", "q", "one", 0, 0)]), second(1));
-    line.takes(&upload("laptop", LastWriteWins, [change("l2", "q", "laptop", 1, 10)]), second(11));
-    line
+/// Returns a store in which a laptop created the item `q` (version 1) and edited it at second 10 (version 2). In the tests, a
+/// phone that has seen version 1 edits it, too.
+fn store_edited_by_laptop() -> MemoryStore {
+    let mut store = MemoryStore::default();
+    store.apply(&upload("laptop", LastWriteWins, [change("l1", "q", "one", 0, 0)]), at_second(1));
+    store.apply(&upload("laptop", LastWriteWins, [change("l2", "q", "laptop", 1, 10)]), at_second(11));
+    store
 }
 
+/// Returns the conflict that the only change caused.
 fn conflict_of(outcomes: &[Outcome]) -> ConflictId {
     match outcomes {
         [Outcome::Conflict(id)] => id.clone(),
@@ -24,335 +25,354 @@ fn conflict_of(outcomes: &[Outcome]) -> ConflictId {
 
 #[test]
 fn a_device_never_conflicts_with_itself() {
-    let mut line = Line::default();
+    let mut store = MemoryStore::default();
     let all =
         [change("1", "q", "a", 0, 0), change("2", "q", "b", 0, 1), delete("3", "q", 0, 2), change("4", "q", "c", 1, 3)];
-    let outcomes = line.takes(&upload("laptop", UserChoice, all), second(5));
+    let outcomes = store.apply(&upload("laptop", UserChoice, all), at_second(5));
     assert_eq!(outcomes, [1, 2, 3, 4].map(Outcome::Applied));
-    let late = line.takes(&upload("laptop", UserChoice, [change("5", "q", "d", 0, 4)]), second(6));
+    let late = store.apply(&upload("laptop", UserChoice, [change("5", "q", "d", 0, 4)]), at_second(6));
     assert_eq!(late, [Outcome::Applied(5)]);
 }
 
 #[test]
-fn a_seen_version_is_changed_without_conflict() {
-    let mut line = changed_by_the_laptop();
-    let outcomes = line.takes(&upload("phone", UserChoice, [change("p", "q", "phone", 2, 5)]), second(20));
+fn editing_the_stored_version_does_not_conflict() {
+    let mut store = store_edited_by_laptop();
+    let outcomes = store.apply(&upload("phone", UserChoice, [change("p", "q", "phone", 2, 5)]), at_second(20));
     assert_eq!(outcomes, [Outcome::Applied(3)]);
-    assert_eq!(line.shows("q"), Some("phone"));
+    assert_eq!(store.query_text("q"), Some("phone"));
 }
 
 #[test]
-fn a_version_that_was_never_given_out_was_not_seen() {
-    let mut line = changed_by_the_laptop();
-    let outcomes = line.takes(&upload("phone", UserChoice, [change("p", "q", "phone", 9, 5)]), second(20));
+fn a_base_version_above_the_stored_version_conflicts() {
+    let mut store = store_edited_by_laptop();
+    let outcomes = store.apply(&upload("phone", UserChoice, [change("p", "q", "phone", 9, 5)]), at_second(20));
     conflict_of(&outcomes);
 }
 
 #[test]
-fn the_same_edit_on_two_devices_is_none() {
-    let mut line = changed_by_the_laptop();
-    let outcomes = line.takes(&upload("phone", UserChoice, [change("p", "q", "laptop", 1, 5)]), second(20));
+fn the_same_edit_on_two_devices_does_not_conflict() {
+    let mut store = store_edited_by_laptop();
+    let outcomes = store.apply(&upload("phone", UserChoice, [change("p", "q", "laptop", 1, 5)]), at_second(20));
     assert_eq!(outcomes, [Outcome::Applied(2)]);
-    assert!(line.conflicts.is_empty());
+    assert!(store.conflicts.is_empty());
 }
 
 #[test]
-fn the_later_edit_wins_and_the_loser_is_kept() {
+fn last_write_wins_keeps_the_losing_side() {
     for (at, shown, winner) in
         [(12, "phone", Winner::Local), (9, "laptop", Winner::Remote), (10, "laptop", Winner::Remote)]
     {
-        let mut line = changed_by_the_laptop();
-        line.takes(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, at)]), second(20));
-        assert_eq!(line.shows("q"), Some(shown), "edited at {at}");
-        let conflict = line.conflict();
-        assert_eq!(conflict.resolution.as_ref().and_then(|settled| settled.winner), Some(winner));
+        let mut store = store_edited_by_laptop();
+        store.apply(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, at)]), at_second(20));
+        assert_eq!(store.query_text("q"), Some(shown), "edited at {at}");
+        let conflict = store.only_conflict();
+        assert_eq!(conflict.winner(), Some(winner));
         assert!(conflict.local.item.is_some() && conflict.remote.item.is_some());
     }
 }
 
 #[test]
-fn a_time_in_the_future_counts_as_now() {
-    let mut line = changed_by_the_laptop();
-    line.takes(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, 99_999)]), second(20));
-    line.takes(&upload("laptop", LastWriteWins, [change("l3", "q", "again", 2, 30)]), second(31));
-    assert_eq!(line.shows("q"), Some("again"));
+fn an_edit_time_in_the_future_counts_as_now() {
+    let mut store = store_edited_by_laptop();
+    store.apply(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, 99_999)]), at_second(20));
+    store.apply(&upload("laptop", LastWriteWins, [change("l3", "q", "again", 2, 30)]), at_second(31));
+    assert_eq!(store.query_text("q"), Some("again"));
 }
 
 #[test]
-fn a_deletion_wins_or_loses_like_any_edit() {
+fn last_write_wins_treats_a_deletion_like_an_edit() {
     for (at, shown) in [(12, None), (9, Some("laptop"))] {
-        let mut line = changed_by_the_laptop();
-        line.takes(&upload("phone", LastWriteWins, [delete("p", "q", 1, at)]), second(20));
-        assert_eq!(line.shows("q"), shown, "deleted at {at}");
-        assert!(line.conflict().remote.item.is_some(), "what the deletion did not know of is kept");
+        let mut store = store_edited_by_laptop();
+        store.apply(&upload("phone", LastWriteWins, [delete("p", "q", 1, at)]), at_second(20));
+        assert_eq!(store.query_text("q"), shown, "deleted at {at}");
+        assert!(
+            store.only_conflict().remote.item.is_some(),
+            "the conflict keeps the version that the device had not seen"
+        );
     }
 }
 
 #[test]
-fn deleting_what_is_not_there_is_applied_and_stays_applied() {
-    let mut line = Line::default();
+fn deleting_an_absent_item_is_applied_and_its_repeat_deletes_nothing() {
+    let mut store = MemoryStore::default();
     let deletion = upload("phone", LastWriteWins, [delete("p", "q", 0, 1)]);
-    assert_eq!(line.takes(&deletion, second(2)), [Outcome::Applied(0)]);
-    line.takes(&upload("laptop", LastWriteWins, [change("l", "q", "new", 0, 3)]), second(4));
-    assert_eq!(line.takes(&deletion, second(5)), [Outcome::Applied(0)]);
-    assert_eq!(line.shows("q"), Some("new"));
+    assert_eq!(store.apply(&deletion, at_second(2)), [Outcome::Applied(0)]);
+    store.apply(&upload("laptop", LastWriteWins, [change("l", "q", "new", 0, 3)]), at_second(4));
+    assert_eq!(store.apply(&deletion, at_second(5)), [Outcome::Applied(0)]);
+    assert_eq!(store.query_text("q"), Some("new"));
 }
 
 #[test]
-fn keeping_both_makes_one_copy_per_branch() {
-    let mut line = changed_by_the_laptop();
+fn keep_both_makes_one_copy_per_branch() {
+    let mut store = store_edited_by_laptop();
     for (id, query) in [("p1", "s"), ("p2", "se"), ("p3", "sel")] {
-        line.takes(&upload("phone", KeepBoth, [change(id, "q", query, 1, 12)]), second(20));
+        store.apply(&upload("phone", KeepBoth, [change(id, "q", query, 1, 12)]), at_second(20));
     }
-    assert_eq!(line.shows("q"), Some("laptop"));
-    let settled = line.conflict().resolution.clone().expect("it is settled");
-    let copy = settled.copy_id.expect("there is a copy");
-    assert_eq!(line.shows(copy.as_str()), Some("sel"));
-    assert_eq!(line.items.len(), 2);
-    let stored = line.items[&key(copy.as_str())].item.clone().expect("it is loaded");
+    assert_eq!(store.query_text("q"), Some("laptop"));
+    let copy = store.only_conflict().copy_id().cloned().expect("there is a copy");
+    assert_eq!(store.query_text(copy.as_str()), Some("sel"));
+    assert_eq!(store.items.len(), 2);
+    let stored = store.items[&key(copy.as_str())].item.clone().expect("the copy has content");
     let name = Arc::unwrap_or_clone(stored.content).name_mut().cloned();
     assert_eq!(name.as_deref(), Some("orders (conflicted copy, phone, 2027-01-15)"));
 }
 
 #[test]
-fn a_copy_that_somebody_changed_is_not_written_over() {
-    let mut line = changed_by_the_laptop();
-    line.takes(&upload("phone", KeepBoth, [change("p1", "q", "phone", 1, 12)]), second(20));
-    let copy = line.conflict().resolution.clone().and_then(|settled| settled.copy_id).expect("there is a copy");
-    line.takes(&upload("tablet", KeepBoth, [change("t", copy.as_str(), "tablet", 1, 21)]), second(22));
-    line.takes(&upload("phone", KeepBoth, [change("p2", "q", "phone again", 1, 23)]), second(24));
-    assert_eq!(line.shows(copy.as_str()), Some("tablet"));
-    assert!(line.items.keys().any(|key| line.shows(key.id.as_str()) == Some("phone again")));
+fn keep_both_does_not_overwrite_an_edited_copy() {
+    let mut store = store_edited_by_laptop();
+    store.apply(&upload("phone", KeepBoth, [change("p1", "q", "phone", 1, 12)]), at_second(20));
+    let copy = store.only_conflict().copy_id().cloned().expect("there is a copy");
+    store.apply(&upload("tablet", KeepBoth, [change("t", copy.as_str(), "tablet", 1, 21)]), at_second(22));
+    store.apply(&upload("phone", KeepBoth, [change("p2", "q", "phone again", 1, 23)]), at_second(24));
+    assert_eq!(store.query_text(copy.as_str()), Some("tablet"));
+    assert!(store.items.keys().any(|key| store.query_text(key.id.as_str()) == Some("phone again")));
 }
 
 #[test]
-fn whatever_else_happens_to_a_branch_it_has_one_copy() {
-    let mut line = changed_by_the_laptop();
+fn a_branch_has_one_copy_under_mixed_strategies() {
+    let mut store = store_edited_by_laptop();
     for round in 0..5_i64 {
         let id = |what: &str| format!("{what} {round}");
-        line.takes(&upload("phone", KeepBoth, [change(&id("edit"), "q", &id("copy"), 1, 5)]), second(20 + round));
-        line.takes(&upload("phone", KeepBoth, [delete(&id("delete"), "q", 1, 5)]), second(20 + round));
-        line.takes(&upload("phone", LastWriteWins, [change(&id("lose"), "q", &id("lost"), 1, 5)]), second(20 + round));
+        store.apply(&upload("phone", KeepBoth, [change(&id("edit"), "q", &id("copy"), 1, 5)]), at_second(20 + round));
+        store.apply(&upload("phone", KeepBoth, [delete(&id("delete"), "q", 1, 5)]), at_second(20 + round));
+        store.apply(
+            &upload("phone", LastWriteWins, [change(&id("lose"), "q", &id("lost"), 1, 5)]),
+            at_second(20 + round),
+        );
     }
-    assert_eq!(line.items.len(), 2);
-    assert!(line.items.keys().any(|key| line.shows(key.id.as_str()) == Some("copy 4")));
+    assert_eq!(store.items.len(), 2);
+    assert!(store.items.keys().any(|key| store.query_text(key.id.as_str()) == Some("copy 4")));
 }
 
 #[test]
-fn a_small_upload_does_not_leave_a_large_item_behind_a_thousand_times() {
-    let mut line = Line::default();
+fn the_total_size_of_conflicts_per_upload_is_limited() {
+    let mut store = MemoryStore::default();
     let large = "x".repeat(1_000_000);
-    line.takes(&upload("laptop", LastWriteWins, [change("l", "q", &large, 0, 0)]), second(1));
+    store.apply(&upload("laptop", LastWriteWins, [change("l", "q", &large, 0, 0)]), at_second(1));
     let changes = (2..1_000).map(|base| change(&base.to_string(), "q", "small", base, 2));
-    let outcomes = line.takes(&upload("phone", UserChoice, changes), second(3));
-    let kept = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Conflict(_))).count();
-    assert_eq!(kept, 16);
-    let refused = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(RejectionCode::TooManyConflicts, _));
-    assert!(outcomes[kept..].iter().all(refused));
-    let again = line.takes(&upload("phone", UserChoice, [change("100", "q", "small", 100, 2)]), second(4));
+    let outcomes = store.apply(&upload("phone", UserChoice, changes), at_second(3));
+    let recorded = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Conflict(_))).count();
+    assert_eq!(recorded, 16);
+    let is_rejected = |outcome: &Outcome| matches!(outcome, Outcome::Rejected(RejectionCode::TooManyConflicts, _));
+    assert!(outcomes[recorded..].iter().all(is_rejected));
+    let again = store.apply(&upload("phone", UserChoice, [change("100", "q", "small", 100, 2)]), at_second(4));
     conflict_of(&again);
 }
 
 #[test]
-fn an_open_conflict_is_renewed_by_its_branch_alone() {
-    let mut line = changed_by_the_laptop();
-    let first = conflict_of(&line.takes(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), second(20)));
-    let renewed = conflict_of(&line.takes(&upload("phone", UserChoice, [change("p2", "q", "b", 1, 13)]), second(21)));
+fn only_its_branch_renews_an_open_conflict() {
+    let mut store = store_edited_by_laptop();
+    let first = conflict_of(&store.apply(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), at_second(20)));
+    let renewed =
+        conflict_of(&store.apply(&upload("phone", UserChoice, [change("p2", "q", "b", 1, 13)]), at_second(21)));
     let other_base =
-        conflict_of(&line.takes(&upload("phone", UserChoice, [change("p3", "q", "c", 0, 14)]), second(22)));
+        conflict_of(&store.apply(&upload("phone", UserChoice, [change("p3", "q", "c", 0, 14)]), at_second(22)));
     let other_device =
-        conflict_of(&line.takes(&upload("tablet", UserChoice, [change("t", "q", "d", 1, 15)]), second(23)));
+        conflict_of(&store.apply(&upload("tablet", UserChoice, [change("t", "q", "d", 1, 15)]), at_second(23)));
     assert_eq!(first, renewed);
-    assert_eq!(line.conflicts.len(), 3);
+    assert_eq!(store.conflicts.len(), 3);
     assert!(first != other_base && first != other_device && other_base != other_device);
-    assert_eq!(line.shows("q"), Some("laptop"));
+    assert_eq!(store.query_text("q"), Some("laptop"));
 }
 
 #[test]
-fn an_edit_that_waits_is_not_dropped_by_a_deletion_that_keeps_both() {
-    let mut line = changed_by_the_laptop();
-    let open = conflict_of(&line.takes(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), second(20)));
-    line.takes(&upload("phone", KeepBoth, [delete("p2", "q", 1, 13)]), second(21));
-    assert!(line.conflicts[&open].resolution.is_none());
-    assert_eq!(line.shows("q"), Some("laptop"));
+fn a_keep_both_deletion_does_not_resolve_an_open_conflict() {
+    let mut store = store_edited_by_laptop();
+    let open = conflict_of(&store.apply(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), at_second(20)));
+    store.apply(&upload("phone", KeepBoth, [delete("p2", "q", 1, 13)]), at_second(21));
+    assert!(store.conflicts[&open].resolution.is_none());
+    assert_eq!(store.query_text("q"), Some("laptop"));
 }
 
 #[test]
-fn a_repeat_changes_nothing_and_is_answered_alike() {
-    let mut line = changed_by_the_laptop();
-    let first = line.takes(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), second(20));
-    line.takes(&upload("laptop", LastWriteWins, [change("l3", "q", "more", 2, 30)]), second(31));
-    let before = line.clone();
+fn a_repeat_changes_nothing_and_has_the_same_outcome() {
+    let mut store = store_edited_by_laptop();
+    let first = store.apply(&upload("phone", UserChoice, [change("p1", "q", "a", 1, 12)]), at_second(20));
+    store.apply(&upload("laptop", LastWriteWins, [change("l3", "q", "more", 2, 30)]), at_second(31));
+    let before = store.clone();
     for strategy in Strategy::ALL {
         let batch = [change("l1", "q", "one", 0, 0), change("l2", "q", "laptop", 1, 10)];
         assert_eq!(
-            line.takes(&upload("laptop", strategy, batch), second(40)),
+            store.apply(&upload("laptop", strategy, batch), at_second(40)),
             [Outcome::Applied(1), Outcome::Applied(2)]
         );
-        assert_eq!(line.takes(&upload("phone", strategy, [change("p1", "q", "a", 1, 12)]), second(41)), first);
+        assert_eq!(store.apply(&upload("phone", strategy, [change("p1", "q", "a", 1, 12)]), at_second(41)), first);
     }
-    assert_eq!(line, before);
+    assert_eq!(store, before);
 }
 
 #[test]
-fn a_change_id_names_one_item() {
-    let mut line = changed_by_the_laptop();
-    let outcomes = line.takes(&upload("laptop", LastWriteWins, [change("l1", "other", "x", 0, 50)]), second(51));
+fn a_change_id_cannot_be_reused_for_another_item() {
+    let mut store = store_edited_by_laptop();
+    let outcomes = store.apply(&upload("laptop", LastWriteWins, [change("l1", "other", "x", 0, 50)]), at_second(51));
     assert!(matches!(outcomes[..], [Outcome::Rejected(RejectionCode::ChangeIdReused, _)]));
-    let of_the_phone = line.takes(&upload("phone", LastWriteWins, [change("l1", "other", "x", 0, 50)]), second(52));
-    assert_eq!(of_the_phone, [Outcome::Applied(1)]);
+    let other_device = store.apply(&upload("phone", LastWriteWins, [change("l1", "other", "x", 0, 50)]), at_second(52));
+    assert_eq!(other_device, [Outcome::Applied(1)]);
 }
 
 #[test]
-fn whoever_slept_through_a_purge_does_not_bring_back_the_deleted() {
-    let mut line = Line::default();
-    line.head.time = second(100);
-    line.head.purged_through = second(50);
-    line.head.purged_version = 7;
-    let mut asleep = upload("phone", LastWriteWins, [change("p", "q", "old", 3, 1)]);
-    asleep.last_sync_at = Some(second(49));
-    let outcomes = line.takes(&asleep, second(101));
+fn a_device_that_missed_a_purge_cannot_restore_a_deleted_item() {
+    let mut store = MemoryStore::default();
+    store.head.time = at_second(100);
+    store.head.purged_through = at_second(50);
+    store.head.purged_version = 7;
+    let mut stale = upload("phone", LastWriteWins, [change("p", "q", "old", 3, 1)]);
+    stale.last_sync_at = Some(at_second(49));
+    let outcomes = store.apply(&stale, at_second(101));
     assert!(matches!(outcomes[..], [Outcome::Rejected(RejectionCode::ResyncRequired, _)]));
-    asleep.last_sync_at = Some(second(100));
-    assert_eq!(line.takes(&asleep, second(102)), [Outcome::Applied(8)], "no version is given twice");
+    stale.last_sync_at = Some(at_second(100));
+    assert_eq!(store.apply(&stale, at_second(102)), [Outcome::Applied(8)], "the version is above the purged one");
 }
 
 #[test]
-fn the_server_time_moves_on_whatever_the_clock_does() {
-    let mut line = Line::default();
+fn server_times_increase_when_the_clock_runs_backwards() {
+    let mut store = MemoryStore::default();
     let mut times = Vec::new();
     for (place, now) in [5, 5, -1_000, 6].into_iter().enumerate() {
         let id = place.to_string();
-        line.takes(&upload("laptop", LastWriteWins, [change(&id, &id, "x", 0, 0)]), second(now));
-        times.push(line.head.time);
+        store.apply(&upload("laptop", LastWriteWins, [change(&id, &id, "x", 0, 0)]), at_second(now));
+        times.push(store.head.time);
     }
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
     assert!(times.iter().all(|time| time.micros() % 1_000 == 0), "whole milliseconds");
 }
 
-fn settle(line: &mut Line, id: &ConflictId, name: &str, choice: Choice, at: i64) -> ResolveOutcome {
-    settle_seen(line, id, name, choice, None, at)
+/// Resolves the conflict `id` by the request `name`, at second `at`.
+fn resolve_conflict(store: &mut MemoryStore, id: &ConflictId, name: &str, choice: Choice, at: i64) -> ResolveOutcome {
+    resolve_revision(store, id, name, choice, None, at)
 }
 
-/// The same, where the client names the revision that its user has seen.
-fn settle_seen(
-    line: &mut Line,
+/// Like [`resolve_conflict`], with the revision that the user has seen.
+fn resolve_revision(
+    store: &mut MemoryStore,
     id: &ConflictId,
     name: &str,
     choice: Choice,
     revision: Option<i64>,
     at: i64,
 ) -> ResolveOutcome {
-    let request = ResolutionRequest { id: crate::models::ChangeId::trusted(name), choice, revision };
+    let request = ResolutionRequest { id: ChangeId::new_unchecked(name), choice, revision };
     let read_set = ReadSet::for_resolution(id, &request.id);
-    let resolution = resolve(&line.snapshot(&read_set), id, &request, second(at)).expect("there is such a conflict");
-    if let ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) = &resolution {
-        line.commit(plan);
+    let outcome = resolve(&store.snapshot(&read_set), id, &request, at_second(at)).expect("the conflict exists");
+    if let ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) = &outcome {
+        store.commit(plan);
     }
-    resolution
+    outcome
 }
 
-fn open_conflict() -> (Line, ConflictId) {
-    let mut line = changed_by_the_laptop();
-    let id = conflict_of(&line.takes(&upload("phone", UserChoice, [change("p", "q", "phone", 1, 12)]), second(20)));
-    (line, id)
+/// Returns a store with an open conflict between the laptop's version 2 and the phone's edit of version 1.
+fn open_conflict() -> (MemoryStore, ConflictId) {
+    let mut store = store_edited_by_laptop();
+    let id = conflict_of(&store.apply(&upload("phone", UserChoice, [change("p", "q", "phone", 1, 12)]), at_second(20)));
+    (store, id)
 }
 
 #[test]
-fn each_choice_makes_a_new_version() {
+fn every_choice_writes_a_new_version() {
     for (choice, shown) in [
         (Choice::Local, "phone"),
         (Choice::Remote, "laptop"),
         (Choice::LastWriteWins, "phone"),
         (Choice::Merged(content("both")), "both"),
     ] {
-        let (mut line, id) = open_conflict();
-        assert!(matches!(settle(&mut line, &id, "r", choice, 30), ResolveOutcome::Resolved(..)));
-        assert_eq!(line.shows("q"), Some(shown));
-        assert_eq!(line.items[&key("q")].version, 3);
+        let (mut store, id) = open_conflict();
+        assert!(matches!(resolve_conflict(&mut store, &id, "r", choice, 30), ResolveOutcome::Resolved(..)));
+        assert_eq!(store.query_text("q"), Some(shown));
+        assert_eq!(store.items[&key("q")].version, 3);
     }
 }
 
-fn content(query: &str) -> Arc<crate::models::Content> {
+/// Returns the content of a saved query with this text.
+fn content(query: &str) -> Arc<Content> {
     match change("", "", query, 0, 0).edit {
-        crate::models::Edit::Put { content, .. } => content,
-        crate::models::Edit::Delete => unreachable!("a change with a query is no deletion"),
+        Edit::Put { content, .. } => content,
+        Edit::Delete => unreachable!("`change` returns no deletion"),
     }
 }
 
 #[test]
-fn settling_twice_alike_answers_alike_and_otherwise_is_refused() {
-    let (mut line, id) = open_conflict();
-    settle(&mut line, &id, "merge", Choice::Merged(content("both")), 30);
-    let before = line.clone();
+fn a_repeated_resolution_is_recognised_and_a_different_one_is_refused() {
+    let (mut store, id) = open_conflict();
+    resolve_conflict(&mut store, &id, "merge", Choice::Merged(content("both")), 30);
+    let before = store.clone();
     assert!(matches!(
-        settle(&mut line, &id, "merge", Choice::Merged(content("both")), 31),
+        resolve_conflict(&mut store, &id, "merge", Choice::Merged(content("both")), 31),
         ResolveOutcome::AlreadyResolved(..)
     ));
     for choice in [Choice::Local, Choice::Remote, Choice::KeepBoth, Choice::Merged(content("other"))] {
-        assert!(matches!(settle(&mut line, &id, "other", choice, 32), ResolveOutcome::ResolvedDifferently(_)));
+        assert!(matches!(
+            resolve_conflict(&mut store, &id, "other", choice, 32),
+            ResolveOutcome::ResolvedDifferently(_)
+        ));
     }
-    assert_eq!(line, before);
+    assert_eq!(store, before);
 }
 
 #[test]
-fn whoever_settles_sees_the_item_as_it_is() {
-    let (mut line, id) = open_conflict();
-    line.takes(&upload("laptop", LastWriteWins, [change("l3", "q", "moved on", 2, 25)]), second(26));
-    let ResolveOutcome::Outdated(Some(_), renewed) = settle(&mut line, &id, "r", Choice::Local, 30) else {
-        panic!("the item has moved on");
+fn a_changed_item_renews_the_conflict_instead_of_being_overwritten() {
+    let (mut store, id) = open_conflict();
+    store.apply(&upload("laptop", LastWriteWins, [change("l3", "q", "newer", 2, 25)]), at_second(26));
+    let ResolveOutcome::Outdated(Some(_), renewed) = resolve_conflict(&mut store, &id, "r", Choice::Local, 30) else {
+        panic!("the item has changed");
     };
-    let remote = renewed.remote.item.as_ref().and_then(|item| super::line::query_of(&item.content));
-    assert_eq!(remote, Some("moved on"));
-    assert_eq!(line.shows("q"), Some("moved on"));
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Local, 31), ResolveOutcome::Resolved(..)));
-    assert_eq!(line.shows("q"), Some("phone"));
+    let remote = renewed.remote.item.as_ref().and_then(|item| query_of(&item.content));
+    assert_eq!(remote, Some("newer"));
+    assert_eq!(store.query_text("q"), Some("newer"));
+    assert!(matches!(resolve_conflict(&mut store, &id, "r", Choice::Local, 31), ResolveOutcome::Resolved(..)));
+    assert_eq!(store.query_text("q"), Some("phone"));
 }
 
 #[test]
-fn what_last_write_wins_overwrote_comes_back_even_after_the_item_moved_on() {
-    let mut line = changed_by_the_laptop();
-    let id = conflict_of(&line.takes(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, 12)]), second(20)));
-    line.takes(&upload("tablet", LastWriteWins, [change("t", "q", "tablet", 3, 25)]), second(26));
-    assert!(matches!(settle(&mut line, &id, "k", Choice::KeepBoth, 29), ResolveOutcome::ResolvedDifferently(_)));
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 30), ResolveOutcome::Outdated(Some(_), _)));
-    assert!(matches!(settle(&mut line, &id, "r", Choice::Remote, 31), ResolveOutcome::Resolved(..)));
-    assert_eq!(line.shows("q"), Some("laptop"));
-    let kept = line.conflicts[&id].local.item.as_ref().and_then(|item| super::line::query_of(&item.content));
-    assert_eq!(kept, Some("tablet"), "the overwritten version is shown beside it");
+fn an_overwritten_version_can_be_restored_after_the_item_has_changed() {
+    let mut store = store_edited_by_laptop();
+    let id =
+        conflict_of(&store.apply(&upload("phone", LastWriteWins, [change("p", "q", "phone", 1, 12)]), at_second(20)));
+    store.apply(&upload("tablet", LastWriteWins, [change("t", "q", "tablet", 3, 25)]), at_second(26));
+    assert!(matches!(
+        resolve_conflict(&mut store, &id, "k", Choice::KeepBoth, 29),
+        ResolveOutcome::ResolvedDifferently(_)
+    ));
+    assert!(matches!(resolve_conflict(&mut store, &id, "r", Choice::Remote, 30), ResolveOutcome::Outdated(Some(_), _)));
+    assert!(matches!(resolve_conflict(&mut store, &id, "r", Choice::Remote, 31), ResolveOutcome::Resolved(..)));
+    assert_eq!(store.query_text("q"), Some("laptop"));
+    let local = store.conflicts[&id].local.item.as_ref().and_then(|item| query_of(&item.content));
+    assert_eq!(local, Some("tablet"), "the conflict keeps the version that is overwritten now");
 }
 
 #[test]
-fn keeping_both_later_makes_the_copy_then() {
-    let (mut line, id) = open_conflict();
+fn resolving_with_keep_both_makes_a_copy() {
+    let (mut store, id) = open_conflict();
     let ResolveOutcome::Resolved(_, ResolvedConflict { resolution, key, stored }) =
-        settle(&mut line, &id, "k", Choice::KeepBoth, 30)
+        resolve_conflict(&mut store, &id, "k", Choice::KeepBoth, 30)
     else {
-        panic!("it can be settled");
+        panic!("the conflict is not resolved");
     };
-    assert_eq!(line.shows(key.id.as_str()), Some("phone"));
-    assert_eq!(line.shows("q"), Some("laptop"));
-    assert_eq!(stored.as_ref(), line.items.get(&key));
+    assert_eq!(store.query_text(key.id.as_str()), Some("phone"));
+    assert_eq!(store.query_text("q"), Some("laptop"));
+    assert_eq!(stored.as_ref(), store.items.get(&key));
     assert_eq!(resolution.copy_id, Some(key.id));
 }
 
 #[test]
-fn a_revision_that_was_not_seen_is_not_resolved() {
-    let (mut line, id) = open_conflict();
-    let seen = line.conflicts[&id].revision();
-    line.takes(&upload("phone", UserChoice, [change("p2", "q", "renewed", 1, 22)]), second(23));
-    assert_ne!(line.conflicts[&id].revision(), seen);
-    let before = line.clone();
-    let refused = settle_seen(&mut line, &id, "r", Choice::Local, Some(seen), 30);
+fn a_request_with_an_outdated_revision_changes_nothing() {
+    let (mut store, id) = open_conflict();
+    let seen = store.conflicts[&id].revision();
+    store.apply(&upload("phone", UserChoice, [change("p2", "q", "renewed", 1, 22)]), at_second(23));
+    assert_ne!(store.conflicts[&id].revision(), seen);
+    let before = store.clone();
+    let refused = resolve_revision(&mut store, &id, "r", Choice::Local, Some(seen), 30);
     assert_eq!(refused, ResolveOutcome::Outdated(None, before.conflicts[&id].clone()));
-    assert_eq!(line, before, "nothing has changed");
+    assert_eq!(store, before, "nothing is written");
 
-    let current = line.conflicts[&id].revision();
-    assert!(matches!(settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 31), ResolveOutcome::Resolved(..)));
-    assert_eq!(line.shows("q"), Some("renewed"));
-    let repeat = settle_seen(&mut line, &id, "r", Choice::Local, Some(current), 32);
+    let current = store.conflicts[&id].revision();
+    assert!(matches!(
+        resolve_revision(&mut store, &id, "r", Choice::Local, Some(current), 31),
+        ResolveOutcome::Resolved(..)
+    ));
+    assert_eq!(store.query_text("q"), Some("renewed"));
+    let repeat = resolve_revision(&mut store, &id, "r", Choice::Local, Some(current), 32);
     assert!(
         matches!(repeat, ResolveOutcome::AlreadyResolved(_)),
-        "a repeat is recognised before its revision is compared"
+        "a repeat is recognised before the revision is compared"
     );
 }

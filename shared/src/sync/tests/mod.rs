@@ -1,7 +1,7 @@
-//! The rules of conflict without a database: named cases, and properties by the thousand.
+//! Tests of conflicts and resolutions without a database: named cases, and properties with random uploads.
 
 mod cases;
-mod line;
+mod memory_store;
 mod properties;
 
-use line::{Line, change, delete, upload};
+use memory_store::{MemoryStore, at_second, change, delete, key, query_of, upload};

@@ -1,4 +1,4 @@
-//! A user's line of changes in memory: what a store does, in the simplest way that can be right.
+//! The data of one user in memory: a store that is simple enough to be obviously correct.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,23 +10,24 @@ use crate::models::{
 use crate::sync::plan::Outcome;
 use crate::sync::{ChangeResult, Head, Plan, ReadSet, Receipt, Records, Snapshot, Upload, decide, resolution_copy_id};
 
-/// Everything of one user.
+/// All data of one user.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub(super) struct Line {
+pub(super) struct MemoryStore {
     pub(super) head: Head,
     pub(super) items: BTreeMap<ItemKey, Stored>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
     receipts: BTreeMap<(DeviceId, ChangeId), Receipt>,
 }
 
-impl Line {
+impl MemoryStore {
+    /// Loads the snapshot for `read_set`.
     pub(super) fn snapshot(&self, read_set: &ReadSet) -> Snapshot {
         let mut records = Records::default();
         for change in &read_set.changes {
             if let Some(receipt) = self.receipts.get(&(read_set.device.clone(), change.clone())) {
                 records.receipts.insert(change.clone(), receipt.clone());
-                let met = receipt.conflict.as_ref().and_then(|id| self.conflicts.get(id));
-                records.conflicts.extend(met.map(|conflict| (conflict.id.clone(), conflict.clone())));
+                let conflict = receipt.conflict.as_ref().and_then(|id| self.conflicts.get(id));
+                records.conflicts.extend(conflict.map(|conflict| (conflict.id.clone(), conflict.clone())));
             }
         }
         for history_tombstone in &read_set.history_tombstones {
@@ -45,63 +46,66 @@ impl Line {
                 records.conflicts.insert(conflict.id.clone(), conflict.clone());
             }
         }
-        let wanted = read_set.conflict.as_ref().and_then(|id| self.conflicts.get(id));
-        records.conflicts.extend(wanted.map(|conflict| (conflict.id.clone(), conflict.clone())));
-        for key in records.conflicts.values().flat_map(items_of).chain(read_set.items.iter().cloned()) {
+        let requested = read_set.conflict.as_ref().and_then(|id| self.conflicts.get(id));
+        records.conflicts.extend(requested.map(|conflict| (conflict.id.clone(), conflict.clone())));
+        for key in records.conflicts.values().flat_map(related_items).chain(read_set.items.iter().cloned()) {
             records.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }
         Snapshot::from_batch(self.head, records)
     }
 
+    /// Commits `plan`, and checks what every plan must guarantee.
     pub(super) fn commit(&mut self, plan: &Plan) {
-        assert_eq!(plan.expected, self.head, "the plan was made for this head");
-        assert!(plan.is_empty() || plan.new_head > self.head.time, "whoever writes moves the head");
+        assert_eq!(plan.expected, self.head, "a plan is made for the current head");
+        assert!(plan.is_empty() || plan.new_head > self.head.time, "every write moves the head");
         self.head.time = plan.new_head;
         self.items.extend(plan.items.clone());
         self.conflicts.extend(plan.conflicts.iter().map(|conflict| (conflict.id.clone(), conflict.clone())));
         for receipt in &plan.receipts {
             let key = (receipt.device.clone(), receipt.change.clone());
-            assert!(self.receipts.insert(key, receipt.clone()).is_none(), "each change has one receipt");
+            assert!(self.receipts.insert(key, receipt.clone()).is_none(), "a change has one receipt");
         }
     }
 
-    /// Uploads, and returns what became of each change.
-    pub(super) fn takes(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
+    /// Decides and commits `upload`, and returns the outcome of each change.
+    pub(super) fn apply(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
         let decision = decide(self.snapshot(&ReadSet::for_upload(upload)), upload, now);
         self.commit(&decision.plan);
         decision.results.into_iter().map(outcome).collect()
     }
 
-    /// The query of an item that is not deleted.
-    pub(super) fn shows(&self, id: &str) -> Option<&str> {
+    /// Returns the text of the saved query `id`; `None` if it does not exist or is deleted.
+    pub(super) fn query_text(&self, id: &str) -> Option<&str> {
         let stored = self.items.get(&key(id)).filter(|stored| stored.is_live())?;
         query_of(&stored.item.as_ref()?.content)
     }
 
-    /// The one conflict there is.
-    pub(super) fn conflict(&self) -> &Conflict {
+    /// Returns the only conflict.
+    pub(super) fn only_conflict(&self) -> &Conflict {
         assert_eq!(self.conflicts.len(), 1, "{:?}", self.conflicts.keys());
-        self.conflicts.values().next().expect("there is one")
+        self.conflicts.values().next().expect("there is a conflict")
     }
 }
 
-/// The item of `conflict`, and the copies that it made or may make.
-fn items_of(conflict: &Conflict) -> Vec<ItemKey> {
-    let made = conflict.resolution.as_ref().and_then(|settled| settled.copy_id.clone());
-    let ids = made.into_iter().chain([conflict.key.id.clone(), resolution_copy_id(&conflict.id)]);
+/// Returns the keys of the item of `conflict`, of its conflicted copy, and of the copy that resolving it may make.
+fn related_items(conflict: &Conflict) -> Vec<ItemKey> {
+    let ids =
+        conflict.copy_id().cloned().into_iter().chain([conflict.key.id.clone(), resolution_copy_id(&conflict.id)]);
     ids.map(|id| ItemKey { item_type: conflict.key.item_type, id }).collect()
 }
 
+/// Returns the outcome without the parts that repeat the change.
 fn outcome(result: ChangeResult) -> Outcome {
     match result {
         ChangeResult::Applied { version, .. } => Outcome::Applied(version),
         ChangeResult::Conflict { conflict, .. } => Outcome::Conflict(conflict.id),
         ChangeResult::Rejected(rejection) => {
-            Outcome::Rejected(rejection.code, rejection.details.into_iter().next().expect("a rejection says why"))
+            Outcome::Rejected(rejection.code, rejection.details.into_iter().next().expect("a rejection has details"))
         }
     }
 }
 
+/// Returns the text of a saved query.
 pub(super) fn query_of(content: &Content) -> Option<&str> {
     match content {
         Content::SavedQuery(query) => Some(&query.query),
@@ -109,15 +113,17 @@ pub(super) fn query_of(content: &Content) -> Option<&str> {
     }
 }
 
+/// Returns the key of the saved query `id`.
 pub(super) fn key(id: &str) -> ItemKey {
-    ItemKey { item_type: ItemType::SavedQuery, id: ItemId::trusted(id) }
+    ItemKey { item_type: ItemType::SavedQuery, id: ItemId::new_unchecked(id) }
 }
 
-pub(super) fn second(second: i64) -> Timestamp {
+/// Returns the time `second` seconds after an arbitrary start.
+pub(super) fn at_second(second: i64) -> Timestamp {
     Timestamp::from_micros(1_800_000_000_000_000).plus_seconds(second)
 }
 
-/// The change `id`: at the second `at`, on the version `base`, the saved query `item` becomes `query`.
+/// Returns the change `id` that sets the saved query `item` to `query`, based on version `base`, at the second `at`.
 pub(super) fn change(id: &str, item: &str, query: &str, base: SyncVersion, at: i64) -> Change {
     let content = Content::SavedQuery(SavedQuery {
         name: "orders".to_owned(),
@@ -129,15 +135,16 @@ pub(super) fn change(id: &str, item: &str, query: &str, base: SyncVersion, at: i
         metadata: BTreeMap::new(),
     });
     let edit = Edit::Put { content: Arc::new(content), created_at: None, expects_item: base > 0 };
-    Change { id: ChangeId::trusted(id), key: key(item), edit, updated_at: second(at), base }
+    Change { id: ChangeId::new_unchecked(id), key: key(item), edit, updated_at: at_second(at), base }
 }
 
-/// The change `id`: at the second `at`, on the version `base`, the saved query `item` is deleted.
+/// Returns the change `id` that deletes the saved query `item`, based on version `base`, at the second `at`.
 pub(super) fn delete(id: &str, item: &str, base: SyncVersion, at: i64) -> Change {
     Change { edit: Edit::Delete, ..change(id, item, "", base, at) }
 }
 
+/// Returns an upload of a device that has never synced.
 pub(super) fn upload(device: &str, strategy: Strategy, changes: impl IntoIterator<Item = Change>) -> Upload {
     let changes = changes.into_iter().map(Ok).collect();
-    Upload { device: DeviceId::trusted(device), last_sync_at: None, strategy, changes }
+    Upload { device: DeviceId::new_unchecked(device), last_sync_at: None, strategy, changes }
 }

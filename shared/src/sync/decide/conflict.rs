@@ -1,0 +1,146 @@
+//! Records the conflict of a change, and resolves it by the strategy of the upload:
+//!
+//! - `LastWriteWins`: the later edit becomes or stays the item. On a tie the stored version stays. The conflict keeps the
+//!   losing side.
+//! - `KeepBoth`: the stored version stays the item, and the change becomes a conflicted copy. A deletion cannot be copied:
+//!   the stored version wins.
+//! - `UserChoice`: the stored version stays the item, and the conflict stays open until the user resolves it.
+//!
+//! A change may renew an earlier conflict of its branch instead of adding one (see `sync::branch`). The
+//! conflict then keeps its id, its time of detection, and its conflicted copy.
+
+use std::sync::Arc;
+
+use super::UploadState;
+use crate::models::{
+    Change, Conflict, ConflictId, Edit, FieldError, Item, ItemId, ItemVersion, Resolution, Strategy, Timestamp, Winner,
+};
+use crate::sync::RejectionCode;
+use crate::sync::branch::renews;
+use crate::sync::copy::{branch_copy_id, conflict_id, conflicted_copy, sibling, unused_copy_id};
+use crate::sync::plan::Outcome;
+use crate::sync::write::created_at_after;
+
+/// Maximum total size of the conflicts that one upload may cause, in bytes. The largest conflict fits.
+///
+/// A conflict keeps both sides, so without this limit a small upload could store many copies of a large item.
+pub(super) const BUDGET_BYTES: usize = 16 * 1024 * 1024;
+
+impl UploadState<'_> {
+    /// Records the conflict that `change` causes, if it fits in the conflict budget. Otherwise rejects the change.
+    pub(super) fn record_conflict(&mut self, change: &Change) -> Outcome {
+        if !self.reserve_conflict_bytes(change) {
+            let message = "conflicts, and this upload has reached its limit for the size of conflicts; \
+                           upload the change again";
+            return Outcome::Rejected(RejectionCode::TooManyConflicts, FieldError::new("item_id", message));
+        }
+        let seq = self.next_seq();
+        let (id, detected_at, earlier_copy) = match self.renewed_conflict(change) {
+            Some(earlier) => (earlier.id.clone(), earlier.detected_at, earlier.copy_id().cloned()),
+            None => (conflict_id(&self.upload.device, &change.id), seq, None),
+        };
+        let local = self.local_version(change);
+        let remote = ItemVersion::of(self.records.items.get(&change.key));
+        let resolution = self.resolve_by_strategy(change, &remote, &id, earlier_copy, seq);
+        let conflict = Conflict {
+            id: id.clone(),
+            key: change.key.clone(),
+            local,
+            remote,
+            item_version: self.stored_version(&change.key),
+            detected_at,
+            resolution,
+            seq,
+        };
+        self.records.conflicts.insert(id.clone(), conflict);
+        self.records.branches.entry((change.key.clone(), change.base)).or_default().insert(id.clone());
+        self.written_conflicts.insert(id.clone());
+        Outcome::Conflict(id)
+    }
+
+    /// Reserves room for both sides of the conflict in the budget. Returns whether there is room.
+    ///
+    /// After the first conflict without room, there is no room for any other: a later edit of an item must not be accepted
+    /// when an earlier one was rejected.
+    fn reserve_conflict_bytes(&mut self, change: &Change) -> bool {
+        let stored = self.records.items.get(&change.key).and_then(|stored| stored.item.as_ref());
+        let remote_bytes = stored.map_or(0, |item| item.content.bytes());
+        let local_bytes = match &change.edit {
+            Edit::Put { content, .. } => content.bytes(),
+            Edit::Delete => 0,
+        };
+        self.conflict_budget = self.conflict_budget.and_then(|left| left.checked_sub(local_bytes + remote_bytes));
+        self.conflict_budget.is_some()
+    }
+
+    /// Returns the conflict of the change's branch that the change renews: an open one if possible, otherwise the newest.
+    fn renewed_conflict(&self, change: &Change) -> Option<&Conflict> {
+        let ids = self.records.branches.get(&(change.key.clone(), change.base))?;
+        let conflicts = ids.iter().filter_map(|id| self.records.conflicts.get(id));
+        let renewable = conflicts.filter(|conflict| {
+            let copy = conflict.copy_id().and_then(|id| self.records.items.get(&sibling(&change.key, id)));
+            renews(conflict, self.upload.strategy, &change.edit, copy)
+        });
+        renewable.max_by_key(|conflict| (conflict.resolution.is_none(), conflict.seq))
+    }
+
+    /// Returns the local side of the conflict: the version that `change` would make.
+    fn local_version(&self, change: &Change) -> ItemVersion {
+        let updated_at = self.edited_at(change);
+        let item = match &change.edit {
+            Edit::Put { content, created_at, .. } => {
+                let stored = self.records.items.get(&change.key);
+                let created_at = created_at_after(stored, *created_at, updated_at);
+                Some(Item { content: content.clone(), created_at })
+            }
+            Edit::Delete => None,
+        };
+        ItemVersion { item, updated_at, sync_version: change.base, device: self.upload.device.clone() }
+    }
+
+    /// Resolves the conflict by the upload's strategy, and writes the item or the copy. Returns `None` if the conflict
+    /// stays open.
+    fn resolve_by_strategy(
+        &mut self,
+        change: &Change,
+        remote: &ItemVersion,
+        conflict: &ConflictId,
+        earlier_copy: Option<ItemId>,
+        seq: Timestamp,
+    ) -> Option<Resolution> {
+        let strategy = self.upload.strategy;
+        let (winner, copy_id) = match strategy {
+            Strategy::UserChoice => return None,
+            Strategy::LastWriteWins if self.edited_at(change) > remote.updated_at => {
+                self.write_change(change, seq);
+                (Some(Winner::Local), None)
+            }
+            Strategy::LastWriteWins => (Some(Winner::Remote), None),
+            Strategy::KeepBoth => match self.write_copy(change, conflict, earlier_copy, seq) {
+                Some(copy) => (None, Some(copy)),
+                None => (Some(Winner::Remote), None),
+            },
+        };
+        Some(Resolution { at: seq, strategy, winner, copy_id })
+    }
+
+    /// Writes the change as a conflicted copy: `earlier_copy` if the conflict has one, otherwise a new item. Returns the id
+    /// of the copy, or `None` for a deletion.
+    fn write_copy(
+        &mut self,
+        change: &Change,
+        conflict: &ConflictId,
+        earlier_copy: Option<ItemId>,
+        seq: Timestamp,
+    ) -> Option<ItemId> {
+        let Edit::Put { content, created_at, .. } = &change.edit else { return None };
+        let id = earlier_copy.unwrap_or_else(|| {
+            let preferred = branch_copy_id(&(change.key.clone(), change.base), &self.upload.device);
+            unused_copy_id(&self.records.items, &change.key, preferred, conflict, seq)
+        });
+        let content = Arc::new(conflicted_copy(content, &self.upload.device, self.now));
+        let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
+        self.write_item(sibling(&change.key, &id), &edit, self.edited_at(change), seq);
+        Some(id)
+    }
+}

@@ -1,0 +1,93 @@
+use std::collections::BTreeSet;
+
+use super::copy::branch_copy_id;
+use super::{Branch, Upload};
+use crate::models::{ChangeId, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Strategy};
+
+/// The read set of an upload or of a resolution: the keys of everything that the decision depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadSet {
+    /// The uploading device.
+    pub device: DeviceId,
+    /// The changed items, and the conflicted copies that [`Strategy::KeepBoth`] would make.
+    pub items: BTreeSet<ItemKey>,
+    /// The changes whose receipts are read, because each may be a repeat.
+    pub changes: BTreeSet<ChangeId>,
+    /// The branches whose conflicts are read, because the changes may renew them.
+    pub branches: BTreeSet<Branch>,
+    /// The history tombstones of the added history entries.
+    pub history_tombstones: BTreeSet<ChangeId>,
+    /// The conflict to resolve. It is read together with its item, its conflicted copy, and the copy that resolving it may
+    /// make.
+    pub conflict: Option<ConflictId>,
+}
+
+/// Returns the id of the history tombstone of `entry`: a receipt without a device that deleting the entry writes.
+///
+/// An upload of a history entry leaves no receipt, because the stored entry itself serves as one. Once the purge has
+/// removed the entry and its tombstone, only the history tombstone keeps a late repeat from adding the entry again.
+pub(super) fn history_tombstone_id(entry: &ItemId) -> ChangeId {
+    ChangeId::new_unchecked(format!("buried:{entry}"))
+}
+
+impl ReadSet {
+    /// Returns the empty read set of `device`.
+    pub const fn empty(device: DeviceId) -> Self {
+        Self {
+            device,
+            items: BTreeSet::new(),
+            changes: BTreeSet::new(),
+            branches: BTreeSet::new(),
+            history_tombstones: BTreeSet::new(),
+            conflict: None,
+        }
+    }
+
+    /// Returns the read set for resolving the conflict `id` by the request `request`.
+    pub fn for_resolution(id: &ConflictId, request: &ChangeId) -> Self {
+        let changes = BTreeSet::from([request.clone()]);
+        Self { changes, conflict: Some(id.clone()), ..Self::empty(DeviceId::none()) }
+    }
+
+    /// Returns the read set of `upload`.
+    pub fn for_upload(upload: &Upload) -> Self {
+        let mut read_set = Self::empty(upload.device.clone());
+        for change in upload.changes.iter().flatten() {
+            read_set.items.insert(change.key.clone());
+            let is_history = change.key.item_type == ItemType::QueryHistory;
+            if is_history && change.edit != Edit::Delete {
+                // An added history entry has no receipt and never conflicts.
+                read_set.history_tombstones.insert(history_tombstone_id(&change.key.id));
+                continue;
+            }
+            read_set.changes.insert(change.id.clone());
+            if is_history {
+                continue;
+            }
+            let branch = (change.key.clone(), change.base);
+            if upload.strategy == Strategy::KeepBoth {
+                let id = branch_copy_id(&branch, &upload.device);
+                read_set.items.insert(ItemKey { item_type: change.key.item_type, id });
+            }
+            read_set.branches.insert(branch);
+        }
+        read_set
+    }
+
+    /// Splits the read set in two halves, to be loaded separately. Returns `None` if it is too small to split.
+    pub fn split(&self) -> Option<[Self; 2]> {
+        let [mut first, mut second] = [Self::empty(self.device.clone()), Self::empty(self.device.clone())];
+        (first.items, second.items) = halves(&self.items);
+        (first.changes, second.changes) = halves(&self.changes);
+        (first.branches, second.branches) = halves(&self.branches);
+        (first.history_tombstones, second.history_tombstones) = halves(&self.history_tombstones);
+        first.conflict.clone_from(&self.conflict);
+        let can_split = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
+        can_split.then_some([first, second])
+    }
+}
+
+fn halves<T: Ord + Clone>(set: &BTreeSet<T>) -> (BTreeSet<T>, BTreeSet<T>) {
+    let (first, second) = (set.iter().take(set.len() / 2), set.iter().skip(set.len() / 2));
+    (first.cloned().collect(), second.cloned().collect())
+}
