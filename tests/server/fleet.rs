@@ -23,11 +23,11 @@ impl Fleet {
 
     /// Two processes on real servers, as functions run side by side.
     pub(crate) async fn of_two() -> Self {
-        Self::start(2, Some(Backends::servers().await)).await
+        Self::start(2, Some(Backends::start_servers().await)).await
     }
 
     async fn start(count: usize, backends: Option<Backends>) -> Self {
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         let mut environment = vec![("RATE_LIMITS", "off")];
         let settings = backends.iter().flat_map(|backends| &backends.settings);
         environment.extend(settings.map(|(name, value)| (*name, value.as_str())));
@@ -41,7 +41,7 @@ impl Fleet {
 
     /// The stores of a fleet of one, opened by this process beside the server's.
     pub(crate) async fn stores(&self) -> Stores {
-        let backends = Backends::kept_for(self.folder.path()).await;
+        let backends = Backends::for_folder(self.folder.path()).await;
         let lookup = |name: &str| backends.settings.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone());
         let mut settings = Settings::read(lookup).expect("the URLs are right");
         self.folder.path().clone_into(&mut settings.data);
