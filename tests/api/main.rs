@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use tests::{Call, ServerProcess, scratch};
+use tests::{Request, ServerProcess, scratch_dir};
 
 /// The folder of the project.
 fn project() -> &'static Path {
@@ -20,7 +20,7 @@ struct Trial {
 
 impl Trial {
     async fn start() -> Self {
-        let folder = scratch();
+        let folder = scratch_dir();
         Self { server: ServerProcess::start(&folder.path().join("data")).await, folder }
     }
 
@@ -31,10 +31,12 @@ impl Trial {
         command.env("SCHEMATHESIS_HOOKS", project().join("tests/schemathesis/hooks.py"));
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         if signed_in {
-            command.env("SIGN_UP_AT", &self.server.base);
+            command.env("SIGN_UP_AT", &self.server.base_url);
         }
         command.arg("--config-file").arg(project().join("tests/schemathesis/schemathesis.toml"));
-        command.args(["run", document, "--url", &self.server.base, "--checks", "all", "--no-color"]).args(arguments);
+        command
+            .args(["run", document, "--url", &self.server.base_url, "--checks", "all", "--no-color"])
+            .args(arguments);
         let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it is waited for");
         let output = ran.expect("it runs: `tests/run api` brings it");
         let to_otel_span =
@@ -44,13 +46,13 @@ impl Trial {
 
     /// The same beside the document that the server itself hands out.
     async fn find_nothing(&self, signed_in: bool, arguments: &[&str]) {
-        let report = self.run(&format!("{}/openapi.json", self.server.base), signed_in, arguments).await;
+        let report = self.run(&format!("{}/openapi.json", self.server.base_url), signed_in, arguments).await;
         assert!(report.is_none(), "{}", report.unwrap_or_default());
     }
 
     /// A file with the server's document after `change`.
     async fn changed(&self, change: fn(&mut Value)) -> PathBuf {
-        let mut document = self.server.api.send(Call::get("/openapi.json")).await.expect(200);
+        let mut document = self.server.api.send(Request::get("/openapi.json")).await.expect(200);
         change(&mut document);
         let file = self.folder.path().join("openapi.json");
         std::fs::write(&file, document.to_string()).expect("it can be written");

@@ -1,22 +1,22 @@
-//! The attack table: each test is one attack by name, and says what holds against it.
+//! Attacks: each test is one attack and asserts that it fails.
 //!
-//! Beside each hostile request stands an honest one that gets through, so that a test which is refused for another
-//! reason than the attack is seen.
+//! Beside each hostile request is a valid one that succeeds, which shows that the hostile request is rejected for the attack and
+//! not for another reason.
 
-mod assignment;
-mod bodies;
-mod bombs;
+mod cors;
+mod decompression_bombs;
+mod emails;
 mod enumeration;
+mod forged_tokens;
 mod guessing;
-mod lengths;
-mod looks;
-mod mails;
-mod origins;
-mod others;
+mod helpers;
+mod isolation;
+mod json_parsing;
+mod lookalikes;
+mod mass_assignment;
 mod pages;
-mod people;
-mod presenting;
 mod sessions;
-mod sockets;
-mod sql;
-mod tokens;
+mod size_limits;
+mod slow_connections;
+mod sql_injection;
+mod token_misuse;

@@ -1,6 +1,6 @@
-//! What a person with a mailbox and a browser goes through, in Chromium: the mails, and the pages that their links open.
+//! Browser tests in Chromium: the emails, and the pages that their links open.
 
+mod accessibility;
 mod browser;
-mod looks;
-mod person;
-mod walk;
+mod flows;
+mod user;

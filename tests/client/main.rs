@@ -9,12 +9,12 @@ use tokio::process::Command;
 
 #[tokio::test]
 async fn two_devices_by_a_generated_client() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
-    let document = format!("{}/openapi.json", server.base);
+    let document = format!("{}/openapi.json", server.base_url);
     node(&["node_modules/openapi-typescript/bin/cli.js", &document, "--output", "api.d.ts"]).await;
     node(&["node_modules/typescript/bin/tsc", "--project", "../../tests/client", "--noEmit", "false"]).await;
-    node(&["build/story.js", &server.base]).await;
+    node(&["build/story.js", &server.base_url]).await;
 }
 
 /// Runs a script in `target/client`, where `tests/run` has put the packages.

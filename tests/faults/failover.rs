@@ -1,21 +1,21 @@
-//! Another server takes over from Redis' primary, which goes on answering.
+//! Failover of Redis, while the former primary keeps responding.
 
-use tests::{Call, RedisServer};
+use tests::{RedisServer, Request};
 
-use crate::behind::{Behind, download, is_out, login, ready};
+use crate::proxied_service::{ProxiedService, download, expect_unavailable, login_request, ready};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_was_demoted_is_left() {
-    let behind = Behind::start().await;
-    behind.is_well().await;
-    RedisServer::demote(behind.sessions.target()).await;
-    for call in [ready(), download(), login(), Call::get("/api/auth/profile")] {
-        is_out(&behind.send(call).await);
+async fn demoted_redis_primary_is_abandoned() {
+    let proxied = ProxiedService::start().await;
+    proxied.assert_healthy().await;
+    RedisServer::demote(proxied.sessions.target()).await;
+    for request in [ready(), download(), login_request(), Request::get("/api/auth/profile")] {
+        expect_unavailable(&proxied.send(request).await);
     }
-    let successor = RedisServer::start().await;
-    behind.sessions.lead_to(successor.port());
-    behind.send(ready()).await.expect(200);
-    // The successor of this test knows no session: it is the one that answers.
-    behind.send(download()).await.refused(401, "UNAUTHORIZED");
-    behind.send(login()).await.expect(200);
+    let new_primary = RedisServer::start().await;
+    proxied.sessions.retarget(new_primary.port());
+    proxied.send(ready()).await.expect(200);
+    // The new primary has no sessions, so the rejection shows that it responded.
+    proxied.send(download()).await.expect_error(401, "UNAUTHORIZED");
+    proxied.send(login_request()).await.expect(200);
 }

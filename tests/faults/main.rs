@@ -1,16 +1,16 @@
-//! Stores, and whoever delivers mails, that are down, slow, lose answers or go silent: the service refuses in time, tells no
-//! lies, and goes on by itself once they are back.
+//! Fault injection: stores and the email provider are down, slow or silent, or lose responses. The service fails in time,
+//! stays consistent, and recovers by itself.
 
-mod behind;
-mod courier;
-mod deletion;
-mod encrypted;
+mod account_deletion;
+mod email_provider;
+mod encryption;
 mod failover;
-mod lost_answers;
-mod mail_provider;
+mod lost_responses;
 mod outages;
+mod outbox_worker;
 mod passwords;
 mod pooler;
+mod proxied_service;
 mod round_trips;
 mod secrets;
-mod stale;
+mod stale_connections;

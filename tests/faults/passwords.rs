@@ -1,73 +1,73 @@
-//! What belongs together and lies in two stores: passwords and the sessions that they open.
+//! Consistency of passwords and sessions, which are in different stores.
 
 use serde_json::{Value, json};
 use shared::storage::MailKind;
-use tests::{Call, Fault};
+use tests::{Fault, Request};
 
-use crate::behind::{Behind, Store, download, is_out, login};
+use crate::proxied_service::{ProxiedService, Store, download, expect_unavailable, login_request};
 
-fn log_in(password: &str) -> Call {
-    Call::post("/api/auth/login", &json!({ "username": "ada", "password": password }))
+fn login_with(password: &str) -> Request {
+    Request::post("/api/auth/login", &json!({ "username": "ada", "password": password }))
 }
 
-/// The session of somebody else who knows ada's password.
-async fn thief(behind: &Behind) -> Value {
-    behind.service.api.send(login()).await.expect(200)
+/// Creates a session of an attacker who knows Ada's password.
+async fn attacker_session(proxied: &ProxiedService) -> Value {
+    proxied.service.api.send(login_request()).await.expect(200)
 }
 
-async fn is_in(behind: &Behind, session: &Value) -> bool {
-    behind.service.clock.advance(60);
+async fn is_valid(proxied: &ProxiedService, session: &Value) -> bool {
+    proxied.service.clock.advance(60);
     let token = session["token"].as_str().expect("a token");
-    behind.service.api.send(download().bearer(token)).await.status == 200
+    proxied.service.api.send(download().bearer(token)).await.status == 200
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_stays_good_while_sessions_cannot_be_ended() {
-    let behind = Behind::start().await;
-    let request = Call::post("/api/auth/request-password-reset", &json!({ "email": "ada@example.com" }));
-    behind.send(request).await.expect(200);
-    let thief = thief(&behind).await;
-    let token = behind.service.newest_token(MailKind::ResetPassword, "ada@example.com").await;
-    let reset = Call::post("/api/auth/reset-password", &json!({ "token": token, "new_password": "Sesame43" }));
-    behind.sessions.set(Fault::Down);
-    is_out(&behind.send(reset.clone()).await);
-    behind.sessions.set(Fault::None);
-    assert!(is_in(&behind, &thief).await);
-    behind.send(log_in("Sesame42")).await.expect(200);
-    behind.send(reset).await.expect(200);
-    assert!(!is_in(&behind, &thief).await);
-    behind.send(log_in("Sesame43")).await.expect(200);
+async fn reset_link_stays_valid_while_the_session_store_is_down() {
+    let proxied = ProxiedService::start().await;
+    let request = Request::post("/api/auth/request-password-reset", &json!({ "email": "ada@example.com" }));
+    proxied.send(request).await.expect(200);
+    let attacker_session = attacker_session(&proxied).await;
+    let token = proxied.service.newest_token(MailKind::ResetPassword, "ada@example.com").await;
+    let reset = Request::post("/api/auth/reset-password", &json!({ "token": token, "new_password": "Sesame43" }));
+    proxied.sessions.set_fault(Fault::Down);
+    expect_unavailable(&proxied.send(reset.clone()).await);
+    proxied.sessions.set_fault(Fault::None);
+    assert!(is_valid(&proxied, &attacker_session).await);
+    proxied.send(login_with("Sesame42")).await.expect(200);
+    proxied.send(reset).await.expect(200);
+    assert!(!is_valid(&proxied, &attacker_session).await);
+    proxied.send(login_with("Sesame43")).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_fails_no_session_outlives_a_changed_password() {
+async fn no_session_survives_a_password_change() {
     let change = |from: &str, to: &str| {
-        Call::post("/api/auth/change-password", &json!({ "current_password": from, "new_password": to }))
+        Request::post("/api/auth/change-password", &json!({ "current_password": from, "new_password": to }))
     };
-    // Each answer of each of the two stores is lost in its turn.
+    // Each store fails from each of its responses on.
     for store in [Store::Accounts, Store::Sessions] {
-        for passed in 0..6 {
-            let behind = Behind::start().await;
-            let thief = thief(&behind).await;
-            behind.proxy(store).strike(Fault::Cut(0), passed..usize::MAX);
-            let changed = behind.send(change("Sesame42", "Sesame43")).await;
-            behind.proxy(store).set(Fault::None);
-            let is_new = behind.send(log_in("Sesame43")).await.status == 200;
+        for response_index in 0..6 {
+            let proxied = ProxiedService::start().await;
+            let attacker_session = attacker_session(&proxied).await;
+            proxied.proxy(store).inject(Fault::Cut(0), response_index..usize::MAX);
+            let changed = proxied.send(change("Sesame42", "Sesame43")).await;
+            proxied.proxy(store).set_fault(Fault::None);
+            let is_new = proxied.send(login_with("Sesame43")).await.status == 200;
             assert!(is_new || changed.status == 503, "{changed:?}");
-            assert!(!(is_new && is_in(&behind, &thief).await), "{store:?}, answer {passed}");
+            assert!(!(is_new && is_valid(&proxied, &attacker_session).await), "{store:?}, response {response_index}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_taken_for_a_thief_because_accounts_were_out() {
-    let behind = Behind::start().await;
-    let session = behind.send(login()).await.expect(200);
-    let refresh = Call::post("/api/auth/refresh", &json!({ "refresh_token": session["refresh_token"] }));
-    behind.accounts.set(Fault::Down);
+async fn account_store_outage_is_not_reported_as_token_reuse() {
+    let proxied = ProxiedService::start().await;
+    let session = proxied.send(login_request()).await.expect(200);
+    let refresh = Request::post("/api/auth/refresh", &json!({ "refresh_token": session["refresh_token"] }));
+    proxied.accounts.set_fault(Fault::Down);
     for _ in 0..2 {
-        is_out(&behind.send(refresh.clone()).await);
+        expect_unavailable(&proxied.send(refresh.clone()).await);
     }
-    behind.accounts.set(Fault::None);
-    behind.send(refresh).await.expect(200);
+    proxied.accounts.set_fault(Fault::None);
+    proxied.send(refresh).await.expect(200);
 }

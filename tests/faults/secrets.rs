@@ -1,4 +1,4 @@
-//! Credentials that are replaced while the service runs: it asks Secrets Manager when one is refused, and goes on.
+//! Rotation of credentials while the service runs: it reads Secrets Manager again when a credential is rejected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use shared::config::{Env, PostgresConfig, RedisConfig};
 use shared::secrets_manager::SecretsManager;
 use shared::storage::connect;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tests::{Backends, Call, Moto, PostgresServer, Proxy, RedisServer, Service, Sqld};
+use tests::{Backends, Moto, PostgresServer, Proxy, RedisServer, Request, Service, Sqld};
 use tokio::time::sleep;
 
-use crate::behind::{download, login, query, ready, upload};
+use crate::proxied_service::{download, login_request, query, ready, upload};
 
-/// How long the first token works: longer than what is read at first is taken for what is there.
+/// Lifetime of the first token, longer than a secret is cached.
 const LIFETIME: Duration = Duration::from_secs(20);
 
-/// A bit longer than what was read of the secret is taken for what is there.
-const FRESH: Duration = Duration::from_millis(10_500);
+/// Slightly longer than a secret is cached.
+const CACHE_EXPIRY: Duration = Duration::from_millis(10_500);
 
-/// How to reach `moto` by `proxy`.
+/// AWS configuration that reaches moto through `proxy`.
 fn config(proxy: &Proxy) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()
@@ -40,12 +40,12 @@ fn config(proxy: &Proxy) -> SdkConfig {
         .build()
 }
 
-/// Signs tokens for a libSQL server.
+/// Signer of tokens for a libSQL server.
 struct Signer(Ed25519KeyPair);
 
 impl Signer {
     fn new() -> Self {
-        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("there is randomness");
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key can be generated");
         Self(Ed25519KeyPair::from_pkcs8(key.as_ref()).expect("a key"))
     }
 
@@ -53,7 +53,7 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(self.0.public_key())
     }
 
-    /// A token that works for `seconds`.
+    /// Signs a token that is valid for `seconds`.
     fn token(&self, seconds: i64) -> String {
         let expires = SystemClock.now().micros() / 1_000_000 + seconds;
         let parts = [json!({ "alg": "EdDSA", "typ": "JWT" }), json!({ "a": "rw", "exp": expires })];
@@ -63,7 +63,7 @@ impl Signer {
     }
 }
 
-/// Two roles of PostgreSQL that take turns, as rotation in Secrets Manager knows them.
+/// Two PostgreSQL roles for alternating rotation, as in AWS Secrets Manager.
 struct Roles {
     admin: PgConnection,
     url: String,
@@ -74,11 +74,12 @@ impl Roles {
     async fn new() -> Self {
         let url = PostgresServer::shared().await.database().await;
         let env = Env::from_pairs([("DATABASE_URL", url.as_str())]);
-        let config = PostgresConfig::required(&env).expect("the URL is right");
-        let stores = connect::accounts(&config, 1).expect("the URL is right");
-        stores.migrate().await.expect("the tables are made");
+        let config = PostgresConfig::required(&env).expect("the URL is valid");
+        let stores = connect::accounts(&config, 1).expect("the URL is valid");
+        stores.migrate().await.expect("the migrations apply");
         let database = url.rsplit('/').next().and_then(|rest| rest.split('?').next()).expect("a name").to_owned();
-        let mut roles = Self { admin: PgConnection::connect(&url).await.expect("it is there"), url, database };
+        let mut roles =
+            Self { admin: PgConnection::connect(&url).await.expect("the server is reachable"), url, database };
         for role in ["a", "b"] {
             let role = roles.name(role);
             roles.run(format!("CREATE ROLE {role} LOGIN")).await;
@@ -102,18 +103,18 @@ impl Roles {
     }
 
     async fn run(&mut self, sql: String) {
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut self.admin).await.expect("an admin may");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut self.admin).await.expect("an admin may run it");
     }
 }
 
 async fn service(proxy: &Proxy, arn: &str) -> Service {
-    let manager = Arc::new(SecretsManager::at(&config(proxy), arn).await.expect("the secret is there"));
+    let manager = Arc::new(SecretsManager::at(&config(proxy), arn).await.expect("the secret exists"));
     let env = Env::from_pairs([("RATE_LIMITS", "off")]).with_secrets(manager.values().await, manager);
-    Service::from_env(Backends::elsewhere(), &env).await
+    Service::from_env(Backends::none(), &env).await
 }
 
-async fn status(service: &Service, call: Call, token: &str) -> u16 {
-    service.api.send(call.bearer(token)).await.status
+async fn status(service: &Service, request: Request, token: &str) -> u16 {
+    service.api.send(request.bearer(token)).await.status
 }
 
 fn token(session: &Value) -> &str {
@@ -121,10 +122,10 @@ fn token(session: &Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn credentials_are_replaced_without_a_restart() {
+async fn rotated_credentials_are_used_without_a_restart() {
     let (moto, signer, redis, mut roles) =
         (Moto::start().await, Signer::new(), RedisServer::start().await, Roles::new().await);
-    let sqld = Sqld::start_guarded_by(&signer.public()).await;
+    let sqld = Sqld::start_with_jwt_key(&signer.public()).await;
     redis.change_password("", "first").await;
     let secret = |role: &str, token: String, password: &str, keys: [&str; 2]| {
         json!({
@@ -141,67 +142,74 @@ async fn credentials_are_replaced_without_a_restart() {
     let new = secret("b", signer.token(600), "second", ["c", "b"]);
 
     let arn = moto.create("studio", &old).await;
-    let proxy = Proxy::to(moto.port()).await;
-    let older = service(&proxy, &arn).await;
-    let data = older.app.config.stores.turso.as_ref().expect("there is a URL");
-    let data = connect::sync_data(data, &older.app.random).expect("the URL is right");
-    data.migrate().await.expect("the tables are made");
-    let session = older.api.sign_up("ada").await;
-    assert_eq!(status(&older, upload(&[query("q", 1)]), token(&session)).await, 200);
+    let proxy = Proxy::start(moto.port()).await;
+    let old_instance = service(&proxy, &arn).await;
+    let data = old_instance.app.config.stores.turso.as_ref().expect("there is a URL");
+    let data = connect::sync_data(data, &old_instance.app.random).expect("the URL is valid");
+    data.migrate().await.expect("the migrations apply");
+    let session = old_instance.api.sign_up("ada").await;
+    assert_eq!(status(&old_instance, upload(&[query("q", 1)]), token(&session)).await, 200);
 
     moto.put(&arn, &new).await;
     roles.lock_out("a").await;
     redis.change_password("first", "second").await;
     tokio::time::sleep_until(expired).await;
-    proxy.trips();
-    for call in [download(), upload(&[query("r", 1)]), login(), Call::get("/api/auth/profile"), ready()] {
-        let what = call.path.clone();
-        assert_eq!(status(&older, call, token(&session)).await, 200, "{what}");
+    proxy.take_round_trips();
+    for request in [download(), upload(&[query("r", 1)]), login_request(), Request::get("/api/auth/profile"), ready()] {
+        let what = request.path.clone();
+        assert_eq!(status(&old_instance, request, token(&session)).await, 200, "{what}");
     }
-    let newer = service(&proxy, &arn).await;
-    let session = newer.api.send(login()).await.expect(200);
-    assert_eq!(status(&older, download(), token(&session)).await, 200, "signed with a key of which it had not heard");
-    assert_eq!(proxy.trips(), 2, "each of the two read the secret once");
+    let new_instance = service(&proxy, &arn).await;
+    let session = new_instance.api.send(login_request()).await.expect(200);
+    assert_eq!(
+        status(&old_instance, download(), token(&session)).await,
+        200,
+        "the token is signed with a key that the instance had not read"
+    );
+    assert_eq!(proxy.take_round_trips(), 2, "each of the two instances reads the secret once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forged_tokens_do_not_have_the_secret_read_each_time() {
+async fn forged_tokens_do_not_each_trigger_a_secret_read() {
     let (moto, redis) = (Moto::start().await, RedisServer::start().await);
     let secret = json!({ "REDIS_URL": redis.url(), "JWT_SECRET": "a".repeat(32) });
     let arn = moto.create("studio", &secret).await;
-    let proxy = Proxy::to(moto.port()).await;
+    let proxy = Proxy::start(moto.port()).await;
     let service = service(&proxy, &arn).await;
     let session = service.api.sign_up("ada").await;
     let (_, rest) = token(&session).split_once('.').expect("a token has parts");
-    sleep(FRESH).await;
-    proxy.trips();
+    sleep(CACHE_EXPIRY).await;
+    proxy.take_round_trips();
     let started = tokio::time::Instant::now();
     for attempt in 0..50 {
         let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "HS256", "kid": attempt.to_string() }).to_string());
         assert_eq!(status(&service, download(), &format!("{header}.{rest}")).await, 401);
     }
-    // Once for as long as what was read is fresh, however long this takes.
-    let most = 1 + started.elapsed().as_secs() / 10;
-    let trips = proxy.trips() as u64;
-    assert!((1..=most).contains(&trips), "{trips} of {most}");
+    // At max_reads one read per cache period.
+    let max_reads = 1 + started.elapsed().as_secs() / 10;
+    let reads = proxy.take_round_trips() as u64;
+    assert!((1..=max_reads).contains(&reads), "{reads} of {max_reads}");
     assert_eq!(status(&service, download(), token(&session)).await, 200);
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_secret_is_told_and_not_what_is_in_it() {
+async fn secret_errors_do_not_contain_secret_values() {
     let moto = Moto::start().await;
-    let proxy = Proxy::to(moto.port()).await;
-    let missing = SecretsManager::at(&config(&proxy), "nowhere").await.err().expect("there is none").to_string();
+    let proxy = Proxy::start(moto.port()).await;
+    let missing = SecretsManager::at(&config(&proxy), "nowhere").await;
+    let missing = missing.err().expect("the secret does not exist").to_string();
     assert!(missing.contains("ResourceNotFound"), "{missing}");
     for value in [json!("sesame"), json!({ "JWT_SECRET": { "sesame": 1 } }), json!(["sesame"])] {
         let arn = moto.create(&shared::clock::random_uuid(&shared::clock::SystemRandom).to_string(), &value).await;
         let wrong =
-            SecretsManager::at(&config(&proxy), &arn).await.err().expect("it is no object of texts").to_string();
+            SecretsManager::at(&config(&proxy), &arn).await.err().expect("the secret is not an object of texts");
+        let wrong = wrong.to_string();
         assert!(!wrong.contains("sesame"), "{wrong}");
     }
     let arn = moto.create("bad", &json!({ "REDIS_URL": "http://sesame" })).await;
-    let manager = Arc::new(SecretsManager::at(&config(&proxy), &arn).await.expect("it is an object of texts"));
+    let manager = SecretsManager::at(&config(&proxy), &arn).await.expect("the secret is an object of texts");
+    let manager = Arc::new(manager);
     let env = Env::from_pairs([]).with_secrets(manager.values().await, manager);
-    let wrong = RedisConfig::required(&env).expect_err("it is no URL of Redis").to_string();
+    let wrong = RedisConfig::required(&env).expect_err("the value is not a Redis URL").to_string();
     assert!(wrong.contains("REDIS_URL") && !wrong.contains("sesame"), "{wrong}");
 }

@@ -2,118 +2,118 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request};
+use axum::http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::Gateway;
 use crate::gateway::API_KEY;
+use crate::{Gateway, PASSWORD};
 
-/// A way to the service.
+/// Transport by which a test reaches the service.
 #[derive(Clone)]
 pub enum Api {
-    /// By its router, in this process.
+    /// Calls the router in this process.
     Router(Router),
-    /// Over HTTP, at this base URL.
+    /// Sends HTTP requests to a base URL.
     Http(reqwest::Client, String),
-    /// By the functions' binaries, each under AWS's emulator.
+    /// Invokes the Lambda functions' binaries, each under the AWS runtime interface emulator.
     Lambda(Arc<Gateway>),
 }
 
-/// A request.
+/// HTTP request.
 #[derive(Debug, Clone)]
-pub struct Call {
-    /// Its method.
+pub struct Request {
+    /// Method.
     pub method: Method,
-    /// Its path and query.
+    /// Path and query.
     pub path: String,
-    /// Its headers.
+    /// Headers.
     pub headers: Vec<(String, String)>,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
-/// An answer.
+/// HTTP response with its whole body.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// Its status.
+pub struct Response {
+    /// Status code.
     pub status: u16,
-    /// Its headers.
+    /// Headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Body.
     pub body: Vec<u8>,
 }
 
-impl Call {
-    /// A request with an empty body.
+impl Request {
+    /// Creates a request with an empty body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self { method, path: path.into(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// A GET.
+    /// Creates a GET request.
     pub fn get(path: impl Into<String>) -> Self {
         Self::new(Method::GET, path)
     }
 
-    /// A POST of JSON.
+    /// Creates a POST request with a JSON body.
     pub fn post(path: impl Into<String>, body: &Value) -> Self {
         Self::new(Method::POST, path).json(body)
     }
 
-    /// The same with a JSON body.
+    /// Sets a JSON body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string())
     }
 
-    /// The same with a body of some kind.
+    /// Sets a body of the media type `media_type`.
     #[must_use]
-    pub fn body(mut self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(mut self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
-        self.header("content-type", kind)
+        self.header("content-type", media_type)
     }
 
-    /// The same with a header.
+    /// Appends a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same with an access token.
+    /// Appends an `Authorization` header with an access token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 }
 
-impl Answer {
-    /// The body as JSON.
+impl Response {
+    /// Parses the body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// If the body is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// The body as JSON, after a look at the status.
+    /// Asserts the status and parses the body as JSON.
     ///
     /// # Panics
-    /// When the status is another.
+    /// If the status differs, or the body is not JSON.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         self.json()
     }
 
-    /// The error, after a look at its status, its code and its shape.
+    /// Asserts that the response is the error `code` in the documented shape, and returns its body.
     ///
     /// # Panics
-    /// When it is another error, or none.
+    /// If the status, the code or the shape differs.
     #[track_caller]
-    pub fn refused(&self, status: u16, code: &str) -> Value {
+    pub fn expect_error(&self, status: u16, code: &str) -> Value {
         let error = self.expect(status);
         assert_eq!(error["code"], code, "{error}");
         assert_eq!(error["error"], true, "{error}");
@@ -122,67 +122,71 @@ impl Answer {
         error
     }
 
-    /// A header, if it is there.
+    /// Returns a header, or `None` if it is missing.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 impl Api {
-    /// The service at `base`.
+    /// Creates a transport to the service at the base URL `base`.
     pub fn at(base: &str) -> Self {
         shared::root_certificates::install_crypto_provider();
         Self::Http(reqwest::Client::new(), base.to_owned())
     }
 
-    /// Sends `call`; `None` where the connection broke.
-    pub async fn try_send(&self, call: Call) -> Option<Answer> {
+    /// Sends `request`; returns `None` if the connection broke.
+    pub async fn try_send(&self, request: Request) -> Option<Response> {
         match self {
-            Self::Router(router) => Some(send_in_process(router.clone(), call).await),
-            Self::Http(client, base) => send_over_http(client, base, call).await.ok(),
-            Self::Lambda(gateway) => Some(gateway.send(with_key(call)).await),
+            Self::Router(router) => Some(send_in_process(router.clone(), request).await),
+            Self::Http(client, base) => send_over_http(client, base, request).await.ok(),
+            Self::Lambda(gateway) => Some(gateway.send(with_key(request)).await),
         }
     }
 
-    /// Sends `call`.
+    /// Sends `request`.
     ///
     /// # Panics
-    /// When the connection breaks.
-    pub async fn send(&self, call: Call) -> Answer {
-        let what = format!("{} {}", call.method, call.path);
-        self.try_send(call).await.unwrap_or_else(|| panic!("the connection broke: {what}"))
+    /// If the connection breaks.
+    pub async fn send(&self, request: Request) -> Response {
+        let target = format!("{} {}", request.method, request.path);
+        self.try_send(request).await.unwrap_or_else(|| panic!("the connection broke: {target}"))
     }
 
-    /// Signs `name` up and returns the whole answer.
+    /// Signs `name` up with [`PASSWORD`] and returns the response body.
     pub async fn sign_up(&self, name: &str) -> Value {
-        let body = json!({ "username": name, "email": format!("{name}@example.com"), "password": "Sesame42" });
-        self.send(Call::post("/api/auth/signup", &body)).await.expect(201)
+        let body = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD });
+        self.send(Request::post("/api/auth/signup", &body)).await.expect(201)
     }
 }
 
-async fn send_in_process(router: Router, call: Call) -> Answer {
-    let mut request = Request::builder().method(call.method).uri(call.path);
-    for (name, value) in call.headers {
-        request = request.header(name, value);
+async fn send_in_process(router: Router, request: Request) -> Response {
+    let mut builder = axum::http::Request::builder().method(request.method).uri(request.path);
+    for (name, value) in request.headers {
+        builder = builder.header(name, value);
     }
-    let request = request.body(Body::from(call.body)).expect("the request is well-formed");
+    let request = builder.body(Body::from(request.body)).expect("the request is well-formed");
     let Ok(response) = router.oneshot(request).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("a body in memory does not break").to_bytes().to_vec();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    Response { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
-async fn send_over_http(client: &reqwest::Client, base: &str, call: Call) -> reqwest::Result<Answer> {
-    let mut request = client.request(call.method, format!("{base}{}", call.path)).body(call.body);
-    for (name, value) in call.headers {
-        request = request.header(name, value);
+async fn send_over_http(client: &reqwest::Client, base: &str, request: Request) -> reqwest::Result<Response> {
+    let mut builder = client.request(request.method, format!("{base}{}", request.path)).body(request.body);
+    for (name, value) in request.headers {
+        builder = builder.header(name, value);
     }
-    let response = request.send().await?;
+    let response = builder.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
+    Ok(Response { status, headers, body: response.bytes().await?.to_vec() })
 }
 
-/// `call` as a client application sends it, which has a key, unless it comes with one.
-fn with_key(call: Call) -> Call {
-    if call.headers.iter().any(|(name, _)| name == "x-api-key") { call } else { call.header("x-api-key", API_KEY) }
+/// Adds the API key of the client application, unless `request` carries one.
+fn with_key(request: Request) -> Request {
+    if request.headers.iter().any(|(name, _)| name == "x-api-key") {
+        request
+    } else {
+        request.header("x-api-key", API_KEY)
+    }
 }

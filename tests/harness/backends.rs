@@ -9,84 +9,85 @@ use tokio::sync::Mutex;
 
 use crate::{PostgresServer, Proxy, RedisServer, Sqld};
 
-/// The variable that makes the stories, the simulation and the server's tests run on real servers, if it is `servers`.
+/// Environment variable that selects the stores: `servers` or `embedded` (default).
 const STORES: &str = "TEST_STORES";
 
-/// Servers for one service, and the settings that name them; none where the embedded stores are to be tested.
+/// Store servers of one service, and the settings that point to them. Empty for the embedded stores.
 pub struct Backends {
-    /// The settings.
+    /// Settings, by name.
     pub settings: Vec<(&'static str, String)>,
     _own: Option<(Sqld, RedisServer)>,
 }
 
 impl Backends {
-    /// Starts what the variable `TEST_STORES` asks for.
+    /// Starts the stores that the variable `TEST_STORES` selects.
     ///
     /// # Panics
-    /// When a server does not come up.
-    pub async fn chosen() -> Self {
+    /// If the value is unknown or a server does not start.
+    pub async fn from_env() -> Self {
         match std::env::var(STORES).as_deref() {
-            Ok("servers") => Self::servers().await,
-            Err(_) | Ok("embedded") => Self::elsewhere(),
+            Ok("servers") => Self::start_servers().await,
+            Err(_) | Ok("embedded") => Self::none(),
             Ok(other) => panic!("{STORES} is {other}, which is neither servers nor embedded"),
         }
     }
 
-    /// None of one's own: the settings lead elsewhere.
-    pub fn elsewhere() -> Self {
+    /// Creates an empty set: the service uses the embedded stores, or servers that its settings name.
+    pub fn none() -> Self {
         Self { settings: Vec::new(), _own: None }
     }
 
-    /// The same for every process that keeps its data in `folder`.
+    /// Returns the backends of the data folder `folder`, and starts them on first use. Processes with the same folder
+    /// share them.
     ///
     /// # Panics
-    /// As [`chosen`](Self::chosen).
-    pub async fn kept_for(folder: &Path) -> Arc<Self> {
-        static KEPT: Mutex<BTreeMap<PathBuf, Arc<Backends>>> = Mutex::const_new(BTreeMap::new());
-        let mut kept = KEPT.lock().await;
-        if let Some(backends) = kept.get(folder) {
+    /// As [`from_env`](Self::from_env).
+    pub async fn for_folder(folder: &Path) -> Arc<Self> {
+        static BY_FOLDER: Mutex<BTreeMap<PathBuf, Arc<Backends>>> = Mutex::const_new(BTreeMap::new());
+        let mut by_folder = BY_FOLDER.lock().await;
+        if let Some(backends) = by_folder.get(folder) {
             return backends.clone();
         }
-        let backends = Arc::new(Self::chosen().await);
-        kept.insert(folder.to_owned(), backends.clone());
+        let backends = Arc::new(Self::from_env().await);
+        by_folder.insert(folder.to_owned(), backends.clone());
         backends
     }
 
-    /// The URL that the setting `name` holds.
+    /// Returns the URL in the setting `name`.
     ///
     /// # Panics
-    /// When there is no such setting.
-    pub fn url(&mut self, name: &str) -> &mut String {
+    /// If the setting is missing.
+    pub fn url_mut(&mut self, name: &str) -> &mut String {
         let setting = self.settings.iter_mut().find(|(setting, _)| *setting == name);
         &mut setting.unwrap_or_else(|| panic!("{name} is not set")).1
     }
 
-    /// Puts a proxy before each server: that of accounts, of data, of sessions.
+    /// Inserts a proxy in front of each server, in the order accounts, data, sessions.
     ///
     /// # Panics
-    /// When there are no servers, or no port is free.
-    pub async fn put_proxies(&mut self) -> [Proxy; 3] {
+    /// If there are no servers, or no port is free.
+    pub async fn insert_proxies(&mut self) -> [Proxy; 3] {
         let mut proxies = Vec::new();
         for (_, url) in &mut self.settings {
             let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a URL with a port");
             let target = port.parse().expect("a port");
-            let proxy = Proxy::to(target).await;
+            let proxy = Proxy::start(target).await;
             *url = url.replace(&format!(":{target}"), &format!(":{}", proxy.port()));
             proxies.push(proxy);
         }
         proxies.try_into().ok().expect("three servers")
     }
 
-    /// The same stores for a further service, for as long as these are kept.
-    pub fn lent(&self) -> Self {
+    /// Returns the same stores for another service. The servers stop when `self` is dropped.
+    pub fn share(&self) -> Self {
         Self { settings: self.settings.clone(), _own: None }
     }
 
-    /// Starts a server of each kind, or makes a database on the one that there is, and brings them up to date.
+    /// Starts sqld and Redis, creates a database on the shared PostgreSQL server, and applies all migrations.
     ///
     /// # Panics
-    /// When a server does not come up.
-    pub async fn servers() -> Self {
+    /// If a server does not start.
+    pub async fn start_servers() -> Self {
         let (sqld, redis) = (Sqld::start().await, RedisServer::start().await);
         let urls = vec![
             ("DATABASE_URL", PostgresServer::shared().await.database().await),
@@ -94,10 +95,10 @@ impl Backends {
             ("REDIS_URL", redis.url()),
         ];
         let env = Env::from_pairs(urls.iter().map(|(name, url)| (*name, url.as_str())));
-        let config = StoresConfig::from_env(&env, PathBuf::new()).expect("the URLs are right");
+        let config = StoresConfig::from_env(&env, PathBuf::new()).expect("the URLs are valid");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&config, &random).await.expect("the URLs are right");
-        stores.migrate().await.expect("the servers are brought up to date");
+        let stores = Stores::open(&config, &random).await.expect("the URLs are valid");
+        stores.migrate().await.expect("the migrations apply");
         Self { settings: urls, _own: Some((sqld, redis)) }
     }
 }

@@ -1,22 +1,23 @@
-use crate::servers::{Server, program, words};
+use crate::servers::{Server, find_program, split_words};
 
-/// What drives Chromium, by the `WebDriver` protocol. It ends its browsers when it is asked to end.
+/// ChromeDriver, which drives Chromium by the `WebDriver` protocol. It closes its browsers on SIGTERM.
 pub struct ChromeDriver(Server);
 
 impl ChromeDriver {
-    /// Starts one.
+    /// Starts ChromeDriver.
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
+    /// If the program is missing or does not start.
     pub async fn start() -> Self {
-        let driver = program("chromedriver", &[]);
+        let driver = find_program("chromedriver", &[]);
         let mut server =
-            Server::start_ended_by("TERM", |_, port| words(&format!("{driver} --port={port} --silent"))).await;
-        server.until_it_listens("chromedriver").await;
+            Server::start_with_stop_signal("TERM", |_, port| split_words(&format!("{driver} --port={port} --silent")))
+                .await;
+        server.wait_until_listening("chromedriver").await;
         Self(server)
     }
 
-    /// Its URL.
+    /// Base URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.0.port)
     }

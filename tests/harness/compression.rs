@@ -4,17 +4,17 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-/// `bytes` in gzip, as small as it makes them.
+/// Compresses `bytes` with gzip at the best compression level.
 ///
 /// # Panics
-/// Never: memory takes it.
+/// Never: writes to memory do not fail.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
+    encoder.write_all(bytes).expect("writes to memory do not fail");
+    encoder.finish().expect("writes to memory do not fail")
 }
 
-/// `bytes` in Zstandard.
+/// Compresses `bytes` with Zstandard.
 pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec(bytes, CompressionLevel::Fastest)
 }

@@ -6,26 +6,26 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::template::Route;
-use crate::{Answer, Call, Emulator, Template};
+use crate::{Emulator, Request, Response, Template};
 
-/// Most bytes of an event
+/// Maximum size of an event, in bytes
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const EVENT_BYTES: usize = 6 << 20;
 
-/// The key of a client application.
+/// API key of the client application.
 pub(crate) const API_KEY: &str = "the key of the desktop application";
 
-/// The id that the gateway gives to every request.
+/// Request id that the gateway assigns to every request.
 pub const REQUEST_ID: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
 
-/// The REST API of the template: hands each request to the function that the template leads it to, as an event of the
-/// payload's version 1.
+/// REST API of the template: routes each request to a function by the template, as an API Gateway proxy event (payload
+/// version 1.0).
 pub struct Gateway {
     functions: BTreeMap<String, Emulator>,
 }
 
 impl Gateway {
-    /// The functions that answer requests, with these variables.
+    /// Starts all functions that the template's routes name, with these variables.
     ///
     /// # Panics
     /// As [`Emulator::start`].
@@ -39,77 +39,81 @@ impl Gateway {
         Self { functions }
     }
 
-    /// The same with another emulator of the function `name`.
+    /// Replaces the emulator of the function `name`.
     #[must_use]
     pub fn with(mut self, name: &str, emulator: Emulator) -> Self {
         self.functions.insert(name.to_owned(), emulator);
         self
     }
 
-    /// The function `name`.
+    /// Returns the function `name`.
     ///
     /// # Panics
-    /// When there is none of that name.
+    /// If there is none.
     pub fn function(&self, name: &str) -> &Emulator {
         self.functions.get(name).unwrap_or_else(|| panic!("there is no function {name}"))
     }
 
-    /// What all functions have logged.
+    /// Returns the logs of all functions.
     pub fn log(&self) -> String {
         self.functions.values().map(Emulator::log).collect()
     }
 
-    pub(crate) async fn send(&self, call: Call) -> Answer {
-        let refused = |kind| Template::project().gateway_response(kind, REQUEST_ID);
-        let Some(route) = route(&call) else { return refused("MISSING_AUTHENTICATION_TOKEN") };
-        let key = call.headers.iter().find(|(name, _)| name == "x-api-key");
+    pub(crate) async fn send(&self, request: Request) -> Response {
+        let gateway_error = |kind| Template::project().gateway_response(kind, REQUEST_ID);
+        let Some(route) = route(&request) else { return gateway_error("MISSING_AUTHENTICATION_TOKEN") };
+        let key = request.headers.iter().find(|(name, _)| name == "x-api-key");
         if route.needs_key && key.is_none_or(|(_, key)| key != API_KEY) {
-            return refused("INVALID_API_KEY");
+            return gateway_error("INVALID_API_KEY");
         }
-        if route.needs_object && !serde_json::from_slice::<Value>(&call.body).is_ok_and(|body| body.is_object()) {
-            return refused("BAD_REQUEST_BODY");
+        if route.needs_object && !serde_json::from_slice::<Value>(&request.body).is_ok_and(|body| body.is_object()) {
+            return gateway_error("BAD_REQUEST_BODY");
         }
-        let event = event(&call, &route.path);
+        let event = event(&request, &route.path);
         if event.to_string().len() > EVENT_BYTES {
-            return refused("REQUEST_TOO_LARGE");
+            return gateway_error("REQUEST_TOO_LARGE");
         }
-        answer(&self.function(&route.function).invoke(&event).await).unwrap_or_else(|| refused("DEFAULT_5XX"))
+        to_response(&self.function(&route.function).invoke(&event).await)
+            .unwrap_or_else(|| gateway_error("DEFAULT_5XX"))
     }
 }
 
-/// Where the template leads `call`.
-fn route(call: &Call) -> Option<Route> {
-    let path = call.path.split('?').next().unwrap_or_default();
-    let method = call.method.as_str().to_lowercase();
-    let mut routes: Vec<_> = Template::project().routes().into_iter().filter(|route| fits(&route.path, path)).collect();
-    // A path without parameters before one with, and that before one that takes all; a method before any.
+/// Returns the template's route for `request`.
+fn route(request: &Request) -> Option<Route> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let method = request.method.as_str().to_lowercase();
+    let mut routes: Vec<_> =
+        Template::project().routes().into_iter().filter(|route| matches_pattern(&route.path, path)).collect();
+    // Precedence: paths without parameters, with parameters, catch-all; an exact method before `any`.
     routes.sort_by_key(|route| (route.path.ends_with("+}"), route.path.contains('{'), route.method == "any"));
     routes.into_iter().find(|route| route.method == method || route.method == "any")
 }
 
-/// Whether `path` is one of those that `pattern` stands for.
-fn fits(pattern: &str, path: &str) -> bool {
+/// Whether `path` matches `pattern`.
+fn matches_pattern(pattern: &str, path: &str) -> bool {
     if let Some(folder) = pattern.strip_suffix("{proxy+}") {
         return path.strip_prefix(folder).is_some_and(|rest| !rest.is_empty());
     }
     let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
-    pattern.len() == path.len() && pattern.iter().zip(path).all(|(part, given)| part.starts_with('{') || *part == given)
+    pattern.len() == path.len()
+        && pattern.iter().zip(path).all(|(expected, actual)| expected.starts_with('{') || *expected == actual)
 }
 
-/// `call` as API Gateway hands it on.
-fn event(call: &Call, resource: &str) -> Value {
-    let (path, query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+/// Converts `request` to the event that API Gateway passes to a function.
+fn event(request: &Request, resource: &str) -> Value {
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in &call.headers {
+    for (name, value) in &request.headers {
         headers.entry(name.clone()).or_default().push(value.clone());
     }
     let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         parameters.entry(name.into_owned()).or_default().push(value.into_owned());
     }
-    let kind = headers.get("content-type").and_then(|values| values.first()).map_or("", String::as_str);
-    let is_binary = Template::project().binary_media_types().contains(&kind);
-    let body = if is_binary { STANDARD.encode(&call.body) } else { String::from_utf8_lossy(&call.body).into_owned() };
+    let content_type = headers.get("content-type").and_then(|values| values.first()).map_or("", String::as_str);
+    let is_binary = Template::project().binary_media_types().contains(&content_type);
+    let body =
+        if is_binary { STANDARD.encode(&request.body) } else { String::from_utf8_lossy(&request.body).into_owned() };
     let last = |values: &BTreeMap<String, Vec<String>>| -> Map<String, Value> {
         values.iter().map(|(name, values)| (name.clone(), json!(values.last()))).collect()
     };
@@ -117,7 +121,7 @@ fn event(call: &Call, resource: &str) -> Value {
     json!({
         "resource": resource,
         "path": path,
-        "httpMethod": call.method.as_str(),
+        "httpMethod": request.method.as_str(),
         "headers": last(&headers),
         "multiValueHeaders": headers,
         "queryStringParameters": or_null(last(&parameters).into()),
@@ -130,7 +134,7 @@ fn event(call: &Call, resource: &str) -> Value {
             "authorizer": null,
             "domainName": "api.execute-api.eu-central-1.amazonaws.com",
             "extendedRequestId": "extended",
-            "httpMethod": call.method.as_str(),
+            "httpMethod": request.method.as_str(),
             "identity": { "sourceIp": "203.0.113.7", "userAgent": "tests" },
             "path": format!("/prod{path}"),
             "protocol": "HTTP/1.1",
@@ -141,13 +145,13 @@ fn event(call: &Call, resource: &str) -> Value {
             "resourcePath": resource,
             "stage": "prod",
         },
-        "body": if call.body.is_empty() { Value::Null } else { body.into() },
+        "body": if request.body.is_empty() { Value::Null } else { body.into() },
         "isBase64Encoded": is_binary,
     })
 }
 
-/// What API Gateway makes of the function's `output`, if that is an answer.
-fn answer(output: &Value) -> Option<Answer> {
+/// Converts a function's `output` to a response as API Gateway does. Returns `None` if it is not a valid response.
+fn to_response(output: &Value) -> Option<Response> {
     let status = output["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok())?;
     let mut headers = HeaderMap::new();
     for (name, values) in output["multiValueHeaders"].as_object().into_iter().flatten() {
@@ -161,5 +165,5 @@ fn answer(output: &Value) -> Option<Answer> {
         Some(true) => STANDARD.decode(text).expect("base64"),
         _ => text.as_bytes().to_vec(),
     };
-    Some(Answer { status, headers, body })
+    Some(Response { status, headers, body })
 }

@@ -1,4 +1,4 @@
-//! What the tests have in common: a service to talk to, and devices that talk to it as clients do.
+//! Test harness: runs the service and its stores, and provides clients that use it.
 
 mod api;
 mod backends;
@@ -11,7 +11,6 @@ mod emulator;
 mod gateway;
 mod items;
 mod moto;
-mod person;
 mod process;
 mod proxy;
 mod rotel;
@@ -19,62 +18,63 @@ mod routes;
 mod servers;
 mod service;
 mod template;
-mod trace_giver;
+mod test_user;
+mod trace_proxy;
 
-pub use api::{Answer, Api, Call};
+pub use api::{Api, Request, Response};
 pub use backends::Backends;
 pub use certificates::Certificates;
 pub use chrome_driver::ChromeDriver;
 pub use compression::{gzip, zstd};
-pub use device::{Device, Key, Known, PendingChange};
+pub use device::{Device, Key, KnownItem, PendingChange};
 pub use edits::{Edits, marker_in};
 pub use emulator::Emulator;
 pub use gateway::{Gateway, REQUEST_ID as GATEWAY_REQUEST_ID};
-pub use items::{connection, history, saved_query, small_upload};
+pub use items::{connection, history, no_op_upload, saved_query};
 pub use moto::Moto;
-pub use person::{PASSWORD, Person, fields, ids, login, refresh, try_login, write};
-pub use process::{ServerProcess, memory};
+pub use process::{ServerProcess, process_memory_kib};
 pub use proxy::{Fault, Proxy};
 pub use rotel::{ReceivedSpan, Rotel};
 pub use routes::{Auth, ROUTES};
-pub use servers::{Ending, PgBouncer, PostgresServer, RedisServer, Sqld};
+pub use servers::{PgBouncer, PostgresServer, RedisServer, Shutdown, Sqld};
 pub use service::{Service, begin_deletion};
 pub use template::{Route, Template, python_tool};
+pub use test_user::{PASSWORD, TestUser, error_fields, login_request, pluck, query_update, refresh, try_login};
 
-/// A folder for a test's files: in memory where there is such a place, for thousands of commits wait for their disk.
+/// Creates a temporary folder, in memory if `/dev/shm` exists: tests make thousands of commits, which would wait for a disk.
 ///
 /// # Panics
-/// When no folder can be made.
-pub fn scratch() -> tempfile::TempDir {
+/// If the folder cannot be created.
+pub fn scratch_dir() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    made.expect("a temporary folder can be made")
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a temporary folder can be created")
 }
 
-/// Waits for a mail of the kind `kind` in the outbox in `data`; the file with the text part of the newest, beside which
-/// lies the HTML, which was written before.
-pub async fn written_mail(data: &std::path::Path, kind: &str) -> std::path::PathBuf {
-    let look = async || {
+/// Waits for an email of the kind `kind` in the outbox folder in `data`, and returns the newest file with a text part. The
+/// HTML part is in a file beside it, which is written first.
+pub async fn wait_for_email(data: &std::path::Path, kind: &str) -> std::path::PathBuf {
+    let find_newest = async || {
         let files = std::fs::read_dir(data.join("outbox")).ok()?.map(|file| file.expect("readable").path());
         let texts = files.filter(|file| file.extension().is_some_and(|extension| extension == "txt"));
         texts.filter(|file| file.to_string_lossy().contains(&format!("-{kind}-"))).max()
     };
-    eventually(kind, look).await
+    eventually(kind, find_newest).await
 }
 
-/// What `look` finds at last, when it looks for at most 30 seconds.
+/// Polls `poll` every 20 ms until it returns a value, for at most 30 s.
 ///
 /// # Panics
-/// When it never finds it.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// If the time limit passes; the message names `what`.
+pub async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
     let found = async {
         loop {
-            if let Some(found) = look().await {
+            if let Some(found) = poll().await {
                 return found;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
     let found = tokio::time::timeout(std::time::Duration::from_secs(30), found).await;
-    found.unwrap_or_else(|_| panic!("{what} never came"))
+    found.unwrap_or_else(|_| panic!("timed out waiting for: {what}"))
 }

@@ -7,37 +7,38 @@ use tokio::process::{Child, Command};
 
 use crate::{Api, Backends};
 
-/// What the kernel tells of the memory of a process, in KiB: `VmRSS` is what it has, `VmHWM` the most that it has had.
+/// Memory of a process in KiB, from `/proc/<pid>/status`. `field` is `VmRSS` for the current or `VmHWM` for the peak
+/// resident memory.
 ///
 /// # Panics
-/// When it has ended.
-pub fn memory(process: u32, what: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let to_otel_span = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("it is told");
-    to_otel_span.trim().trim_end_matches("kB").trim().parse().expect("a number")
+/// If the process has ended.
+pub fn process_memory_kib(pid: u32, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).expect("a known field");
+    value.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
-/// The server's binary, running on a port of its own.
+/// Process of the local server binary on its own port.
 pub struct ServerProcess {
-    /// The way to it.
+    /// Transport to the server.
     pub api: Api,
-    /// Its base URL.
-    pub base: String,
+    /// Base URL.
+    pub base_url: String,
     child: Child,
 }
 
 impl ServerProcess {
-    /// Starts a server on the data in `folder`; it counts no calls.
+    /// Starts a server with its data in `folder` and without rate limits.
     pub async fn start(folder: &Path) -> Self {
         Self::start_with(folder, &[("RATE_LIMITS", "off")]).await
     }
 
-    /// Starts a server with these variables in its environment.
+    /// Starts a server with additional environment variables.
     ///
     /// # Panics
-    /// When the binary is missing or does not come up.
+    /// If the binary is missing or does not start.
     pub async fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let backends = Backends::kept_for(folder).await;
+        let backends = Backends::for_folder(folder).await;
         let mut child = Command::new(Self::binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder)
@@ -51,50 +52,55 @@ impl ServerProcess {
             .expect("the server starts");
         let stdout = child.stdout.take().expect("the server's output is piped");
         let mut lines = BufReader::new(stdout).lines();
-        let greeting = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
-        let greeting = greeting.expect("the server greets in time").expect("readable").expect("the server came up");
-        let base = greeting.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
-        // Its further output must not fill the pipe.
+        let first_line = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
+        let first_line = first_line
+            .expect("the server starts in time")
+            .expect("readable output")
+            .expect("the server prints its address");
+        let base_url =
+            first_line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+        // Drains the pipe so that the server does not block on its output.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { api: Api::at(&base), base, child }
+        Self { api: Api::at(&base_url), base_url, child }
     }
 
-    /// The server's binary, beside the program that asks, or the folder of tests that it is in.
+    /// Path of the server binary: in the folder of the current executable or in its parent.
     ///
     /// # Panics
-    /// When it has not been built.
+    /// If the binary has not been built.
     pub fn binary() -> PathBuf {
-        let test = std::env::current_exe().expect("a test knows where it is");
+        let test = std::env::current_exe().expect("the path of the current executable");
         let folders = test.ancestors().skip(1).take(2).map(|folder| folder.join("local"));
-        let binary = folders.clone().find(|file| file.is_file()).or(folders.last()).expect("a program is in a folder");
+        let binary =
+            folders.clone().find(|file| file.is_file()).or(folders.last()).expect("an executable is in a folder");
         assert!(binary.is_file(), "{} is missing: build it with `cargo build -p local`", binary.display());
         binary
     }
 
-    /// The process id.
+    /// Process id.
     ///
     /// # Panics
-    /// When it has ended.
-    pub fn id(&self) -> u32 {
+    /// If the process has ended.
+    pub fn pid(&self) -> u32 {
         self.child.id().expect("the server runs")
     }
 
-    /// Ends it at once, as `kill -9` does.
+    /// Kills the process with SIGKILL.
     ///
     /// # Panics
-    /// When it cannot be ended.
+    /// If the signal cannot be sent.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("the server can be killed");
     }
 
-    /// Asks it to stop, as a service manager does, and waits for it; whether it ended well.
+    /// Sends SIGTERM, waits for the process to end, and returns whether it exited with status 0.
     ///
     /// # Panics
-    /// When it does not end within 30 seconds.
+    /// If it does not end within 30 seconds.
     pub async fn stop(mut self) -> bool {
-        let id = self.id().to_string();
+        let id = self.pid().to_string();
         Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
-        ended.expect("the server ends in time").expect("its status is known").success()
+        ended.expect("the server stops in time").expect("an exit status").success()
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy between the service and a store, that can do to connections what networks do.
+//! TCP proxy between the service and a store that injects network faults.
 
 use std::io::Result;
 use std::ops::Range;
@@ -11,97 +11,98 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What the proxy does.
+/// Network fault that a proxy injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It passes on what comes.
+    /// No fault: all traffic is forwarded.
     None,
-    /// Every connection is closed, and every new one at once: the store is down.
+    /// Closes all connections, and every new one immediately: the store is down.
     Down,
-    /// Nothing is passed on, in neither direction, and nothing closed.
+    /// Forwards nothing in either direction, and closes no connection.
     BlackHole,
-    /// Every answer comes later by this.
+    /// Delays every response by this duration.
     Slow(Duration),
-    /// A request is passed on; of its answer so many bytes come, then the connection breaks.
+    /// Forwards the request and this many bytes of its response, then closes the connection.
     Cut(usize),
 }
 
-/// A proxy, for as long as it is kept.
+/// TCP proxy; it stops when dropped.
 pub struct Proxy {
     port: u16,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// The port that new connections lead to.
+    /// Port to which new connections are forwarded.
     target: AtomicU16,
     fault: watch::Sender<Fault>,
-    /// The answers that the fault strikes, counted from now.
-    struck: Mutex<Range<usize>>,
-    /// Connections older than this are dead: nobody passes anything on for them, and nobody tells.
+    /// Indexes of the responses that the fault affects; the next response has index 0.
+    affected: Mutex<Range<usize>>,
+    /// Connections of an older generation are stalled: their traffic is dropped without closing them.
     generation: AtomicUsize,
-    trips: AtomicUsize,
+    round_trips: AtomicUsize,
 }
 
 impl Proxy {
-    /// A proxy to the port `target` of this machine.
+    /// Starts a proxy to the local port `target`.
     ///
     /// # Panics
-    /// When no port is free.
-    pub async fn to(target: u16) -> Self {
+    /// If no port is free.
+    pub async fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let port = listener.local_addr().expect("it has an address").port();
+        let port = listener.local_addr().expect("the listener has an address").port();
         let shared = Arc::new(Shared {
             target: AtomicU16::new(target),
             fault: watch::Sender::new(Fault::None),
-            struck: Mutex::new(0..usize::MAX),
+            affected: Mutex::new(0..usize::MAX),
             generation: AtomicUsize::new(0),
-            trips: AtomicUsize::new(0),
+            round_trips: AtomicUsize::new(0),
         });
         tokio::spawn(listen(listener, Arc::downgrade(&shared)));
         Self { port, shared }
     }
 
-    /// Where it listens.
+    /// Port on which the proxy listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where it leads.
+    /// Port to which new connections are forwarded.
     pub fn target(&self) -> u16 {
         self.shared.target.load(Ordering::SeqCst)
     }
 
-    /// From now on it does this.
+    /// Injects `fault` from now on.
     ///
     /// # Panics
     /// Never.
-    pub fn set(&self, fault: Fault) {
-        self.strike(fault, 0..usize::MAX);
+    pub fn set_fault(&self, fault: Fault) {
+        self.inject(fault, 0..usize::MAX);
     }
 
-    /// It does this to some of the answers to come, counted from 0.
+    /// Injects `fault` into the responses with these indexes; the next response has index 0.
     ///
     /// # Panics
     /// Never.
-    pub fn strike(&self, fault: Fault, answers: Range<usize>) {
-        *self.shared.struck.lock().expect("no panic") = answers;
+    pub fn inject(&self, fault: Fault, responses: Range<usize>) {
+        *self.shared.affected.lock().expect("no panic") = responses;
         self.shared.fault.send_replace(fault);
     }
 
-    /// From now on new connections lead to the port `target`; those that there are stay.
-    pub fn lead_to(&self, target: u16) {
+    /// Forwards new connections to the port `target`; existing connections are unaffected.
+    pub fn retarget(&self, target: u16) {
         self.shared.target.store(target, Ordering::SeqCst);
     }
 
-    /// All connections that there are go dead, and nobody is told: what a function finds that was frozen for a while.
-    pub fn forget_connections(&self) {
+    /// Stalls all existing connections without closing them, as a function finds them after it was frozen.
+    pub fn stall_connections(&self) {
         self.shared.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Round trips since the last look: how often something was sent after something was received, or at first.
-    pub fn trips(&self) -> usize {
-        self.shared.trips.swap(0, Ordering::SeqCst)
+    /// Returns the number of round trips since the last request. A round trip starts with data that the client sends first or
+    /// after a response.
+    pub fn take_round_trips(&self) -> usize {
+        self.shared.round_trips.swap(0, Ordering::SeqCst)
     }
 }
 
@@ -118,31 +119,31 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
     let server = TcpStream::connect(("127.0.0.1", shared.target.load(Ordering::SeqCst))).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let born = shared.generation.load(Ordering::SeqCst);
+    let generation = shared.generation.load(Ordering::SeqCst);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let is_asking = AtomicBool::new(false);
+    let awaits_response = AtomicBool::new(false);
     let mut fault = shared.fault.subscribe();
     tokio::select! {
-        result = pass_requests(from_client, to_server, born, &shared, &is_asking) => result,
-        result = pass_answers(from_server, to_client, born, &shared, &is_asking) => result,
+        result = forward_requests(from_client, to_server, generation, &shared, &awaits_response) => result,
+        result = forward_responses(from_server, to_client, generation, &shared, &awaits_response) => result,
         _ = fault.wait_for(|fault| *fault == Fault::Down) => Ok(()),
     }
 }
 
-/// Never returns for a connection that is dead.
-async fn unless_dead(born: usize, shared: &Shared) {
-    if shared.generation.load(Ordering::SeqCst) != born {
+/// Never returns for a connection that is stalled.
+async fn wait_forever_if_stalled(generation: usize, shared: &Shared) {
+    if shared.generation.load(Ordering::SeqCst) != generation {
         std::future::pending::<()>().await;
     }
 }
 
-async fn pass_requests(
+async fn forward_requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    born: usize,
+    generation: usize,
     shared: &Shared,
-    is_asking: &AtomicBool,
+    awaits_response: &AtomicBool,
 ) -> Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -150,23 +151,23 @@ async fn pass_requests(
         if count == 0 {
             return Ok(());
         }
-        unless_dead(born, shared).await;
+        wait_forever_if_stalled(generation, shared).await;
         if *shared.fault.borrow() == Fault::BlackHole {
             std::future::pending::<()>().await;
         }
-        if !is_asking.swap(true, Ordering::SeqCst) {
-            shared.trips.fetch_add(1, Ordering::SeqCst);
+        if !awaits_response.swap(true, Ordering::SeqCst) {
+            shared.round_trips.fetch_add(1, Ordering::SeqCst);
         }
         to.write_all(&buffer[..count]).await?;
     }
 }
 
-async fn pass_answers(
+async fn forward_responses(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    born: usize,
+    generation: usize,
     shared: &Shared,
-    is_asking: &AtomicBool,
+    awaits_response: &AtomicBool,
 ) -> Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -174,9 +175,9 @@ async fn pass_answers(
         if count == 0 {
             return Ok(());
         }
-        unless_dead(born, shared).await;
-        let is_first = is_asking.swap(false, Ordering::SeqCst);
-        match if is_first { strike(shared) } else { *shared.fault.borrow() } {
+        wait_forever_if_stalled(generation, shared).await;
+        let is_first = awaits_response.swap(false, Ordering::SeqCst);
+        match if is_first { next_fault(shared) } else { *shared.fault.borrow() } {
             Fault::BlackHole => std::future::pending().await,
             Fault::Slow(delay) => tokio::time::sleep(delay).await,
             Fault::Cut(bytes) if is_first => return to.write_all(&buffer[..count.min(bytes)]).await,
@@ -186,10 +187,10 @@ async fn pass_answers(
     }
 }
 
-/// The fault of the next answer.
-fn strike(shared: &Shared) -> Fault {
-    let mut struck = shared.struck.lock().expect("no panic");
-    let strikes = struck.contains(&0);
-    *struck = struck.start.saturating_sub(1)..struck.end.saturating_sub(1);
-    if strikes { *shared.fault.borrow() } else { Fault::None }
+/// Returns the fault for the next response, and advances the indexes.
+fn next_fault(shared: &Shared) -> Fault {
+    let mut affected = shared.affected.lock().expect("no panic");
+    let is_affected = affected.contains(&0);
+    *affected = affected.start.saturating_sub(1)..affected.end.saturating_sub(1);
+    if is_affected { *shared.fault.borrow() } else { Fault::None }
 }

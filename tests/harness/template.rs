@@ -6,50 +6,50 @@ use std::sync::OnceLock;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use crate::Answer;
+use crate::Response;
 
-/// What CloudFormation gets of the SAM template.
+/// CloudFormation template, expanded from the SAM template.
 pub struct Template(Value);
 
-/// What the gateway does with one method of one path.
+/// Configuration of the gateway for one method of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// In lower case, or `any`.
+    /// Method in lower case, or `any`.
     pub method: String,
-    /// With parameters in braces.
+    /// Path, with parameters in braces.
     pub path: String,
-    /// The function that answers.
+    /// Function that handles the request.
     pub function: String,
-    /// Whether only client applications are let through.
+    /// Whether an API key is required.
     pub needs_key: bool,
-    /// Whether only JSON objects are.
+    /// Whether the body must be a JSON object.
     pub needs_object: bool,
 }
 
-/// The folder of the project.
+/// Root folder of the project.
 fn project() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// A program of those that `tests/run` brings from PyPI.
+/// Path of a program that `tests/run` installs from PyPI.
 pub fn python_tool(name: &str) -> PathBuf {
     project().join("target/tools/python/bin").join(name)
 }
 
 impl Template {
-    /// The project's own.
+    /// Returns the project's template.
     ///
     /// # Panics
-    /// When it cannot be expanded.
+    /// If it cannot be expanded.
     pub fn project() -> &'static Self {
         static TEMPLATE: OnceLock<Template> = OnceLock::new();
-        TEMPLATE.get_or_init(|| Self::expand(&project().join("template.yaml")).expect("it can be expanded"))
+        TEMPLATE.get_or_init(|| Self::expand(&project().join("template.yaml")).expect("the template can be expanded"))
     }
 
-    /// Expands the template in a file.
+    /// Expands the SAM template in a file.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Message of the transformation, if the template is invalid.
     pub fn expand(file: &Path) -> Result<Self, String> {
         let script = project().join("tests/template/expand.py");
         let output = Command::new(python_tool("python")).arg(script).arg(file).output().expect("Python runs");
@@ -59,18 +59,18 @@ impl Template {
         serde_json::from_slice(&output.stdout).map(Self).map_err(|error| error.to_string())
     }
 
-    /// All of it.
+    /// Whole document.
     pub fn json(&self) -> &Value {
         &self.0
     }
 
-    /// The resources of a type, with their names.
+    /// Returns the resources of the type `kind`, with their names.
     pub fn resources<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         let all = self.0["Resources"].as_object().into_iter().flatten();
         all.filter(move |(_, resource)| resource["Type"] == kind).map(|(name, resource)| (name.as_str(), resource))
     }
 
-    /// The functions: the binary's name, and the resource with its name.
+    /// Returns the functions by the name of the binary: logical id and resource.
     pub fn functions(&self) -> BTreeMap<&str, (&str, &Value)> {
         let functions = self.resources("AWS::Lambda::Function");
         functions
@@ -80,8 +80,7 @@ impl Template {
             .collect()
     }
 
-    /// The variables that the function `name` is given, as far as they are the same wherever it is deployed; of others the
-    /// name alone.
+    /// Returns the environment variables of the function `name`. The value is `None` where it depends on the deployment.
     pub fn variables(&self, name: &str) -> BTreeMap<&str, Option<&str>> {
         let functions = self.functions();
         let (_, function) = functions.get(name).unwrap_or_else(|| panic!("there is no function {name}"));
@@ -89,7 +88,7 @@ impl Template {
         variables.map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
-    /// After how many seconds the function `name` is stopped.
+    /// Timeout of the function `name` in seconds.
     pub fn timeout(&self, name: &str) -> u64 {
         self.functions()[name].1["Properties"]["Timeout"].as_u64().expect("a number")
     }
@@ -98,13 +97,13 @@ impl Template {
         self.resources("AWS::ApiGateway::RestApi").next().map_or(&Value::Null, |(_, api)| &api["Properties"]["Body"])
     }
 
-    /// The media types that arrive in base64.
+    /// Media types whose bodies API Gateway encodes in base64.
     pub fn binary_media_types(&self) -> Vec<&str> {
         let types = self.api()["x-amazon-apigateway-binary-media-types"].as_array().into_iter().flatten();
         types.filter_map(Value::as_str).collect()
     }
 
-    /// The routes of the API.
+    /// Returns the routes of the API.
     pub fn routes(&self) -> Vec<Route> {
         let functions = self.functions();
         let binary = |operation: &Value| {
@@ -129,13 +128,13 @@ impl Template {
         routes
     }
 
-    /// What the gateway says itself, for the reason `kind`.
-    pub fn gateway_response(&self, kind: &str, request_id: &str) -> Answer {
+    /// Returns the gateway response of the type `kind`, which API Gateway generates itself.
+    pub fn gateway_response(&self, kind: &str, request_id: &str) -> Response {
         let responses = self.gateway_responses();
         let fallback =
             if kind.ends_with("5XX") || kind.starts_with("INTEGRATION") { "DEFAULT_5XX" } else { "DEFAULT_4XX" };
         let response = if responses[kind].is_null() { &responses[fallback] } else { &responses[kind] };
-        let own = match kind {
+        let default_status = match kind {
             "DEFAULT_4XX" | "BAD_REQUEST_BODY" => 400,
             "UNSUPPORTED_MEDIA_TYPE" => 415,
             "REQUEST_TOO_LARGE" => 413,
@@ -143,13 +142,13 @@ impl Template {
             "DEFAULT_5XX" => 500,
             _ => 403,
         };
-        let status = response["statusCode"].as_str().and_then(|status| status.parse().ok()).unwrap_or(own);
+        let status = response["statusCode"].as_str().and_then(|status| status.parse().ok()).unwrap_or(default_status);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         for (name, value) in response["responseParameters"].as_object().into_iter().flatten() {
-            let name = name.strip_prefix("gatewayresponse.header.").expect("a header");
+            let name = name.strip_prefix("gatewayresponse.header.").expect("a header parameter");
             let value = value.as_str().expect("a text");
-            // 'literal', or where in the request it stands.
+            // A quoted literal, or a reference to the context.
             let value = if value == "context.requestId" { request_id } else { value.trim_matches('\'') };
             headers.insert(
                 HeaderName::try_from(name).expect("the name of a header"),
@@ -157,10 +156,10 @@ impl Template {
             );
         }
         let body = response["responseTemplates"]["application/json"].as_str().unwrap_or_default();
-        Answer { status, headers, body: body.replace("$context.requestId", request_id).into_bytes() }
+        Response { status, headers, body: body.replace("$context.requestId", request_id).into_bytes() }
     }
 
-    /// The reasons for which the gateway says something itself that is not the default.
+    /// Gateway responses that the template overrides, by type.
     pub fn gateway_responses(&self) -> &Value {
         &self.api()["x-amazon-apigateway-gateway-responses"]
     }

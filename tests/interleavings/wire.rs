@@ -7,7 +7,7 @@ use model::{
 };
 use serde_json::{Value, json};
 use shared::models::{ItemType, Strategy, Timestamp, Winner};
-use tests::{Answer, Call, connection, history, saved_query};
+use tests::{Request as HttpRequest, Response as HttpResponse, connection, history, saved_query};
 
 /// The lists of a page, and the kind of item in each.
 const LISTS: [(&str, ItemType); 3] = [
@@ -39,9 +39,9 @@ fn content(item_type: ItemType, data: &Value) -> Content {
 }
 
 /// The call that `request` is, for the user `name`; `None` for what is no call of the API.
-pub(crate) fn call(name: &str, request: &Request) -> Option<Call> {
-    let post = |path: &str, body: Value| Call::post(path, &body);
-    let authorized = |call: Call, token: &str| Some(call.bearer(token));
+pub(crate) fn call(name: &str, request: &Request) -> Option<HttpRequest> {
+    let post = |path: &str, body: Value| HttpRequest::post(path, &body);
+    let authorized = |call: HttpRequest, token: &str| Some(call.bearer(token));
     match request {
         Request::Upload { token, upload } => {
             let changes: Vec<Value> = upload.changes.iter().map(change).collect();
@@ -55,10 +55,10 @@ pub(crate) fn call(name: &str, request: &Request) -> Option<Call> {
         Request::Download { token, device, since, limit } => {
             let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
             let path = format!("/api/sync/download?device_id={device}&limit={limit}{since}");
-            authorized(Call::get(path), token)
+            authorized(HttpRequest::get(path), token)
         }
-        Request::Status { token } => authorized(Call::get("/api/sync/status"), token),
-        Request::ListConflicts { token } => authorized(Call::get("/api/sync/conflicts?status=all"), token),
+        Request::Status { token } => authorized(HttpRequest::get("/api/sync/status"), token),
+        Request::ListConflicts { token } => authorized(HttpRequest::get("/api/sync/conflicts?status=all"), token),
         Request::Resolve { token, conflict, choice, revision } => {
             let mut body = resolution(choice);
             if let Some(revision) = revision {
@@ -70,11 +70,11 @@ pub(crate) fn call(name: &str, request: &Request) -> Option<Call> {
         Request::Refresh { refresh_token } => {
             Some(post("/api/auth/refresh", json!({ "refresh_token": refresh_token })))
         }
-        Request::LogOut { token } => authorized(Call::new(Method::POST, "/api/auth/logout"), token),
-        Request::ShowProfile { token } => authorized(Call::get("/api/auth/profile"), token),
+        Request::LogOut { token } => authorized(HttpRequest::new(Method::POST, "/api/auth/logout"), token),
+        Request::ShowProfile { token } => authorized(HttpRequest::get("/api/auth/profile"), token),
         Request::DeleteAccount { token, password } => {
             let body = json!({ "password": password });
-            authorized(Call::new(Method::DELETE, "/api/auth/profile").json(&body), token)
+            authorized(HttpRequest::new(Method::DELETE, "/api/auth/profile").json(&body), token)
         }
         Request::ChangePassword { token, current, new } => {
             let body = json!({ "current_password": current, "new_password": new });
@@ -126,7 +126,7 @@ fn resolution(choice: &Choice) -> Value {
 ///
 /// # Panics
 /// When it has another shape than the API promises.
-pub(crate) fn response(request: &Request, answer: &Answer) -> Response {
+pub(crate) fn response(request: &Request, answer: &HttpResponse) -> Response {
     let json = answer.json();
     if answer.status >= 400 {
         let conflict = json.get("conflict").map(|json| Box::new(conflict(json)));

@@ -12,7 +12,7 @@ use shared::mail::MemoryMailer;
 use shared::models::Timestamp;
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::{FileDatabase, Transport};
-use tests::{Api, Backends, scratch};
+use tests::{Api, Backends, scratch_dir};
 
 /// Instances of the service. An actor uses one of its own: instances of a function never share a queue or a cache.
 const INSTANCES: usize = 6;
@@ -35,20 +35,20 @@ pub(crate) struct World {
 impl World {
     /// On a file, reached by what `wrap` makes of the way to it.
     pub(crate) async fn embedded(wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
-        let folder = scratch();
+        let folder = scratch_dir();
         let file = FileDatabase::open(&folder.path().join(Embedded::FILE)).await.expect("the file opens");
         let file: Arc<dyn Transport> = Arc::new(file);
         Embedded::with_transport(file.clone()).migrate().await.expect("the tables are made");
         let stores = Stores::embedded(Embedded::with_transport(wrap(file)));
-        Self::on(stores, Backends::elsewhere(), folder)
+        Self::on(stores, Backends::none(), folder)
     }
 
     /// On PostgreSQL, sqld and Redis.
     pub(crate) async fn on_servers() -> Self {
-        let backends = Backends::servers().await;
+        let backends = Backends::start_servers().await;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let stores = Stores::open(&config(&backends).stores, &random).await.expect("the URLs are right");
-        Self::on(stores, backends, scratch())
+        Self::on(stores, backends, scratch_dir())
     }
 
     fn on(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tests::{Api, Backends, Emulator, Gateway, Moto, written_mail};
+use tests::{Api, Backends, Emulator, Gateway, Moto, wait_for_email};
 
 const SIGNING_KEY: &str = "a signing key for tests, 32 bytes";
 
@@ -30,8 +30,8 @@ impl Cloud {
         more: &[(&str, String)],
         change: impl AsyncFnOnce(Gateway, &[(&str, &str)]) -> Gateway,
     ) -> Self {
-        let folder = tests::scratch();
-        let (backends, moto) = (Backends::servers().await, Moto::start().await);
+        let folder = tests::scratch_dir();
+        let (backends, moto) = (Backends::start_servers().await, Moto::start().await);
         let mut secret: serde_json::Map<String, Value> =
             backends.settings.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
         secret.insert("JWT_SECRET".to_owned(), SIGNING_KEY.into());
@@ -63,7 +63,7 @@ impl Cloud {
 
     /// The text part of the newest mail of the kind `kind`.
     pub(crate) async fn mail(&self, kind: &str) -> String {
-        std::fs::read_to_string(written_mail(self.folder.path(), kind).await).expect("the mail is whole")
+        std::fs::read_to_string(wait_for_email(self.folder.path(), kind).await).expect("the mail is whole")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Call, Emulator, gzip, saved_query};
+use tests::{Emulator, Request, gzip, saved_query};
 use tokio::time::Instant;
 
 use crate::cloud::{Cloud, kept};
@@ -22,32 +22,32 @@ async fn requests_arrive_as_they_were_sent() {
     let cloud = Cloud::start().await;
     let session = cloud.api.sign_up("ada").await;
     let token = session["token"].as_str().expect("a token");
-    let send = |call: Call| cloud.api.send(call.bearer(token));
+    let send = |call: Request| cloud.api.send(call.bearer(token));
 
     // Compressed, and so in base64.
     let upload =
-        Call::new(Method::POST, "/api/sync/upload").body("application/gzip", gzip(many(900).to_string().as_bytes()));
+        Request::new(Method::POST, "/api/sync/upload").body("application/gzip", gzip(many(900).to_string().as_bytes()));
     assert_eq!(send(upload).await.expect(200)["applied"].as_array().map(Vec::len), Some(900));
     // In an encoding that the gateway has undone, which only the header still tells.
-    let upload = Call::post("/api/sync/upload", &many(1)).header("content-encoding", "gzip");
+    let upload = Request::post("/api/sync/upload", &many(1)).header("content-encoding", "gzip");
     let answer = send(upload).await;
     assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "both logs know it by that");
     assert_eq!(answer.expect(200)["applied"].as_array().map(Vec::len), Some(1));
     // A query whose values have to be encoded: once, and no more.
     let delta = "/api/sync/download?device_id=my%20phone&since=1970-01-01T01%3A00%3A00%2B01%3A00&limit=7";
-    let page = send(Call::get(delta)).await.expect(200);
+    let page = send(Request::get(delta)).await.expect(200);
     assert_eq!((page["saved_queries"].as_array().map(Vec::len), &page["reset"]), (Some(7), &json!(false)));
     // The address that API Gateway saw, not one that a client claims.
-    let sessions = send(Call::get("/api/auth/sessions").header("x-forwarded-for", "198.51.100.1")).await.expect(200);
+    let sessions = send(Request::get("/api/auth/sessions").header("x-forwarded-for", "198.51.100.1")).await.expect(200);
     assert_eq!(sessions["sessions"][0]["ip"], "203.0.113.7");
 
-    let preflight = Call::new(Method::OPTIONS, "/api/sync/upload")
+    let preflight = Request::new(Method::OPTIONS, "/api/sync/upload")
         .header("origin", "http://localhost:3000")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization,content-type");
     let answer = cloud.api.send(preflight).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("http://localhost:3000")));
-    let page = cloud.api.send(Call::get("/reset-password?token=abc")).await;
+    let page = cloud.api.send(Request::get("/reset-password?token=abc")).await;
     assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
 }
 
@@ -61,7 +61,7 @@ async fn what_is_no_request_is_refused_at_once_and_the_next_is_answered() {
         assert!(started.elapsed().as_secs() < 10, "the function was held: {}", cloud.gateway.function(name).log());
     }
     let session = cloud.api.sign_up("ada").await;
-    let upload = Call::post("/api/sync/upload", &many(1)).bearer(session["token"].as_str().expect("a token"));
+    let upload = Request::post("/api/sync/upload", &many(1)).bearer(session["token"].as_str().expect("a token"));
     cloud.api.send(upload).await.expect(200);
 }
 
@@ -108,19 +108,19 @@ async fn events_that_people_invoke_functions_with_are_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateway_refuses_in_the_shape_of_the_functions() {
     let cloud = Cloud::start().await;
-    let send = |call: Call| cloud.api.send(call);
+    let send = |call: Request| cloud.api.send(call);
     let login = json!({ "username": "ada", "password": "Sesame42" });
-    send(Call::post("/api/auth/login", &login).header("x-api-key", "another")).await.refused(403, "FORBIDDEN");
-    send(Call::post("/api/auth/login", &json!("ada"))).await.refused(400, "INVALID_REQUEST");
-    send(Call::get("/api/nowhere")).await.refused(404, "NOT_FOUND");
-    let plain = Call::post("/api/sync/upload", &many(6_000));
+    send(Request::post("/api/auth/login", &login).header("x-api-key", "another")).await.expect_error(403, "FORBIDDEN");
+    send(Request::post("/api/auth/login", &json!("ada"))).await.expect_error(400, "INVALID_REQUEST");
+    send(Request::get("/api/nowhere")).await.expect_error(404, "NOT_FOUND");
+    let plain = Request::post("/api/sync/upload", &many(6_000));
     assert!(plain.body.len() < 10_000_000);
     let refused = send(plain).await;
-    refused.refused(413, "PAYLOAD_TOO_LARGE");
+    refused.expect_error(413, "PAYLOAD_TOO_LARGE");
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
     // Neither a page nor what is no method of a path has a key.
-    send(Call::new(Method::HEAD, "/api/sync/download").header("x-api-key", "")).await.refused(403, "FORBIDDEN");
-    for (call, status) in [(Call::get("/reset-password?token=abc"), 200), (Call::get("/api/sync/upload"), 405)] {
+    send(Request::new(Method::HEAD, "/api/sync/download").header("x-api-key", "")).await.expect_error(403, "FORBIDDEN");
+    for (call, status) in [(Request::get("/reset-password?token=abc"), 200), (Request::get("/api/sync/upload"), 405)] {
         let answer = send(call.header("x-api-key", "")).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.header("allow"), (status == 405).then_some("POST"));

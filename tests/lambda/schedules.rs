@@ -1,7 +1,7 @@
 //! The functions that a schedule starts, and mails that need none.
 
 use serde_json::json;
-use tests::Call;
+use tests::Request;
 
 use crate::cloud::{Cloud, kept};
 
@@ -12,7 +12,7 @@ async fn a_mail_goes_out_after_its_answer_and_the_schedules_find_nothing_left() 
     let mail = cloud.mail("verify_email").await;
     let (_, rest) = mail.split_once("https://sync.studio.example/verify-email?token=").expect("a link");
     let token = rest.split_whitespace().next().expect("a token");
-    cloud.api.send(Call::post("/api/auth/verify-email", &json!({ "token": token }))).await.expect(200);
+    cloud.api.send(Request::post("/api/auth/verify-email", &json!({ "token": token }))).await.expect(200);
     assert!(cloud.mail("welcome").await.contains("Hello ada,"));
 
     let delivered = cloud.scheduled("mail").await.invoke(&kept("schedule")).await;

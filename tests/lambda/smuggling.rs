@@ -1,7 +1,7 @@
 //! What a client can send that looks as if it came from API Gateway.
 
 use serde_json::json;
-use tests::Call;
+use tests::Request;
 
 use crate::cloud::Cloud;
 
@@ -31,7 +31,7 @@ async fn headers_of_the_gateway_are_not_taken_from_clients() {
     let cloud = Cloud::start().await;
     let session = cloud.api.sign_up("ada").await;
     let token = session["token"].as_str().expect("a token");
-    let sessions = || Call::get("/api/auth/sessions");
+    let sessions = || Request::get("/api/auth/sessions");
     for (name, value) in CLAIMS {
         let answer = cloud.api.send(sessions().header(name, value).bearer(token)).await;
         assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "{name}");
@@ -39,7 +39,7 @@ async fn headers_of_the_gateway_are_not_taken_from_clients() {
         assert_eq!(body["sessions"].as_array().map(Vec::len), Some(1), "{name}: {body}");
         assert_eq!(body["sessions"][0]["ip"], "203.0.113.7", "{name}");
         // None of them is as good as a token.
-        cloud.api.send(sessions().header(name, value)).await.refused(401, "UNAUTHORIZED");
+        cloud.api.send(sessions().header(name, value)).await.expect_error(401, "UNAUTHORIZED");
     }
 }
 
@@ -50,9 +50,9 @@ async fn fields_of_an_event_within_a_body_are_a_body() {
     let login = json!({ "username": "ada", "password": "Sesame42", "isBase64Encoded": true, "httpMethod": "DELETE",
         "path": "/api/auth/profile", "headers": { "authorization": "Bearer forged" },
         "requestContext": { "identity": { "sourceIp": "198.51.100.1" }, "authorizer": { "sub": "root" } } });
-    let session = cloud.api.send(Call::post("/api/auth/login", &login)).await.expect(200);
+    let session = cloud.api.send(Request::post("/api/auth/login", &login)).await.expect(200);
     let token = session["token"].as_str().expect("a token");
-    let sessions = cloud.api.send(Call::get("/api/auth/sessions").bearer(token)).await.expect(200);
+    let sessions = cloud.api.send(Request::get("/api/auth/sessions").bearer(token)).await.expect(200);
     let addresses: Vec<_> = sessions["sessions"].as_array().expect("a list").iter().map(|one| &one["ip"]).collect();
     assert_eq!(addresses, ["203.0.113.7", "203.0.113.7"]);
 }
@@ -72,7 +72,7 @@ async fn a_path_leads_to_one_function_alone() {
         "/api/auth/profile/",
         "/api/auth/profile;/api/sync/limits",
     ] {
-        cloud.api.send(Call::get(path).bearer(token)).await.refused(404, "NOT_FOUND");
+        cloud.api.send(Request::get(path).bearer(token)).await.expect_error(404, "NOT_FOUND");
     }
-    cloud.api.send(Call::get("/api/auth/profile").bearer(token)).await.expect(200);
+    cloud.api.send(Request::get("/api/auth/profile").bearer(token)).await.expect(200);
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Answer, Call, Emulator, Gateway, eventually, saved_query};
+use tests::{Emulator, Gateway, Request, Response, eventually, saved_query};
 use tokio::time::sleep;
 
 use crate::cloud::Cloud;
@@ -20,12 +20,12 @@ struct Trouble {
 
 impl Trouble {
     async fn start() -> Self {
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         let number = folder.path().join("number");
         let run = format!("echo $$ > {}; exec \"$0\"", number.display());
         let change = async |gateway: Gateway, variables: &[(&str, &str)]| {
             let variables = [variables, &[("AWS_LAMBDA_FUNCTION_TIMEOUT", "3")]].concat();
-            gateway.with("upload", Emulator::start_by(&["sh", "-c", &run], "upload", &variables).await)
+            gateway.with("upload", Emulator::start_wrapped(&["sh", "-c", &run], "upload", &variables).await)
         };
         let cloud = Cloud::start_where(change).await;
         let session = cloud.api.sign_up("ada").await;
@@ -35,11 +35,11 @@ impl Trouble {
         trouble
     }
 
-    async fn upload(&self, query: &str) -> Answer {
+    async fn upload(&self, query: &str) -> Response {
         let change = json!({ "id": "c1", "item_type": "saved_query", "item_id": "orders", "action": "create",
             "updated_at": "2026-01-01T10:00:00Z", "sync_version": 0, "data": saved_query("Orders", query) });
         let body = json!({ "device_id": "laptop", "changes": [change] });
-        self.cloud.api.send(Call::post("/api/sync/upload", &body).bearer(&self.token)).await
+        self.cloud.api.send(Request::post("/api/sync/upload", &body).bearer(&self.token)).await
     }
 
     async fn goes_on(&self) {
@@ -48,8 +48,8 @@ impl Trouble {
     }
 
     /// Looks at what the gateway says in place of a function, and that the function had the end that the log tells of.
-    async fn is_told(&self, answer: &Answer, end: &str) {
-        answer.refused(503, "SERVICE_UNAVAILABLE");
+    async fn is_told(&self, answer: &Response, end: &str) {
+        answer.expect_error(503, "SERVICE_UNAVAILABLE");
         for (name, value) in [("retry-after", "5"), ("cache-control", "no-store"), ("access-control-allow-origin", "*")]
         {
             assert_eq!(answer.header(name), Some(value), "{name}");

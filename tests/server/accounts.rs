@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
-use tests::{Answer, Api, Call, Device, ServerProcess, saved_query};
+use tests::{Api, Device, Request, Response, ServerProcess, saved_query};
 
 use crate::routes::Route;
 use crate::wire::{RawRequest, ask};
@@ -24,7 +24,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) async fn start() -> Self {
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         let server = ServerProcess::start(folder.path()).await;
         let token = sign_up(&server.api, "ada").await;
         sign_up(&server.api, "bob").await;
@@ -43,7 +43,7 @@ impl Target {
             return self.token.clone();
         }
         let login = json!({ "username": "bob", "password": "Sesame42" });
-        text(&self.server.api.send(Call::post("/api/auth/login", &login)).await.expect(200)["token"])
+        text(&self.server.api.send(Request::post("/api/auth/login", &login)).await.expect(200)["token"])
     }
 
     /// A request to `route`, signed in or not, with an id that means something where it takes one.
@@ -54,18 +54,18 @@ impl Target {
         RawRequest::new(&route.method, route.target(id)).bearer(token.as_deref())
     }
 
-    pub(crate) async fn ask(&self, request: &RawRequest) -> Answer {
-        ask(&self.server.base, request).await
+    pub(crate) async fn ask(&self, request: &RawRequest) -> Response {
+        ask(&self.server.base_url, request).await
     }
 
     /// Looks whether the account is still whole: nothing that was taken makes its answers fail.
     pub(crate) async fn still_serves_its_user(&self) {
         crate::verdict::still_alive(&self.server.api).await;
-        let get = |path: &str| self.server.api.send(Call::get(path).bearer(&self.token));
+        let get = |path: &str| self.server.api.send(Request::get(path).bearer(&self.token));
         get("/api/sync/status").await.expect(200);
         get("/api/sync/conflicts?status=all").await.expect(200);
         get("/api/auth/sessions").await.expect(200);
-        Device::new(&self.server.api, &self.token, "new").downloads().await;
+        Device::new(&self.server.api, &self.token, "new").download().await;
         assert!(self.folder.path().join("jwt.key").is_file());
     }
 }
@@ -81,16 +81,16 @@ pub(crate) fn text(value: &serde_json::Value) -> String {
 }
 
 async fn make_conflicts(api: &Api, token: &str) -> Vec<String> {
-    let device = |id| Device::new(api, token, id).settling_by("user_choice");
+    let device = |id| Device::new(api, token, id).with_strategy("user_choice");
     let (mut first, mut second) = (device("first"), device("second"));
     for (device, query) in [(&mut first, "select 1"), (&mut second, "select 2")] {
         for index in 0..CONFLICTS {
-            device.writes("saved_query", &format!("q{index}"), saved_query("orders", query), SystemClock.now());
+            device.write("saved_query", &format!("q{index}"), saved_query("orders", query), SystemClock.now());
         }
     }
-    first.uploads().await;
-    let answer = second.uploads().await;
-    let conflicts = answer["conflicts"].as_array().expect("conflicts");
+    first.upload().await;
+    let response = second.upload().await;
+    let conflicts = response["conflicts"].as_array().expect("conflicts");
     assert_eq!(conflicts.len(), CONFLICTS);
     conflicts.iter().map(|conflict| text(&conflict["id"])).collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::clock::{Clock, SystemClock};
-use tests::{Api, Call, Device, Key, Known, PendingChange, saved_query};
+use tests::{Api, Device, Key, KnownItem, PendingChange, Request, saved_query};
 use tokio::task::JoinSet;
 
 use crate::accounts::text;
@@ -29,26 +29,26 @@ async fn write_much(mut device: Device) -> (Device, Vec<String>) {
     for upload in 0..UPLOADS {
         for item in 0..NEW_ITEMS {
             let id = format!("{}-{upload}-{item}", device.id);
-            device.writes("saved_query", &id, saved_query(&id, "select 1"), SystemClock.now());
+            device.write("saved_query", &id, saved_query(&id, "select 1"), SystemClock.now());
         }
         for older in [upload / 2, upload / 3] {
             let id = format!("{}-{older}-0", device.id);
             let edit = format!("select {upload}");
-            device.writes("saved_query", &id, saved_query(&id, &edit), SystemClock.now());
+            device.write("saved_query", &id, saved_query(&id, &edit), SystemClock.now());
         }
-        let answer = device.uploads().await;
-        assert_eq!(answer["success"], true, "{answer}");
-        assert_eq!(answer["conflicts"].as_array().map(Vec::len), Some(0), "{answer}");
-        assert!(device.unsent().next().is_none(), "{answer}");
-        times.push(text(&answer["synced_at"]));
+        let response = device.upload().await;
+        assert_eq!(response["success"], true, "{response}");
+        assert_eq!(response["conflicts"].as_array().map(Vec::len), Some(0), "{response}");
+        assert!(device.unsent().next().is_none(), "{response}");
+        times.push(text(&response["synced_at"]));
     }
     (device, times)
 }
 
 /// What an applied change says is there.
-fn as_applied(change: PendingChange) -> (Key, Known) {
+fn as_applied(change: PendingChange) -> (Key, KnownItem) {
     let version = change.applied.expect("it was applied");
-    (change.key, Known { version, data: change.json.get("data").cloned() })
+    (change.key, KnownItem { version, data: change.json.get("data").cloned() })
 }
 
 /// Polls until `finished`, and once more: [`Device`] itself sees to it that no version comes twice.
@@ -57,7 +57,7 @@ async fn read_along(mut reader: Device, finished: Arc<AtomicBool>) -> Device {
     loop {
         let last = finished.load(Ordering::SeqCst);
         let before = (reader.since.clone(), reader.known.clone());
-        let page = reader.downloads_page().await;
+        let page = reader.download_page().await;
         assert_eq!(page["reset"], false, "{page}");
         assert!(before.0 < reader.since || before.1 == reader.known, "items came, but no time went by: {page}");
         if last && page["has_more"] == false {
@@ -82,7 +82,7 @@ async fn follow_eight_writers(fleet: &Fleet) {
     let mut readers = JoinSet::new();
     for (index, page) in [7, 1_000].into_iter().enumerate() {
         let mut reader = Device::new(fleet.api(index), &fleet.token, &format!("reader{index}"));
-        reader.page = page;
+        reader.page_size = page;
         readers.spawn(read_along(reader, finished.clone()));
     }
     let mut writers = JoinSet::new();
@@ -104,12 +104,12 @@ async fn follow_eight_writers(fleet: &Fleet) {
         same_items(&reader.known, &written);
     }
     let mut late = Device::new(fleet.api(1), &fleet.token, "late");
-    late.downloads().await;
+    late.download().await;
     same_items(&late.known, &written);
 }
 
 #[track_caller]
-fn same_items(read: &BTreeMap<Key, Known>, written: &BTreeMap<Key, Known>) {
+fn same_items(read: &BTreeMap<Key, KnownItem>, written: &BTreeMap<Key, KnownItem>) {
     assert_eq!(read.len(), written.len());
     for (key, written) in written {
         let read = &read[key];
@@ -143,11 +143,11 @@ async fn no_edit_of_the_same_items_is_lost_on_two_servers() {
 /// All devices know the same versions and then edit them at once, again and again.
 async fn edit_the_same(fleet: &Fleet, strategy: &str) {
     let mut devices: Vec<Device> = (0..DEVICES)
-        .map(|index| Device::new(fleet.api(index), &fleet.token, &format!("device{index}")).settling_by(strategy))
+        .map(|index| Device::new(fleet.api(index), &fleet.token, &format!("device{index}")).with_strategy(strategy))
         .collect();
     for (index, device) in devices.iter_mut().enumerate() {
         // Clocks differ, so that those who come later are not always the later ones.
-        device.skew = -i64::try_from(index * 7 % DEVICES).expect("fits");
+        device.clock_skew_seconds = -i64::try_from(index * 7 % DEVICES).expect("fits");
     }
     for round in 0..ROUNDS {
         devices = edit_at_once(devices, round).await;
@@ -171,15 +171,15 @@ async fn edit_at_once(devices: Vec<Device>, round: usize) -> Vec<Device> {
     for mut device in devices {
         let barrier = everyone_has_synced.clone();
         editing.spawn(async move {
-            device.downloads().await;
+            device.download().await;
             for item in 0..SHARED_ITEMS {
                 let data = saved_query(&format!("shared {item}"), &edit_of(&device.id, round, item));
-                device.writes("saved_query", &format!("shared{item}"), data, SystemClock.now());
+                device.write("saved_query", &format!("shared{item}"), data, SystemClock.now());
             }
             barrier.wait().await;
-            let answer = device.uploads().await;
-            assert_eq!(answer["success"], true, "{answer}");
-            assert!(device.unsent().next().is_none(), "{answer}");
+            let response = device.upload().await;
+            assert_eq!(response["success"], true, "{response}");
+            assert!(device.unsent().next().is_none(), "{response}");
             device
         });
     }
@@ -189,12 +189,12 @@ async fn edit_at_once(devices: Vec<Device>, round: usize) -> Vec<Device> {
 /// The queries of all items, and of both sides of all conflicts.
 async fn everything_kept(api: &Api, token: &str) -> BTreeSet<String> {
     let mut reader = Device::new(api, token, "reader");
-    reader.downloads().await;
+    reader.download().await;
     let mut kept: BTreeSet<String> = reader.known.values().filter_map(|known| query(known.data.as_ref()?)).collect();
     let mut cursor = String::new();
     loop {
         let path = format!("/api/sync/conflicts?status=all&limit=50{cursor}");
-        let page = api.send(Call::get(path).bearer(token)).await.expect(200);
+        let page = api.send(Request::get(path).bearer(token)).await.expect(200);
         for conflict in page["conflicts"].as_array().expect("conflicts") {
             kept.extend(["local_version", "remote_version"].iter().filter_map(|side| query(&conflict[*side]["data"])));
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tests::{Api, Call, Device, Key, Known, ServerProcess, saved_query};
+use tests::{Api, Device, Key, KnownItem, Request, ServerProcess, saved_query};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
@@ -26,7 +26,7 @@ const SEED: u64 = 42;
 #[derive(Default)]
 struct Log {
     acknowledged: Vec<String>,
-    /// The one whose answer never came.
+    /// The one whose response never came.
     unanswered: Option<Device>,
 }
 
@@ -47,7 +47,7 @@ fn batch(api: &Api, token: &str, client: usize, name: &str) -> Device {
     let time = "2026-01-01T00:00:00Z".parse().expect("a time");
     for item in 0..BATCH {
         let data = saved_query(name, &format!("select {item}"));
-        device.writes("saved_query", &format!("{name}/{item}"), data, time);
+        device.write("saved_query", &format!("{name}/{item}"), data, time);
     }
     device
 }
@@ -58,13 +58,13 @@ async fn upload_on(api: Api, token: String, client: usize, life: usize) -> Log {
     for number in 0.. {
         let name = format!("{life}-{client}-{number}");
         let device = batch(&api, &token, client, &name);
-        let call = Call::post("/api/sync/upload", &device.upload_body()).bearer(&token);
-        let Some(answer) = api.try_send(call).await else {
+        let request = Request::post("/api/sync/upload", &device.upload_body()).bearer(&token);
+        let Some(response) = api.try_send(request).await else {
             log.unanswered = Some(device);
             return log;
         };
-        let answer = answer.expect(200);
-        assert_eq!(answer["applied"].as_array().map(Vec::len), Some(BATCH), "{answer}");
+        let response = response.expect(200);
+        assert_eq!(response["applied"].as_array().map(Vec::len), Some(BATCH), "{response}");
         log.acknowledged.push(name);
     }
     log
@@ -82,7 +82,7 @@ async fn live_and_die(server: ServerProcess, token: &str, life: usize, lifetime:
 }
 
 /// How many items of each batch there are.
-fn count(known: &BTreeMap<Key, Known>) -> BTreeMap<String, usize> {
+fn count(known: &BTreeMap<Key, KnownItem>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for ((_, id), item) in known {
         let (name, _) = id.split_once('/').expect("items are named after their batch");
@@ -94,7 +94,7 @@ fn count(known: &BTreeMap<Key, Known>) -> BTreeMap<String, usize> {
 
 /// After a restart: looks at what is there, repeats what was not answered, and looks again.
 async fn make_sure(server: &ServerProcess, token: &str, watcher: &mut Device, logs: Vec<Log>) -> usize {
-    watcher.downloads().await;
+    watcher.download().await;
     let counts = count(&watcher.known);
     let split: Vec<_> = counts.iter().filter(|(_, count)| **count != BATCH).collect();
     assert!(split.is_empty(), "half there: {split:?}");
@@ -104,21 +104,21 @@ async fn make_sure(server: &ServerProcess, token: &str, watcher: &mut Device, lo
             assert_eq!(counts.get(&name), Some(&BATCH), "{name} was acknowledged and is gone");
         }
         let Some(device) = log.unanswered else { continue };
-        let repeat = Call::post("/api/sync/upload", &device.upload_body()).bearer(token);
-        let answer = server.api.send(repeat).await.expect(200);
-        let applied = answer["applied"].as_array().expect("a list");
-        assert_eq!(applied.len(), BATCH, "{answer}");
-        assert!(applied.iter().all(|applied| applied["sync_version"] == 1), "{answer}");
+        let repeat = Request::post("/api/sync/upload", &device.upload_body()).bearer(token);
+        let response = server.api.send(repeat).await.expect(200);
+        let applied = response["applied"].as_array().expect("a list");
+        assert_eq!(applied.len(), BATCH, "{response}");
+        assert!(applied.iter().all(|applied| applied["sync_version"] == 1), "{response}");
         landed += usize::from(device.pending.iter().all(|change| watcher.known.contains_key(&change.key)));
     }
-    watcher.downloads().await;
+    watcher.download().await;
     assert!(count(&watcher.known).values().all(|count| *count == BATCH));
     landed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_halved_or_doubled_by_kill_9() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let mut dice = dice();
     let mut server = ServerProcess::start(folder.path()).await;
     let token = sign_up(&server.api, "ada").await;
@@ -132,7 +132,7 @@ async fn nothing_is_lost_halved_or_doubled_by_kill_9() {
         (known, since) = (watcher.known, watcher.since);
     }
     let mut late = Device::new(&server.api, &token, "late");
-    late.downloads().await;
+    late.download().await;
     assert!(late.known.keys().eq(known.keys()), "a new device sees something else");
     crate::volume::tell(&format!("{KILLS} kills, {} items, {landed} uploads landed unanswered", known.len()));
 }
@@ -155,7 +155,7 @@ async fn die_young(folder: &Path, lifetime: Duration) {
 async fn a_server_killed_while_it_starts_starts_the_next_time() {
     let mut dice = dice();
     for _ in 0..STARTS {
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         die_young(folder.path(), Duration::from_millis(dice.u64(1..60))).await;
         let server = ServerProcess::start(folder.path()).await;
         sign_up(&server.api, "ada").await;

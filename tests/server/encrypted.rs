@@ -2,22 +2,22 @@
 
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
-use tests::{Call, Certificates, Device, PostgresServer, RedisServer, ServerProcess, Sqld, saved_query};
+use tests::{Certificates, Device, PostgresServer, RedisServer, Request, ServerProcess, Sqld, saved_query};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_over_encrypted_connections_to_whom_is_trusted() {
-    let certificates = Certificates::make();
+    let certificates = Certificates::generate();
     let (sqld, postgres) = (Sqld::start().await, PostgresServer::start_encrypted(&certificates).await);
     let (_redis, redis_port) = RedisServer::start_encrypted(&certificates).await;
     let authority = certificates.authority().display().to_string();
     let database = postgres.database().await.replace("127.0.0.1", "localhost");
     let settings = [
         ("DATABASE_URL", database.replace("sslmode=disable", &format!("sslmode=verify-full&sslrootcert={authority}"))),
-        ("TURSO_DATABASE_URL", format!("libsql://localhost:{}", certificates.encrypt(sqld.port()).await)),
+        ("TURSO_DATABASE_URL", format!("libsql://localhost:{}", certificates.start_tls_proxy(sqld.port()).await)),
         ("REDIS_URL", format!("rediss://localhost:{redis_port}")),
         ("SSL_CERT_FILE", authority),
     ];
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let migrate = std::process::Command::new(ServerProcess::binary())
         .args(["migrate", "--data"])
         .arg(folder.path())
@@ -28,18 +28,18 @@ async fn everything_works_over_encrypted_connections_to_whom_is_trusted() {
 
     let trusting: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let server = ServerProcess::start_with(folder.path(), &trusting).await;
-    server.api.send(Call::get("/ready")).await.expect(200);
+    server.api.send(Request::get("/ready")).await.expect(200);
     let account = server.api.sign_up("ada").await;
     let mut laptop = Device::new(&server.api, account["token"].as_str().expect("a token"), "laptop");
-    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
-    laptop.syncs().await;
-    assert_eq!(laptop.sees("saved_query", "q").expect("it is there")["query"], json!("select 1"));
+    laptop.write("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
+    laptop.sync().await;
+    assert_eq!(laptop.visible_data("saved_query", "q").expect("it is there")["query"], json!("select 1"));
 
     // Whoever does not know the authority talks to none of the three.
     for (place, setting) in ["DATABASE_URL", "TURSO_DATABASE_URL", "REDIS_URL"].into_iter().enumerate() {
         let url = settings[place].1.split("&sslrootcert").next().expect("a URL");
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         let server = ServerProcess::start_with(folder.path(), &[(setting, url)]).await;
-        server.api.send(Call::get("/ready")).await.refused(503, "SERVICE_UNAVAILABLE");
+        server.api.send(Request::get("/ready")).await.expect_error(503, "SERVICE_UNAVAILABLE");
     }
 }

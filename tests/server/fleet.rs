@@ -23,11 +23,11 @@ impl Fleet {
 
     /// Two processes on real servers, as functions run side by side.
     pub(crate) async fn of_two() -> Self {
-        Self::start(2, Some(Backends::servers().await)).await
+        Self::start(2, Some(Backends::start_servers().await)).await
     }
 
     async fn start(count: usize, backends: Option<Backends>) -> Self {
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         let mut environment = vec![("RATE_LIMITS", "off")];
         let settings = backends.iter().flat_map(|backends| &backends.settings);
         environment.extend(settings.map(|(name, value)| (*name, value.as_str())));
@@ -41,9 +41,9 @@ impl Fleet {
 
     /// The stores of a fleet of one, opened by this process beside the server's.
     pub(crate) async fn stores(&self) -> Stores {
-        let backends = Backends::kept_for(self.folder.path()).await;
+        let backends = Backends::for_folder(self.folder.path()).await;
         let env = Env::from_pairs(backends.settings.iter().map(|(name, url)| (*name, url.as_str())));
-        let config = StoresConfig::from_env(&env, self.folder.path().to_owned()).expect("the URLs are right");
+        let config = StoresConfig::from_env(&env, self.folder.path().to_owned()).expect("the URLs are valid");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         Stores::open(&config, &random).await.expect("the stores open")
     }

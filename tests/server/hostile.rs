@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::Call;
+use tests::Request;
 
 use crate::accounts::Target;
 use crate::bodies::{damaged, doubled, places, values, wholes, with, without};
@@ -28,10 +28,10 @@ async fn right_request(target: &Target, route: &Route, signed_in: bool) -> RawRe
 async fn the_bodies_that_these_tests_damage_are_right() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
-        let answer = target.ask(&right_request(&target, &route, true).await).await;
-        assert!(![400, 404, 405, 413, 415].contains(&answer.status), "{route:?} {answer:?}");
+        let response = target.ask(&right_request(&target, &route, true).await).await;
+        assert!(![400, 404, 405, 413, 415].contains(&response.status), "{route:?} {response:?}");
         if route.path == "/api/sync/upload" {
-            assert_eq!(answer.json()["success"], true, "{}", answer.json());
+            assert_eq!(response.json()["success"], true, "{}", response.json());
         }
     }
 }
@@ -62,7 +62,7 @@ async fn every_route_with_every_wrong_body() {
         for body in wholes(&right) {
             for signed_in in [true, false] {
                 let reads = route.takes_body && (signed_in || !route.guarded);
-                // What is closed before it was read may lose its answer on the way.
+                // What is closed before it was read may lose its response on the way.
                 if reads || body.len() < UNREAD_BYTES {
                     try_out(&target, &target.request(&route, signed_in).await.json(body.clone())).await;
                 }
@@ -170,18 +170,18 @@ async fn every_route_with_every_method() {
         for method in ["GET", "POST", "DELETE", "PUT", "PATCH", "TRACE", "HEAD", "PROPFIND", "BREW", "get"] {
             let mut request = right_request(&target, route, true).await;
             request.method = method.to_owned();
-            let answer = target.ask(&request).await;
-            judge(&request, &answer);
+            let response = target.ask(&request).await;
+            judge(&request, &response);
             let known = all.iter().any(|other| other.path == route.path && other.method == method);
-            assert!(known || method == "HEAD" || answer.status == 405, "{} to {request}", answer.status);
+            assert!(known || method == "HEAD" || response.status == 405, "{} to {request}", response.status);
         }
         for origin in ["http://localhost:3000", "https://evil.example.com", "null"] {
             let mut preflight = target.request(route, false).await.header("origin", origin);
             preflight.method = "OPTIONS".to_owned();
             preflight = preflight.header("access-control-request-method", route.method.as_str());
-            let answer = target.ask(&preflight).await;
-            assert_eq!(answer.status, 200, "{preflight}");
-            judge(&preflight, &answer);
+            let response = target.ask(&preflight).await;
+            assert_eq!(response.status, 200, "{preflight}");
+            judge(&preflight, &response);
         }
     }
     target.still_serves_its_user().await;
@@ -197,9 +197,9 @@ async fn unknown_routes() {
     {
         for method in ["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"] {
             let request = RawRequest::new(method, path);
-            let answer = target.ask(&request).await;
-            judge(&request, &answer);
-            assert!(answer.status == 404 || method == "OPTIONS", "{} to {request}", answer.status);
+            let response = target.ask(&request).await;
+            judge(&request, &response);
+            assert!(response.status == 404 || method == "OPTIONS", "{} to {request}", response.status);
         }
     }
     target.still_serves_its_user().await;
@@ -211,9 +211,9 @@ async fn an_array_is_no_object() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
         let request = target.request(&route, true).await.json(in_order(&route).to_string());
-        let answer = target.ask(&request).await;
-        judge(&request, &answer);
-        assert_eq!(answer.status, 400, "{}\nto {request}", String::from_utf8_lossy(&answer.body));
+        let response = target.ask(&request).await;
+        judge(&request, &response);
+        assert_eq!(response.status, 400, "{}\nto {request}", String::from_utf8_lossy(&response.body));
     }
 }
 
@@ -237,9 +237,9 @@ async fn a_missing_field_is_named() {
         for name in body.as_object().into_iter().flatten().map(|(name, _)| name) {
             let without = without(&body, &format!("/{name}")).expect("the field is there");
             let request = target.request(&route, true).await.json(without);
-            let answer = target.ask(&request).await;
-            if answer.status == 400 {
-                let error = answer.json();
+            let response = target.ask(&request).await;
+            if response.status == 400 {
+                let error = response.json();
                 let named = error["details"].as_array().into_iter().flatten().any(|detail| !detail["field"].is_null());
                 assert!(named, "{error}\nto {request}");
             }
@@ -263,9 +263,9 @@ async fn nobody_gets_in_without_a_token_whatever_they_send() {
     for route in routes(&target.server.api).await.into_iter().filter(|route| route.guarded) {
         for body in ["", "{", "[[[["] {
             let request = target.request(&route, false).await.header("content-type", "text/plain").body(body);
-            let answer = target.ask(&request).await;
-            assert_eq!(answer.status, 401, "{request}");
-            judge(&request, &answer);
+            let response = target.ask(&request).await;
+            assert_eq!(response.status, 401, "{request}");
+            judge(&request, &response);
         }
     }
 }
@@ -277,12 +277,12 @@ async fn a_large_upload_with_a_stale_token_is_told_so() {
     let mut lost = Vec::new();
     for bytes in [100_000, 1_000_000, 9_000_000] {
         for _ in 0..10 {
-            let call = Call::new(Method::POST, "/api/sync/upload").body("application/json", b" ".repeat(bytes));
-            match target.server.api.try_send(call.bearer("stale")).await {
-                Some(answer) => drop(answer.refused(401, "UNAUTHORIZED")),
+            let request = Request::new(Method::POST, "/api/sync/upload").body("application/json", b" ".repeat(bytes));
+            match target.server.api.try_send(request.bearer("stale")).await {
+                Some(response) => drop(response.expect_error(401, "UNAUTHORIZED")),
                 None => lost.push(bytes),
             }
         }
     }
-    assert!(lost.is_empty(), "{} of 30 uploads got no answer: {lost:?}", lost.len());
+    assert!(lost.is_empty(), "{} of 30 uploads got no response: {lost:?}", lost.len());
 }

@@ -15,14 +15,14 @@ fn upload_with(target_token: &str, framing: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Whether an answer to what is no HTTP will do.
+/// Whether an response to what is no HTTP will do.
 fn is_no_failure(sent: &[u8], got: &[u8]) {
     let what = sent[..sent.len().min(500)].escape_ascii();
     if got.is_empty() {
         return;
     }
-    let answer = read_answer(got, false).unwrap_or_else(|| panic!("{} to {what}", got.escape_ascii()));
-    assert!(answer.status < 500, "{} to {what}", answer.status);
+    let response = read_answer(got, false).unwrap_or_else(|| panic!("{} to {what}", got.escape_ascii()));
+    assert!(response.status < 500, "{} to {what}", response.status);
 }
 
 #[tokio::test]
@@ -46,10 +46,10 @@ async fn a_body_that_breaks_off_is_refused_and_leaves_nothing() {
         upload_with(token, chunked, b"2\r\n{}garbage\r\n0\r\n\r\n"),
     ];
     for sent in cases {
-        let got = exchange(&target.server.base, &sent, true).await;
+        let got = exchange(&target.server.base_url, &sent, true).await;
         is_no_failure(&sent, &got);
-        if let Some(answer) = read_answer(&got, false) {
-            assert!(answer.status >= 400, "{} to {}", answer.status, sent.escape_ascii());
+        if let Some(response) = read_answer(&got, false) {
+            assert!(response.status >= 400, "{} to {}", response.status, sent.escape_ascii());
         }
     }
     target.still_serves_its_user().await;
@@ -79,7 +79,7 @@ async fn a_length_that_is_none_is_refused() {
         "X: a\rb",
     ] {
         let sent = upload_with(target.token(), framing, body.as_bytes());
-        let got = exchange(&target.server.base, &sent, true).await;
+        let got = exchange(&target.server.base_url, &sent, true).await;
         is_no_failure(&sent, &got);
     }
     target.still_serves_its_user().await;
@@ -114,7 +114,7 @@ async fn what_is_no_request_is_refused() {
         large.into_bytes(),
         many.into_bytes(),
     ] {
-        let got = exchange(&target.server.base, &sent, true).await;
+        let got = exchange(&target.server.base_url, &sent, true).await;
         is_no_failure(&sent, &got);
     }
     still_alive(&target.server.api).await;
@@ -126,7 +126,7 @@ async fn a_second_request_hidden_in_a_body_is_not_answered() {
     let hidden = b"0\r\n\r\nGET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n";
     let framing = format!("Content-Length: {}\r\nTransfer-Encoding: chunked", hidden.len());
     let sent = upload_with(target.token(), &framing, hidden);
-    let got = exchange(&target.server.base, &sent, false).await;
+    let got = exchange(&target.server.base_url, &sent, false).await;
     let answers = String::from_utf8_lossy(&got).matches("HTTP/1.1 ").count();
     assert!(answers <= 1, "{}", got.escape_ascii());
     still_alive(&target.server.api).await;
@@ -137,7 +137,7 @@ async fn idle_and_half_open_connections_do_not_stop_others() {
     let target = Target::start().await;
     let mut idle = Vec::new();
     for start in ["", "GET /hea", "POST /api/sync/upload HTTP/1.1\r\nContent-Length: 100\r\n\r\n{"].repeat(50) {
-        let mut stream = crate::wire::connect(&target.server.base).await;
+        let mut stream = crate::wire::connect(&target.server.base_url).await;
         tokio::io::AsyncWriteExt::write_all(&mut stream, start.as_bytes()).await.ok();
         idle.push(stream);
     }

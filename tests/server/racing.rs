@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
-use tests::{Answer, Call, Device, Edits, Key, marker_in, saved_query};
+use tests::{Device, Edits, Key, Request, Response, marker_in, saved_query};
 use tokio::task::JoinSet;
 
 use crate::fleet::Fleet;
@@ -29,7 +29,7 @@ impl Racer {
     fn new(fleet: &Fleet, index: usize, edits: &Arc<Mutex<Edits>>) -> Self {
         let device = Device::new(fleet.api(index), &fleet.token, &format!("device{index}"));
         Self {
-            device: device.settling_by(STRATEGIES[index % 3]),
+            device: device.with_strategy(STRATEGIES[index % 3]),
             edits: edits.clone(),
             rng: Rng::with_seed(index as u64),
         }
@@ -42,34 +42,39 @@ impl Racer {
     async fn step(&mut self) {
         match self.rng.u8(..10) {
             0..6 => self.edits_and_uploads().await,
-            6..7 => drop(self.device.downloads().await),
+            6..7 => drop(self.device.download().await),
             _ => self.resolves().await,
         }
     }
 
     async fn edits_and_uploads(&mut self) {
         let key: Key = ("saved_query".to_owned(), format!("q{}", self.rng.u8(..2)));
-        let marker = self.edits().mark(&self.device, &key);
-        self.device.writes(&key.0, &key.1, saved_query("n", &format!("select '{marker}'")), SystemClock.now());
-        let answer = self.device.uploads().await;
-        assert_eq!(answer["success"], true, "{answer}");
+        let marker = self.edits().record_edit(&self.device, &key);
+        self.device.write(&key.0, &key.1, saved_query("n", &format!("select '{marker}'")), SystemClock.now());
+        let response = self.device.upload().await;
+        assert_eq!(response["success"], true, "{response}");
     }
 
     /// Resolves some conflict that is open, or that last-write-wins has settled.
     async fn resolves(&mut self) {
         let status = ["open", "resolved"][self.rng.usize(..2)];
-        let list = self.device.send(Call::get(format!("/api/sync/conflicts?status={status}"))).await.expect(200);
+        let list = self.device.send(Request::get(format!("/api/sync/conflicts?status={status}"))).await.expect(200);
         let Some(conflict) = self.rng.choice(list["conflicts"].as_array().expect("a list")).cloned() else { return };
         let number = self.rng.u8(..);
-        let (mut body, merged) = self.edits().choice(number, &conflict);
+        let (mut body, merged) = self.edits().resolution(number, &conflict);
         if self.rng.bool() {
             body["revision"] = conflict["revision"].clone();
         }
         let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
-        let answer = self.device.send(Call::post(path, &body)).await;
-        assert!(matches!(answer.status, 200 | 404 | 409), "{body} is answered {} {}", answer.status, answer.json());
-        if answer.status != 200 {
-            merged.into_iter().for_each(|marker| self.edits().forget(marker));
+        let response = self.device.send(Request::post(path, &body)).await;
+        assert!(
+            matches!(response.status, 200 | 404 | 409),
+            "{body} is answered {} {}",
+            response.status,
+            response.json()
+        );
+        if response.status != 200 {
+            merged.into_iter().for_each(|marker| self.edits().allow_loss(marker));
         }
     }
 }
@@ -92,12 +97,12 @@ async fn race(fleet: &Fleet, edits: &Arc<Mutex<Edits>>) -> Vec<Device> {
 /// The markers of all items and of both sides of all conflicts.
 async fn kept(fleet: &Fleet) -> BTreeSet<String> {
     let mut reader = Device::new(fleet.api(0), &fleet.token, "reader");
-    reader.downloads().await;
+    reader.download().await;
     let mut kept: BTreeSet<String> =
         reader.known.values().filter_map(|known| marker_in(known.data.as_ref()?)).collect();
     let mut cursor = String::new();
     loop {
-        let page = reader.send(Call::get(format!("/api/sync/conflicts?status=all{cursor}"))).await.expect(200);
+        let page = reader.send(Request::get(format!("/api/sync/conflicts?status=all{cursor}"))).await.expect(200);
         for conflict in page["conflicts"].as_array().expect("a list") {
             kept.extend(
                 ["local_version", "remote_version"].iter().filter_map(|side| marker_in(&conflict[*side]["data"])),
@@ -115,7 +120,7 @@ async fn nothing_is_lost(fleet: &Fleet) {
     race(fleet, &edits).await;
     let kept = kept(fleet).await;
     let edits = edits.lock().unwrap_or_else(PoisonError::into_inner);
-    let missing = edits.missing(&kept);
+    let missing = edits.lost(&kept);
     assert!(missing.is_empty(), "lost: {missing:?}");
 }
 
@@ -141,20 +146,20 @@ async fn all_devices_agree_after_purges_in_between() {
         tokio::select! {
             devices = &mut racing => break devices,
             () = tokio::time::sleep(Duration::from_millis(20)) => {
-                purged += data.purge(SystemClock.now(), 500).await.expect("the store answers").total();
+                purged += data.purge(SystemClock.now(), 500).await.expect("the store responds").total();
             }
         }
     };
     assert!(purged > 0, "there was something to purge");
     let mut fresh = Device::new(fleet.api(0), &fleet.token, "fresh");
-    fresh.downloads().await;
+    fresh.download().await;
     for mut device in devices {
         // Twice: the first time may be refused with `RESYNC_REQUIRED`.
         for _ in 0..2 {
-            device.syncs().await;
+            device.sync().await;
         }
-        fresh.downloads().await;
-        device.downloads().await;
+        fresh.download().await;
+        device.download().await;
         let live = |device: &Device| -> Vec<(Key, Option<Value>)> {
             let live = device.known.iter().filter(|(_, known)| known.data.is_some());
             live.map(|(key, known)| (key.clone(), known.data.clone())).collect()
@@ -163,9 +168,9 @@ async fn all_devices_agree_after_purges_in_between() {
     }
 }
 
-/// A call of an account that is being deleted either comes before the deletion or is refused.
-fn is_done_or_refused(answer: &Answer) {
-    assert!(matches!(answer.status, 200 | 401), "{} {}", answer.status, answer.json());
+/// A request of an account that is being deleted either comes before the deletion or is refused.
+fn is_done_or_refused(response: &Response) {
+    assert!(matches!(response.status, 200 | 401), "{} {}", response.status, response.json());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -177,25 +182,25 @@ async fn an_account_is_erased_while_its_devices_upload() {
         uploading.spawn(async move {
             for round in 0..40 {
                 let query = saved_query("n", &format!("select {round}"));
-                device.writes("saved_query", &format!("q{}", round % 3), query, SystemClock.now());
-                let answer = device.send(Call::post("/api/sync/upload", &device.upload_body())).await;
-                is_done_or_refused(&answer);
-                is_done_or_refused(&device.send(Call::get("/api/sync/download?device_id=reader")).await);
+                device.write("saved_query", &format!("q{}", round % 3), query, SystemClock.now());
+                let response = device.send(Request::post("/api/sync/upload", &device.upload_body())).await;
+                is_done_or_refused(&response);
+                is_done_or_refused(&device.send(Request::get("/api/sync/download?device_id=reader")).await);
                 device.pending.clear();
             }
         });
     }
     tokio::time::sleep(Duration::from_millis(150)).await;
     let erase =
-        Call::new(axum::http::Method::DELETE, "/api/auth/profile").json(&json!({ "password": tests::PASSWORD }));
+        Request::new(axum::http::Method::DELETE, "/api/auth/profile").json(&json!({ "password": tests::PASSWORD }));
     fleet.api(0).send(erase.bearer(&fleet.token)).await.expect(200);
     for path in ["/api/sync/status", "/api/sync/download?device_id=late", "/api/auth/profile"] {
-        fleet.api(0).send(Call::get(path).bearer(&fleet.token)).await.refused(401, "UNAUTHORIZED");
+        fleet.api(0).send(Request::get(path).bearer(&fleet.token)).await.expect_error(401, "UNAUTHORIZED");
     }
     uploading.join_all().await;
     // The name is free again, and nothing of the old account comes with it.
     let token = crate::accounts::sign_up(fleet.api(0), "ada").await;
     let mut newcomer = Device::new(fleet.api(0), &token, "newcomer");
-    newcomer.downloads().await;
+    newcomer.download().await;
     assert!(newcomer.known.is_empty(), "{:?}", newcomer.known);
 }

@@ -1,7 +1,7 @@
 //! Every route, as the server itself tells them, with a body that is right.
 
 use serde_json::{Value, json};
-use tests::{Api, Call, connection, history, saved_query};
+use tests::{Api, Request, connection, history, saved_query};
 
 /// A route and a method that it takes.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub(crate) struct Route {
 
 /// All routes of the server.
 pub(crate) async fn routes(api: &Api) -> Vec<Route> {
-    let document = api.send(Call::get("/openapi.json")).await.expect(200);
+    let document = api.send(Request::get("/openapi.json")).await.expect(200);
     let mut routes = Vec::new();
     for (path, operations) in document["paths"].as_object().expect("paths") {
         for (method, operation) in operations.as_object().expect("operations") {

@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::clock::{Clock, SystemClock};
 use shared::storage::libsql::{EMBEDDED, SYNC};
 use shared::storage::postgres::MIGRATIONS;
-use tests::{Backends, Call, Device, PostgresServer, ServerProcess, Sqld, saved_query};
+use tests::{Backends, Device, PostgresServer, Request, ServerProcess, Sqld, saved_query};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -23,7 +23,7 @@ const MOMENT: Duration = Duration::from_millis(300);
 
 /// Runs the binary to its end, on the stores of the servers that keep their data in `folder`.
 async fn run(args: &[&str], folder: &Path) -> Output {
-    run_with(args, folder, &Backends::kept_for(folder).await.settings).await
+    run_with(args, folder, &Backends::for_folder(folder).await.settings).await
 }
 
 /// Runs the binary to its end, with these settings.
@@ -42,9 +42,9 @@ fn said(output: &Output) -> String {
 
 #[tokio::test]
 async fn an_upload_in_flight_gets_its_answer() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
-    let (base, token) = (server.base.clone(), sign_up(&server.api, "ada").await);
+    let (base, token) = (server.base_url.clone(), sign_up(&server.api, "ada").await);
     let request = RawRequest::new("POST", "/api/sync/upload").bearer(Some(&token)).json(upload().to_string()).bytes();
     let (first, second) = request.split_at(request.len() - 100);
     let mut stream = connect(&base).await;
@@ -56,32 +56,32 @@ async fn an_upload_in_flight_gets_its_answer() {
         stream.write_all(second).await.expect("the server still listens to what it has begun");
         read_all(&mut stream).await
     };
-    let (ended_well, answer) = tokio::join!(server.stop(), client);
+    let (ended_well, response) = tokio::join!(server.stop(), client);
     assert!(ended_well);
-    let answer = read_answer(&answer, false).expect("an answer").expect(200);
-    assert_eq!(answer["success"], true, "{answer}");
+    let response = read_answer(&response, false).expect("an response").expect(200);
+    assert_eq!(response["success"], true, "{response}");
 
     let server = ServerProcess::start(folder.path()).await;
     let mut device = Device::new(&server.api, &token, "phone");
-    device.downloads().await;
-    assert!(device.sees("saved_query", "q").is_some());
+    device.download().await;
+    assert!(device.visible_data("saved_query", "q").is_some());
 }
 
 #[tokio::test]
 async fn a_stopped_server_takes_no_more() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let api = server.api.clone();
     still_alive(&api).await;
     assert!(server.stop().await);
-    assert!(api.try_send(Call::get("/health")).await.is_none());
+    assert!(api.try_send(Request::get("/health")).await.is_none());
 }
 
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_up_the_end() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
-    let _idle = connect(&server.base).await;
+    let _idle = connect(&server.base_url).await;
     still_alive(&server.api).await;
     let started = std::time::Instant::now();
     assert!(server.stop().await);
@@ -90,27 +90,27 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn data_and_sessions_outlive_restarts() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let token = sign_up(&server.api, "ada").await;
     let mut laptop = Device::new(&server.api, &token, "laptop");
-    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
-    laptop.syncs().await;
+    laptop.write("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
+    laptop.sync().await;
     assert!(server.stop().await);
     for _ in 0..2 {
         let server = ServerProcess::start(folder.path()).await;
         let mut phone = Device::new(&server.api, &token, "phone");
-        phone.downloads().await;
+        phone.download().await;
         assert_eq!(phone.known, laptop.known);
         phone.since = laptop.since.clone();
-        assert_eq!(phone.downloads().await["reset"], false);
+        assert_eq!(phone.download().await["reset"], false);
         assert!(server.stop().await);
     }
 }
 
 #[tokio::test]
 async fn two_servers_on_one_folder_keep_the_data() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let first = ServerProcess::start(folder.path()).await;
     let token = sign_up(&first.api, "ada").await;
     let second = ServerProcess::start(folder.path()).await;
@@ -119,28 +119,28 @@ async fn two_servers_on_one_folder_keep_the_data() {
         let [one, other] = &mut devices;
         for device in [&mut *one, &mut *other] {
             let id = format!("{}-{round}", device.id);
-            device.writes("saved_query", &id, saved_query(&id, "select 1"), SystemClock.now());
+            device.write("saved_query", &id, saved_query(&id, "select 1"), SystemClock.now());
         }
-        let (answer, another) = tokio::join!(one.uploads(), other.uploads());
-        assert_eq!((&answer["success"], &another["success"]), (&json!(true), &json!(true)));
+        let (response, another) = tokio::join!(one.upload(), other.upload());
+        assert_eq!((&response["success"], &another["success"]), (&json!(true), &json!(true)));
     }
     for device in &mut devices {
-        device.downloads().await;
+        device.download().await;
         assert_eq!(device.known.len(), 20);
     }
 }
 
 #[tokio::test]
 async fn the_port_is_announced_and_a_taken_one_is_an_error() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
-    let port = server.base.rsplit_once(':').expect("a port").1;
-    assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{}", server.base);
+    let port = server.base_url.rsplit_once(':').expect("a port").1;
+    assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{}", server.base_url);
     still_alive(&server.api).await;
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _holder = TcpListener::bind(taken).unwrap();
-    let other = tests::scratch();
+    let other = tests::scratch_dir();
     let output = run(&["serve", "--listen", &taken.to_string()], other.path()).await;
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains(&taken.to_string()), "{output:?}");
@@ -148,7 +148,7 @@ async fn the_port_is_announced_and_a_taken_one_is_an_error() {
 
 #[tokio::test]
 async fn migrate_brings_the_stores_up_to_date_once() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let (sqld, postgres) = (Sqld::start().await, PostgresServer::shared().await.database().await);
     let servers = [("DATABASE_URL", postgres), ("TURSO_DATABASE_URL", sqld.url())];
     // Sessions stay in the file.
@@ -166,16 +166,16 @@ async fn migrate_brings_the_stores_up_to_date_once() {
 
 #[tokio::test]
 async fn purge_forgets_what_was_deleted_long_ago() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let token = sign_up(&server.api, "ada").await;
     let mut laptop = Device::new(&server.api, &token, "laptop");
-    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
-    laptop.writes("saved_query", "kept", saved_query("kept", "select 2"), SystemClock.now());
-    laptop.syncs().await;
+    laptop.write("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
+    laptop.write("saved_query", "kept", saved_query("kept", "select 2"), SystemClock.now());
+    laptop.sync().await;
     let before = laptop.since.clone();
-    laptop.deletes("saved_query", "q", SystemClock.now());
-    laptop.syncs().await;
+    laptop.delete("saved_query", "q", SystemClock.now());
+    laptop.sync().await;
 
     let early = said(&run(&["purge"], folder.path()).await);
     assert!(early.contains("Purged 0 tombstones"), "{early}");
@@ -184,21 +184,21 @@ async fn purge_forgets_what_was_deleted_long_ago() {
     assert!(due.contains("Purged 1 tombstones"), "{due}");
 
     // The session has been purged as well, for it had expired by then; one in Redis expires by itself.
-    if Backends::kept_for(folder.path()).await.settings.is_empty() {
-        server.api.send(Call::get("/api/sync/status").bearer(&token)).await.refused(401, "UNAUTHORIZED");
+    if Backends::for_folder(folder.path()).await.settings.is_empty() {
+        server.api.send(Request::get("/api/sync/status").bearer(&token)).await.expect_error(401, "UNAUTHORIZED");
     }
     let login = json!({ "username": "ada", "password": "Sesame42" });
-    let token = text(&server.api.send(Call::post("/api/auth/login", &login)).await.expect(200)["token"]);
+    let token = text(&server.api.send(Request::post("/api/auth/login", &login)).await.expect(200)["token"]);
     let mut phone = Device::new(&server.api, &token, "phone");
     phone.since = before;
-    assert_eq!(phone.downloads().await["reset"], true);
+    assert_eq!(phone.download().await["reset"], true);
     assert_eq!(phone.known.len(), 1);
-    assert!(phone.sees("saved_query", "kept").is_some());
+    assert!(phone.visible_data("saved_query", "kept").is_some());
 }
 
 #[tokio::test]
 async fn openapi_prints_the_document_that_is_kept() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let printed = said(&run(&["openapi"], folder.path()).await);
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions/health/openapi.json");
     assert!(printed == std::fs::read_to_string(kept).unwrap(), "run `local openapi > functions/health/openapi.json`");
@@ -206,7 +206,7 @@ async fn openapi_prints_the_document_that_is_kept() {
 
 #[tokio::test]
 async fn what_is_no_command_is_told_and_harms_nothing() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     for args in [&["erase"][..], &["purge", "--now", "yesterday"], &["serve", "--listen", "here"], &["migrate", "x"]] {
         let output = run(args, folder.path()).await;
         assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Api, Call, Device, ServerProcess, gzip, history, saved_query, zstd};
+use tests::{Api, Device, Request, Response, ServerProcess, gzip, history, saved_query, zstd};
 
 use crate::accounts::sign_up;
 
@@ -34,7 +34,7 @@ struct Large {
 
 impl Large {
     async fn start() -> Self {
-        let folder = tests::scratch();
+        let folder = tests::scratch_dir();
         let server = ServerProcess::start(folder.path()).await;
         let token = sign_up(&server.api, "ada").await;
         Self { server, token, _folder: folder }
@@ -48,8 +48,8 @@ impl Large {
         Device::new(self.api(), &self.token, id)
     }
 
-    async fn upload(&self, kind: &str, body: impl Into<Vec<u8>>) -> Answer {
-        self.api().send(Call::new(Method::POST, "/api/sync/upload").body(kind, body).bearer(&self.token)).await
+    async fn upload(&self, kind: &str, body: impl Into<Vec<u8>>) -> Response {
+        self.api().send(Request::new(Method::POST, "/api/sync/upload").body(kind, body).bearer(&self.token)).await
     }
 }
 
@@ -69,12 +69,12 @@ async fn five_thousand_entries_of_the_history_in_one_upload() {
     let ids: Vec<String> = (0..CHANGES).map(|index| format!("h{index}")).collect();
     let body = making("query_history", &ids, &history("select 1"));
     let started = Instant::now();
-    let answer = large.upload("application/json", body).await.expect(200);
+    let response = large.upload("application/json", body).await.expect(200);
     tell_time("5,000 entries of the history uploaded", started);
-    assert_eq!(answer["applied"].as_array().map(Vec::len), Some(CHANGES));
+    assert_eq!(response["applied"].as_array().map(Vec::len), Some(CHANGES));
     let again = Instant::now();
     let mut phone = large.device("phone");
-    phone.downloads().await;
+    phone.download().await;
     tell_time("and downloaded", again);
     assert_eq!(phone.known.len(), CHANGES);
 }
@@ -85,8 +85,8 @@ async fn one_change_too_many_is_refused() {
     let change = json!({ "item_type": "saved_query", "item_id": "q", "action": "delete",
         "updated_at": "2026-01-01T00:00:00Z" });
     let body = json!({ "device_id": "laptop", "changes": vec![change; CHANGES + 1] });
-    let answer = large.upload("application/json", body.to_string()).await;
-    assert_eq!(answer.refused(400, "INVALID_REQUEST")["details"][0]["field"], "changes");
+    let response = large.upload("application/json", body.to_string()).await;
+    assert_eq!(response.expect_error(400, "INVALID_REQUEST")["details"][0]["field"], "changes");
 }
 
 #[tokio::test]
@@ -97,10 +97,10 @@ async fn a_hundred_thousand_items_reach_a_new_device() {
         let ids: Vec<String> = (0..CHANGES).map(|index| format!("q{upload}-{index}")).collect();
         let body = making("saved_query", &ids, &saved_query("orders", "select 1"));
         let begun = Instant::now();
-        let answer = large.upload("application/json", body).await.expect(200);
+        let response = large.upload("application/json", body).await.expect(200);
         last = begun.elapsed();
         first.get_or_insert(last);
-        assert_eq!(answer["applied"].as_array().map(Vec::len), Some(CHANGES), "{}", answer["message"]);
+        assert_eq!(response["applied"].as_array().map(Vec::len), Some(CHANGES), "{}", response["message"]);
     }
     tell_time("100,000 items uploaded", started);
     tell(&format!("the first 5,000 in {:?}, the last in {last:?}", first.unwrap_or_default()));
@@ -108,7 +108,7 @@ async fn a_hundred_thousand_items_reach_a_new_device() {
     let again = Instant::now();
     let (mut phone, mut pages) = (large.device("phone"), 0);
     loop {
-        let page = phone.downloads_page().await;
+        let page = phone.download_page().await;
         pages += 1;
         if page["has_more"] == false {
             break;
@@ -118,7 +118,7 @@ async fn a_hundred_thousand_items_reach_a_new_device() {
     // The device itself sees to it that nothing comes twice.
     assert_eq!(phone.known.len(), ITEMS);
     assert_eq!(pages, ITEMS / 1_000);
-    let status = large.api().send(Call::get("/api/sync/status").bearer(&large.token)).await.expect(200);
+    let status = large.api().send(Request::get("/api/sync/status").bearer(&large.token)).await.expect(200);
     assert_eq!(status["counts"]["saved_query"], ITEMS);
 }
 
@@ -149,13 +149,13 @@ async fn nine_megabytes_in_every_kind() {
             _ => plain,
         };
         let (bytes, started) = (body.len(), Instant::now());
-        let answer = large.upload(kind, body).await.expect(200);
+        let response = large.upload(kind, body).await.expect(200);
         tell_time(&format!("9 MB as {bytes} bytes of {kind}"), started);
-        assert_eq!(answer["applied"].as_array().map(Vec::len), Some(LARGE_ITEMS), "{}", answer["message"]);
+        assert_eq!(response["applied"].as_array().map(Vec::len), Some(LARGE_ITEMS), "{}", response["message"]);
     }
     let mut phone = large.device("phone");
     let started = Instant::now();
-    phone.downloads().await;
+    phone.download().await;
     tell_time("27 MB downloaded", started);
     assert_eq!(phone.known.len(), 3 * LARGE_ITEMS);
 }
@@ -172,7 +172,7 @@ async fn what_is_too_large_is_refused_however_it_is_packed() {
         ("application/zstd", zstd(&too_large)),
         ("application/gzip", gzip(&bomb)),
     ] {
-        large.upload(kind, body).await.refused(413, "PAYLOAD_TOO_LARGE");
+        large.upload(kind, body).await.expect_error(413, "PAYLOAD_TOO_LARGE");
     }
     tell_time("four that were too large refused", started);
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::Stdio;
 
 use serde_json::json;
-use tests::{Call, ServerProcess, eventually};
+use tests::{Request, ServerProcess, eventually};
 use tokio::process::Command;
 
 use crate::accounts::sign_up;
@@ -19,18 +19,18 @@ fn address() -> String {
 
 async fn metrics(address: &str) -> String {
     let client = shared::http_client::new().expect("there can be a client");
-    let answer = client.get(format!("http://{address}/metrics")).send().await.expect("it answers");
-    answer.text().await.expect("a text")
+    let response = client.get(format!("http://{address}/metrics")).send().await.expect("it answers");
+    response.text().await.expect("a text")
 }
 
 #[tokio::test]
 async fn prometheus_finds_what_happened() {
-    let (folder, address) = (tests::scratch(), address());
+    let (folder, address) = (tests::scratch_dir(), address());
     let server = ServerProcess::start_with(folder.path(), &[("METRICS_LISTEN", &address)]).await;
     let token = sign_up(&server.api, "ada").await;
-    server.api.send(Call::post("/api/sync/upload", &upload()).bearer(&token)).await.expect(200);
+    server.api.send(Request::post("/api/sync/upload", &upload()).bearer(&token)).await.expect(200);
     let wrong = json!({ "username": "ada", "password": "Wrong-sesame42" });
-    server.api.send(Call::post("/api/auth/login", &wrong)).await.expect(401);
+    server.api.send(Request::post("/api/auth/login", &wrong)).await.expect(401);
     eventually("the mail", async || metrics(&address).await.contains("mails_sent 1").then_some(())).await;
     let text = metrics(&address).await;
     for line in [
@@ -50,7 +50,7 @@ async fn prometheus_finds_what_happened() {
 
 #[tokio::test]
 async fn a_place_for_metrics_that_is_taken_is_said() {
-    let (folder, taken) = (tests::scratch(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let (folder, taken) = (tests::scratch_dir(), TcpListener::bind("127.0.0.1:0").expect("a port is free"));
     let address = taken.local_addr().expect("it has an address").to_string();
     let run = Command::new(ServerProcess::binary())
         .args(["serve", "--listen", "127.0.0.1:0", "--metrics", &address, "--data"])
@@ -66,7 +66,7 @@ async fn a_place_for_metrics_that_is_taken_is_said() {
 
 #[tokio::test]
 async fn a_user_is_found_in_the_log_by_a_name_that_the_key_makes() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let name = async |key: &str, user: &str| {
         let run = Command::new(ServerProcess::binary())
             .args(["pseudonym", user, "--data"])

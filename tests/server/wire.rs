@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use tests::Answer;
+use tests::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an answer may take, on a machine that is busy with other tests.
+/// How long an response may take, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request, none of which needs to make sense.
@@ -83,10 +83,10 @@ impl fmt::Display for RawRequest {
 /// Sends `request` to the server at `base`.
 ///
 /// # Panics
-/// When there is no answer.
-pub(crate) async fn ask(base: &str, request: &RawRequest) -> Answer {
+/// When there is no response.
+pub(crate) async fn ask(base: &str, request: &RawRequest) -> Response {
     let bytes = exchange(base, &request.bytes(), false).await;
-    read_answer(&bytes, request.method == "HEAD").unwrap_or_else(|| panic!("no answer to {request}"))
+    read_answer(&bytes, request.method == "HEAD").unwrap_or_else(|| panic!("no response to {request}"))
 }
 
 /// Sends `bytes`, says that there is nothing more if `ends`, and returns all that comes back.
@@ -116,8 +116,8 @@ pub(crate) async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// The first answer in `bytes` that is not a mere "continue"; to a HEAD, it has no body whatever it says.
-pub(crate) fn read_answer(bytes: &[u8], to_head: bool) -> Option<Answer> {
+/// The first response in `bytes` that is not a mere "continue"; to a HEAD, it has no body whatever it says.
+pub(crate) fn read_answer(bytes: &[u8], to_head: bool) -> Option<Response> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let (head, rest) = (std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 4..]);
     let mut lines = head.split("\r\n");
@@ -131,7 +131,7 @@ pub(crate) fn read_answer(bytes: &[u8], to_head: bool) -> Option<Answer> {
         headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value.trim()).ok()?);
     }
     let body = if to_head { Vec::new() } else { read_body(&headers, rest)? };
-    Some(Answer { status, headers, body })
+    Some(Response { status, headers, body })
 }
 
 fn read_body(headers: &HeaderMap, rest: &[u8]) -> Option<Vec<u8>> {

@@ -27,7 +27,7 @@ pub(crate) struct EmbeddedFolder(TempDir);
 
 impl EmbeddedFolder {
     pub(crate) fn new() -> Self {
-        Self(tests::scratch())
+        Self(tests::scratch_dir())
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {

@@ -6,37 +6,39 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::storage::MailKind;
-use tests::{Api, Call, PASSWORD, Person, Service, fields, history, refresh, saved_query, try_login, write};
+use tests::{
+    Api, PASSWORD, Request, Service, TestUser, error_fields, history, query_update, refresh, saved_query, try_login,
+};
 
 use crate::verbs::DAY;
 
-async fn sign_up(service: &Service, name: &str, email: &str, password: &str) -> tests::Answer {
+async fn sign_up(service: &Service, name: &str, email: &str, password: &str) -> tests::Response {
     let body = json!({ "username": name, "email": email, "password": password });
-    service.api.send(Call::post("/api/auth/signup", &body)).await
+    service.api.send(Request::post("/api/auth/signup", &body)).await
 }
 
-async fn sessions(person: &Person) -> Vec<Value> {
-    person.gets("/api/auth/sessions").await.expect(200)["sessions"].as_array().expect("a list").clone()
+async fn sessions(person: &TestUser) -> Vec<Value> {
+    person.get("/api/auth/sessions").await.expect(200)["sessions"].as_array().expect("a list").clone()
 }
 
-async fn is_let_in(person: &Person) -> bool {
-    person.gets("/api/auth/profile").await.status == 200
+async fn is_let_in(person: &TestUser) -> bool {
+    person.get("/api/auth/profile").await.status == 200
 }
 
 #[tokio::test]
 async fn signing_up_says_who_one_is_and_lets_one_in() {
     let service = Service::start().await;
-    let answer = service.api.sign_up("ada").await;
-    let user = &answer["user"];
+    let response = service.api.sign_up("ada").await;
+    let user = &response["user"];
     assert_eq!(user["username"], "ada");
     assert_eq!(user["email"], "ada@example.com");
     assert_eq!(user["role"], "user");
     assert_eq!(user["email_verified"], false);
     assert_eq!(user["created_at"], "2026-01-01T00:00:00.000000Z");
-    assert_eq!(answer["expires_at"], "2026-01-02T00:00:00.000000Z");
+    assert_eq!(response["expires_at"], "2026-01-02T00:00:00.000000Z");
 
-    let ada = Person::holding(&service.api, "ada", &answer);
-    assert_eq!(ada.gets("/api/auth/profile").await.expect(200)["user"], *user);
+    let ada = TestUser::from_tokens(&service.api, "ada", &response);
+    assert_eq!(ada.get("/api/auth/profile").await.expect(200)["user"], *user);
 }
 
 #[tokio::test]
@@ -44,9 +46,9 @@ async fn one_logs_in_by_name_or_address_in_any_case() {
     let service = Service::start().await;
     let first = service.api.sign_up("ada").await;
     for name in ["ada", "ADA", "ada@example.com", "Ada@EXAMPLE.com"] {
-        let answer = try_login(&service.api, name, PASSWORD).await.expect(200);
-        assert_eq!(answer["user"], first["user"], "{name}");
-        assert!(is_let_in(&Person::holding(&service.api, "ada", &answer)).await, "{name}");
+        let response = try_login(&service.api, name, PASSWORD).await.expect(200);
+        assert_eq!(response["user"], first["user"], "{name}");
+        assert!(is_let_in(&TestUser::from_tokens(&service.api, "ada", &response)).await, "{name}");
     }
 }
 
@@ -54,9 +56,9 @@ async fn one_logs_in_by_name_or_address_in_any_case() {
 async fn a_wrong_password_is_told_like_an_unknown_user() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
-    let wrong = try_login(&service.api, "ada", "Sesame43").await.refused(401, "INVALID_CREDENTIALS");
+    let wrong = try_login(&service.api, "ada", "Sesame43").await.expect_error(401, "INVALID_CREDENTIALS");
     for nobody in ["bob", "bob@example.com", " "] {
-        let unknown = try_login(&service.api, nobody, PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+        let unknown = try_login(&service.api, nobody, PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
         assert_eq!(unknown["message"], wrong["message"]);
     }
 }
@@ -68,11 +70,11 @@ async fn a_session_is_known_by_no_credential() {
     for device in ["postgres://ada:hunter2@db/orders", "lap\0top"] {
         for (path, name) in [("/api/auth/login", "ada"), ("/api/auth/signup", "bob")] {
             let body = json!({ "username": name, "email": "bob@example.com", "password": PASSWORD, "device": device });
-            let error = service.api.send(Call::post(path, &body)).await.refused(400, "INVALID_REQUEST");
-            assert_eq!(fields(&error), ["device"], "{path}");
+            let error = service.api.send(Request::post(path, &body)).await.expect_error(400, "INVALID_REQUEST");
+            assert_eq!(error_fields(&error), ["device"], "{path}");
         }
     }
-    try_login(&service.api, "bob", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    try_login(&service.api, "bob", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
 }
 
 #[tokio::test]
@@ -81,17 +83,17 @@ async fn names_and_addresses_are_taken_in_every_case_and_script() {
     sign_up(&service, "Straße", "用户@例子.公司", PASSWORD).await.expect(201);
     sign_up(&service, "Ὀδυσσεύς", "Odysseus@Example.com", PASSWORD).await.expect(201);
     for name in ["STRASSE", "strasse", "ＳＴＲＡＳＳＥ", "ὈΔΥΣΣΕΎΣ"] {
-        let error = sign_up(&service, name, "new@example.com", PASSWORD).await.refused(409, "CONFLICT");
-        assert_eq!(fields(&error), ["username"], "{name}");
+        let error = sign_up(&service, name, "new@example.com", PASSWORD).await.expect_error(409, "CONFLICT");
+        assert_eq!(error_fields(&error), ["username"], "{name}");
         try_login(&service.api, name, PASSWORD).await.expect(200);
     }
     for email in ["用户@例子.公司", "odysseus@EXAMPLE.com"] {
-        let error = sign_up(&service, "new", email, PASSWORD).await.refused(409, "CONFLICT");
-        assert_eq!(fields(&error), ["email"], "{email}");
+        let error = sign_up(&service, "new", email, PASSWORD).await.expect_error(409, "CONFLICT");
+        assert_eq!(error_fields(&error), ["email"], "{email}");
         try_login(&service.api, email, PASSWORD).await.expect(200);
     }
     assert!(
-        service.newest_mail(MailKind::VerifyEmail, "Odysseus@Example.com").await.is_some(),
+        service.newest_email(MailKind::VerifyEmail, "Odysseus@Example.com").await.is_some(),
         "mails go where one typed"
     );
 }
@@ -99,15 +101,15 @@ async fn names_and_addresses_are_taken_in_every_case_and_script() {
 #[tokio::test]
 async fn everything_wrong_with_a_sign_up_is_told_at_once() {
     let service = Service::start().await;
-    let error = sign_up(&service, "a@b", "nowhere", "sesame").await.refused(400, "INVALID_REQUEST");
-    assert_eq!(fields(&error), ["username", "email", "password"]);
+    let error = sign_up(&service, "a@b", "nowhere", "sesame").await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(error_fields(&error), ["username", "email", "password"]);
     for weak in ["Sesam42", "sesame42", "SESAME42", "SesameSeed", &format!("aA1{}", "x".repeat(126))] {
-        let error = sign_up(&service, "ada", "ada@example.com", weak).await.refused(400, "INVALID_REQUEST");
-        assert_eq!(fields(&error), ["password"], "{weak}");
+        let error = sign_up(&service, "ada", "ada@example.com", weak).await.expect_error(400, "INVALID_REQUEST");
+        assert_eq!(error_fields(&error), ["password"], "{weak}");
     }
     for name in ["", " ada", "ada ", "a\u{7}da", &"x".repeat(65)] {
-        let error = sign_up(&service, name, "ada@example.com", PASSWORD).await.refused(400, "INVALID_REQUEST");
-        assert_eq!(fields(&error), ["username"], "{name:?}");
+        let error = sign_up(&service, name, "ada@example.com", PASSWORD).await.expect_error(400, "INVALID_REQUEST");
+        assert_eq!(error_fields(&error), ["username"], "{name:?}");
     }
     sign_up(&service, &"界".repeat(64), "ada@example.com", &format!("aA1{}", "界".repeat(125))).await.expect(201);
 }
@@ -115,12 +117,12 @@ async fn everything_wrong_with_a_sign_up_is_told_at_once() {
 #[tokio::test]
 async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
     let service = Service::start().await;
-    let mut ada = Person::joins(&service.api, "ada").await;
+    let mut ada = TestUser::sign_up(&service.api, "ada").await;
     for _ in 0..3 {
         service.clock.advance(DAY - 1);
-        let answer = refresh(&service.api, &ada.refresh_token).await.expect(200);
-        assert_eq!(answer["user"]["username"], "ada");
-        let next = Person::holding(&service.api, "ada", &answer);
+        let response = refresh(&service.api, &ada.refresh_token).await.expect(200);
+        assert_eq!(response["user"]["username"], "ada");
+        let next = TestUser::from_tokens(&service.api, "ada", &response);
         assert_ne!(next.refresh_token, ada.refresh_token);
         ada = next;
         assert!(is_let_in(&ada).await);
@@ -131,12 +133,12 @@ async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
 #[tokio::test]
 async fn a_lost_answer_to_a_refresh_is_forgiven_for_ten_seconds() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let one_tab = refresh(&service.api, &ada.refresh_token).await.expect(200);
     service.clock.advance(10);
     let other_tab = refresh(&service.api, &ada.refresh_token).await.expect(200);
     for tab in [one_tab, other_tab] {
-        let tab = Person::holding(&service.api, "ada", &tab);
+        let tab = TestUser::from_tokens(&service.api, "ada", &tab);
         assert_eq!(sessions(&tab).await.len(), 1);
         refresh(&service.api, &tab.refresh_token).await.expect(200);
     }
@@ -145,40 +147,40 @@ async fn a_lost_answer_to_a_refresh_is_forgiven_for_ten_seconds() {
 #[tokio::test]
 async fn a_stolen_refresh_token_ends_the_session() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let elsewhere = ada.logs_in().await;
-    let answer = refresh(&service.api, &ada.refresh_token).await.expect(200);
-    let next = Person::holding(&service.api, "ada", &answer);
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let elsewhere = ada.log_in().await;
+    let response = refresh(&service.api, &ada.refresh_token).await.expect(200);
+    let next = TestUser::from_tokens(&service.api, "ada", &response);
     service.clock.advance(11);
-    refresh(&service.api, &ada.refresh_token).await.refused(401, "REFRESH_TOKEN_REUSED");
-    next.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
-    refresh(&service.api, &next.refresh_token).await.refused(401, "UNAUTHORIZED");
+    refresh(&service.api, &ada.refresh_token).await.expect_error(401, "REFRESH_TOKEN_REUSED");
+    next.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
+    refresh(&service.api, &next.refresh_token).await.expect_error(401, "UNAUTHORIZED");
     assert!(is_let_in(&elsewhere).await, "the session of another login lives on");
 }
 
 #[tokio::test]
 async fn tokens_expire() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     service.clock.advance(DAY - 1);
     assert!(is_let_in(&ada).await);
     service.clock.advance(1);
-    ada.gets("/api/auth/profile").await.refused(401, "TOKEN_EXPIRED");
+    ada.get("/api/auth/profile").await.expect_error(401, "TOKEN_EXPIRED");
     service.clock.advance(6 * DAY - 1);
-    let answer = refresh(&service.api, &ada.refresh_token).await.expect(200);
+    let response = refresh(&service.api, &ada.refresh_token).await.expect(200);
     service.clock.advance(7 * DAY);
-    let late = refresh(&service.api, answer["refresh_token"].as_str().unwrap()).await;
+    let late = refresh(&service.api, response["refresh_token"].as_str().unwrap()).await;
     assert_eq!(late.status, 401);
 }
 
 #[tokio::test]
 async fn what_is_no_token_lets_nobody_in() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let (signed, _) = ada.token.rsplit_once('.').unwrap();
     for token in ["", "nonsense", &ada.refresh_token, signed, &format!("{signed}."), &format!("{}x", ada.token)] {
-        let answer = service.api.send(Call::get("/api/auth/profile").bearer(token)).await;
-        answer.refused(401, "UNAUTHORIZED");
+        let response = service.api.send(Request::get("/api/auth/profile").bearer(token)).await;
+        response.expect_error(401, "UNAUTHORIZED");
     }
     for token in ["", "nonsense", &ada.token, &"0".repeat(64)] {
         assert_eq!(refresh(&service.api, token).await.status, 401, "{token}");
@@ -188,24 +190,24 @@ async fn what_is_no_token_lets_nobody_in() {
 #[tokio::test]
 async fn logging_out_works_at_once() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let elsewhere = ada.logs_in().await;
-    assert_eq!(ada.sends(Call::new(Method::POST, "/api/auth/logout")).await.expect(200)["success"], true);
-    ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
-    refresh(&service.api, &ada.refresh_token).await.refused(401, "UNAUTHORIZED");
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let elsewhere = ada.log_in().await;
+    assert_eq!(ada.send(Request::new(Method::POST, "/api/auth/logout")).await.expect(200)["success"], true);
+    ada.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
+    refresh(&service.api, &ada.refresh_token).await.expect_error(401, "UNAUTHORIZED");
     assert!(is_let_in(&elsewhere).await);
 }
 
 #[tokio::test]
 async fn sessions_are_seen_and_ended_by_their_owner_alone() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     service.clock.advance(3_600);
     let login = json!({ "username": "ada", "password": PASSWORD, "device": "Ada's phone" });
-    let phone = service.api.send(Call::post("/api/auth/login", &login)).await.expect(200);
-    let phone = Person::holding(&service.api, "ada", &phone);
-    let third = ada.logs_in().await;
-    let eve = Person::joins(&service.api, "eve").await;
+    let phone = service.api.send(Request::post("/api/auth/login", &login)).await.expect(200);
+    let phone = TestUser::from_tokens(&service.api, "ada", &phone);
+    let third = ada.log_in().await;
+    let eve = TestUser::sign_up(&service.api, "eve").await;
     service.clock.advance(3_600);
 
     let listed = sessions(&ada).await;
@@ -219,16 +221,16 @@ async fn sessions_are_seen_and_ended_by_their_owner_alone() {
     assert!(of_phone["ip"].is_string());
 
     let path = format!("/api/auth/sessions/{}", of_phone["id"].as_str().unwrap());
-    eve.deletes(&path).await.refused(404, "NOT_FOUND");
+    eve.delete(&path).await.expect_error(404, "NOT_FOUND");
     assert!(is_let_in(&phone).await);
-    ada.deletes(&path).await.expect(200);
+    ada.delete(&path).await.expect(200);
     assert!(!is_let_in(&phone).await);
-    ada.deletes(&path).await.refused(404, "NOT_FOUND");
+    ada.delete(&path).await.expect_error(404, "NOT_FOUND");
     for id in ["nonsense", "%00", "a%2Fb", "%F0%9F%98%80"] {
-        ada.deletes(&format!("/api/auth/sessions/{id}")).await.refused(404, "NOT_FOUND");
+        ada.delete(&format!("/api/auth/sessions/{id}")).await.expect_error(404, "NOT_FOUND");
     }
 
-    ada.deletes("/api/auth/sessions").await.expect(200);
+    ada.delete("/api/auth/sessions").await.expect(200);
     assert!(!is_let_in(&third).await);
     assert!(is_let_in(&ada).await && is_let_in(&eve).await);
 }
@@ -236,56 +238,57 @@ async fn sessions_are_seen_and_ended_by_their_owner_alone() {
 #[tokio::test]
 async fn a_new_password_ends_every_other_session() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let thief = ada.logs_in().await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let thief = ada.log_in().await;
     let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
     let path = "/api/auth/change-password";
-    ada.posts(path, &change("Sesame43", "Barley77")).await.refused(401, "INVALID_CREDENTIALS");
-    let error = ada.posts(path, &change(PASSWORD, "barley")).await.refused(400, "INVALID_REQUEST");
-    assert_eq!(fields(&error), ["new_password"]);
+    ada.post(path, &change("Sesame43", "Barley77")).await.expect_error(401, "INVALID_CREDENTIALS");
+    let error = ada.post(path, &change(PASSWORD, "barley")).await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(error_fields(&error), ["new_password"]);
     assert!(is_let_in(&thief).await);
 
-    ada.posts(path, &change(PASSWORD, "Barley77")).await.expect(200);
+    ada.post(path, &change(PASSWORD, "Barley77")).await.expect(200);
     assert!(is_let_in(&ada).await);
     assert!(!is_let_in(&thief).await);
     assert_eq!(refresh(&service.api, &thief.refresh_token).await.status, 401);
     refresh(&service.api, &ada.refresh_token).await.expect(200);
-    try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    try_login(&service.api, "ada", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
-    assert!(service.newest_mail(MailKind::PasswordChanged, "ada@example.com").await.is_some());
+    assert!(service.newest_email(MailKind::PasswordChanged, "ada@example.com").await.is_some());
 }
 
 #[tokio::test]
 async fn whoever_leaves_takes_everything_along() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let phone = ada.logs_in().await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let phone = ada.log_in().await;
     let (mut laptop, now) = (ada.device("laptop"), service.clock.now());
-    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), now);
-    laptop.writes("query_history", "h", history("select 1"), now);
-    laptop.syncs().await;
+    laptop.write("saved_query", "q", saved_query("orders", "select 1"), now);
+    laptop.write("query_history", "h", history("select 1"), now);
+    laptop.sync().await;
     let conflicting = json!({ "device_id": "phone", "conflict_strategy": "user_choice",
-        "changes": [write(&service, "c", "q", "select 2", 0)] });
-    ada.posts("/api/sync/upload", &conflicting).await.expect(200);
+        "changes": [query_update(&service, "c", "q", "select 2", 0)] });
+    ada.post("/api/sync/upload", &conflicting).await.expect(200);
 
-    let leave = |password: &str| Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": password }));
-    ada.sends(leave("Sesame43")).await.refused(401, "INVALID_CREDENTIALS");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 1");
+    let leave =
+        |password: &str| Request::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": password }));
+    ada.send(leave("Sesame43")).await.expect_error(401, "INVALID_CREDENTIALS");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 1");
     let link = json!({ "token": service.newest_token(MailKind::VerifyEmail, "ada@example.com").await });
-    ada.sends(leave(PASSWORD)).await.expect(200);
+    ada.send(leave(PASSWORD)).await.expect(200);
     for session in [&ada, &phone] {
-        session.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
+        session.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
         assert_eq!(refresh(&service.api, &session.refresh_token).await.status, 401);
     }
-    try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
-    service.api.send(Call::post("/api/auth/verify-email", &link)).await.refused(410, "TOKEN_SPENT");
+    try_login(&service.api, "ada", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
+    service.api.send(Request::post("/api/auth/verify-email", &link)).await.expect_error(410, "TOKEN_SPENT");
 
-    let newcomer = Person::joins(&service.api, "ada").await;
-    let status = newcomer.gets("/api/sync/status").await.expect(200);
+    let newcomer = TestUser::sign_up(&service.api, "ada").await;
+    let status = newcomer.get("/api/sync/status").await.expect(200);
     assert_eq!(status["counts"], json!({ "connection": 0, "saved_query": 0, "query_history": 0 }));
     assert_eq!((&status["devices"], &status["open_conflicts"]), (&json!([]), &json!(0)));
     assert_eq!(sessions(&newcomer).await.len(), 1);
-    ada.gets("/api/auth/profile").await.refused(401, "UNAUTHORIZED");
+    ada.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
 }
 
 /// The same stores behind another signing key.
@@ -307,7 +310,7 @@ async fn while_the_signing_key_is_rotated_nobody_is_logged_out() {
     let old_pair = before.sign_up("ada").await;
     let new_pair = try_login(&meanwhile, "ada", PASSWORD).await.expect(200);
     let status =
-        async |api: &Api, pair: &Value| Person::holding(api, "ada", pair).gets("/api/sync/status").await.status;
+        async |api: &Api, pair: &Value| TestUser::from_tokens(api, "ada", pair).get("/api/sync/status").await.status;
     assert_eq!(status(&meanwhile, &old_pair).await, 200);
     assert_eq!(status(&meanwhile, &new_pair).await, 200);
     assert_eq!(status(&afterwards, &new_pair).await, 200);

@@ -3,16 +3,16 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::clock::Clock;
-use tests::{Answer, Call, Person, Service, fields, gzip, write, zstd};
+use tests::{Request, Response, Service, TestUser, error_fields, gzip, query_update, zstd};
 
-async fn upload(ada: &Person, kind: &str, encoding: &str, body: Vec<u8>) -> Answer {
-    ada.sends(Call::new(Method::POST, "/api/sync/upload").body(kind, body).header("content-encoding", encoding)).await
+async fn upload(ada: &TestUser, kind: &str, encoding: &str, body: Vec<u8>) -> Response {
+    ada.send(Request::new(Method::POST, "/api/sync/upload").body(kind, body).header("content-encoding", encoding)).await
 }
 
 #[tokio::test]
 async fn an_upload_may_be_compressed_under_either_header() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     for (item, kind, encoding, pack) in [
         ("plain", "application/json", "identity", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>),
         ("charset", "application/json; charset=utf-8", "", <[u8]>::to_vec),
@@ -21,17 +21,17 @@ async fn an_upload_may_be_compressed_under_either_header() {
         ("gzip type", "application/gzip", "identity", gzip),
         ("zstd type", "application/zstd", "", zstd),
     ] {
-        let body = json!({ "device_id": "laptop", "changes": [write(&service, item, item, "select 'é'", 0)] });
-        let answer = upload(&ada, kind, encoding, pack(body.to_string().as_bytes())).await.expect(200);
-        assert_eq!(answer["success"], true, "{item}");
-        assert_eq!(ada.reads(item).await.unwrap(), "select 'é'");
+        let body = json!({ "device_id": "laptop", "changes": [query_update(&service, item, item, "select 'é'", 0)] });
+        let response = upload(&ada, kind, encoding, pack(body.to_string().as_bytes())).await.expect(200);
+        assert_eq!(response["success"], true, "{item}");
+        assert_eq!(ada.query_text(item).await.unwrap(), "select 'é'");
     }
 }
 
 #[tokio::test]
 async fn a_bomb_is_refused() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let zeros = vec![b' '; 50_000_000];
     for (kind, encoding, bomb) in [
         ("application/gzip", "identity", gzip(&zeros)),
@@ -40,15 +40,15 @@ async fn a_bomb_is_refused() {
         ("application/json", "zstd", zstd(&zeros)),
         ("application/json", "identity", zeros[..10 * 1_024 * 1_024 + 1].to_vec()),
     ] {
-        upload(&ada, kind, encoding, bomb).await.refused(413, "PAYLOAD_TOO_LARGE");
+        upload(&ada, kind, encoding, bomb).await.expect_error(413, "PAYLOAD_TOO_LARGE");
     }
 }
 
 #[tokio::test]
 async fn ten_megabytes_are_taken() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let body = json!({ "device_id": "laptop", "changes": [write(&service, "1", "q", "select 1", 0)] });
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let body = json!({ "device_id": "laptop", "changes": [query_update(&service, "1", "q", "select 1", 0)] });
     let mut body = body.to_string().into_bytes();
     body.resize(10 * 1_024 * 1_024, b' ');
     for (kind, body) in [("application/json", body.clone()), ("application/gzip", gzip(&body))] {
@@ -59,7 +59,7 @@ async fn ten_megabytes_are_taken() {
 #[tokio::test]
 async fn what_is_damaged_or_no_json_is_told_so() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let whole = gzip(br#"{"device_id":"laptop","changes":[]}"#);
     for (kind, body) in [
         ("application/gzip", whole[..whole.len() - 6].to_vec()),
@@ -72,16 +72,16 @@ async fn what_is_damaged_or_no_json_is_told_so() {
         ("application/json", br#"{"device_id":"laptop","changes":[]} and more"#.to_vec()),
     ] {
         let shown = String::from_utf8_lossy(&body).into_owned();
-        let answer = upload(&ada, kind, "identity", body).await;
-        assert_eq!(answer.status, 400, "{kind} {shown}");
-        answer.refused(400, "INVALID_REQUEST");
+        let response = upload(&ada, kind, "identity", body).await;
+        assert_eq!(response.status, 400, "{kind} {shown}");
+        response.expect_error(400, "INVALID_REQUEST");
     }
 }
 
 #[tokio::test]
 async fn other_kinds_of_body_are_not_understood() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let body = json!({ "device_id": "laptop", "changes": [] }).to_string().into_bytes();
     for (kind, encoding) in [
         ("text/plain", "identity"),
@@ -91,28 +91,28 @@ async fn other_kinds_of_body_are_not_understood() {
         ("application/json", "deflate"),
         ("application/gzip", "gzip"),
     ] {
-        upload(&ada, kind, encoding, body.clone()).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+        upload(&ada, kind, encoding, body.clone()).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
     }
-    let untyped = Call { body, ..Call::new(Method::POST, "/api/sync/upload") };
-    ada.sends(untyped).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    let untyped = Request { body, ..Request::new(Method::POST, "/api/sync/upload") };
+    ada.send(untyped).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
 }
 
 #[tokio::test]
 async fn five_thousand_changes_are_taken_and_not_one_more() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let at = service.clock.now().to_string();
     let change = |n: usize| {
         json!({ "item_type": "saved_query", "item_id": format!("q{n}"), "action": "create", "updated_at": at,
             "data": { "name": "q", "query": n.to_string() } })
     };
     let mut body = json!({ "device_id": "laptop", "changes": (0..5_001).map(change).collect::<Vec<_>>() });
-    let error = ada.posts("/api/sync/upload", &body).await.refused(400, "INVALID_REQUEST");
-    assert_eq!(fields(&error), ["changes"]);
-    assert_eq!(ada.gets("/api/sync/status").await.expect(200)["counts"]["saved_query"], 0);
+    let error = ada.post("/api/sync/upload", &body).await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(error_fields(&error), ["changes"]);
+    assert_eq!(ada.get("/api/sync/status").await.expect(200)["counts"]["saved_query"], 0);
 
     body["changes"].as_array_mut().unwrap().pop();
-    let answer = ada.posts("/api/sync/upload", &body).await.expect(200);
-    assert_eq!(answer["applied"].as_array().unwrap().len(), 5_000);
-    assert_eq!(ada.gets("/api/sync/status").await.expect(200)["counts"]["saved_query"], 5_000);
+    let response = ada.post("/api/sync/upload", &body).await.expect(200);
+    assert_eq!(response["applied"].as_array().unwrap().len(), 5_000);
+    assert_eq!(ada.get("/api/sync/status").await.expect(200)["counts"]["saved_query"], 5_000);
 }

@@ -2,41 +2,41 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Device, Person, Service, saved_query};
+use tests::{Device, Service, TestUser, saved_query};
 
 use crate::verbs::choose;
 
 /// Ada's laptop and phone, which both know version 1 of a query; a minute has passed.
-pub(crate) async fn two_devices(service: &Service, strategy: &str) -> (Person, Device, Device) {
-    let ada = Person::joins(&service.api, "ada").await;
-    let device = |id| ada.device(id).settling_by(strategy);
+pub(crate) async fn two_devices(service: &Service, strategy: &str) -> (TestUser, Device, Device) {
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let device = |id| ada.device(id).with_strategy(strategy);
     let (mut laptop, mut phone) = (device("laptop"), device("phone"));
     types(service, &mut laptop, "select 1");
-    laptop.syncs().await;
-    phone.syncs().await;
+    laptop.sync().await;
+    phone.sync().await;
     service.clock.advance(60);
     (ada, laptop, phone)
 }
 
 /// Types another text for the query, now.
 pub(crate) fn types(service: &Service, device: &mut Device, text: &str) {
-    device.writes("saved_query", "q", saved_query("orders", text), service.clock.now());
+    device.write("saved_query", "q", saved_query("orders", text), service.clock.now());
 }
 
 /// Types another text and uploads it; then a minute passes.
 pub(crate) async fn saves(service: &Service, device: &mut Device, text: &str) -> Value {
     types(service, device, text);
-    let answer = device.uploads().await;
+    let response = device.upload().await;
     service.clock.advance(60);
-    answer
+    response
 }
 
 pub(crate) fn text(device: &Device) -> Option<String> {
-    Some(device.sees("saved_query", "q")?["query"].as_str()?.to_owned())
+    Some(device.visible_data("saved_query", "q")?["query"].as_str()?.to_owned())
 }
 
-async fn copies(ada: &Person) -> Vec<(String, String)> {
-    let page = ada.downloads("").await;
+async fn copies(ada: &TestUser) -> Vec<(String, String)> {
+    let page = ada.download("").await;
     let copies = page["saved_queries"].as_array().expect("a list").iter().filter(|query| query["id"] != "q");
     let field = |query: &Value, name: &str| query[name].as_str().expect("a text").to_owned();
     copies.map(|query| (field(query, "name"), field(query, "query"))).collect()
@@ -50,9 +50,9 @@ async fn the_later_edit_wins_whichever_comes_first() {
     service.clock.advance(60);
     saves(&service, &mut laptop, "select 'laptop'").await;
 
-    let answer = phone.syncs().await;
-    assert_eq!((&answer["success"], &answer["applied"]), (&json!(true), &json!([])));
-    let lost = &answer["conflicts"][0];
+    let response = phone.sync().await;
+    assert_eq!((&response["success"], &response["applied"]), (&json!(true), &json!([])));
+    let lost = &response["conflicts"][0];
     assert_eq!((&lost["winner"], &lost["resolution"]), (&json!("remote"), &json!("last_write_wins")));
     assert_eq!(lost["local_version"]["data"]["query"], "select 'phone'");
     assert_eq!(lost["local_version"]["device_id"], "phone");
@@ -65,8 +65,8 @@ async fn the_later_edit_wins_whichever_comes_first() {
     let won = &saves(&service, &mut phone, "select 4").await["conflicts"][0];
     assert_eq!(won["winner"], "local");
     assert_eq!(won["remote_version"]["data"]["query"], "select 3", "what was overwritten is kept");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 4");
-    laptop.downloads().await;
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 4");
+    laptop.download().await;
     assert_eq!(text(&laptop).unwrap(), "select 4");
     assert_eq!(ada.conflicts("open").await, Vec::<Value>::new());
 }
@@ -77,21 +77,21 @@ async fn on_a_tie_the_stored_version_stays() {
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
     types(&service, &mut laptop, "select 'first'");
     types(&service, &mut phone, "select 'second'");
-    laptop.uploads().await;
-    assert_eq!(phone.uploads().await["conflicts"][0]["winner"], "remote");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'first'");
+    laptop.upload().await;
+    assert_eq!(phone.upload().await["conflicts"][0]["winner"], "remote");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'first'");
 }
 
 #[tokio::test]
 async fn a_clock_that_runs_ahead_cannot_win_for_ever() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    phone.skew = 365 * 24 * 3_600;
+    phone.clock_skew_seconds = 365 * 24 * 3_600;
     saves(&service, &mut phone, "select 'next year'").await;
     let won = &saves(&service, &mut laptop, "select 'today'").await["conflicts"][0];
     assert_eq!(won["winner"], "local");
     assert_eq!(won["remote_version"]["updated_at"], "2026-01-01T00:01:00.000000Z");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'today'");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'today'");
 }
 
 #[tokio::test]
@@ -99,17 +99,17 @@ async fn a_deletion_that_wins_can_be_taken_back() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
     saves(&service, &mut laptop, "select 2").await;
-    phone.deletes("saved_query", "q", service.clock.now());
-    let conflict = phone.syncs().await["conflicts"][0].clone();
+    phone.delete("saved_query", "q", service.clock.now());
+    let conflict = phone.sync().await["conflicts"][0].clone();
     assert_eq!((&conflict["winner"], &conflict["local_version"]["deleted"]), (&json!("local"), &json!(true)));
     assert!(conflict["local_version"].get("data").is_none());
-    laptop.downloads().await;
+    laptop.download().await;
     assert_eq!(text(&laptop), None);
 
-    let settled = ada.settles(&conflict, &choose("remote")).await.expect(200);
+    let settled = ada.resolve(&conflict, &choose("remote")).await.expect(200);
     assert_eq!(settled["item"]["query"], "select 2");
     for device in [&mut laptop, &mut phone] {
-        device.downloads().await;
+        device.download().await;
         assert_eq!(text(device).unwrap(), "select 2");
     }
 }
@@ -118,16 +118,16 @@ async fn a_deletion_that_wins_can_be_taken_back() {
 async fn a_deletion_that_loses_can_still_be_chosen() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    phone.deletes("saved_query", "q", service.clock.now());
+    phone.delete("saved_query", "q", service.clock.now());
     service.clock.advance(60);
     saves(&service, &mut laptop, "select 2").await;
-    let conflict = phone.syncs().await["conflicts"][0].clone();
+    let conflict = phone.sync().await["conflicts"][0].clone();
     assert_eq!(conflict["winner"], "remote");
     assert_eq!(text(&phone).unwrap(), "select 2");
 
-    let settled = ada.settles(&conflict, &choose("local")).await.expect(200);
+    let settled = ada.resolve(&conflict, &choose("local")).await.expect(200);
     assert!(settled.get("item").is_none());
-    laptop.downloads().await;
+    laptop.download().await;
     assert_eq!(text(&laptop), None);
 }
 
@@ -137,14 +137,14 @@ async fn an_edit_older_than_the_deletion_it_did_not_know_of_loses_and_comes_back
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
     types(&service, &mut phone, "select 'phone'");
     service.clock.advance(60);
-    laptop.deletes("saved_query", "q", service.clock.now());
-    laptop.syncs().await;
-    let conflict = phone.syncs().await["conflicts"][0].clone();
+    laptop.delete("saved_query", "q", service.clock.now());
+    laptop.sync().await;
+    let conflict = phone.sync().await["conflicts"][0].clone();
     assert_eq!((&conflict["winner"], &conflict["remote_version"]["deleted"]), (&json!("remote"), &json!(true)));
     assert_eq!(text(&phone), None);
 
-    ada.settles(&conflict, &choose("local")).await.expect(200);
-    laptop.downloads().await;
+    ada.resolve(&conflict, &choose("local")).await.expect(200);
+    laptop.download().await;
     assert_eq!(text(&laptop).unwrap(), "select 'phone'");
 }
 
@@ -152,12 +152,12 @@ async fn an_edit_older_than_the_deletion_it_did_not_know_of_loses_and_comes_back
 async fn an_edit_newer_than_the_deletion_it_did_not_know_of_wins() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    laptop.deletes("saved_query", "q", service.clock.now());
-    laptop.syncs().await;
+    laptop.delete("saved_query", "q", service.clock.now());
+    laptop.sync().await;
     service.clock.advance(60);
     let conflict = &saves(&service, &mut phone, "select 'phone'").await["conflicts"][0];
     assert_eq!(conflict["winner"], "local");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'phone'");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
@@ -165,14 +165,14 @@ async fn keeping_both_leaves_the_item_and_makes_a_copy_that_says_whose_it_is() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
     saves(&service, &mut laptop, "select 'laptop'").await;
-    let answer = saves(&service, &mut phone, "select 'phone'").await;
-    let conflict = &answer["conflicts"][0];
-    assert_eq!((&answer["applied"], &conflict["resolution"]), (&json!([]), &json!("keep_both")));
+    let response = saves(&service, &mut phone, "select 'phone'").await;
+    let conflict = &response["conflicts"][0];
+    assert_eq!((&response["applied"], &conflict["resolution"]), (&json!([]), &json!("keep_both")));
     assert!(conflict.get("winner").is_none());
 
-    laptop.downloads().await;
+    laptop.download().await;
     assert_eq!(text(&laptop).unwrap(), "select 'laptop'");
-    let copy = laptop.sees("saved_query", conflict["copy_id"].as_str().unwrap()).unwrap();
+    let copy = laptop.visible_data("saved_query", conflict["copy_id"].as_str().unwrap()).unwrap();
     assert_eq!(copy["name"], "orders (conflicted copy, phone, 2026-01-01)");
     assert_eq!(copy["query"], "select 'phone'");
     assert_eq!(copy["tags"], json!(["report"]));
@@ -189,7 +189,7 @@ async fn typing_on_renews_the_copy() {
     }
     assert_eq!(copies(&ada).await, [("orders (conflicted copy, phone, 2026-01-01)".to_owned(), "sel".to_owned())]);
     assert_eq!(ada.conflicts("all").await.len(), 1);
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'laptop'");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'laptop'");
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn an_edit_of_another_version_is_another_copy() {
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
     saves(&service, &mut laptop, "select 2").await;
     saves(&service, &mut phone, "select 'on 1'").await;
-    phone.downloads().await;
+    phone.download().await;
     saves(&service, &mut laptop, "select 3").await;
     saves(&service, &mut phone, "select 'on 2'").await;
     let texts: Vec<String> = copies(&ada).await.into_iter().map(|(_, text)| text).collect();
@@ -212,9 +212,9 @@ async fn a_copy_that_somebody_else_went_on_with_is_not_overwritten() {
     saves(&service, &mut laptop, "select 2").await;
     let conflict = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
     let copy = conflict["copy_id"].as_str().unwrap();
-    laptop.downloads().await;
-    laptop.writes("saved_query", copy, saved_query("merged", "select 'both'"), service.clock.now());
-    laptop.syncs().await;
+    laptop.download().await;
+    laptop.write("saved_query", copy, saved_query("merged", "select 'both'"), service.clock.now());
+    laptop.sync().await;
     service.clock.advance(60);
 
     saves(&service, &mut phone, "select 'phone, gone on'").await;
@@ -227,8 +227,8 @@ async fn a_deletion_leaves_nothing_to_copy() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
     saves(&service, &mut laptop, "select 2").await;
-    phone.deletes("saved_query", "q", service.clock.now());
-    let conflict = &phone.syncs().await["conflicts"][0];
+    phone.delete("saved_query", "q", service.clock.now());
+    let conflict = &phone.sync().await["conflicts"][0];
     assert_eq!(conflict["winner"], "remote");
     assert_eq!((copies(&ada).await, text(&phone).unwrap()), (vec![], "select 2".to_owned()));
 }
@@ -247,9 +247,9 @@ async fn an_open_conflict_waits_and_typing_on_renews_it() {
     assert_eq!(open.len(), 1);
     assert_eq!(open[0]["local_version"]["data"]["query"], "select 'phone'");
     assert_eq!(open[0]["remote_version"]["data"]["query"], "select 'laptop'");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'laptop'");
-    assert_eq!(laptop.downloads().await["conflicts"], json!(open));
-    assert_eq!(ada.gets("/api/sync/status").await.expect(200)["open_conflicts"], 1);
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'laptop'");
+    assert_eq!(laptop.download().await["conflicts"], json!(open));
+    assert_eq!(ada.get("/api/sync/status").await.expect(200)["open_conflicts"], 1);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn an_edit_of_another_version_is_another_open_conflict() {
     let (ada, mut laptop, mut phone) = two_devices(&service, "user_choice").await;
     saves(&service, &mut laptop, "select 2").await;
     saves(&service, &mut phone, "select 'on 1'").await;
-    phone.downloads().await;
+    phone.download().await;
     saves(&service, &mut laptop, "select 3").await;
     saves(&service, &mut phone, "select 'on 2'").await;
     let open = ada.conflicts("open").await;

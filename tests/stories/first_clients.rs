@@ -1,29 +1,29 @@
-//! Clients of the service that this one replaces: the calls of its integration tests, and the fields that they check.
+//! Clients of the service that this one replaces: the requests of its integration tests, and the fields that they check.
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Service, refresh};
+use tests::{Request, Response, Service, refresh};
 
 const PASSWORD: &str = "TestPassword123!";
 
 async fn signs_up(service: &Service, name: &str) -> Value {
     let body = json!({ "email": format!("{name}@example.com"), "username": name, "password": PASSWORD });
-    let answer = service.api.send(Call::post("/api/auth/signup", &body)).await;
-    assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-    answer.json()
+    let response = service.api.send(Request::post("/api/auth/signup", &body)).await;
+    assert!(matches!(response.status, 200 | 201), "{response:?}");
+    response.json()
 }
 
-async fn logs_in(service: &Service, name: &str, password: &str) -> Answer {
+async fn logs_in(service: &Service, name: &str, password: &str) -> Response {
     let body = json!({ "username": name, "password": password });
-    service.api.send(Call::post("/api/auth/login", &body)).await
+    service.api.send(Request::post("/api/auth/login", &body)).await
 }
 
-fn token(answer: &Value) -> &str {
-    answer["token"].as_str().filter(|token| !token.is_empty()).expect("a token")
+fn token(response: &Value) -> &str {
+    response["token"].as_str().filter(|token| !token.is_empty()).expect("a token")
 }
 
 async fn profile(service: &Service, token: &str) -> u16 {
-    service.api.send(Call::get("/api/auth/profile").bearer(token)).await.status
+    service.api.send(Request::get("/api/auth/profile").bearer(token)).await.status
 }
 
 #[tokio::test]
@@ -44,9 +44,9 @@ async fn accounts() {
     let refreshed = refresh(&service.api, login["refresh_token"].as_str().expect("a token")).await.expect(200);
     assert_ne!(token(&refreshed), token(&login), "even within the same second");
     assert_eq!(profile(&service, token(&login)).await, 200, "the old access token still works");
-    assert_eq!(service.api.send(Call::get("/api/auth/profile")).await.status, 401);
+    assert_eq!(service.api.send(Request::get("/api/auth/profile")).await.status, 401);
 
-    let log_out = Call::new(Method::POST, "/api/auth/logout").bearer(token(&login));
+    let log_out = Request::new(Method::POST, "/api/auth/logout").bearer(token(&login));
     assert_eq!(service.api.send(log_out).await.status, 200);
     assert_eq!(profile(&service, token(&login)).await, 401);
 }
@@ -56,66 +56,67 @@ async fn bad_input_is_a_bad_request() {
     let service = Service::start().await;
     for (email, password) in [("", PASSWORD), ("not-an-email", PASSWORD), ("test@example.com", "weak")] {
         let body = json!({ "email": email, "username": "testuser", "password": password });
-        service.api.send(Call::post("/api/auth/signup", &body)).await.refused(400, "INVALID_REQUEST");
+        service.api.send(Request::post("/api/auth/signup", &body)).await.expect_error(400, "INVALID_REQUEST");
     }
-    let error = logs_in(&service, "", "password").await.refused(400, "INVALID_REQUEST");
-    assert_eq!(tests::fields(&error), ["username"]);
-    let error = logs_in(&service, "somebody", "").await.refused(400, "INVALID_REQUEST");
-    assert_eq!(tests::fields(&error), ["password"]);
-    service.api.send(Call::new(Method::POST, "/api/auth/login")).await.refused(400, "INVALID_REQUEST");
+    let error = logs_in(&service, "", "password").await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(tests::error_fields(&error), ["username"]);
+    let error = logs_in(&service, "somebody", "").await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(tests::error_fields(&error), ["password"]);
+    service.api.send(Request::new(Method::POST, "/api/auth/login")).await.expect_error(400, "INVALID_REQUEST");
 }
 
 #[tokio::test]
 async fn health() {
     let service = Service::start().await;
-    let health = service.api.send(Call::get("/health")).await.expect(200);
+    let health = service.api.send(Request::get("/health")).await.expect(200);
     assert_eq!(health["status"], "healthy");
     assert!(health["service"].as_str().is_some_and(|service| !service.is_empty()), "{health}");
-    let preflight = Call::new(Method::OPTIONS, "/health")
+    let preflight = Request::new(Method::OPTIONS, "/health")
         .header("origin", "http://localhost:3000")
         .header("access-control-request-method", "GET");
-    let answer = service.api.send(preflight).await;
-    assert_eq!(answer.status, 200);
-    assert!(answer.header("access-control-allow-origin").is_some_and(|origin| !origin.is_empty()), "{answer:?}");
+    let response = service.api.send(preflight).await;
+    assert_eq!(response.status, 200);
+    assert!(response.header("access-control-allow-origin").is_some_and(|origin| !origin.is_empty()), "{response:?}");
 }
 
 #[tokio::test]
 async fn synchronising() {
     let service = Service::start().await;
     let account = signs_up(&service, "synctest\u{fffd}").await;
-    let send = |call: Call| service.api.send(call.bearer(token(&account)));
+    let send = |request: Request| service.api.send(request.bearer(token(&account)));
     let now = "2026-01-01T00:00:00.123456789+02:00";
     let data = json!({ "id": "query-123", "name": "Test Query", "query": "SELECT * FROM users", "favorite": false,
         "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "sync_version": 1 });
     let change = json!({ "id": "change-1", "item_type": "saved_query", "item_id": "query-123", "action": "create",
         "data": data, "updated_at": now, "sync_version": 1, "device_id": "test-device-123" });
     let upload = |changes: Value| {
-        Call::post(
+        Request::post(
             "/api/sync/upload",
             &json!({ "device_id": "test-device-123", "last_sync_at": now, "changes": changes }),
         )
     };
-    let answer = send(upload(json!([change]))).await.expect(200);
-    assert_eq!(answer["success"], true, "{answer}");
-    assert!(answer["synced_at"].is_string(), "{answer}");
+    let response = send(upload(json!([change]))).await.expect(200);
+    assert_eq!(response["success"], true, "{response}");
+    assert!(response["synced_at"].is_string(), "{response}");
 
     let since = "2025-12-25T00:00:00Z";
-    let page = send(Call::get(format!("/api/sync/download?device_id=test-device-123&since={since}"))).await.expect(200);
+    let page =
+        send(Request::get(format!("/api/sync/download?device_id=test-device-123&since={since}"))).await.expect(200);
     for list in ["connections", "saved_queries", "query_history"] {
         assert!(page[list].is_array(), "{page}");
     }
-    let conflicts = send(Call::get("/api/sync/conflicts")).await.expect(200);
+    let conflicts = send(Request::get("/api/sync/conflicts")).await.expect(200);
     assert!(conflicts["conflicts"].is_array() && conflicts["count"].is_u64(), "{conflicts}");
 
     assert_eq!(service.api.send(upload(json!([]))).await.status, 401, "who asks is checked first");
-    assert_eq!(service.api.send(Call::get("/api/sync/download")).await.status, 401);
-    let error = send(upload(json!([]))).await.refused(400, "INVALID_REQUEST");
-    assert_eq!(tests::fields(&error), ["changes"]);
+    assert_eq!(service.api.send(Request::get("/api/sync/download")).await.status, 401);
+    let error = send(upload(json!([]))).await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(tests::error_fields(&error), ["changes"]);
     for query in ["", "?device_id=test&since=invalid"] {
-        send(Call::get(format!("/api/sync/download{query}"))).await.refused(400, "INVALID_REQUEST");
+        send(Request::get(format!("/api/sync/download{query}"))).await.expect_error(400, "INVALID_REQUEST");
     }
     for (strategy, status) in [("last_write_wins", 404), ("invalid_strategy", 400)] {
-        let resolve = Call::post("/api/sync/conflicts/conflict-123/resolve", &json!({ "strategy": strategy }));
+        let resolve = Request::post("/api/sync/conflicts/conflict-123/resolve", &json!({ "strategy": strategy }));
         assert_eq!(send(resolve).await.status, status, "{strategy}");
     }
 }
@@ -133,8 +134,8 @@ async fn ids_of_any_character() {
     };
     let changes: Vec<Value> = (0..100u8).map(|code| change(char::from(code))).collect();
     let body = json!({ "device_id": "test-device-123", "last_sync_at": "2026-01-01T00:00:00Z", "changes": changes });
-    let answer = service.api.send(Call::post("/api/sync/upload", &body).bearer(token(&account))).await.expect(200);
-    let count = |list: &str| answer[list].as_array().expect("a list").len();
-    assert_eq!(count("applied") + count("rejected"), 100, "{answer}");
-    assert!(count("applied") >= 60, "{answer}");
+    let response = service.api.send(Request::post("/api/sync/upload", &body).bearer(token(&account))).await.expect(200);
+    let count = |list: &str| response[list].as_array().expect("a list").len();
+    assert_eq!(count("applied") + count("rejected"), 100, "{response}");
+    assert!(count("applied") >= 60, "{response}");
 }

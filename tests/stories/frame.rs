@@ -1,8 +1,8 @@
-//! What stands around every answer.
+//! What stands around every response.
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Call, Person, Service, fields};
+use tests::{Request, Response, Service, TestUser, error_fields};
 
 const LOCAL_PAGE: &str = "http://localhost:3000";
 
@@ -38,11 +38,11 @@ fn method(name: &str) -> Method {
 }
 
 #[track_caller]
-fn is_framed(answer: &Answer) {
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert!(answer.header("x-request-id").is_some_and(|id| !id.is_empty()));
-    assert!(answer.header("content-type").is_some());
+fn is_framed(response: &Response) {
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert!(response.header("x-request-id").is_some_and(|id| !id.is_empty()));
+    assert!(response.header("content-type").is_some());
 }
 
 #[tokio::test]
@@ -50,15 +50,15 @@ async fn a_route_that_needs_a_token_says_so_before_it_looks_at_anything_else() {
     let service = Service::start().await;
     for (methods, path, needs_token) in ROUTES {
         for name in methods.split(' ').filter(|_| needs_token) {
-            for call in [
-                Call::new(method(name), path),
-                Call::new(method(name), path).body("text/plain", "no JSON"),
-                Call::new(method(name), path).body("application/gzip", vec![b' '; 11_000_000]),
-                Call::new(method(name), format!("{path}?limit=many")).bearer("nonsense"),
+            for request in [
+                Request::new(method(name), path),
+                Request::new(method(name), path).body("text/plain", "no JSON"),
+                Request::new(method(name), path).body("application/gzip", vec![b' '; 11_000_000]),
+                Request::new(method(name), format!("{path}?limit=many")).bearer("nonsense"),
             ] {
-                let answer = service.api.send(call).await;
-                answer.refused(401, "UNAUTHORIZED");
-                is_framed(&answer);
+                let response = service.api.send(request).await;
+                response.expect_error(401, "UNAUTHORIZED");
+                is_framed(&response);
             }
         }
     }
@@ -67,19 +67,19 @@ async fn a_route_that_needs_a_token_says_so_before_it_looks_at_anything_else() {
 #[tokio::test]
 async fn every_answer_carries_its_headers() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut request_ids = Vec::new();
     for (methods, path, _) in ROUTES {
         for name in methods.split(' ') {
-            let call = Call::new(method(name), path).json(&json!({}));
-            for answer in [service.api.send(call.clone()).await, ada.sends(call).await] {
-                is_framed(&answer);
-                request_ids.push(answer.header("x-request-id").unwrap().to_owned());
-                let kind = answer.header("content-type").unwrap();
+            let request = Request::new(method(name), path).json(&json!({}));
+            for response in [service.api.send(request.clone()).await, ada.send(request).await] {
+                is_framed(&response);
+                request_ids.push(response.header("x-request-id").unwrap().to_owned());
+                let kind = response.header("content-type").unwrap();
                 let is_page = path == "/verify-email" || path == "/reset-password";
                 assert_eq!(kind.starts_with("text/html"), is_page, "{path}");
                 assert!(is_page || kind == "application/json", "{path}: {kind}");
-                assert!(answer.status < 500, "{path}");
+                assert!(response.status < 500, "{path}");
             }
         }
     }
@@ -94,9 +94,9 @@ async fn an_unknown_route_is_not_found() {
     let service = Service::start().await;
     for path in ["/", "/api", "/api/sync", "/api/sync/upload/", "/api/auth/sessions/a/b", "/API/SYNC/LIMITS"] {
         for name in ["GET", "POST", "DELETE"] {
-            let answer = service.api.send(Call::new(method(name), path)).await;
-            answer.refused(404, "NOT_FOUND");
-            is_framed(&answer);
+            let response = service.api.send(Request::new(method(name), path)).await;
+            response.expect_error(404, "NOT_FOUND");
+            is_framed(&response);
         }
     }
 }
@@ -106,10 +106,10 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let service = Service::start().await;
     for (methods, path, _) in ROUTES {
         for wrong in ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|name| !methods.contains(name)) {
-            let answer = service.api.send(Call::new(method(wrong), path)).await;
-            answer.refused(405, "METHOD_NOT_ALLOWED");
-            is_framed(&answer);
-            let allowed: Vec<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
+            let response = service.api.send(Request::new(method(wrong), path)).await;
+            response.expect_error(405, "METHOD_NOT_ALLOWED");
+            is_framed(&response);
+            let allowed: Vec<&str> = response.header("allow").unwrap().split(',').map(str::trim).collect();
             for right in methods.split(' ') {
                 assert!(allowed.contains(&right), "{wrong} {path}: {allowed:?}");
             }
@@ -122,23 +122,23 @@ async fn a_wrong_method_is_told_the_right_ones() {
 async fn a_body_of_another_kind_or_size_is_refused_everywhere() {
     let service = Service::start().await;
     for (_, path, _) in ROUTES.iter().filter(|(methods, _, needs_token)| *methods == "POST" && !needs_token) {
-        let post = || Call::new(Method::POST, *path);
-        let answer = service.api.send(post().body("text/plain", "{}")).await;
-        answer.refused(415, "UNSUPPORTED_MEDIA_TYPE");
-        is_framed(&answer);
-        service.api.send(post()).await.refused(400, "INVALID_REQUEST");
-        let untyped = Call { body: b"{}".to_vec(), ..post() };
-        service.api.send(untyped).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
-        let answer = service.api.send(post().body("application/json", vec![b' '; 11_000_000])).await;
-        answer.refused(413, "PAYLOAD_TOO_LARGE");
-        is_framed(&answer);
+        let post = || Request::new(Method::POST, *path);
+        let response = service.api.send(post().body("text/plain", "{}")).await;
+        response.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        is_framed(&response);
+        service.api.send(post()).await.expect_error(400, "INVALID_REQUEST");
+        let untyped = Request { body: b"{}".to_vec(), ..post() };
+        service.api.send(untyped).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        let response = service.api.send(post().body("application/json", vec![b' '; 11_000_000])).await;
+        response.expect_error(413, "PAYLOAD_TOO_LARGE");
+        is_framed(&response);
         for nonsense in ["", "{", "[]", "null", "{}"] {
-            service.api.send(post().body("application/json", nonsense)).await.refused(400, "INVALID_REQUEST");
+            service.api.send(post().body("application/json", nonsense)).await.expect_error(400, "INVALID_REQUEST");
         }
     }
     let wrong = json!({ "username": 7, "password": "Sesame42" });
-    let error = service.api.send(Call::post("/api/auth/login", &wrong)).await.refused(400, "INVALID_REQUEST");
-    assert_eq!(fields(&error), ["username"]);
+    let error = service.api.send(Request::post("/api/auth/login", &wrong)).await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(error_fields(&error), ["username"]);
 }
 
 #[tokio::test]
@@ -146,22 +146,22 @@ async fn every_route_answers_the_preflight_of_a_local_page() {
     let service = Service::start().await;
     for (methods, path, _) in ROUTES {
         for name in methods.split(' ') {
-            let call = Call::new(Method::OPTIONS, path)
+            let request = Request::new(Method::OPTIONS, path)
                 .header("origin", LOCAL_PAGE)
                 .header("access-control-request-method", name)
                 .header("access-control-request-headers", "authorization,content-type,content-encoding");
-            let answer = service.api.send(call).await;
+            let response = service.api.send(request).await;
             assert_eq!(
-                (answer.status, answer.header("access-control-allow-origin")),
+                (response.status, response.header("access-control-allow-origin")),
                 (200, Some(LOCAL_PAGE)),
                 "{path}"
             );
-            assert!(answer.header("access-control-allow-methods").unwrap().contains(name));
-            let allowed = answer.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
+            assert!(response.header("access-control-allow-methods").unwrap().contains(name));
+            let allowed = response.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
             for header in ["authorization", "content-type", "content-encoding"] {
                 assert!(allowed.contains(header), "{allowed}");
             }
-            is_framed(&answer);
+            is_framed(&response);
         }
     }
 }
@@ -170,35 +170,37 @@ async fn every_route_answers_the_preflight_of_a_local_page() {
 async fn a_local_page_may_read_answers_and_errors_and_a_foreign_one_neither() {
     let service = Service::start().await;
     for path in ["/api/sync/limits", "/api/sync/status", "/nowhere"] {
-        let from = |origin: &str| Call::get(path).header("origin", origin);
+        let from = |origin: &str| Request::get(path).header("origin", origin);
         for origin in [LOCAL_PAGE, "http://127.0.0.1:5173", "https://localhost"] {
-            let answer = service.api.send(from(origin)).await;
-            assert_eq!(answer.header("access-control-allow-origin"), Some(origin), "{path}");
-            let exposed = answer.header("access-control-expose-headers").unwrap().to_ascii_lowercase();
+            let response = service.api.send(from(origin)).await;
+            assert_eq!(response.header("access-control-allow-origin"), Some(origin), "{path}");
+            let exposed = response.header("access-control-expose-headers").unwrap().to_ascii_lowercase();
             for header in ["retry-after", "x-request-id", "ratelimit-remaining"] {
                 assert!(exposed.contains(header), "{exposed}");
             }
         }
         for origin in ["https://example.com", "http://localhost.example.com", "null"] {
-            let answer = service.api.send(from(origin)).await;
-            assert_eq!(answer.header("access-control-allow-origin"), None, "{path} {origin}");
-            let preflight = Call::new(Method::OPTIONS, path)
+            let response = service.api.send(from(origin)).await;
+            assert_eq!(response.header("access-control-allow-origin"), None, "{path} {origin}");
+            let preflight = Request::new(Method::OPTIONS, path)
                 .header("origin", origin)
                 .header("access-control-request-method", "GET");
-            let answer = service.api.send(preflight).await;
-            assert_eq!(answer.header("access-control-allow-origin"), None, "{path} {origin}");
+            let response = service.api.send(preflight).await;
+            assert_eq!(response.header("access-control-allow-origin"), None, "{path} {origin}");
         }
     }
 }
 
 #[tokio::test]
 async fn the_pages_that_may_call_can_be_listed() {
-    let service =
-        Service::with(&[("RATE_LIMITS", "off"), ("CORS_ORIGINS", "https://sqlstudio.app, https://beta.sqlstudio.app")])
-            .await;
+    let service = Service::with_settings(&[
+        ("RATE_LIMITS", "off"),
+        ("CORS_ORIGINS", "https://sqlstudio.app, https://beta.sqlstudio.app"),
+    ])
+    .await;
     let allowed = async |origin: &str| {
-        let answer = service.api.send(Call::get("/api/sync/limits").header("origin", origin)).await;
-        answer.header("access-control-allow-origin").map(str::to_owned)
+        let response = service.api.send(Request::get("/api/sync/limits").header("origin", origin)).await;
+        response.header("access-control-allow-origin").map(str::to_owned)
     };
     for origin in ["https://sqlstudio.app", "https://beta.sqlstudio.app"] {
         assert_eq!(allowed(origin).await.as_deref(), Some(origin));
@@ -209,15 +211,15 @@ async fn the_pages_that_may_call_can_be_listed() {
 #[tokio::test]
 async fn the_server_says_that_it_lives_and_is_ready() {
     let service = Service::start().await;
-    let health = service.api.send(Call::get("/health")).await.expect(200);
+    let health = service.api.send(Request::get("/health")).await.expect(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("sql-studio-sync")));
-    assert_eq!(service.api.send(Call::get("/ready")).await.expect(200)["status"], "ready");
+    assert_eq!(service.api.send(Request::get("/ready")).await.expect(200)["status"], "ready");
 }
 
 #[tokio::test]
 async fn the_description_knows_every_route() {
     let service = Service::start().await;
-    let document = service.api.send(Call::get("/openapi.json")).await.expect(200);
+    let document = service.api.send(Request::get("/openapi.json")).await.expect(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
     let mut described: Vec<(String, String)> = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {

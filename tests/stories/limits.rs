@@ -1,12 +1,12 @@
-//! Whoever calls too often has to wait, and is told how long.
+//! Whoever requests too often has to wait, and is told how long.
 
 use axum::Extension;
 use serde_json::json;
 use shared::http::ClientAddress;
-use tests::{Answer, Api, Call, PASSWORD, Person, Service, small_upload, try_login};
+use tests::{Api, PASSWORD, Request, Response, Service, TestUser, no_op_upload, try_login};
 
-fn number(answer: &Answer, header: &str) -> u32 {
-    answer.header(header).unwrap_or_else(|| panic!("there is no {header}")).parse().expect("a number")
+fn number(response: &Response, header: &str) -> u32 {
+    response.header(header).unwrap_or_else(|| panic!("there is no {header}")).parse().expect("a number")
 }
 
 /// The service as somebody at this address reaches it.
@@ -15,106 +15,110 @@ fn from(service: &Service, address: &str) -> Api {
     Api::Router(router.clone().layer(Extension(ClientAddress(address.to_owned()))))
 }
 
-/// Makes as many calls as are allowed, sees the next one refused, waits as long as it is told, and is let in again.
-async fn wears_out(service: &Service, person: &Person, call: &Call, limit: u32) {
+/// Makes as many requests as are allowed, sees the next one refused, waits as long as it is told, and is let in again.
+async fn wears_out(service: &Service, person: &TestUser, request: &Request, limit: u32) {
     for made in 1..=limit {
-        let answer = person.sends(call.clone()).await;
-        assert_ne!(answer.status, 429, "{} after {made}", call.path);
-        assert_eq!(number(&answer, "ratelimit-limit"), limit);
-        assert_eq!(number(&answer, "ratelimit-remaining"), limit - made);
-        assert_eq!(number(&answer, "ratelimit-reset"), 60 * made / limit);
+        let response = person.send(request.clone()).await;
+        assert_ne!(response.status, 429, "{} after {made}", request.path);
+        assert_eq!(number(&response, "ratelimit-limit"), limit);
+        assert_eq!(number(&response, "ratelimit-remaining"), limit - made);
+        assert_eq!(number(&response, "ratelimit-reset"), 60 * made / limit);
     }
-    let refused = person.sends(call.clone()).await;
-    refused.refused(429, "RATE_LIMIT_EXCEEDED");
+    let refused = person.send(request.clone()).await;
+    refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert_eq!(number(&refused, "ratelimit-remaining"), 0);
     assert_eq!(number(&refused, "ratelimit-reset"), 60);
     let wait = number(&refused, "retry-after");
     assert_eq!(wait, 60 / limit);
     service.clock.advance(i64::from(wait) - 1);
-    assert_eq!(person.sends(call.clone()).await.status, 429);
+    assert_eq!(person.send(request.clone()).await.status, 429);
     service.clock.advance(1);
-    assert_ne!(person.sends(call.clone()).await.status, 429);
-    assert_eq!(person.sends(call.clone()).await.status, 429);
+    assert_ne!(person.send(request.clone()).await.status, 429);
+    assert_eq!(person.send(request.clone()).await.status, 429);
 }
 
 #[tokio::test]
 async fn each_kind_of_call_has_its_own_count_for_each_user() {
-    let service = Service::with(&[]).await;
-    let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
-    let upload = Call::post("/api/sync/upload", &small_upload("laptop"));
-    let download = Call::get("/api/sync/download?device_id=laptop");
-    let conflicts = Call::get("/api/sync/conflicts");
+    let service = Service::with_settings(&[]).await;
+    let (ada, bob) = (TestUser::sign_up(&service.api, "ada").await, TestUser::sign_up(&service.api, "bob").await);
+    let upload = Request::post("/api/sync/upload", &no_op_upload("laptop"));
+    let download = Request::get("/api/sync/download?device_id=laptop");
+    let conflicts = Request::get("/api/sync/conflicts");
     wears_out(&service, &ada, &upload, 10).await;
     wears_out(&service, &ada, &download, 20).await;
-    assert_eq!(ada.gets("/api/sync/status").await.status, 429, "counted with the downloads");
+    assert_eq!(ada.get("/api/sync/status").await.status, 429, "counted with the downloads");
     wears_out(&service, &ada, &conflicts, 10).await;
-    for call in [upload, download, conflicts] {
-        let answer = bob.sends(call).await;
-        assert_eq!(number(&answer, "ratelimit-remaining"), number(&answer, "ratelimit-limit") - 1);
+    for request in [upload, download, conflicts] {
+        let response = bob.send(request).await;
+        assert_eq!(number(&response, "ratelimit-remaining"), number(&response, "ratelimit-limit") - 1);
     }
 }
 
 #[tokio::test]
 async fn the_count_is_kept_before_the_body_is_read() {
-    let service = Service::with(&[]).await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let spoiled = Call::new(axum::http::Method::POST, "/api/sync/upload").body("text/plain", "no JSON");
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let spoiled = Request::new(axum::http::Method::POST, "/api/sync/upload").body("text/plain", "no JSON");
     wears_out(&service, &ada, &spoiled, 10).await;
 }
 
 #[tokio::test]
 async fn every_answer_of_a_limited_route_tells_the_limit() {
-    let service = Service::with(&[]).await;
-    let ada = Person::joins(&service.api, "ada").await;
-    for (call, status, limit) in [
-        (Call::get("/api/sync/status").bearer("nonsense"), 401, 20),
-        (Call::get("/api/sync/conflicts"), 401, 10),
-        (Call::post("/api/auth/login", &json!({ "username": 7 })), 400, 20),
-        (Call::get("/api/sync/download").bearer(&ada.token), 400, 20),
-        (Call::post("/api/sync/conflicts/c/resolve", &json!({ "strategy": "keep_both" })).bearer(&ada.token), 404, 10),
-        (Call::get("/api/auth/profile").bearer(&ada.token), 200, 20),
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    for (request, status, limit) in [
+        (Request::get("/api/sync/status").bearer("nonsense"), 401, 20),
+        (Request::get("/api/sync/conflicts"), 401, 10),
+        (Request::post("/api/auth/login", &json!({ "username": 7 })), 400, 20),
+        (Request::get("/api/sync/download").bearer(&ada.token), 400, 20),
+        (
+            Request::post("/api/sync/conflicts/c/resolve", &json!({ "strategy": "keep_both" })).bearer(&ada.token),
+            404,
+            10,
+        ),
+        (Request::get("/api/auth/profile").bearer(&ada.token), 200, 20),
     ] {
-        let path = call.path.clone();
-        let answer = service.api.send(call).await;
-        assert_eq!((answer.status, number(&answer, "ratelimit-limit")), (status, limit), "{path}");
-        assert!(number(&answer, "ratelimit-remaining") <= limit);
-        assert!(answer.header("ratelimit-reset").is_some());
+        let path = request.path.clone();
+        let response = service.api.send(request).await;
+        assert_eq!((response.status, number(&response, "ratelimit-limit")), (status, limit), "{path}");
+        assert!(number(&response, "ratelimit-remaining") <= limit);
+        assert!(response.header("ratelimit-reset").is_some());
     }
-    assert!(service.api.send(Call::get("/api/sync/limits")).await.header("ratelimit-limit").is_none());
+    assert!(service.api.send(Request::get("/api/sync/limits")).await.header("ratelimit-limit").is_none());
 }
 
 #[tokio::test]
 async fn one_address_makes_twenty_auth_calls_a_minute() {
-    let service = Service::with(&[]).await;
+    let service = Service::with_settings(&[]).await;
     let (here, elsewhere) = (from(&service, "192.0.2.1"), from(&service, "192.0.2.2"));
     for n in 0..20 {
-        try_login(&here, &format!("guess {n}"), PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+        try_login(&here, &format!("guess {n}"), PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     }
     let refused = try_login(&here, "one more guess", PASSWORD).await;
-    refused.refused(429, "RATE_LIMIT_EXCEEDED");
+    refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert_eq!((number(&refused, "retry-after"), number(&refused, "ratelimit-remaining")), (3, 0));
-    let forwarded = Call::post("/api/auth/login", &json!({ "username": "guess", "password": PASSWORD }))
+    let forwarded = Request::post("/api/auth/login", &json!({ "username": "guess", "password": PASSWORD }))
         .header("x-forwarded-for", "192.0.2.3")
         .header("forwarded", "for=192.0.2.3");
-    here.send(forwarded).await.refused(429, "RATE_LIMIT_EXCEEDED");
-    try_login(&elsewhere, "guess 0", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    here.send(forwarded).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    try_login(&elsewhere, "guess 0", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     service.clock.advance(3);
-    try_login(&here, "guess 21", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
+    try_login(&here, "guess 21", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
 }
 
 #[tokio::test]
 async fn one_account_is_guessed_at_twenty_times_a_minute_from_wherever() {
-    let service = Service::with(&[]).await;
+    let service = Service::with_settings(&[]).await;
     service.api.sign_up("ada").await;
     service.api.sign_up("bob").await;
     for n in 0..20 {
         let name = if n % 2 == 0 { "ada" } else { "ADA" };
-        let answer = try_login(&from(&service, &format!("192.0.2.{n}")), name, "Sesame43").await;
-        answer.refused(401, "INVALID_CREDENTIALS");
+        let response = try_login(&from(&service, &format!("192.0.2.{n}")), name, "Sesame43").await;
+        response.expect_error(401, "INVALID_CREDENTIALS");
     }
     let fresh = from(&service, "198.51.100.1");
     let refused = try_login(&fresh, "ada", PASSWORD).await;
-    refused.refused(429, "RATE_LIMIT_EXCEEDED");
+    refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert_eq!(number(&refused, "retry-after"), 3);
     try_login(&fresh, "bob", PASSWORD).await.expect(200);
     service.clock.advance(3);

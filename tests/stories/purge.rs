@@ -5,39 +5,39 @@ use purge::Report;
 use serde_json::json;
 use shared::clock::Clock;
 use shared::models::UserId;
-use tests::{Call, PASSWORD, Person, Service, connection, history, refresh, saved_query, try_login, write};
+use tests::{PASSWORD, Request, Service, TestUser, connection, history, query_update, refresh, saved_query, try_login};
 
 use crate::verbs::{DAY, choose, delete};
 
 #[tokio::test]
 async fn what_was_deleted_is_forgotten_after_thirty_days() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
     for (kind, data) in [
         ("connection", connection("shop")),
         ("saved_query", saved_query("orders", "select 1")),
         ("query_history", history("select 1")),
     ] {
-        laptop.writes(kind, "gone", data.clone(), service.clock.now());
-        laptop.writes(kind, "kept", data, service.clock.now());
-        laptop.deletes(kind, "gone", service.clock.now());
+        laptop.write(kind, "gone", data.clone(), service.clock.now());
+        laptop.write(kind, "kept", data, service.clock.now());
+        laptop.delete(kind, "gone", service.clock.now());
     }
-    laptop.syncs().await;
+    laptop.sync().await;
     let from_the_beginning = "&since=1970-01-01T00:00:00Z";
-    assert_eq!(ada.downloads(from_the_beginning).await["deleted"].as_array().unwrap().len(), 3);
+    assert_eq!(ada.download(from_the_beginning).await["deleted"].as_array().unwrap().len(), 3);
 
     service.clock.advance(30 * DAY);
     assert_eq!(service.purge().await.tombstones, 0);
-    let ada = ada.logs_in().await;
-    assert_eq!(ada.downloads(from_the_beginning).await["deleted"].as_array().unwrap().len(), 3);
+    let ada = ada.log_in().await;
+    assert_eq!(ada.download(from_the_beginning).await["deleted"].as_array().unwrap().len(), 3);
 
     service.clock.advance(60);
     let report = service.purge().await;
     assert_eq!((report.tombstones, report.unfinished), (3, false));
-    let page = ada.downloads(from_the_beginning).await;
+    let page = ada.download(from_the_beginning).await;
     assert_eq!((&page["deleted"], &page["reset"]), (&json!([]), &json!(true)));
-    let status = ada.gets("/api/sync/status").await.expect(200);
+    let status = ada.get("/api/sync/status").await.expect(200);
     assert_eq!(status["counts"], json!({ "connection": 1, "saved_query": 1, "query_history": 1 }));
     assert_eq!(service.purge().await, Report::default(), "there is nothing left to do");
 }
@@ -45,82 +45,82 @@ async fn what_was_deleted_is_forgotten_after_thirty_days() {
 #[tokio::test]
 async fn one_users_purge_is_no_other_users_horizon() {
     let service = Service::start().await;
-    let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
+    let (ada, bob) = (TestUser::sign_up(&service.api, "ada").await, TestUser::sign_up(&service.api, "bob").await);
     for person in [&ada, &bob] {
-        person.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
+        person.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
     }
     let since = |page: &serde_json::Value| format!("&since={}", page["sync_timestamp"].as_str().unwrap());
-    let (of_ada, of_bob) = (since(&ada.downloads("").await), since(&bob.downloads("").await));
+    let (of_ada, of_bob) = (since(&ada.download("").await), since(&bob.download("").await));
     service.clock.advance(60);
-    ada.uploads("laptop", &[delete(&service, "2", "q", 1)]).await;
+    ada.upload("laptop", &[delete(&service, "2", "q", 1)]).await;
     service.clock.advance(31 * DAY);
     assert_eq!(service.purge().await.tombstones, 1);
-    let (ada, bob) = (ada.logs_in().await, bob.logs_in().await);
-    assert_eq!(ada.downloads(&of_ada).await["reset"], true);
-    assert_eq!(bob.downloads(&of_bob).await["reset"], false);
+    let (ada, bob) = (ada.log_in().await, bob.log_in().await);
+    assert_eq!(ada.download(&of_ada).await["reset"], true);
+    assert_eq!(bob.download(&of_bob).await["reset"], false);
 }
 
 #[tokio::test]
 async fn an_edit_of_an_item_from_before_the_purge_is_none_of_its_successor() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone").settling_by("user_choice"));
-    laptop.writes("saved_query", "q", saved_query("q", "select 1"), service.clock.now());
-    laptop.syncs().await;
-    phone.syncs().await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone").with_strategy("user_choice"));
+    laptop.write("saved_query", "q", saved_query("q", "select 1"), service.clock.now());
+    laptop.sync().await;
+    phone.sync().await;
     service.clock.advance(60);
-    laptop.deletes("saved_query", "q", service.clock.now());
-    laptop.syncs().await;
+    laptop.delete("saved_query", "q", service.clock.now());
+    laptop.sync().await;
     service.clock.advance(31 * DAY);
     service.purge().await;
-    let ada = ada.logs_in().await;
-    laptop.authenticates(&ada.token);
-    phone.authenticates(&ada.token);
-    laptop.writes("saved_query", "q", saved_query("q", "select 'new'"), service.clock.now());
-    laptop.syncs().await;
-    phone.writes("saved_query", "q", saved_query("q", "select 'phone'"), service.clock.now());
-    let answer = phone.uploads().await;
-    assert_eq!(answer["conflicts"][0]["item_id"], "q", "{answer}");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'new'");
+    let ada = ada.log_in().await;
+    laptop.set_token(&ada.token);
+    phone.set_token(&ada.token);
+    laptop.write("saved_query", "q", saved_query("q", "select 'new'"), service.clock.now());
+    laptop.sync().await;
+    phone.write("saved_query", "q", saved_query("q", "select 'phone'"), service.clock.now());
+    let response = phone.upload().await;
+    assert_eq!(response["conflicts"][0]["item_id"], "q", "{response}");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'new'");
 }
 
 #[tokio::test]
 async fn a_settled_conflict_is_forgotten_after_thirty_days_and_an_open_one_never() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let written = ["settled", "open"].map(|item| write(&service, item, item, "select 1", 0));
-    ada.uploads("laptop", &written).await;
-    let changes = ["settled", "open"].map(|item| write(&service, item, item, "select 'phone'", 0));
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let written = ["settled", "open"].map(|item| query_update(&service, item, item, "select 1", 0));
+    ada.upload("laptop", &written).await;
+    let changes = ["settled", "open"].map(|item| query_update(&service, item, item, "select 'phone'", 0));
     let body = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": changes });
-    let met = ada.posts("/api/sync/upload", &body).await.expect(200);
+    let met = ada.post("/api/sync/upload", &body).await.expect(200);
     let conflict = &met["conflicts"][0];
-    ada.settles(conflict, &choose("remote")).await.expect(200);
+    ada.resolve(conflict, &choose("remote")).await.expect(200);
 
     service.clock.advance(30 * DAY);
     assert_eq!(service.purge().await.conflicts, 0);
     service.clock.advance(60);
     assert_eq!(service.purge().await.conflicts, 1);
-    let ada = ada.logs_in().await;
+    let ada = ada.log_in().await;
     let left = ada.conflicts("all").await;
     assert_eq!((left.len(), &left[0]["item_id"]), (1, &json!("open")));
-    ada.settles(conflict, &choose("remote")).await.refused(404, "NOT_FOUND");
+    ada.resolve(conflict, &choose("remote")).await.expect_error(404, "NOT_FOUND");
 
-    let again = ada.posts("/api/sync/upload", &body).await.expect(200);
+    let again = ada.post("/api/sync/upload", &body).await.expect(200);
     assert_eq!((&again["success"], &again["rejected"]), (&json!(true), &json!([])));
     assert_eq!(ada.conflicts("all").await.len(), 1, "a late repeat makes no new conflict");
-    assert_eq!(ada.reads("settled").await.unwrap(), "select 1");
+    assert_eq!(ada.query_text("settled").await.unwrap(), "select 1");
 }
 
 #[tokio::test]
 async fn what_has_expired_is_removed_and_what_lives_is_left() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    service.deliver().await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    service.deliver_due_emails().await;
     service.clock.advance(DAY / 2);
-    let bob = Person::joins(&service.api, "bob").await;
+    let bob = TestUser::sign_up(&service.api, "bob").await;
     assert_eq!(service.purge().await, Report::default());
 
-    service.deliver().await;
+    service.deliver_due_emails().await;
     service.clock.advance(DAY / 2);
     assert_eq!(service.purge().await.expired, 1, "the link in Ada's mail");
     service.clock.advance(6 * DAY);
@@ -129,14 +129,14 @@ async fn what_has_expired_is_removed_and_what_lives_is_left() {
     assert_eq!(service.purge().await.expired, 1 + of_sessions, "Bob's link, Ada's session and its refresh token");
     assert_eq!(refresh(&service.api, &ada.refresh_token).await.status, 401);
     refresh(&service.api, &bob.refresh_token).await.expect(200);
-    ada.logs_in().await;
+    ada.log_in().await;
 }
 
 /// Somebody with a saved query whose deletion was begun, and broke off there.
-async fn leaves_halfway(service: &Service) -> (Person, UserId) {
-    let ada = Person::joins(&service.api, "ada").await;
-    ada.uploads("laptop", &[write(service, "1", "q", "select 1", 0)]).await;
-    let profile = ada.gets("/api/auth/profile").await.expect(200);
+async fn leaves_halfway(service: &Service) -> (TestUser, UserId) {
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    ada.upload("laptop", &[query_update(service, "1", "q", "select 1", 0)]).await;
+    let profile = ada.get("/api/auth/profile").await.expect(200);
     let user = profile["user"]["id"].as_str().and_then(|id| id.parse().ok()).expect("a user has an id");
     service.begin_deletion(user).await;
     (ada, user)
@@ -146,28 +146,28 @@ async fn leaves_halfway(service: &Service) -> (Person, UserId) {
 async fn a_deletion_that_was_interrupted_is_followed_up() {
     let service = Service::start().await;
     let (ada, user) = leaves_halfway(&service).await;
-    try_login(&service.api, "ada", PASSWORD).await.refused(401, "INVALID_CREDENTIALS");
-    let newcomer = Person::joins(&service.api, "ada").await;
+    try_login(&service.api, "ada", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
+    let newcomer = TestUser::sign_up(&service.api, "ada").await;
 
     assert_eq!(service.purge().await.accounts, 1);
-    ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
+    ada.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
     assert_eq!(service.purge().await.accounts, 0);
-    newcomer.uploads("laptop", &[write(&service, "1", "q", "select 'new'", 0)]).await;
+    newcomer.upload("laptop", &[query_update(&service, "1", "q", "select 'new'", 0)]).await;
 
     // The mark that keeps late uploads out is itself forgotten after thirty days: what is there then?
     service.clock.advance(31 * DAY);
     service.purge().await;
     let left = service.app.stores.data().status(user).await.unwrap();
     assert_eq!((left.items, left.devices.len(), left.open_conflicts), ([0, 0, 0], 0, 0));
-    assert_eq!(newcomer.logs_in().await.reads("q").await.unwrap(), "select 'new'");
+    assert_eq!(newcomer.log_in().await.query_text("q").await.unwrap(), "select 'new'");
 }
 
 #[tokio::test]
 async fn a_deletion_that_was_interrupted_goes_on_when_it_is_asked_for_again() {
     let service = Service::start().await;
     let (ada, _) = leaves_halfway(&service).await;
-    let leave = Call::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
-    ada.sends(leave).await.expect(200);
-    ada.gets("/api/sync/status").await.refused(401, "UNAUTHORIZED");
+    let leave = Request::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
+    ada.send(leave).await.expect(200);
+    ada.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
     assert_eq!(service.purge().await.accounts, 0, "nothing was left to follow up");
 }

@@ -2,71 +2,71 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tests::{Person, Service, connection, fields, saved_query, write};
+use tests::{Service, TestUser, connection, error_fields, query_update, saved_query};
 
 use crate::verbs::{DAY, choose, delete};
 
-async fn upload(ada: &Person, device: &str, strategy: &str, changes: &[Value]) -> Value {
+async fn upload(ada: &TestUser, device: &str, strategy: &str, changes: &[Value]) -> Value {
     let body = json!({ "device_id": device, "conflict_strategy": strategy, "changes": changes });
-    ada.posts("/api/sync/upload", &body).await.expect(200)
+    ada.post("/api/sync/upload", &body).await.expect(200)
 }
 
 #[tokio::test]
 async fn an_upload_whose_answer_was_lost_is_sent_again() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
     let now = service.clock.now();
-    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), now);
-    laptop.writes("saved_query", "q", saved_query("orders", "select 2"), now);
-    laptop.deletes("saved_query", "q", now);
-    laptop.writes("connection", "c", connection("shop"), now);
-    let lost = laptop.uploads_in_vain().await;
+    laptop.write("saved_query", "q", saved_query("orders", "select 1"), now);
+    laptop.write("saved_query", "q", saved_query("orders", "select 2"), now);
+    laptop.delete("saved_query", "q", now);
+    laptop.write("connection", "c", connection("shop"), now);
+    let lost = laptop.upload_losing_response().await;
     service.clock.advance(60);
-    let answer = laptop.uploads().await;
-    assert_eq!(answer["applied"], lost["applied"]);
-    assert_eq!(answer["synced_at"], lost["synced_at"], "nothing was written");
-    let status = ada.gets("/api/sync/status").await.expect(200);
+    let response = laptop.upload().await;
+    assert_eq!(response["applied"], lost["applied"]);
+    assert_eq!(response["synced_at"], lost["synced_at"], "nothing was written");
+    let status = ada.get("/api/sync/status").await.expect(200);
     assert_eq!(status["devices"][0]["total_synced"], 4, "and nothing counted twice");
 }
 
 #[tokio::test]
 async fn a_repeat_is_known_in_another_batch_under_another_strategy_and_after_others_wrote() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let first = [write(&service, "1", "q", "select 1", 0), write(&service, "2", "r", "select 1", 0)];
-    let answer = upload(&ada, "laptop", "last_write_wins", &first).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let first = [query_update(&service, "1", "q", "select 1", 0), query_update(&service, "2", "r", "select 1", 0)];
+    let response = upload(&ada, "laptop", "last_write_wins", &first).await;
     service.clock.advance(60);
-    upload(&ada, "phone", "last_write_wins", &[write(&service, "1", "q", "select 'phone'", 1)]).await;
+    upload(&ada, "phone", "last_write_wins", &[query_update(&service, "1", "q", "select 'phone'", 1)]).await;
     service.clock.advance(60);
     for strategy in ["user_choice", "keep_both", "last_write_wins"] {
         let [one, other] = &first;
-        let batch = [write(&service, strategy, "new", strategy, 0), other.clone(), one.clone()];
+        let batch = [query_update(&service, strategy, "new", strategy, 0), other.clone(), one.clone()];
         let again = upload(&ada, "laptop", strategy, &batch).await;
         assert_eq!(again["conflicts"], json!([]));
-        assert_eq!(again["applied"][1], answer["applied"][1]);
-        assert_eq!(again["applied"][2], answer["applied"][0]);
+        assert_eq!(again["applied"][1], response["applied"][1]);
+        assert_eq!(again["applied"][2], response["applied"][0]);
     }
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'phone'");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
 async fn a_repeat_of_a_conflict_meets_the_same_conflict_as_it_stands_now() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    ada.uploads("laptop", &[write(&service, "1", "q", "select 'laptop'", 0)]).await;
-    let change = write(&service, "2", "q", "select 'phone'", 0);
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    ada.upload("laptop", &[query_update(&service, "1", "q", "select 'laptop'", 0)]).await;
+    let change = query_update(&service, "2", "q", "select 'phone'", 0);
     let met = upload(&ada, "phone", "user_choice", std::slice::from_ref(&change)).await;
     let conflict = &met["conflicts"][0];
     let again = upload(&ada, "phone", "last_write_wins", std::slice::from_ref(&change)).await;
     assert_eq!(again["conflicts"], met["conflicts"]);
 
-    let settled = ada.settles(conflict, &choose("remote")).await.expect(200);
+    let settled = ada.resolve(conflict, &choose("remote")).await.expect(200);
     let again = upload(&ada, "phone", "keep_both", std::slice::from_ref(&change)).await;
     assert_eq!(again["conflicts"][0]["id"], conflict["id"]);
     assert_eq!(again["conflicts"][0]["resolved_at"], settled["resolved_at"]);
     assert_eq!(ada.conflicts("all").await.len(), 1);
-    let page = ada.downloads("").await;
+    let page = ada.download("").await;
     assert_eq!(page["saved_queries"].as_array().unwrap().len(), 1);
     assert_eq!(page["saved_queries"][0]["query"], "select 'laptop'");
 }
@@ -74,79 +74,80 @@ async fn a_repeat_of_a_conflict_meets_the_same_conflict_as_it_stands_now() {
 #[tokio::test]
 async fn a_repeat_does_not_bring_back_what_was_deleted_since_however_late_it_comes() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let mut change = write(&service, "1", "q", "select 1", 0);
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let mut change = query_update(&service, "1", "q", "select 1", 0);
     change["action"] = json!("create");
-    let first = ada.uploads("laptop", std::slice::from_ref(&change)).await;
-    ada.uploads("phone", &[delete(&service, "1", "q", 1)]).await;
+    let first = ada.upload("laptop", std::slice::from_ref(&change)).await;
+    ada.upload("phone", &[delete(&service, "1", "q", 1)]).await;
     service.clock.advance(31 * DAY);
     assert_eq!(service.purge().await.tombstones, 1);
-    let ada = ada.logs_in().await;
-    let again = ada.uploads("laptop", &[change]).await;
+    let ada = ada.log_in().await;
+    let again = ada.upload("laptop", &[change]).await;
     assert_eq!(again["applied"], first["applied"]);
-    assert_eq!(ada.reads("q").await, None);
+    assert_eq!(ada.query_text("q").await, None);
 }
 
 #[tokio::test]
 async fn a_repeat_without_an_id_is_known_by_its_content() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let anonymous = |text: &str| {
-        let mut change = write(&service, "", "q", text, 0);
+        let mut change = query_update(&service, "", "q", text, 0);
         change.as_object_mut().unwrap().remove("id");
         change
     };
-    let first = ada.uploads("laptop", &[anonymous("select 1")]).await;
+    let first = ada.upload("laptop", &[anonymous("select 1")]).await;
     assert!(first["applied"][0]["change_id"].is_string());
-    ada.uploads("laptop", &[anonymous("select 2")]).await;
-    ada.uploads("phone", &[write(&service, "p", "q", "select 3", 2)]).await;
+    ada.upload("laptop", &[anonymous("select 2")]).await;
+    ada.upload("phone", &[query_update(&service, "p", "q", "select 3", 2)]).await;
     service.clock.advance(60);
-    let again = ada.uploads("laptop", &[anonymous("select 1")]).await;
+    let again = ada.upload("laptop", &[anonymous("select 1")]).await;
     assert_eq!(again["applied"], json!([]), "made a minute later it is another change");
     service.clock.advance(-60);
-    let again = ada.uploads("laptop", &[anonymous("select 1")]).await;
+    let again = ada.upload("laptop", &[anonymous("select 1")]).await;
     assert_eq!(again["applied"], first["applied"]);
 }
 
 #[tokio::test]
 async fn a_repeat_within_one_upload_counts_once() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let change = write(&service, "1", "q", "select 1", 0);
-    let answer = ada.uploads("laptop", &[change.clone(), write(&service, "2", "q", "select 2", 0), change]).await;
-    assert_eq!(answer["applied"][0], answer["applied"][2]);
-    assert_eq!(ada.reads("q").await.unwrap(), "select 2");
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let change = query_update(&service, "1", "q", "select 1", 0);
+    let response =
+        ada.upload("laptop", &[change.clone(), query_update(&service, "2", "q", "select 2", 0), change]).await;
+    assert_eq!(response["applied"][0], response["applied"][2]);
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 2");
 }
 
 #[tokio::test]
 async fn change_ids_of_two_devices_never_meet() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    ada.uploads("laptop", &[write(&service, "1", "q", "select 'laptop'", 0)]).await;
-    let answer = ada.uploads("phone", &[write(&service, "1", "r", "select 'phone'", 0)]).await;
-    assert_eq!(answer["success"], true);
-    assert_eq!(ada.reads("r").await.unwrap(), "select 'phone'");
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    ada.upload("laptop", &[query_update(&service, "1", "q", "select 'laptop'", 0)]).await;
+    let response = ada.upload("phone", &[query_update(&service, "1", "r", "select 'phone'", 0)]).await;
+    assert_eq!(response["success"], true);
+    assert_eq!(ada.query_text("r").await.unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
 async fn a_change_id_does_not_serve_for_two_items() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
-    let answer = ada.uploads("laptop", &[write(&service, "1", "r", "select 1", 0)]).await;
-    assert_eq!(answer["rejected"][0]["code"], "CHANGE_ID_REUSED");
-    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].id"]);
-    assert_eq!(answer["rejected"][0]["change"]["item_id"], "r");
-    assert_eq!(ada.reads("r").await, None);
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    ada.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
+    let response = ada.upload("laptop", &[query_update(&service, "1", "r", "select 1", 0)]).await;
+    assert_eq!(response["rejected"][0]["code"], "CHANGE_ID_REUSED");
+    assert_eq!(error_fields(&response["rejected"][0]), ["changes[0].id"]);
+    assert_eq!(response["rejected"][0]["change"]["item_id"], "r");
+    assert_eq!(ada.query_text("r").await, None);
 }
 
 #[tokio::test]
 async fn what_was_rejected_can_be_mended_and_sent_under_the_same_id() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let mut change = write(&service, "1", "q", "select 1", 0);
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let mut change = query_update(&service, "1", "q", "select 1", 0);
     change["data"]["name"] = json!("");
-    assert_eq!(ada.uploads("laptop", std::slice::from_ref(&change)).await["success"], false);
+    assert_eq!(ada.upload("laptop", std::slice::from_ref(&change)).await["success"], false);
     change["data"]["name"] = json!("orders");
-    assert_eq!(ada.uploads("laptop", &[change]).await["applied"][0]["sync_version"], 1);
+    assert_eq!(ada.upload("laptop", &[change]).await["applied"][0]["sync_version"], 1);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::clock::Clock;
-use tests::{Call, Person, Service, connection, fields, history, ids, saved_query, write};
+use tests::{Request, Service, TestUser, connection, error_fields, history, pluck, query_update, saved_query};
 
 use crate::verbs::{DAY, delete};
 
@@ -28,28 +28,28 @@ fn without(mut change: Value, field: &str) -> Value {
 #[tokio::test]
 async fn every_change_ends_in_exactly_one_list() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    ada.uploads("laptop", &[write(&service, "base", "met", "select 1", 0)]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    ada.upload("laptop", &[query_update(&service, "base", "met", "select 1", 0)]).await;
     service.clock.advance(60);
     let changes = [
-        write(&service, "new", "q", "select 1", 0),
+        query_update(&service, "new", "q", "select 1", 0),
         with(change("spoiled"), "data.port", json!(0)),
-        write(&service, "older", "met", "select 2", 0),
-        write(&service, "again", "q", "select 2", 0),
+        query_update(&service, "older", "met", "select 2", 0),
+        query_update(&service, "again", "q", "select 2", 0),
         delete(&service, "gone", "nothing", 0),
     ];
-    let answer = ada.uploads("phone", &changes).await;
-    assert_eq!(ids(&answer["applied"], "change_id"), ["new", "again", "gone"]);
-    assert_eq!(ids(&answer["conflicts"], "change_id"), ["older"]);
-    assert_eq!(answer["rejected"].as_array().unwrap().len(), 1);
-    assert_eq!(answer["rejected"][0]["change"]["id"], "spoiled");
-    assert_eq!(answer["message"], "Synced 3 items, 1 conflicts, 1 rejected");
-    assert_eq!(answer["success"], false);
-    let versions: Vec<_> = answer["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
+    let response = ada.upload("phone", &changes).await;
+    assert_eq!(pluck(&response["applied"], "change_id"), ["new", "again", "gone"]);
+    assert_eq!(pluck(&response["conflicts"], "change_id"), ["older"]);
+    assert_eq!(response["rejected"].as_array().unwrap().len(), 1);
+    assert_eq!(response["rejected"][0]["change"]["id"], "spoiled");
+    assert_eq!(response["message"], "Synced 3 items, 1 conflicts, 1 rejected");
+    assert_eq!(response["success"], false);
+    let versions: Vec<_> = response["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
     assert_eq!(versions, [&json!(1), &json!(2), &json!(0)]);
 
-    let spoiled = ada.uploads("phone", &changes[1..2]).await;
-    assert_eq!(spoiled["synced_at"], answer["synced_at"]);
+    let spoiled = ada.upload("phone", &changes[1..2]).await;
+    assert_eq!(spoiled["synced_at"], response["synced_at"]);
     assert_eq!(spoiled["message"], "Synced 0 items, 0 conflicts, 1 rejected");
     for list in ["applied", "conflicts"] {
         assert_eq!(spoiled[list], json!([]));
@@ -59,7 +59,7 @@ async fn every_change_ends_in_exactly_one_list() {
 #[tokio::test]
 async fn what_is_wrong_with_a_change_is_told_by_field() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let long = "x".repeat(129);
     for (spoiled, field) in [
         (with(change("a"), "data.port", json!(70_000)), "data.port"),
@@ -85,51 +85,51 @@ async fn what_is_wrong_with_a_change_is_told_by_field() {
         (with(change("t"), "id", json!("")), "id"),
         (with(change("u"), "item_id", json!("c\0")), "item_id"),
     ] {
-        let answer = ada.uploads("laptop", &[change("fine"), spoiled.clone()]).await;
-        let rejected = &answer["rejected"][0];
+        let response = ada.upload("laptop", &[change("fine"), spoiled.clone()]).await;
+        let rejected = &response["rejected"][0];
         assert_eq!(rejected["code"], "INVALID_CHANGE", "{spoiled}");
-        assert_eq!(fields(rejected), [format!("changes[1].{field}")], "{rejected}");
+        assert_eq!(error_fields(rejected), [format!("changes[1].{field}")], "{rejected}");
         assert!(rejected["reason"].as_str().unwrap().contains(field), "{rejected}");
         assert_eq!(rejected["change"]["index"], 1);
-        assert_eq!(answer["applied"].as_array().unwrap().len(), 1, "the other change is none the worse");
+        assert_eq!(response["applied"].as_array().unwrap().len(), 1, "the other change is none the worse");
     }
     for no_change in [json!(null), json!(7), json!([])] {
-        let answer = ada.uploads("laptop", &[no_change]).await;
-        assert_eq!(fields(&answer["rejected"][0]), ["changes[0]"]);
+        let response = ada.upload("laptop", &[no_change]).await;
+        assert_eq!(error_fields(&response["rejected"][0]), ["changes[0]"]);
     }
 }
 
 #[tokio::test]
 async fn all_that_is_wrong_with_an_item_is_told_at_once() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let spoiled = with(with(change("a"), "data.port", json!(0)), "data.name", json!("x".repeat(256)));
-    let answer = ada.uploads("laptop", &[spoiled]).await;
-    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].data.name", "changes[0].data.port"]);
+    let response = ada.upload("laptop", &[spoiled]).await;
+    assert_eq!(error_fields(&response["rejected"][0]), ["changes[0].data.name", "changes[0].data.port"]);
 }
 
 #[tokio::test]
 async fn a_checksum_that_is_given_must_be_right() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     // RFC 8785 by hand: keys in order, 1.0 as 1, no escapes beyond the necessary.
     let data = json!({ "query": "select 'é'", "name": "q", "metadata": {}, "favorite": false, "tags": [], "x": 1.0 });
     let canonical = r#"{"favorite":false,"metadata":{},"name":"q","query":"select 'é'","tags":[],"x":1}"#;
     let right = hex::encode(Sha256::digest(canonical));
     let query = |checksum: &str| {
-        let change = with(write(&service, &checksum[..8], "q", "", 0), "data", data.clone());
+        let change = with(query_update(&service, &checksum[..8], "q", "", 0), "data", data.clone());
         with(change, "checksum", json!(checksum))
     };
-    let answer = ada.uploads("laptop", &[query(&right), query(&right.to_uppercase()), query(&"0".repeat(64))]).await;
-    assert_eq!(answer["applied"].as_array().unwrap().len(), 2);
-    assert_eq!(answer["rejected"][0]["code"], "CHECKSUM_MISMATCH");
-    assert_eq!(fields(&answer["rejected"][0]), ["changes[2].checksum"]);
+    let response = ada.upload("laptop", &[query(&right), query(&right.to_uppercase()), query(&"0".repeat(64))]).await;
+    assert_eq!(response["applied"].as_array().unwrap().len(), 2);
+    assert_eq!(response["rejected"][0]["code"], "CHECKSUM_MISMATCH");
+    assert_eq!(error_fields(&response["rejected"][0]), ["changes[2].checksum"]);
 }
 
 #[tokio::test]
 async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repeated() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     for (field, value) in [
         ("password", json!("hunter2")),
         ("data.password", json!("hunter2")),
@@ -138,46 +138,46 @@ async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repe
         ("data.database", json!("postgres://ada:hunter2@db.example.com/shop")),
         ("data.metadata.note", json!("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----")),
     ] {
-        let answer = ada.uploads("laptop", &[with(change(field), field, value)]).await;
-        let rejected = &answer["rejected"][0];
+        let response = ada.upload("laptop", &[with(change(field), field, value)]).await;
+        let rejected = &response["rejected"][0];
         assert_eq!(rejected["code"], "CREDENTIALS_PRESENT", "{field}");
-        assert!(fields(rejected)[0].starts_with(&format!("changes[0].{field}")), "{rejected}");
-        assert!(!answer.to_string().contains("hunter2"), "{answer}");
+        assert!(error_fields(rejected)[0].starts_with(&format!("changes[0].{field}")), "{rejected}");
+        assert!(!response.to_string().contains("hunter2"), "{response}");
     }
-    let statement = write(&service, "1", "q", "CREATE USER ada WITH PASSWORD 'hunter2'", 0);
-    let answer = ada.uploads("laptop", &[statement]).await;
-    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].data.query"]);
-    let harmless = write(&service, "2", "q", "SELECT password FROM users", 0);
-    assert_eq!(ada.uploads("laptop", &[harmless]).await["success"], true);
-    assert_eq!(ada.downloads("").await["connections"], json!([]));
+    let statement = query_update(&service, "1", "q", "CREATE USER ada WITH PASSWORD 'hunter2'", 0);
+    let response = ada.upload("laptop", &[statement]).await;
+    assert_eq!(error_fields(&response["rejected"][0]), ["changes[0].data.query"]);
+    let harmless = query_update(&service, "2", "q", "SELECT password FROM users", 0);
+    assert_eq!(ada.upload("laptop", &[harmless]).await["success"], true);
+    assert_eq!(ada.download("").await["connections"], json!([]));
 }
 
 #[tokio::test]
 async fn an_item_that_would_not_fit_a_page_is_refused() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
-    let of = |length: usize| write(&service, &length.to_string(), "q", &"\"".repeat(length), 0);
-    let answer = ada.uploads("laptop", &[of(500_000), of(600_000), of(1_000_001)]).await;
-    assert_eq!(ids(&answer["applied"], "change_id"), ["500000"]);
-    let codes: Vec<_> = ids(&answer["rejected"], "code");
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let of = |length: usize| query_update(&service, &length.to_string(), "q", &"\"".repeat(length), 0);
+    let response = ada.upload("laptop", &[of(500_000), of(600_000), of(1_000_001)]).await;
+    assert_eq!(pluck(&response["applied"], "change_id"), ["500000"]);
+    let codes: Vec<_> = pluck(&response["rejected"], "code");
     assert_eq!(codes, ["ITEM_TOO_LARGE", "ITEM_TOO_LARGE"]);
-    let characters = write(&service, "long", "q", &"x".repeat(1_000_001), 0);
-    assert_eq!(fields(&ada.uploads("laptop", &[characters]).await["rejected"][0]), ["changes[0].data.query"]);
+    let characters = query_update(&service, "long", "q", &"x".repeat(1_000_001), 0);
+    assert_eq!(error_fields(&ada.upload("laptop", &[characters]).await["rejected"][0]), ["changes[0].data.query"]);
 }
 
 #[tokio::test]
 async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too_large() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let large = |device: &str| -> Vec<Value> {
-        (0..8).map(|n| write(&service, &format!("{n}"), &format!("q{n}"), &device.repeat(190_000), 0)).collect()
+        (0..8).map(|n| query_update(&service, &format!("{n}"), &format!("q{n}"), &device.repeat(190_000), 0)).collect()
     };
-    ada.uploads("laptop", &large("lap")).await;
+    ada.upload("laptop", &large("lap")).await;
     let body = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": large("phone") });
-    let answer = ada.posts("/api/sync/upload", &body).await;
-    assert!(answer.body.len() < 4_100_000, "{} bytes", answer.body.len());
-    let answer = answer.expect(200);
-    let conflicts = answer["conflicts"].as_array().unwrap();
+    let response = ada.post("/api/sync/upload", &body).await;
+    assert!(response.body.len() < 4_100_000, "{} bytes", response.body.len());
+    let response = response.expect(200);
+    let conflicts = response["conflicts"].as_array().unwrap();
     assert_eq!(conflicts.len(), 8);
     let with_data = conflicts.iter().filter(|conflict| conflict["local_version"].get("data").is_some()).count();
     assert!((1..8).contains(&with_data));
@@ -187,29 +187,29 @@ async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too
 #[tokio::test]
 async fn a_device_is_known_by_no_credential() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let secret = "postgres://ada:hunter2@db/orders";
     let escaped = "postgres%3A%2F%2Fada%3Ahunter2%40db%2Forders";
     let body = json!({ "device_id": "laptop", "changes": [change("a")] });
-    let upload = || Call::post("/api/sync/upload", &body);
+    let upload = || Request::post("/api/sync/upload", &body);
     let refused = [
-        (ada.gets(&format!("/api/sync/download?device_id={escaped}")).await, "device_id"),
-        (ada.sends(upload().header("x-client-version", secret)).await, "x-client-version"),
+        (ada.get(&format!("/api/sync/download?device_id={escaped}")).await, "device_id"),
+        (ada.send(upload().header("x-client-version", secret)).await, "x-client-version"),
     ];
-    for (answer, field) in refused {
-        let error = answer.refused(400, "INVALID_REQUEST");
-        assert_eq!(fields(&error), [field]);
+    for (response, field) in refused {
+        let error = response.expect_error(400, "INVALID_REQUEST");
+        assert_eq!(error_fields(&error), [field]);
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
-    ada.sends(upload().header("user-agent", secret)).await.expect(200);
-    let status = ada.gets("/api/sync/status").await.expect(200);
+    ada.send(upload().header("user-agent", secret)).await.expect(200);
+    let status = ada.get("/api/sync/status").await.expect(200);
     assert_eq!(status["devices"][0]["version"], "", "what the client may not be able to help is left out");
 }
 
 #[tokio::test]
 async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let right = json!({ "device_id": "laptop", "changes": [change("a")] });
     for (field, value) in [
         ("device_id", json!("")),
@@ -222,28 +222,28 @@ async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
         ("changes", json!("none")),
     ] {
         let wrong = with(right.clone(), field, value.clone());
-        let error = ada.posts("/api/sync/upload", &wrong).await.refused(400, "INVALID_REQUEST");
-        assert_eq!(fields(&error), [field], "{value}");
+        let error = ada.post("/api/sync/upload", &wrong).await.expect_error(400, "INVALID_REQUEST");
+        assert_eq!(error_fields(&error), [field], "{value}");
     }
     for missing in ["device_id", "changes"] {
         let wrong = without(right.clone(), missing);
-        let error = ada.posts("/api/sync/upload", &wrong).await.refused(400, "INVALID_REQUEST");
+        let error = ada.post("/api/sync/upload", &wrong).await.expect_error(400, "INVALID_REQUEST");
         assert!(error.to_string().contains(missing), "{error}");
     }
-    let page = ada.downloads("").await;
+    let page = ada.download("").await;
     assert_eq!((&page["connections"], &page["sync_timestamp"]), (&json!([]), &json!("1970-01-01T00:00:00.000000Z")));
 }
 
 #[tokio::test]
 async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_out() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let newer = with(with(change("a"), "data.colour_of_the_sky", json!("blue")), "mood", json!("good"));
     let sparse = json!({ "name": "least", "type": "sqlite", "database": "/tmp/a.db" });
     let sparse = with(with(change("b"), "data", sparse), "item_id", json!("least"));
-    let answer = ada.uploads("laptop", &[newer, sparse]).await;
-    assert_eq!(answer["success"], true, "{answer}");
-    let page = ada.downloads("").await;
+    let response = ada.upload("laptop", &[newer, sparse]).await;
+    assert_eq!(response["success"], true, "{response}");
+    let page = ada.download("").await;
     assert!(page["connections"][0].get("colour_of_the_sky").is_none());
     let least = json!({ "id": "least", "name": "least", "type": "sqlite", "database": "/tmp/a.db", "use_ssh": false,
         "metadata": {}, "created_at": "2026-01-01T00:00:00.000000Z", "updated_at": "2026-01-01T00:00:00.000000Z",
@@ -254,110 +254,110 @@ async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_ou
 #[tokio::test]
 async fn a_device_never_conflicts_with_itself() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let day = [
-        write(&service, "1", "q", "select 1", 0),
-        write(&service, "2", "q", "select 2", 0),
+        query_update(&service, "1", "q", "select 1", 0),
+        query_update(&service, "2", "q", "select 2", 0),
         delete(&service, "3", "q", 0),
-        write(&service, "4", "q", "select 4", 0),
+        query_update(&service, "4", "q", "select 4", 0),
     ];
-    let answer = ada.uploads("laptop", &day).await;
-    let versions: Vec<_> = answer["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
+    let response = ada.upload("laptop", &day).await;
+    let versions: Vec<_> = response["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
     assert_eq!(versions, [&json!(1), &json!(2), &json!(3), &json!(4)]);
-    let next = ada.uploads("laptop", &[write(&service, "5", "q", "select 5", 0)]).await;
+    let next = ada.upload("laptop", &[query_update(&service, "5", "q", "select 5", 0)]).await;
     assert_eq!(next["applied"][0]["sync_version"], 5);
-    assert_eq!(ada.reads("q").await.unwrap(), "select 5");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 5");
 }
 
 #[tokio::test]
 async fn the_same_edit_on_two_devices_is_no_conflict() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
-        let mut laptop = ada.device("laptop").settling_by(strategy);
-        let mut phone = ada.device("phone").settling_by(strategy);
-        laptop.writes("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
-        laptop.syncs().await;
+        let mut laptop = ada.device("laptop").with_strategy(strategy);
+        let mut phone = ada.device("phone").with_strategy(strategy);
+        laptop.write("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
+        laptop.sync().await;
         service.clock.advance(60);
-        phone.writes("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
-        let answer = phone.syncs().await;
-        assert_eq!((&answer["conflicts"], &answer["applied"][0]["sync_version"]), (&json!([]), &json!(1)));
-        assert_eq!(laptop.downloads().await["saved_queries"], json!([]), "nothing has changed");
+        phone.write("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
+        let response = phone.sync().await;
+        assert_eq!((&response["conflicts"], &response["applied"][0]["sync_version"]), (&json!([]), &json!(1)));
+        assert_eq!(laptop.download().await["saved_queries"], json!([]), "nothing has changed");
     }
-    ada.uploads("laptop", &[delete(&service, "gone", "keep_both", 1)]).await;
-    let also = ada.uploads("phone", &[delete(&service, "gone too", "keep_both", 1)]).await;
+    ada.upload("laptop", &[delete(&service, "gone", "keep_both", 1)]).await;
+    let also = ada.upload("phone", &[delete(&service, "gone too", "keep_both", 1)]).await;
     assert_eq!((&also["conflicts"], &also["applied"][0]["sync_version"]), (&json!([]), &json!(2)));
 }
 
 #[tokio::test]
 async fn history_is_written_once_and_can_only_be_deleted() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let entry = |id: &str, query: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "create", "data": history(query) });
     let remove = |id: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "delete" });
     for (device, change) in [("laptop", entry("1", "select 1")), ("phone", entry("2", "select 2"))] {
-        let answer = ada.uploads(device, &[change]).await;
-        assert_eq!(answer["applied"][0]["sync_version"], 1);
+        let response = ada.upload(device, &[change]).await;
+        assert_eq!(response["applied"][0]["sync_version"], 1);
     }
-    let entries = ada.downloads("").await["query_history"].clone();
+    let entries = ada.download("").await["query_history"].clone();
     assert_eq!((entries.as_array().unwrap().len(), &entries[0]["query"]), (1, &json!("select 1")));
 
-    assert_eq!(ada.uploads("phone", &[remove("3")]).await["applied"][0]["item_id"], "h");
-    assert_eq!(ada.uploads("laptop", &[entry("4", "select 4")]).await["success"], true);
-    assert_eq!(ada.downloads("").await["query_history"], json!([]), "what was deleted does not come back");
+    assert_eq!(ada.upload("phone", &[remove("3")]).await["applied"][0]["item_id"], "h");
+    assert_eq!(ada.upload("laptop", &[entry("4", "select 4")]).await["success"], true);
+    assert_eq!(ada.download("").await["query_history"], json!([]), "what was deleted does not come back");
 }
 
 #[tokio::test]
 async fn an_update_from_before_the_purge_does_not_bring_a_deleted_item_back() {
     let service = Service::start().await;
-    let ada = Person::joins(&service.api, "ada").await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone"));
-    laptop.writes("saved_query", "q", saved_query("orders", "select 1"), service.clock.now());
-    laptop.syncs().await;
-    phone.syncs().await;
+    laptop.write("saved_query", "q", saved_query("orders", "select 1"), service.clock.now());
+    laptop.sync().await;
+    phone.sync().await;
     service.clock.advance(DAY / 2);
-    laptop.deletes("saved_query", "q", service.clock.now());
-    laptop.syncs().await;
+    laptop.delete("saved_query", "q", service.clock.now());
+    laptop.sync().await;
     service.clock.advance(31 * DAY);
     service.purge().await;
 
-    let ada = ada.logs_in().await;
-    phone.authenticates(&ada.token);
-    phone.writes("saved_query", "q", saved_query("orders", "select 'phone'"), service.clock.now());
-    let answer = phone.uploads().await;
-    assert_eq!(answer["rejected"][0]["code"], "RESYNC_REQUIRED");
-    assert_eq!(fields(&answer["rejected"][0]), ["changes[0].item_id"]);
-    assert_eq!(ada.reads("q").await, None);
+    let ada = ada.log_in().await;
+    phone.set_token(&ada.token);
+    phone.write("saved_query", "q", saved_query("orders", "select 'phone'"), service.clock.now());
+    let response = phone.upload().await;
+    assert_eq!(response["rejected"][0]["code"], "RESYNC_REQUIRED");
+    assert_eq!(error_fields(&response["rejected"][0]), ["changes[0].item_id"]);
+    assert_eq!(ada.query_text("q").await, None);
 
-    phone.downloads().await;
+    phone.download().await;
     assert_eq!(phone.pending.len(), 1, "the edit is still there to be sent");
-    assert_eq!(phone.uploads().await["applied"][0]["item_id"], "q");
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'phone'");
+    assert_eq!(phone.upload().await["applied"][0]["item_id"], "q");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
 async fn an_upload_that_names_no_strategy_is_settled_as_the_server_is_set() {
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
-        let service = Service::with(&[("RATE_LIMITS", "off"), ("CONFLICT_STRATEGY", strategy)]).await;
-        let ada = Person::joins(&service.api, "ada").await;
-        ada.uploads("laptop", &[write(&service, "1", "q", "select 1", 0)]).await;
-        let conflict = &ada.uploads("phone", &[write(&service, "1", "q", "select 2", 0)]).await["conflicts"][0];
+        let service = Service::with_settings(&[("RATE_LIMITS", "off"), ("CONFLICT_STRATEGY", strategy)]).await;
+        let ada = TestUser::sign_up(&service.api, "ada").await;
+        ada.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
+        let conflict = &ada.upload("phone", &[query_update(&service, "1", "q", "select 2", 0)]).await["conflicts"][0];
         let resolution = if strategy == "user_choice" { json!(null) } else { json!(strategy) };
         assert_eq!(conflict["resolution"], resolution);
-        assert_eq!(ada.gets("/api/sync/limits").await.expect(200)["default_strategy"], strategy);
+        assert_eq!(ada.get("/api/sync/limits").await.expect(200)["default_strategy"], strategy);
     }
 }
 
 #[tokio::test]
 async fn the_same_ids_of_two_users_never_meet() {
     let service = Service::start().await;
-    let (ada, bob) = (Person::joins(&service.api, "ada").await, Person::joins(&service.api, "bob").await);
+    let (ada, bob) = (TestUser::sign_up(&service.api, "ada").await, TestUser::sign_up(&service.api, "bob").await);
     for (person, text) in [(&ada, "select 'ada'"), (&bob, "select 'bob'")] {
-        let answer = person.uploads("laptop", &[write(&service, "1", "q", text, 0)]).await;
-        assert_eq!(answer["applied"][0]["sync_version"], 1);
+        let response = person.upload("laptop", &[query_update(&service, "1", "q", text, 0)]).await;
+        assert_eq!(response["applied"][0]["sync_version"], 1);
     }
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'ada'");
-    assert_eq!(bob.reads("q").await.unwrap(), "select 'bob'");
-    bob.uploads("laptop", &[delete(&service, "2", "q", 1)]).await;
-    assert_eq!(ada.reads("q").await.unwrap(), "select 'ada'");
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'ada'");
+    assert_eq!(bob.query_text("q").await.unwrap(), "select 'bob'");
+    bob.upload("laptop", &[delete(&service, "2", "q", 1)]).await;
+    assert_eq!(ada.query_text("q").await.unwrap(), "select 'ada'");
 }

@@ -128,7 +128,7 @@ thread_local! {
 fn store() -> (Runtime, LibsqlSync) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let store = runtime.block_on(async {
-        let embedded = Embedded::open(&tests::scratch().keep()).await.expect("the file opens");
+        let embedded = Embedded::open(&tests::scratch_dir().keep()).await.expect("the file opens");
         embedded.migrate().await.expect("the tables are made");
         embedded.sync()
     });

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use axum::http::Method;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tests::{Call, Service};
+use tests::{Request, Service};
 use tokio::runtime::Runtime;
 
 struct Account {
@@ -33,7 +33,7 @@ fn account() -> Account {
 fuzz_target!(|body: &[u8]| {
     ACCOUNT.with(|account_cell| {
         let account = account_cell.get_or_init(account);
-        let call = Call::new(Method::POST, "/api/sync/upload").body("application/json", body).bearer(&account.token);
+        let call = Request::new(Method::POST, "/api/sync/upload").body("application/json", body).bearer(&account.token);
         let answer = account.runtime.block_on(account.service.api.send(call));
         let json: Value = serde_json::from_slice(&answer.body).expect("every answer is JSON");
         match answer.status {

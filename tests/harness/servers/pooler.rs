@@ -1,18 +1,18 @@
-use super::{PostgresServer, Server, as_postgres, program};
+use super::{PostgresServer, Server, find_program, run_as_postgres};
 
-/// A transaction pooler with two connections.
+/// Transaction pooler with two server connections.
 pub struct PgBouncer {
     server: Server,
     target: String,
 }
 
 impl PgBouncer {
-    /// Starts one before the database at `url`, which is one of [`PostgresServer::database`].
+    /// Starts a pooler in front of the database at `url`, which comes from [`PostgresServer::database`].
     ///
     /// # Panics
-    /// When the program is missing or does not come up.
-    pub async fn before(url: &str) -> Self {
-        let pgbouncer = program("pgbouncer", &["/usr/sbin".into()]);
+    /// If the program is missing or does not start.
+    pub async fn in_front_of(url: &str) -> Self {
+        let pgbouncer = find_program("pgbouncer", &["/usr/sbin".into()]);
         let target = PostgresServer::shared().await.port();
         let mut server = Server::start(|folder, port| {
             let file = |name: &str| folder.join(name).display().to_string();
@@ -24,16 +24,16 @@ impl PgBouncer {
                  default_pool_size = 2\nmax_client_conn = 100\nunix_socket_dir =\n"
             );
             std::fs::write(file("pgbouncer.ini"), settings).expect("the folder can be written to");
-            let mut command = as_postgres(folder);
+            let mut command = run_as_postgres(folder);
             command.extend([pgbouncer, file("pgbouncer.ini")]);
             command
         })
         .await;
-        server.until_it_listens("pgbouncer").await;
+        server.wait_until_listening("pgbouncer").await;
         Self { server, target: url.to_owned() }
     }
 
-    /// Its URL, which says that it is a pooler.
+    /// URL, with the option that poolers require: no statement cache.
     pub fn url(&self) -> String {
         let (_, database) = self.target.rsplit_once('/').expect("a URL with a path");
         format!("postgres://postgres@127.0.0.1:{}/{database}&statement-cache-capacity=0", self.server.port)

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
 use shared::storage::MailKind;
-use tests::{Call, Device, Emulator, Gateway, Service, connection, saved_query};
+use tests::{Device, Emulator, Gateway, Request, Service, connection, saved_query};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 use wiremock::matchers::{body_string_contains, method};
@@ -92,7 +92,7 @@ struct Story {
 
 impl Story {
     /// Sends `call`, every part of which is secret that holds one of the texts in `secret`.
-    async fn call(&mut self, call: Call, secret: &[&str], status: u16) -> Value {
+    async fn call(&mut self, call: Request, secret: &[&str], status: u16) -> Value {
         self.secrets.extend(secret.iter().map(|text| (*text).to_owned()));
         let answer = self.cloud.api.send(call).await.expect(status);
         for field in ["token", "refresh_token"] {
@@ -105,7 +105,7 @@ impl Story {
     async fn sign_up(&mut self, name: &str) -> Value {
         let (address, password) = (format!("{name}@example.com"), format!("Sesame42-{name}"));
         let body = json!({ "username": name, "email": address, "password": password });
-        self.call(Call::post("/api/auth/signup", &body), &[&address, &password], 201).await
+        self.call(Request::post("/api/auth/signup", &body), &[&address, &password], 201).await
     }
 
     /// Mails that are taken, refused, postponed and dropped; wrong passwords; tokens that are used when they should not be.
@@ -114,14 +114,14 @@ impl Story {
         self.sign_up("bob-of-the-log").await;
         self.sign_up("eve-of-the-log").await;
         let wrong = json!({ "username": "ada-of-the-log", "password": "Wrong-sesame42" });
-        self.call(Call::post("/api/auth/login", &wrong), &["Wrong-sesame42"], 401).await;
+        self.call(Request::post("/api/auth/login", &wrong), &["Wrong-sesame42"], 401).await;
 
-        let refresh = Call::post("/api/auth/refresh", &json!({ "refresh_token": ada["refresh_token"] }));
+        let refresh = Request::post("/api/auth/refresh", &json!({ "refresh_token": ada["refresh_token"] }));
         let rotated = Instant::now();
         self.call(refresh.clone(), &[], 200).await;
         for name in ["nobody-of-the-log", "ada-of-the-log"] {
             let address = format!("{name}@example.com");
-            let ask = Call::post("/api/auth/request-password-reset", &json!({ "email": address }));
+            let ask = Request::post("/api/auth/request-password-reset", &json!({ "email": address }));
             self.call(ask, &[&address], 200).await;
         }
         let token = link_token(resend).await;
@@ -130,33 +130,33 @@ impl Story {
         self.call(refresh, &[], 401).await;
 
         let reset = json!({ "token": token, "new_password": "Another-sesame42" });
-        self.call(Call::post("/api/auth/reset-password", &reset), &["Another-sesame42"], 200).await;
+        self.call(Request::post("/api/auth/reset-password", &reset), &["Another-sesame42"], 200).await;
         let old = ada["token"].as_str().expect("a token");
-        self.call(Call::get("/api/auth/profile").bearer(old), &[], 401).await;
+        self.call(Request::get("/api/auth/profile").bearer(old), &[], 401).await;
     }
 
     /// Uploads of two devices that get into each other's way, and one with a credential.
     async fn sync(&mut self) {
         let login = json!({ "username": "ada-of-the-log", "password": "Another-sesame42" });
-        let session = self.call(Call::post("/api/auth/login", &login), &[], 200).await;
+        let session = self.call(Request::post("/api/auth/login", &login), &[], 200).await;
         let token = session["token"].as_str().expect("a token");
         let [mut laptop, mut phone] =
             ["laptop", "ada-of-the-log@phone"].map(|name| Device::new(&self.cloud.api, token, name));
         self.secrets.push("ada-of-the-log@phone".to_owned());
-        laptop.writes("connection", "shop", connection("The shop of the log"), SystemClock.now());
+        laptop.write("connection", "shop", connection("The shop of the log"), SystemClock.now());
         for (text, device) in [("select 'one'", &mut laptop), ("select 'two'", &mut phone)] {
-            device.writes("saved_query", "orders", saved_query("Orders of the log", text), SystemClock.now());
-            device.uploads().await;
+            device.write("saved_query", "orders", saved_query("Orders of the log", text), SystemClock.now());
+            device.upload().await;
             self.secrets.push(text.to_owned());
         }
         self.secrets.extend(["The shop of the log", "Orders of the log", "db.example.com"].map(str::to_owned));
-        phone.downloads().await;
+        phone.download().await;
         let credential = "ALTER USER shop IDENTIFIED BY 'Sesame-of-the-shop42'";
-        phone.writes("saved_query", "users", saved_query("Users", credential), SystemClock.now());
-        let answer = phone.uploads_in_vain().await;
+        phone.write("saved_query", "users", saved_query("Users", credential), SystemClock.now());
+        let answer = phone.upload_losing_response().await;
         assert_eq!(answer["rejected"][0]["code"], "CREDENTIALS_PRESENT", "{answer}");
         self.secrets.push("Sesame-of-the-shop42".to_owned());
-        let list = Call::get("/api/sync/conflicts").bearer(token);
+        let list = Request::get("/api/sync/conflicts").bearer(token);
         let mut calls = 1;
         while self.cloud.api.send(list.clone()).await.status != 429 {
             calls += 1;
@@ -167,9 +167,9 @@ impl Story {
     /// A request while the stores are out, and one that makes no sense.
     async fn troubles(&mut self) {
         for _ in 0..2 {
-            self.call(Call::get("/ready"), &[], 503).await;
+            self.call(Request::get("/ready"), &[], 503).await;
         }
-        self.call(Call::get("/nowhere"), &[], 404).await;
+        self.call(Request::get("/nowhere"), &[], 404).await;
     }
 
     /// What the schedules start, after somebody else's data has become old; all that was written.
@@ -187,20 +187,20 @@ impl Story {
 
     /// Something for the purge to remove of each kind.
     async fn something_old(&mut self) {
-        let service = Service::on(self.cloud.backends.lent(), &[("RATE_LIMITS", "off")]).await;
+        let service = Service::on_backends(self.cloud.backends.share(), &[("RATE_LIMITS", "off")]).await;
         let (old, gone) = (service.api.sign_up("old-of-the-log").await, service.api.sign_up("gone-of-the-log").await);
         service.newest_token(MailKind::VerifyEmail, "old-of-the-log@example.com").await;
         let token = old["token"].as_str().expect("a token");
         let [mut laptop, mut phone] = ["old-laptop", "old-phone"].map(|name| Device::new(&service.api, token, name));
         for device in [&mut laptop, &mut phone] {
             let text = format!("select '{}'", service.clock.now());
-            device.writes("saved_query", "old", saved_query("Old", &text), service.clock.now());
-            device.uploads().await;
+            device.write("saved_query", "old", saved_query("Old", &text), service.clock.now());
+            device.upload().await;
             service.clock.advance(1);
         }
-        laptop.syncs().await;
-        laptop.deletes("saved_query", "old", service.clock.now());
-        laptop.uploads().await;
+        laptop.sync().await;
+        laptop.delete("saved_query", "old", service.clock.now());
+        laptop.upload().await;
         let user = gone["user"]["id"].as_str().expect("an id").parse().expect("an id");
         service.begin_deletion(user).await;
     }

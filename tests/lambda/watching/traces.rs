@@ -1,5 +1,5 @@
 use serde_json::json;
-use tests::{Call, Emulator, Gateway, ReceivedSpan, Rotel, eventually, saved_query};
+use tests::{Emulator, Gateway, ReceivedSpan, Request, Rotel, eventually, saved_query};
 
 use crate::cloud::Cloud;
 
@@ -17,10 +17,10 @@ async fn traced(rotel: &Rotel) -> Cloud {
     .await
 }
 
-fn upload(token: &str, query: &str) -> Call {
+fn upload(token: &str, query: &str) -> Request {
     let change = json!({ "item_type": "saved_query", "item_id": "orders", "action": "create", "sync_version": 0,
         "updated_at": "2026-01-01T10:00:00Z", "data": saved_query("Orders", query) });
-    Call::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": [change] })).bearer(token)
+    Request::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": [change] })).bearer(token)
 }
 
 /// The span `name` of the trace `trace`, once it was received.

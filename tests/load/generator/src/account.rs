@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Api, Call, history, saved_query};
+use tests::{Api, Request, history, saved_query};
 
 /// Most changes of an upload.
 const MOST: usize = 5_000;
@@ -21,16 +21,16 @@ impl Account {
     }
 
     /// An upload of `count` saved queries that are new.
-    pub(crate) fn upload(&mut self, count: usize) -> Call {
+    pub(crate) fn upload(&mut self, count: usize) -> Request {
         self.changes("saved_query", &data(), count)
     }
 
     /// An upload of `count` entries of the history that are new.
-    pub(crate) fn upload_history(&mut self, count: usize) -> Call {
+    pub(crate) fn upload_history(&mut self, count: usize) -> Request {
         self.changes("query_history", &history("SELECT 1"), count)
     }
 
-    fn changes(&mut self, item_type: &str, data: &Value, count: usize) -> Call {
+    fn changes(&mut self, item_type: &str, data: &Value, count: usize) -> Request {
         let change = |index: usize| {
             let id = format!("q{}", self.items + index);
             json!({ "id": id, "item_type": item_type, "item_id": id, "action": "create", "sync_version": 0,
@@ -38,7 +38,7 @@ impl Account {
         };
         let changes: Vec<Value> = (0..count).map(change).collect();
         self.items += count;
-        self.call(Call::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": changes })))
+        self.call(Request::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": changes })))
     }
 
     /// Uploads until there are `count` items.
@@ -50,9 +50,9 @@ impl Account {
     }
 
     /// What the phone has missed since `since`, at most `limit` items.
-    pub(crate) fn download(&self, since: Option<&str>, limit: usize) -> Call {
+    pub(crate) fn download(&self, since: Option<&str>, limit: usize) -> Request {
         let since = since.map_or_else(String::new, |since| format!("&since={since}"));
-        self.call(Call::get(format!("/api/sync/download?device_id=phone&limit={limit}{since}")))
+        self.call(Request::get(format!("/api/sync/download?device_id=phone&limit={limit}{since}")))
     }
 
     /// Where the account stands.
@@ -66,22 +66,22 @@ impl Account {
     }
 
     /// `call` by this account.
-    pub(crate) fn call(&self, call: Call) -> Call {
+    pub(crate) fn call(&self, call: Request) -> Request {
         call.bearer(&self.token)
     }
 
-    pub(crate) async fn send(&self, call: Call) -> Value {
+    pub(crate) async fn send(&self, call: Request) -> Value {
         self.api.send(call).await.expect(200)
     }
 
     /// How long `call` takes, until its whole answer is there; nobody reads that.
-    pub(crate) async fn time(&self, call: Call) -> Duration {
+    pub(crate) async fn time(&self, call: Request) -> Duration {
         time_of(&self.api, call).await
     }
 }
 
 /// How long the service takes for `call`.
-pub(crate) async fn time_of(api: &Api, call: Call) -> Duration {
+pub(crate) async fn time_of(api: &Api, call: Request) -> Duration {
     let begun = Instant::now();
     let answer = api.send(call).await;
     let time = begun.elapsed();

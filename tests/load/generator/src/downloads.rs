@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use tests::{Call, Service};
+use tests::{Request, Service};
 
 use crate::account::{Account, time_of};
 use crate::floor::empty_handler;
@@ -24,7 +24,7 @@ pub(crate) async fn table() {
     }
 }
 
-async fn against_bytes(what: &str, account: &Account, call: &Call, rounds: usize) {
+async fn against_bytes(what: &str, account: &Account, call: &Request, rounds: usize) {
     let body = account.api.send(call.clone()).await.body;
     let what = format!("{what}, {} bytes / empty handler", body.len());
     let bare = empty_handler(body);

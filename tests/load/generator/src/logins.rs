@@ -14,7 +14,7 @@ pub(crate) async fn table() {
     service.api.sign_up("ada").await;
     let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
     let password = Password::parse(PASSWORD).expect("it keeps the rules");
-    let call = tests::login("ada", PASSWORD);
+    let call = tests::login_request("ada", PASSWORD);
     let floor = async || {
         let begun = Instant::now();
         passwords.hash(&password).await.expect("it is hashed");

@@ -4,15 +4,15 @@ use crate::account::Account;
 
 /// How often each store is asked by one call, on real servers: round trips through a proxy before each.
 pub(crate) async fn table() {
-    let mut backends = Backends::servers().await;
-    let proxies = backends.put_proxies().await;
-    let service = Service::on(backends, &[("RATE_LIMITS", "off")]).await;
+    let mut backends = Backends::start_servers().await;
+    let proxies = backends.insert_proxies().await;
+    let service = Service::on_backends(backends, &[("RATE_LIMITS", "off")]).await;
     let mut account = Account::of(&service.api, "ada").await;
     let first = account.cursor().await;
     let call = account.upload(1_000);
     account.time(call).await;
     let last = account.cursor().await;
-    let login = tests::login("ada", PASSWORD);
+    let login = tests::login_request("ada", PASSWORD);
     // The first time a connection has to make itself acquainted with the statements.
     account.time(login.clone()).await;
     let calls = [
@@ -27,10 +27,10 @@ pub(crate) async fn table() {
     ];
     for (what, call) in calls {
         for proxy in &proxies {
-            proxy.trips();
+            proxy.take_round_trips();
         }
         account.time(call).await;
-        let [accounts, data, sessions] = proxies.each_ref().map(tests::Proxy::trips);
+        let [accounts, data, sessions] = proxies.each_ref().map(tests::Proxy::take_round_trips);
         println!("{what:<48} {accounts:>11} {data:>11} {sessions:>7}");
     }
 }

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use tests::{Call, PASSWORD, ServerProcess, memory, saved_query};
+use tests::{PASSWORD, Request, ServerProcess, process_memory_kib, saved_query};
 
 use crate::account::{Account, time_of};
 use crate::{line, median, ms};
@@ -14,16 +14,16 @@ const ITEMS: usize = 1_000;
 /// What the server's own process takes for each kind of call: processor time, beside that of a call that does nothing, and the
 /// most memory that it has had meanwhile.
 pub(crate) async fn table() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start_with(folder.path(), &[("RATE_LIMITS", "off")]).await;
     let mut account = Account::of(&server.api, "ada").await;
-    let floor = taken(&server, vec![Call::get("/health"); 2_000]).await.0;
+    let floor = taken(&server, vec![Request::get("/health"); 2_000]).await.0;
     let cursor = account.cursor().await;
     for (what, count, times) in [("upload of 1", 1, 500), ("upload of 100", 100, 100), ("upload of 1,000", 1_000, 20)] {
         let calls = (0..times).map(|_| account.upload(count)).collect();
         report(what, floor, taken(&server, calls).await);
     }
-    let login = tests::login("ada", PASSWORD);
+    let login = tests::login_request("ada", PASSWORD);
     let now = account.cursor().await;
     for (what, call, times) in [
         ("poll of nothing", account.download(Some(&now), 1_000), 2_000),
@@ -38,7 +38,7 @@ pub(crate) async fn table() {
 
 /// The largest upload, beside the time that it takes to read its JSON alone; of a server that has done nothing before.
 async fn largest() {
-    let folder = tests::scratch();
+    let folder = tests::scratch_dir();
     let server = ServerProcess::start_with(folder.path(), &[("RATE_LIMITS", "off")]).await;
     let account = Account::of(&server.api, "ada").await;
     let text = "x".repeat(BYTES / ITEMS - 200);
@@ -52,7 +52,7 @@ async fn largest() {
         let begun = Instant::now();
         drop(serde_json::from_str::<Value>(&body).expect("JSON"));
         floors.push(begun.elapsed());
-        let call = Call::new(Method::POST, "/api/sync/upload").body("application/json", body);
+        let call = Request::new(Method::POST, "/api/sync/upload").body("application/json", body);
         let (time, peak) = taken(&server, vec![account.call(call)]).await;
         all.push(time);
         peaks.push(peak);
@@ -67,15 +67,15 @@ fn report(what: &str, floor: Duration, (time, peak): (Duration, u64)) {
 }
 
 /// The processor time that each of `calls` takes on average, and the most megabytes that the server has meanwhile.
-async fn taken(server: &ServerProcess, calls: Vec<Call>) -> (Duration, u64) {
-    let process = server.id();
+async fn taken(server: &ServerProcess, calls: Vec<Request>) -> (Duration, u64) {
+    let process = server.pid();
     // The kernel then counts the peak anew.
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("the process is ours");
     let (before, count) = (cpu(process), calls.len());
     for call in calls {
         time_of(&server.api, call).await;
     }
-    ((cpu(process) - before) / u32::try_from(count).expect("not that many"), memory(process, "VmHWM") >> 10)
+    ((cpu(process) - before) / u32::try_from(count).expect("not that many"), process_memory_kib(process, "VmHWM") >> 10)
 }
 
 /// The processor time that a process has had; the kernel counts in hundredths of a second.

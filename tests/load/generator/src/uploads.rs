@@ -6,7 +6,7 @@ use crate::floor::BareTable;
 
 /// Uploads of new items, beside the same items by one bare insert, and beside all rows that they leave.
 pub(crate) async fn table() {
-    let (service, folder) = (Service::start().await, tests::scratch());
+    let (service, folder) = (Service::start().await, tests::scratch_dir());
     let mut account = Account::of(&service.api, "ada").await;
     let mut bare = BareTable::open(folder.path()).await;
     for (count, rounds) in [(1, 300), (100, 100), (1_000, 30)] {

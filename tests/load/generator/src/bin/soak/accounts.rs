@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
-use tests::{Api, Call, PASSWORD, try_login};
+use tests::{Api, PASSWORD, Request, try_login};
 
 /// Makes an account, or finds that an attempt whose answer was lost has made it.
 pub(crate) async fn sign_up(api: &Api, name: &str) -> Value {
     let body = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD });
-    let answer = api.send(Call::post("/api/auth/signup", &body)).await;
+    let answer = api.send(Request::post("/api/auth/signup", &body)).await;
     if answer.status == 409 { log_in(api, name).await } else { answer.expect(201) }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tests::{Edits, Key, Known, PendingChange, marker_in};
+use tests::{Edits, Key, KnownItem, PendingChange, marker_in};
 
 /// The version of an item, and what tells its content from all others; `None` where it is deleted.
 type Said = (i64, Option<String>);
@@ -55,7 +55,7 @@ impl Books {
     }
 
     /// What is wrong with the items that a device holds, the deleted ones included.
-    pub(crate) fn check(&mut self, held: &BTreeMap<Key, Known>) -> Vec<String> {
+    pub(crate) fn check(&mut self, held: &BTreeMap<Key, KnownItem>) -> Vec<String> {
         let mut wrong = Vec::new();
         for (key, said) in &self.own {
             let found = held.get(key).map(|known| (known.version, known.data.as_ref().and_then(text)));
@@ -75,7 +75,7 @@ impl Books {
         wrong
     }
 
-    fn check_item(&mut self, key: &Key, known: &Known) -> Option<String> {
+    fn check_item(&mut self, key: &Key, known: &KnownItem) -> Option<String> {
         if is_own(key) {
             return (!self.own.contains_key(key)).then(|| format!("nobody wrote {key:?}"));
         }
@@ -85,12 +85,12 @@ impl Books {
             return (*to_otel_span != content)
                 .then(|| format!("{key:?} was told to be {to_otel_span:?}, and is {known:?}"));
         }
-        let is_known = content.is_some_and(|marker| self.edits.knows(&marker));
+        let is_known = content.is_some_and(|marker| self.edits.contains(&marker));
         (known.data.is_some() && !is_known).then(|| format!("nobody wrote {key:?}: {known:?}"))
     }
 
     /// What is wrong with all conflicts that there are, beside the items `live`.
-    pub(crate) fn check_conflicts(&self, conflicts: &[Value], live: &BTreeMap<Key, Known>) -> Vec<String> {
+    pub(crate) fn check_conflicts(&self, conflicts: &[Value], live: &BTreeMap<Key, KnownItem>) -> Vec<String> {
         let mut wrong = Vec::new();
         let ids: BTreeSet<&str> = conflicts.iter().filter_map(|conflict| conflict["id"].as_str()).collect();
         if ids.len() != conflicts.len() {
@@ -103,7 +103,7 @@ impl Books {
         let items = live.iter().filter(|(key, _)| !is_own(key)).filter_map(|(_, known)| known.data.as_ref());
         let sides = conflicts.iter().flat_map(|conflict| [&conflict["local_version"], &conflict["remote_version"]]);
         let found: BTreeSet<String> = items.chain(sides.map(|side| &side["data"])).filter_map(marker_in).collect();
-        let missing = self.edits.missing(&found);
+        let missing = self.edits.lost(&found);
         if !missing.is_empty() {
             wrong.push(format!("edits that nobody replaced are nowhere: {missing:?}"));
         }

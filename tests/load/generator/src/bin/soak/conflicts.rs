@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use tests::Call;
+use tests::Request;
 
 use crate::uploads::content;
 use crate::user::User;
@@ -10,7 +10,8 @@ impl User {
     pub(crate) async fn settles_a_conflict(&mut self) {
         let who = self.somebody();
         let status = ["open", "open", "resolved"][self.dice.usize(..3)];
-        let list = self.devices[who].send(Call::get(format!("/api/sync/conflicts?status={status}"))).await.expect(200);
+        let list =
+            self.devices[who].send(Request::get(format!("/api/sync/conflicts?status={status}"))).await.expect(200);
         let conflicts = list["conflicts"].as_array().expect("a list").iter();
         // Of those that are settled only what the last write won may be settled anew, by whoever chooses.
         let some: Vec<&Value> = conflicts.filter(|one| status == "open" || by_last_write(one)).collect();
@@ -18,11 +19,11 @@ impl User {
         for _ in 0..2 {
             let (body, merged) = self.some_choice(&conflict);
             let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
-            let answer = self.devices[who].send(Call::post(path, &body)).await;
+            let answer = self.devices[who].send(Request::post(path, &body)).await;
             if answer.status == 200 {
                 return;
             }
-            merged.into_iter().for_each(|marker| self.books.edits.forget(marker));
+            merged.into_iter().for_each(|marker| self.books.edits.allow_loss(marker));
             conflict = answer.expect(409)["conflict"].clone();
             if conflict.is_null() {
                 return self.wrong(&format!("settled otherwise, though nobody did: {}", answer.json()));
@@ -46,7 +47,7 @@ impl User {
 
     fn some_merge(&mut self, conflict: &Value) -> (Value, Option<String>) {
         let versions = [&conflict["local_version"]["data"], &conflict["remote_version"]["data"]];
-        let marker = self.books.edits.merge(&versions);
+        let marker = self.books.edits.record_merge(&versions);
         let kind = conflict["item_type"].as_str().expect("a kind");
         (json!({ "strategy": "user_choice", "merged_data": content(kind, &marker) }), Some(marker))
     }
@@ -56,7 +57,7 @@ impl User {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
             let path = format!("/api/sync/conflicts?status=all{cursor}");
-            let page = self.devices[0].send(Call::get(path)).await.expect(200);
+            let page = self.devices[0].send(Request::get(path)).await.expect(200);
             all.extend(page["conflicts"].as_array().expect("a list").iter().cloned());
             let Some(next) = page["next_cursor"].as_str() else {
                 if page["count"] != all.len() {

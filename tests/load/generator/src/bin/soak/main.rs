@@ -40,9 +40,9 @@ async fn main() -> ExitCode {
     let (minutes, seed) = asked();
     println!("{minutes} minutes; with the same load: tests/load/soak {minutes} {seed}");
     let mut dice = Rng::with_seed(seed);
-    let (mut stores, folder) = (Stores::start().await, tests::scratch());
+    let (mut stores, folder) = (Stores::start().await, tests::scratch_dir());
     let server = stores.serve(folder.path()).await;
-    let (watch, mut memory) = (Arc::new(Watch::new()), Memory::of(server.id()));
+    let (watch, mut memory) = (Arc::new(Watch::new()), Memory::of(server.pid()));
     let begin = |place| tokio::spawn(live(place, patient(&server.api, &watch), watch.clone(), dice.fork()));
     let users: Vec<_> = (0..USERS).map(begin).collect();
     for minute in 1..=minutes {

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tests::memory;
+use tests::process_memory_kib;
 
 /// Until then caches and pools fill.
 const WARM_UP: Duration = Duration::from_secs(180);
@@ -27,7 +27,7 @@ impl Memory {
     }
 
     pub(crate) fn sample(&mut self) {
-        self.samples.push((self.begun.elapsed(), memory(self.process, "VmRSS")));
+        self.samples.push((self.begun.elapsed(), process_memory_kib(self.process, "VmRSS")));
     }
 
     /// The newest sample, in kilobytes.

@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tests::{Answer, Api, Call};
+use tests::{Api, Request as HttpRequest, Response as HttpResponse};
 use tokio::time::{sleep, timeout};
 
 use crate::watch::{Attempt, Watch};
@@ -46,15 +46,15 @@ async fn insist(server: Api, watch: Arc<Watch>, request: Request) -> Response {
     }
 }
 
-async fn to_call(request: Request) -> Call {
+async fn to_call(request: Request) -> HttpRequest {
     let (parts, body) = request.into_parts();
     let text = |value: &axum::http::HeaderValue| value.to_str().expect("headers are texts").to_owned();
     let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let body = to_bytes(body, usize::MAX).await.expect("a body in memory does not break").to_vec();
-    Call { method: parts.method, path: parts.uri.to_string(), headers, body }
+    HttpRequest { method: parts.method, path: parts.uri.to_string(), headers, body }
 }
 
-fn to_response(answer: Answer) -> Response {
+fn to_response(answer: HttpResponse) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).expect("it was a status");
     *response.headers_mut() = answer.headers;

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
-use tests::{Ending, PostgresServer, RedisServer, ServerProcess, Sqld};
+use tests::{PostgresServer, RedisServer, ServerProcess, Shutdown, Sqld};
 use tokio::process::Command;
 
 use crate::watch::Watch;
@@ -22,8 +22,8 @@ pub(crate) struct Stores {
 
 impl Stores {
     pub(crate) async fn start() -> Self {
-        let (accounts, data) = (PostgresServer::start_lasting().await, Sqld::start_lasting().await);
-        let sessions = RedisServer::start_lasting().await;
+        let (accounts, data) = (PostgresServer::start_restartable().await, Sqld::start_restartable().await);
+        let sessions = RedisServer::start_restartable().await;
         let settings = vec![
             ("DATABASE_URL", accounts.database().await),
             ("TURSO_DATABASE_URL", data.url()),
@@ -48,7 +48,7 @@ impl Stores {
     /// number is odd.
     pub(crate) async fn restart_next(&mut self, watch: &Watch, dice: &mut Rng) {
         let down = Duration::from_millis(dice.u64(DOWN));
-        let ending = if self.restarts.is_multiple_of(2) { Ending::Orderly } else { Ending::Killed };
+        let ending = if self.restarts.is_multiple_of(2) { Shutdown::Graceful } else { Shutdown::Kill };
         let store = ["PostgreSQL", "sqld", "Redis"][self.restarts % 3];
         println!("{store} is down for {:.1} s: {ending:?}", down.as_secs_f64());
         watch.store_goes_down();

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
-use tests::{Call, Device, Key, PendingChange, connection, history, saved_query};
+use tests::{Device, Key, PendingChange, Request, connection, history, saved_query};
 
 use crate::books::is_own;
 use crate::user::User;
@@ -33,11 +33,12 @@ impl User {
         let newcomer = if self.dice.u8(..8) == 0 { Some(self.newcomer()) } else { None };
         let first_download = async {
             if let Some(mut newcomer) = newcomer {
-                newcomer.downloads().await;
+                newcomer.download().await;
             }
         };
         let [laptop, phone] = &self.devices;
-        let (one, other, ()) = tokio::join!(laptop.uploads_in_vain(), phone.uploads_in_vain(), first_download);
+        let (one, other, ()) =
+            tokio::join!(laptop.upload_losing_response(), phone.upload_losing_response(), first_download);
         for (who, (body, answer)) in bodies.into_iter().zip([one, other]).enumerate() {
             self.hears(who, &answer);
             self.keeps(Upload { who, body, answer });
@@ -49,7 +50,7 @@ impl User {
 
     pub(crate) async fn both_download(&mut self) {
         let [laptop, phone] = &mut self.devices;
-        tokio::join!(laptop.downloads(), phone.downloads());
+        tokio::join!(laptop.download(), phone.download());
     }
 
     /// Takes the answer to all that waited.
@@ -58,7 +59,7 @@ impl User {
         for what in self.books.hear(&sent, answer) {
             self.wrong(&what);
         }
-        self.devices[who].takes(answer);
+        self.devices[who].apply_upload_response(answer);
     }
 
     fn keeps(&mut self, upload: Upload) {
@@ -72,7 +73,7 @@ impl User {
     /// A repeat, however late, is answered as it was at first. That it changes nothing shows later.
     pub(crate) async fn repeats_an_upload(&mut self) {
         let Some(upload) = self.dice.choice(&self.uploads).cloned() else { return };
-        let again = self.devices[upload.who].send(Call::post("/api/sync/upload", &upload.body)).await.expect(200);
+        let again = self.devices[upload.who].send(Request::post("/api/sync/upload", &upload.body)).await.expect(200);
         if what_became(&again) != what_became(&upload.answer) {
             self.wrong(&format!("first answered {}, then {again}", upload.answer));
         }
@@ -98,18 +99,18 @@ impl User {
     fn appends(&mut self, who: usize) {
         let text = self.new_text();
         let id = format!("own-{}-{}", self.devices[who].id, self.texts);
-        self.devices[who].writes("query_history", &id, content("query_history", &text), SystemClock.now());
+        self.devices[who].write("query_history", &id, content("query_history", &text), SystemClock.now());
     }
 
     fn edits_its_own(&mut self, who: usize) {
         let number = self.dice.usize(..OWN);
         let kind = if number.is_multiple_of(3) { "connection" } else { "saved_query" };
         let (id, now) = (format!("own-{}-{number}", self.devices[who].id), SystemClock.now());
-        if self.devices[who].sees(kind, &id).is_some() && self.dice.u8(..5) == 0 {
-            return self.devices[who].deletes(kind, &id, now);
+        if self.devices[who].visible_data(kind, &id).is_some() && self.dice.u8(..5) == 0 {
+            return self.devices[who].delete(kind, &id, now);
         }
         let data = content(kind, &self.new_text());
-        self.devices[who].writes(kind, &id, data, now);
+        self.devices[who].write(kind, &id, data, now);
     }
 
     fn edits_shared(&mut self, who: usize) {
@@ -117,12 +118,12 @@ impl User {
         let tidies_up = copy.is_some() || self.dice.u8(..5) == 0;
         let key = copy.unwrap_or_else(|| shared_key(self.dice.usize(..SHARED)));
         let (device, now) = (&mut self.devices[who], SystemClock.now());
-        if tidies_up && device.sees(&key.0, &key.1).is_some() {
-            self.books.edits.replaces(device, &key);
-            return device.deletes(&key.0, &key.1, now);
+        if tidies_up && device.visible_data(&key.0, &key.1).is_some() {
+            self.books.edits.record_replacement(device, &key);
+            return device.delete(&key.0, &key.1, now);
         }
-        let marker = self.books.edits.mark(device, &key);
-        device.writes(&key.0, &key.1, content(&key.0, &marker), now);
+        let marker = self.books.edits.record_edit(device, &key);
+        device.write(&key.0, &key.1, content(&key.0, &marker), now);
     }
 
     /// A copy that some conflict has left.

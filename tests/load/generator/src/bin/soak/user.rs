@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
-use tests::{Api, Call, Device};
+use tests::{Api, Device, Request};
 use tokio::time::sleep;
 
 use crate::accounts::{log_in, refresh, sign_up};
@@ -47,11 +47,11 @@ impl User {
         let device = |who: usize, id: &str| Device::new(&api, token(&sessions[who], "token"), id);
         let mut devices = [device(0, "laptop"), device(1, "phone")];
         // So that who comes later is not always the later one; and so that there are many pages, too.
-        devices[1].skew = -1;
-        devices[1].page = 20;
+        devices[1].clock_skew_seconds = -1;
+        devices[1].page_size = 20;
         for device in &mut devices {
             // From here on each gets everything as it changes, deletions included.
-            device.downloads().await;
+            device.download().await;
         }
         let (books, uploads) = (Books::default(), Vec::new());
         Self { name, api, watch, dice, devices, books, uploads, texts: 0, sessions, guests: 0 }
@@ -79,7 +79,7 @@ impl User {
     /// A device that has nothing yet.
     pub(crate) fn newcomer(&mut self) -> Device {
         let mut device = Device::new(&self.api, token(&self.sessions[0], "token"), "tablet");
-        device.page = [20, 200, 1_000][self.dice.usize(..3)];
+        device.page_size = [20, 200, 1_000][self.dice.usize(..3)];
         device
     }
 
@@ -90,7 +90,7 @@ impl User {
     async fn looks_around(&mut self) {
         let who = self.somebody();
         for path in ["/api/sync/status", "/api/sync/conflicts?limit=10", "/ready"] {
-            self.devices[who].send(Call::get(path)).await.expect(200);
+            self.devices[who].send(Request::get(path)).await.expect(200);
         }
     }
 
@@ -107,7 +107,7 @@ impl User {
     }
 
     fn holds(&mut self, who: usize, session: Value) {
-        self.devices[who].authenticates(token(&session, "token"));
+        self.devices[who].set_token(token(&session, "token"));
         self.sessions[who] = session;
     }
 

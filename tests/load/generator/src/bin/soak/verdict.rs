@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tests::{Call, Device, Key, Known};
+use tests::{Device, Key, KnownItem, Request};
 
 use crate::user::User;
 
@@ -11,10 +11,10 @@ impl User {
     pub(crate) async fn verify(&mut self) {
         self.both_download().await;
         let mut fresh = self.newcomer();
-        fresh.downloads().await;
+        fresh.download().await;
         let live = live(&fresh);
         let conflicts = self.all_conflicts().await;
-        let status = self.devices[0].send(Call::get("/api/sync/status")).await.expect(200);
+        let status = self.devices[0].send(Request::get("/api/sync/status")).await.expect(200);
         let mut wrong = self.books.check(&self.devices[0].known);
         wrong.extend(self.books.check_conflicts(&conflicts, &live));
         wrong.extend(self.devices.iter().filter_map(|device| differs(device, &live)));
@@ -26,13 +26,13 @@ impl User {
 }
 
 /// The items that a device holds.
-fn live(device: &Device) -> BTreeMap<Key, Known> {
+fn live(device: &Device) -> BTreeMap<Key, KnownItem> {
     let live = device.known.iter().filter(|(_, known)| known.data.is_some());
     live.map(|(key, known)| (key.clone(), known.clone())).collect()
 }
 
 /// In what `device` differs from one that has just downloaded everything.
-fn differs(device: &Device, fresh: &BTreeMap<Key, Known>) -> Option<String> {
+fn differs(device: &Device, fresh: &BTreeMap<Key, KnownItem>) -> Option<String> {
     let held = live(device);
     let unsent = device.unsent().count();
     if held == *fresh && unsent == 0 {
@@ -44,7 +44,7 @@ fn differs(device: &Device, fresh: &BTreeMap<Key, Known>) -> Option<String> {
 }
 
 /// In what the status differs from what there is.
-fn miscounted(status: &Value, conflicts: &[Value], live: &BTreeMap<Key, Known>) -> Option<String> {
+fn miscounted(status: &Value, conflicts: &[Value], live: &BTreeMap<Key, KnownItem>) -> Option<String> {
     let kinds = ["connection", "saved_query", "query_history"];
     let count = |kind: &str| live.keys().filter(|key| key.0 == kind).count();
     let open = conflicts.iter().filter(|conflict| conflict["resolved_at"].is_null()).count();

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tests::{Answer, Call};
+use tests::{Request, Response};
 
 use crate::figures::Figures;
 
@@ -38,7 +38,7 @@ struct State {
 
 /// One attempt to have a call answered.
 pub(crate) struct Attempt<'a> {
-    pub(crate) call: &'a Call,
+    pub(crate) call: &'a Request,
     pub(crate) begun: Instant,
     /// Whether there was one before, which may have done it all and lost its answer.
     pub(crate) is_repeat: bool,
@@ -80,7 +80,7 @@ impl Watch {
     }
 
     /// Something other than 429 and 503 came.
-    pub(crate) fn answered(&self, attempt: &Attempt<'_>, answer: &Answer) {
+    pub(crate) fn answered(&self, attempt: &Attempt<'_>, answer: &Response) {
         self.count(attempt, answer.status);
         if !is_expected(attempt, answer.status) {
             self.fault(ERROR, &to_otel_span(attempt, answer));
@@ -88,7 +88,7 @@ impl Watch {
     }
 
     /// 429 or 503 came.
-    pub(crate) fn refused(&self, attempt: &Attempt<'_>, answer: &Answer) {
+    pub(crate) fn refused(&self, attempt: &Attempt<'_>, answer: &Response) {
         self.count(attempt, answer.status);
         if answer.status != 503 {
             return;
@@ -154,7 +154,7 @@ impl Watch {
 }
 
 /// What is asked for.
-fn kind(call: &Call) -> &'static str {
+fn kind(call: &Request) -> &'static str {
     match call.path.split('?').next().unwrap_or_default() {
         "/api/sync/upload" => "upload",
         "/api/sync/download" if call.path.contains("&since=") => "delta",
@@ -179,12 +179,12 @@ fn is_expected(attempt: &Attempt<'_>, status: u16) -> bool {
     }
 }
 
-fn to_otel_span(attempt: &Attempt<'_>, answer: &Answer) -> String {
+fn to_otel_span(attempt: &Attempt<'_>, answer: &Response) -> String {
     let took = attempt.begun.elapsed().as_secs_f64();
     format!("{}\n    answered after {took:.1} s: {} {}", asked(attempt.call), answer.status, brief(&answer.body))
 }
 
-fn asked(call: &Call) -> String {
+fn asked(call: &Request) -> String {
     format!("{} {} {}", call.method, call.path, brief(&call.body))
 }
 

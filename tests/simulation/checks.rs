@@ -1,49 +1,49 @@
-//! What must be so when a schedule has ended.
+//! Invariants at the end of a schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tests::{Call, Device, Key, Known, marker_in};
+use tests::{Device, Key, KnownItem, Request, marker_in};
 
 use crate::world::World;
 
 impl World<'_> {
-    /// Everybody syncs until nothing waits any more.
-    pub(crate) async fn settle_down(&mut self) {
+    /// Syncs all devices until no edit is pending.
+    pub(crate) async fn sync_until_idle(&mut self) {
         for round in 0.. {
             assert!(
                 round < 20,
-                "something is never taken: {:?}",
+                "edits are never accepted: {:?}",
                 self.devices.iter().map(|d| &d.pending).collect::<Vec<_>>()
             );
-            for who in 0..self.devices.len() {
-                // First down, then up: whoever slept through a purge must be told so by the download alone, too.
-                if self.devices[who].since.is_none() {
-                    self.devices[who].downloads().await;
+            for index in 0..self.devices.len() {
+                // A download before the upload: it alone must report that the device needs a resync.
+                if self.devices[index].since.is_none() {
+                    self.devices[index].download().await;
                 }
-                self.uploads(who).await;
-                self.devices[who].downloads().await;
+                self.upload(index).await;
+                self.devices[index].download().await;
             }
             if self.devices.iter().all(|device| device.unsent().next().is_none()) {
                 break;
             }
         }
         for device in &mut self.devices {
-            device.downloads().await;
+            device.download().await;
         }
     }
 
-    /// All devices hold what a new one gets.
-    pub(crate) async fn devices_agree(&self) {
+    /// Asserts that all devices have the state that a new device downloads.
+    pub(crate) async fn assert_devices_agree(&self) {
         let expected = self.state().await;
         for device in &self.devices {
-            assert_eq!(live(device), expected, "{} differs", device.id);
+            assert_eq!(live_items(device), expected, "{} differs", device.id);
         }
     }
 
-    /// Every edit that nobody knowingly replaced is an item or in a conflict; and of open conflicts there is one per
-    /// item, device and base.
-    pub(crate) async fn nothing_is_lost(&self) {
+    /// Asserts that every edit that was not replaced is in an item or in a conflict, and that there is one open conflict per
+    /// item, device and base version.
+    pub(crate) async fn assert_no_edit_lost(&self) {
         let mut found: BTreeSet<String> =
             self.state().await.values().filter_map(|known| marker_in(known.data.as_ref()?)).collect();
         let mut branches = BTreeSet::new();
@@ -58,29 +58,29 @@ impl World<'_> {
                 assert!(branches.insert(branch), "two open conflicts of one branch: {conflict}");
             }
         }
-        let missing = self.edits.missing(&found);
-        assert!(missing.is_empty(), "lost: {missing:?}");
+        let lost = self.edits.lost(&found);
+        assert!(lost.is_empty(), "lost edits: {lost:?}");
     }
 
-    /// What a new device gets.
-    pub(crate) async fn state(&self) -> BTreeMap<Key, Known> {
+    /// Returns the items that a new device downloads.
+    pub(crate) async fn state(&self) -> BTreeMap<Key, KnownItem> {
         let mut fresh = Device::new(&self.service.api, &self.token, "fresh");
-        fresh.downloads().await;
-        live(&fresh)
+        fresh.download().await;
+        live_items(&fresh)
     }
 
-    /// All conflicts of one status.
+    /// Lists all conflicts with a status.
     pub(crate) async fn conflicts(&self, status: &str) -> Vec<Value> {
         let mut all = Vec::new();
         let mut cursor = String::new();
         loop {
             let path = format!("/api/sync/conflicts?status={status}{cursor}");
-            let page = self.devices[0].send(Call::get(path)).await.expect(200);
+            let page = self.devices[0].send(Request::get(path)).await.expect(200);
             all.extend(page["conflicts"].as_array().expect("a list").iter().cloned());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => {
-                    assert_eq!(page["count"].as_u64(), Some(all.len() as u64), "the count is that of all");
+                    assert_eq!(page["count"].as_u64(), Some(all.len() as u64), "the count covers all pages");
                     return all;
                 }
             }
@@ -88,8 +88,8 @@ impl World<'_> {
     }
 }
 
-/// The items that a device holds.
-fn live(device: &Device) -> BTreeMap<Key, Known> {
+/// Returns the items of a device that are not deleted.
+fn live_items(device: &Device) -> BTreeMap<Key, KnownItem> {
     device
         .known
         .iter()
