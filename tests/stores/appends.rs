@@ -32,7 +32,7 @@ fn entry(id: &str) -> ItemKey {
 }
 
 /// An upload of these entries by `device_id`.
-fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
+pub(crate) fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
     let changes = ids.iter().map(|id| Change {
         id: ChangeId::parse(id).expect("an id"),
         key: entry(id),

@@ -43,7 +43,7 @@ async fn belongings(line: &Line) -> Plan {
         })
         .await;
         let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
-        line.data.remember(line.user, &device(&id), full_sync).await.expect("the store writes");
+        line.data.save_full_sync_cursor(line.user, &device(&id), full_sync).await.expect("the store writes");
     }
     line.write(|draft| {
         let draft = draft.tombstone(&query("dead"), content(&query("dead"), "text"));
@@ -132,7 +132,7 @@ pub(crate) async fn a_closed_account_remembers_no_walk(place: SyncPlace<'_>) {
     belongings(&line).await;
     erase_all(&line, 10).await;
     let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
-    line.data.remember(line.user, &device("late"), full_sync).await.ok();
+    line.data.save_full_sync_cursor(line.user, &device("late"), full_sync).await.ok();
     assert!(erase(&line, 10).await, "a page that was being read left a row behind");
 }
 

@@ -250,7 +250,7 @@ pub(crate) async fn a_walk_is_remembered_for_its_device(place: SyncPlace<'_>) {
     let full_sync = FullSyncCursor { head: second(9), cursor: second(5), previous: second(4) };
     let further = FullSyncCursor { cursor: second(6), previous: second(5), ..full_sync };
     for (device_id, full_sync) in [("laptop", full_sync), ("desk", full_sync), ("laptop", further)] {
-        line.data.remember(line.user, &device(device_id), full_sync).await.expect("the store writes");
+        line.data.save_full_sync_cursor(line.user, &device(device_id), full_sync).await.expect("the store writes");
     }
     let walk_of = async |line: &Line, device_id: &str| {
         let request = PageRequest { device: device(device_id), since: second(0), tombstones: true, limit: 1 };

@@ -38,6 +38,7 @@ mod rotation;
 mod session_expiry;
 mod sessions;
 
+mod corrupt_rows;
 mod embedded_only;
 mod queries;
 mod redis_only;
