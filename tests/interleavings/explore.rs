@@ -21,17 +21,18 @@ const READS: [&str; 12] = [
     "page",
     "status",
     "list_conflicts",
-    "one_account",
+    "find_account",
     "find",
     "get",
     "owner",
-    "admit",
+    "authenticate",
     "ping",
     "has_expired",
     "pending_deletions",
 ];
 /// Statements about sync data; all others of a database are about accounts and sessions.
-const SYNC: [&str; 9] = ["load", "commit", "append", "page", "remember", "status", "list_conflicts", "purge", "erase"];
+const SYNC: [&str; 9] =
+    ["load", "commit", "append", "page", "save_full_sync_cursor", "status", "list_conflicts", "purge", "erase"];
 
 /// Operations that meet in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]

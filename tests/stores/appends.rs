@@ -33,7 +33,7 @@ fn entry(id: &str) -> ItemKey {
 }
 
 /// Returns an upload of the entries `ids` by `device_id`.
-fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
+pub(crate) fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
     let changes = ids.iter().map(|id| Change {
         id: ChangeId::parse(id).expect("a valid id"),
         key: entry(id),

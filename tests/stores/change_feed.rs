@@ -260,7 +260,7 @@ pub(crate) async fn a_full_sync_cursor_is_stored_per_device(factory: SyncFactory
     let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
     let further = FullSyncCursor { cursor: at_second(6), previous: at_second(5), ..full_sync };
     for (device_id, full_sync) in [("laptop", full_sync), ("desk", full_sync), ("laptop", further)] {
-        store.data.remember(store.user, &device(device_id), full_sync).await.expect("the write succeeds");
+        store.data.save_full_sync_cursor(store.user, &device(device_id), full_sync).await.expect("the write succeeds");
     }
     let full_sync_of = async |store: &UserStore, device_id: &str| {
         let request = PageRequest { device: device(device_id), since: at_second(0), tombstones: true, limit: 1 };

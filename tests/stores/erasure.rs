@@ -44,7 +44,7 @@ async fn write_rows_of_all_tables(store: &UserStore) -> Plan {
             })
             .await;
         let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
-        store.data.remember(store.user, &device(&id), full_sync).await.expect("the write succeeds");
+        store.data.save_full_sync_cursor(store.user, &device(&id), full_sync).await.expect("the write succeeds");
     }
     store
         .write(|builder| {
@@ -135,7 +135,7 @@ pub(crate) async fn a_closed_account_stores_no_full_sync_cursor(factory: SyncFac
     write_rows_of_all_tables(&store).await;
     erase_all(&store, 10).await;
     let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
-    store.data.remember(store.user, &device("late"), full_sync).await.ok();
+    store.data.save_full_sync_cursor(store.user, &device("late"), full_sync).await.ok();
     assert!(erase(&store, 10).await, "a late full sync cursor was stored");
 }
 

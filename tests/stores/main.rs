@@ -39,6 +39,7 @@ mod session_expiry;
 mod sessions;
 
 mod account_eraser;
+mod corrupt_rows;
 mod libsql_transport;
 mod redis_only;
 mod servers;

@@ -134,7 +134,7 @@ impl Downloads {
         if page.has_more
             && let Some(full_sync) = next_full_sync(answer, cursor, page.head, page.full_sync)
         {
-            self.feed.remember(user, &wanted.device, full_sync).await?;
+            self.feed.save_full_sync_cursor(user, &wanted.device, full_sync).await?;
         }
         Ok(DownloadResponse::new(page, cursor, answer == DownloadMode::Reset))
     }

@@ -4,58 +4,61 @@ use secrecy::SecretString;
 use super::{Outbox, QueuedMail, StoreResult, TokenHash};
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
 
-/// A user and the hash of their password.
+/// A user and the hash of the user's password.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The user.
     pub user: User,
-    /// The PHC string of the password.
+    /// PHC string of the password.
     pub password_hash: SecretString,
 }
 
-/// An account to be made.
+/// An account to create.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
-    /// Its id.
+    /// Id of the user.
     pub id: UserId,
-    /// Its name.
+    /// Username.
     pub username: Username,
-    /// Its address.
+    /// Email address.
     pub email: EmailAddress,
-    /// The PHC string of its password.
+    /// PHC string of the password.
     pub password_hash: SecretString,
-    /// When it is made.
+    /// Time of the sign-up.
     pub created_at: Timestamp,
 }
 
-/// What became of a sign-up.
+/// Outcome of a sign-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignUpOutcome {
-    /// The account is there.
+    /// The account exists.
     Created,
-    /// Somebody has that name.
+    /// Another account has the username.
     UsernameTaken,
-    /// Somebody has that address.
+    /// Another account has the email address.
     EmailTaken,
 }
 
-/// The accounts.
+/// Accounts.
 ///
-/// **Law.** Of all accounts that are not being deleted no two have the same [`Username::key`] or the same
-/// [`EmailAddress::key`]; an account that is being deleted is found by none of these methods.
+/// # Contract
+///
+/// [`Username::key`] and [`EmailAddress::key`] are unique among the accounts that are not being deleted. No method finds an
+/// account that is being deleted.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Makes an account. For the same one again, by its id, the answer is the same.
+    /// Creates an account and queues an email with a link to verify the address. Idempotent: an account with the same id is not
+    /// created again.
     async fn create(&self, account: &NewAccount) -> StoreResult<SignUpOutcome>;
 
-    /// The account that logs in as `login`.
+    /// Returns the account with this username or email address.
     async fn find(&self, login: &Login) -> StoreResult<Option<Account>>;
 
-    /// The account `id`.
+    /// Returns the account with this id.
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>>;
 
-    /// Replaces the password's hash, if it is still `old`, makes any link to reset it useless, and queues a notice;
-    /// whether it was.
+    /// Replaces the hash of the password if it is still `old`, revokes the link to reset it, and queues a notice by email. Returns
+    /// whether the hash was `old`.
     async fn change_password(
         &self,
         id: UserId,
@@ -64,24 +67,24 @@ pub trait Accounts: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<bool>;
 
-    /// Replaces the password's hash by another of the same password, if it is still `old`.
+    /// Replaces the hash of the password by another hash of the same password, if it is still `old`.
     async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()>;
 
-    /// Whether the store answers at all.
+    /// Checks that the store responds.
     async fn ping(&self) -> StoreResult<()>;
 }
 
-/// What a one-time link is for.
+/// Purpose of a one-time link in an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenPurpose {
-    /// To show that an address is the user's.
+    /// Verify the email address.
     VerifyEmail,
-    /// To choose a new password.
+    /// Choose a new password.
     ResetPassword,
 }
 
 impl TokenPurpose {
-    /// Its name in the store.
+    /// Returns the name in the store.
     pub const fn name(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
@@ -89,7 +92,7 @@ impl TokenPurpose {
         }
     }
 
-    /// For how many seconds a link works.
+    /// Returns the validity of a link, in seconds.
     pub const fn lifetime(self) -> i64 {
         match self {
             Self::VerifyEmail => 24 * 3_600,
@@ -98,28 +101,30 @@ impl TokenPurpose {
     }
 }
 
-/// The one-time links in mails, known by the hashes of their tokens.
+/// Tokens of the one-time links in emails, stored as hashes.
 ///
-/// **Law.** A token works once, before it expires, and only while it is the newest of its user and purpose. Using it and
-/// what it was used for happen together or not at all. Once the password was changed, no token works whose mail was called
-/// for before.
+/// # Contract
+///
+/// A token works once, before it expires, and only while it is the newest one of its user and purpose. Using a token and its
+/// effect are one transaction. A change of the password revokes every token to reset it, including those whose email is still
+/// queued.
 #[async_trait]
 pub trait MailTokens: Send + Sync {
-    /// Makes `token` the one in the link of `mail`, which works until `expires_at` for what the mail is about, unless the
-    /// mail was settled, called for anew or claimed by somebody else since it was claimed; whether it does.
+    /// Issues `token` for the link in `mail`, valid until `expires_at`, if `mail` is still claimed by this attempt. Returns false if
+    /// it has been completed, queued again, or claimed by another attempt.
     async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool>;
 
-    /// Whose `token` it is, if it works for `purpose`. Asking spends nothing.
+    /// Returns the user of `token` if the token works for `purpose`. The token stays usable.
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>>;
 
-    /// Whether `token` would work for `purpose`, had it not expired. Long after that nobody knows any more.
+    /// Returns whether `token` would work for `purpose` if it had not expired. False once a purge has removed the token.
     async fn has_expired(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<bool>;
 
-    /// Uses `token` to verify its user's address; the user, or `None` if it does not work.
+    /// Uses `token` to verify the email address of its user. Returns the user, or `None` if the token does not work.
     async fn verify_email(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<User>>;
 
-    /// Uses `token` to replace its user's password; the user, or `None` if it does not work. Whoever can read mail at the
-    /// address has also shown that it is theirs: it is verified, and no other link works any more.
+    /// Uses `token` to replace the password of its user. Returns the user, or `None` if the token does not work. The token also
+    /// proves that the user receives email at the address, so the address becomes verified and all other links are revoked.
     async fn reset_password(
         &self,
         token: &TokenHash,
@@ -128,30 +133,32 @@ pub trait MailTokens: Send + Sync {
     ) -> StoreResult<Option<User>>;
 }
 
-/// Accounts on their way out.
+/// Deletion of accounts.
 ///
-/// **Law.** Once begun, a deletion is listed until it is finished, so that whoever is interrupted can be followed up.
+/// # Contract
+///
+/// A deletion that has begun is pending until it is finished, so that an interrupted deletion can be resumed.
 #[async_trait]
 pub trait Deletions: Send + Sync {
-    /// Frees the account's name and address and forgets all it says of a person, at once, if the hash of its password is
-    /// still `password_hash`: whoever was asked for the password must not delete an account whose password was changed
-    /// meanwhile. Whether it was.
+    /// Removes all personal data of the account in one transaction, which frees its username and email address. Does nothing and
+    /// returns false if the hash of the password is not `password_hash`: the password may have been changed after the caller
+    /// verified it.
     async fn begin_deletion(&self, user: UserId, password_hash: &SecretString, now: Timestamp) -> StoreResult<bool>;
 
-    /// At most `limit` accounts whose deletion has begun.
+    /// Returns at most `limit` accounts whose deletion is pending, the oldest first.
     async fn pending_deletions(&self, limit: usize) -> StoreResult<Vec<UserId>>;
 
-    /// Removes the last of the account.
+    /// Removes what is left of the account.
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()>;
 }
 
-/// Whatever expires by itself and only takes up room afterwards: sessions, refresh tokens, mail tokens.
+/// Removal of expired sessions, refresh tokens and email tokens.
 #[async_trait]
 pub trait Expiry: Send + Sync {
-    /// Removes at most `batch` rows of each kind that expired before `now`, and says how many.
+    /// Removes at most `batch` rows of each kind that have expired at `now`. Returns the number of removed rows.
     async fn purge_expired(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 }
 
-/// Everything about accounts.
+/// All traits of accounts.
 pub trait AccountStore: Accounts + MailTokens + Outbox + Deletions + Expiry {}
 impl<T: Accounts + MailTokens + Outbox + Deletions + Expiry> AccountStore for T {}

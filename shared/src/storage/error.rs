@@ -1,41 +1,41 @@
-/// A store did not do what it was asked.
+/// Error of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It is down, slow or overloaded: trying again later may help.
+    /// The store is down, slow or overloaded. A retry may succeed later.
     #[error("the {store} store is unavailable: {reason}")]
     Unavailable {
-        /// Which store.
+        /// Name of the store.
         store: &'static str,
-        /// What happened, for the log alone.
+        /// Details for the log; not for clients.
         reason: String,
     },
-    /// The account is being deleted: its data takes no more writes.
+    /// The account is being deleted and accepts no more writes.
     #[error("the account is being deleted")]
     AccountDeleted,
-    /// What was asked for is more than one request may load.
-    #[error("one request asked for too much")]
+    /// The request needs more data than one request may load.
+    #[error("the request needs more data than one request may load")]
     TooLarge,
-    /// A row does not hold what its table promises.
-    #[error("table {table} holds a bad {column} at {key}: {reason}")]
+    /// A stored row cannot be decoded.
+    #[error("corrupt row in table {table}, column {column}, key {key}: {reason}")]
     Corrupt {
-        /// The table.
+        /// Table of the row.
         table: &'static str,
-        /// The column.
+        /// Column that cannot be decoded.
         column: &'static str,
-        /// The key of the row, as far as it is known.
+        /// Key of the row; never a token.
         key: String,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         reason: String,
     },
-    /// A defect of ours: the store refused a statement that should never fail.
+    /// The store refused a statement that should never fail: a defect of this program.
     #[error("the {store} store refused a statement: {reason}")]
     Refused {
-        /// Which store.
+        /// Name of the store.
         store: &'static str,
-        /// What it said, for the log alone.
+        /// Details for the log; not for clients.
         reason: String,
     },
 }
 
-/// What a store answers.
+/// Result of a call of a store.
 pub type StoreResult<T> = Result<T, StoreError>;

@@ -1,4 +1,4 @@
-//! Token buckets in this process's memory: for the local server, which is alone.
+//! Rate limiter in memory, for the local server, which is a single process.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,27 +8,28 @@ use async_trait::async_trait;
 use super::{MICROS_PER_MINUTE, RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
 use crate::models::Timestamp;
 
-/// RateLimiter from which on the full ones are swept out, which say no more than missing ones.
-const FIRST_SWEEP: usize = 10_000;
+/// Minimum number of buckets for a sweep. A sweep removes full buckets, which are equivalent to missing ones.
+const MIN_SWEEP: usize = 10_000;
 
-/// Token buckets in memory.
+/// Rate limiter in memory.
 ///
-/// A bucket is kept as the moment at which it will be full (the generic cell rate algorithm): a full one needs no
-/// entry, and the flow needs no timer.
+/// A bucket is stored as the time at which it will be full (the generic cell rate algorithm). A full bucket needs no entry, and
+/// adding tokens needs no timer.
 #[derive(Debug, Default)]
-pub struct MemoryRateLimiter(Mutex<Kept>);
+pub struct MemoryRateLimiter(Mutex<Buckets>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Buckets {
     full_at: HashMap<String, Timestamp>,
-    /// How many there must be for the next sweep: twice as many as the last one left, so that sweeping costs each call
-    /// next to nothing.
+    /// Number of buckets at which the next sweep runs: twice as many as the last one left, so that the amortized cost of sweeps
+    /// is constant per call.
     sweep_at: usize,
 }
 
-impl Kept {
+impl Buckets {
+    /// Removes full buckets, if there are enough buckets for a sweep.
     fn sweep(&mut self, now: Timestamp) {
-        if self.full_at.len() >= self.sweep_at.max(FIRST_SWEEP) {
+        if self.full_at.len() >= self.sweep_at.max(MIN_SWEEP) {
             self.full_at.retain(|_, full_at| *full_at > now);
             self.sweep_at = 2 * self.full_at.len();
         }
@@ -40,16 +41,18 @@ impl RateLimiter for MemoryRateLimiter {
     async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(now);
-        let full_at = buckets.full_at.get(&rate_limit.key).map_or(now, |full_at| as_seen_from(*full_at, now));
-        let (state, full_at) = take(rate_limit, full_at, now);
+        let full_at = buckets.full_at.get(&rate_limit.key).map_or(now, |full_at| clamp(*full_at, now));
+        let (status, full_at) = take(rate_limit, full_at, now);
         buckets.full_at.insert(rate_limit.key.clone(), full_at);
-        Ok(state)
+        Ok(status)
     }
 }
 
-/// When a bucket that was to be full at `full_at` will be. An empty one needs a minute. A clock that has gone back by less
-/// than another one is waited for, so that none of its wobbling fills a bucket; one that was set back further is believed.
-fn as_seen_from(full_at: Timestamp, now: Timestamp) -> Timestamp {
+/// Returns `full_at`, or `now` if that is later.
+///
+/// An empty bucket is full in a minute. If `full_at` is more than two minutes ahead, the clock was set back by more than a minute,
+/// and the bucket counts as empty. Smaller steps of the clock do not add tokens.
+fn clamp(full_at: Timestamp, now: Timestamp) -> Timestamp {
     if full_at.micros() - now.micros() > 2 * MICROS_PER_MINUTE {
         Timestamp::from_micros(now.micros() + MICROS_PER_MINUTE)
     } else {
@@ -57,11 +60,11 @@ fn as_seen_from(full_at: Timestamp, now: Timestamp) -> Timestamp {
     }
 }
 
-/// Takes a token from a bucket that would be full at `full_at`; how it stands then, and when it will be full.
+/// Takes a token from a bucket that is full at `full_at`. Returns its status, and when it is full afterwards.
 fn take(rate_limit: &RateLimitRequest, full_at: Timestamp, now: Timestamp) -> (RateLimitStatus, Timestamp) {
     let per_token = rate_limit.policy.micros_per_token();
     let missing = full_at.micros() - now.micros();
     let taken = missing + per_token <= per_token * i64::from(rate_limit.policy.per_minute);
     let missing = if taken { missing + per_token } else { missing };
-    (rate_limit.policy.state(taken, missing), Timestamp::from_micros(now.micros() + missing))
+    (rate_limit.policy.status(taken, missing), Timestamp::from_micros(now.micros() + missing))
 }

@@ -1,11 +1,15 @@
-//! What is kept where: small traits, each with the law it obeys, and their implementations.
+//! Stores: small traits with their contracts, and the implementations.
 //!
-//! Sync data lives behind [`SyncStore`], [`ChangeFeed`], [`ConflictStore`] and [`Retention`] (libSQL); users and the tokens in
-//! their mails behind [`Accounts`], [`MailTokens`] and [`Deletions`], mails that wait behind [`Outbox`]; sessions and token buckets behind [`Sessions`] and
-//! [`RateLimiter`] (Redis). Where no server is named, `embedded` keeps all of it in a file. One behaviour suite in `tests/stores`
-//! runs against every implementation of each; [`connect`] chooses one by its URL.
+//! | data | traits | implementation |
+//! | --- | --- | --- |
+//! | sync data | [`SyncStore`], [`ChangeFeed`], [`ConflictStore`], [`Retention`] | `libsql` |
+//! | users, email tokens, queued emails | [`Accounts`], [`MailTokens`], [`Outbox`], [`Deletions`], [`Expiry`] | `postgres` |
+//! | sessions, rate limits | [`Sessions`], [`RateLimiter`] | `redis` |
 //!
-//! An expected refusal is a value; [`StoreError`] is for faults.
+//! `embedded` implements all of them in a file, for the local server. The contract tests in `tests/stores` run against every
+//! implementation. `connect` opens the stores of the production service.
+//!
+//! An expected refusal is part of the return value. [`StoreError`] is for failures.
 
 mod accounts;
 mod call_error;

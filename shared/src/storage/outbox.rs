@@ -3,27 +3,27 @@ use async_trait::async_trait;
 use super::StoreResult;
 use crate::models::{EmailAddress, Timestamp, UserId};
 
-/// For how many seconds after one link was asked for no other of its kind can be, for the same account.
+/// Minimum time between two requests for a link of the same kind for the same account, in seconds.
 pub const LINK_COOLDOWN_SECONDS: i64 = 60;
 
-/// What a mail is about.
+/// Kind of an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailKind {
-    /// A link to show that the address is the user's.
+    /// Link to verify the address.
     VerifyEmail,
-    /// A link to choose a new password.
+    /// Link to choose a new password.
     ResetPassword,
-    /// That the address is verified.
+    /// Notice that the address is verified.
     Welcome,
-    /// That the password was changed.
+    /// Notice that the password was changed.
     PasswordChanged,
 }
 
 impl MailKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::VerifyEmail, Self::ResetPassword, Self::Welcome, Self::PasswordChanged];
 
-    /// Its name in the store and in logs.
+    /// Returns the name in the store and in logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
@@ -33,51 +33,54 @@ impl MailKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// A mail that somebody has taken on to send.
+/// A queued email that a worker has claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuedMail {
-    /// Who it goes to.
+    /// Recipient.
     pub user: UserId,
-    /// What it is about.
+    /// Kind of the email.
     pub kind: MailKind,
-    /// When it was called for.
+    /// Time of the request for the email.
     pub queued_at: Timestamp,
-    /// The how-manieth attempt this is, from 1.
+    /// Attempt number, starting at 1.
     pub attempt: u32,
 }
 
-/// The mails that wait to be sent: at most one of each kind for a user.
+/// Transactional outbox of emails: at most one queued email of each kind for a user.
 ///
-/// **Law.** Whatever calls for a mail queues it in the same transaction: signing up ([`MailKind::VerifyEmail`]), verifying
-/// the address for the first time ([`MailKind::Welcome`]), changing or resetting the password
-/// ([`MailKind::PasswordChanged`]); the latter settles a link to reset it, too. Each is claimed by one at a time, until it is settled. It holds no address and no token.
+/// # Contract
+///
+/// An event and the email about it are one transaction: sign-up ([`MailKind::VerifyEmail`]), first verification of the address
+/// ([`MailKind::Welcome`]), change or reset of the password ([`MailKind::PasswordChanged`], which also completes a queued
+/// [`MailKind::ResetPassword`]). At most one worker at a time has claimed an email. The outbox contains no address and no token.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Queues a link to verify the address of `user`, unless one was queued within [`LINK_COOLDOWN_SECONDS`].
+    /// Queues an email with a link to verify the address of `user`, unless one was queued within [`LINK_COOLDOWN_SECONDS`].
     async fn request_verification(&self, user: UserId, now: Timestamp) -> StoreResult<()>;
 
-    /// Queues a link to reset the password of whoever has `address`, unless one was queued within [`LINK_COOLDOWN_SECONDS`]. For an
-    /// address that nobody has one to a user that is none, so that the time that it takes does not tell.
+    /// Queues an email with a link to reset the password of the user with `address`, unless one was queued within
+    /// [`LINK_COOLDOWN_SECONDS`]. For an unknown address it queues one for a placeholder user, so that the response time does not
+    /// reveal whether an account exists.
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()>;
 
-    /// Takes on the mail that has been due for longest at `now`. Should nobody settle it, it is due again at `until`.
+    /// Claims the email that has been due for longest at `now`. Unless it is completed, it is due again at `until`.
     async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>>;
 
-    /// Ends what [`claim`](Self::claim) began: the mail is done with, or due again at `again_at`. If it was called for
-    /// anew, or claimed by somebody else meanwhile, it stays as it is.
+    /// Ends a claim: the email is completed, or due again at `again_at`. Does nothing if the email has been queued again, or
+    /// claimed by another worker.
     async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()>;
 
-    /// Removes at most `batch` settled mails that keep nobody from asking for another any more, and says how many.
+    /// Removes at most `batch` completed emails that are older than [`LINK_COOLDOWN_SECONDS`]. Returns the number of removed emails.
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 }
 
-/// The user that stands for whoever would have `address`, where nobody has it.
+/// Returns the placeholder user for an address that no user has.
 #[cfg(any(feature = "embedded", feature = "postgres"))]
 pub(super) fn placeholder_user(address: &EmailAddress) -> UserId {
     const NAMESPACE: uuid::Uuid = uuid::uuid!("3f0c9f0e-6c1e-4b39-9d2e-2f6a4f0d8a51");

@@ -5,41 +5,41 @@ use async_trait::async_trait;
 use super::StoreResult;
 use crate::models::{Session, SessionId, Timestamp, TokenHash, UserId};
 
-/// A session to be opened, and the refresh token it starts with.
+/// A session to open, with its first refresh token.
 #[derive(Debug, Clone)]
 pub struct NewSession {
     /// The session.
     pub session: Session,
-    /// The hash of its refresh token.
+    /// Hash of the refresh token.
     pub refresh: TokenHash,
 }
 
-/// How many calls a bucket lets through.
+/// Capacity of a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitPolicy {
-    /// Most tokens it holds, and as many flow in each minute.
+    /// Maximum number of tokens, and number of tokens added per minute. At least 1.
     pub per_minute: u32,
 }
 
-/// A token to be taken from a bucket.
+/// Request for a token of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimitRequest {
-    /// Which bucket.
+    /// Key of the bucket.
     pub key: String,
-    /// Its size.
+    /// Capacity of the bucket.
     pub policy: RateLimitPolicy,
-    /// How far apart the calls should start that it lets through at once; zero where they are not in each other's way.
+    /// Minimum interval between the starts of concurrent calls; zero if they do not interfere with each other.
     pub min_interval: Duration,
 }
 
 impl RateLimitPolicy {
-    /// For how many microseconds a token takes to flow in.
+    /// Returns the time in which one token is added, in microseconds.
     pub const fn micros_per_token(self) -> i64 {
         MICROS_PER_MINUTE / self.per_minute as i64
     }
 
-    /// How a bucket stands that lacks `missing` microseconds of being full, after a token was asked of it.
-    pub fn state(self, taken: bool, missing: i64) -> RateLimitStatus {
+    /// Returns the status of a bucket that is full in `missing` microseconds. `taken` says whether a token was taken.
+    pub fn status(self, taken: bool, missing: i64) -> RateLimitStatus {
         let (per_token, limit) = (self.micros_per_token(), i64::from(self.per_minute));
         let seconds = |micros: i64| u32::try_from((micros.max(0) + 999_999) / 1_000_000).unwrap_or(u32::MAX);
         RateLimitStatus {
@@ -52,85 +52,88 @@ impl RateLimitPolicy {
     }
 }
 
-/// An empty bucket is full again after a minute.
+/// Time in which an empty bucket becomes full, in microseconds.
 pub const MICROS_PER_MINUTE: i64 = 60_000_000;
 
-/// How a bucket stands after a token was asked of it.
+/// Status of a token bucket after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitStatus {
-    /// Whether there was one.
+    /// Whether a token was taken.
     pub taken: bool,
-    /// The size of the bucket.
+    /// Capacity of the bucket.
     pub limit: u32,
-    /// Whole tokens left.
+    /// Number of whole tokens left.
     pub remaining: u32,
-    /// Seconds, rounded up, until it is full again.
+    /// Time until the bucket is full, in seconds, rounded up.
     pub full_in: u32,
-    /// Seconds, rounded up, until it holds a token.
+    /// Time until the bucket contains a token, in seconds, rounded up.
     pub next_in: u32,
 }
 
-/// Token buckets.
+/// Rate limiter with token buckets.
 ///
-/// **Law.** Of any number of calls at once no more are let through than there are tokens. A clock that wobbles by less
-/// than a minute fills no bucket; one that was set back further is believed.
+/// # Contract
+///
+/// Concurrent calls take no more tokens than the bucket contains. A clock that steps back by less than a minute adds no tokens. A
+/// clock that is set back further counts as correct.
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
-    /// Takes a token, if there is one.
+    /// Takes a token if the bucket contains one.
     async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus>;
 }
 
-/// Who stands at the door.
+/// Result of authenticating a request.
 #[derive(Debug, Clone)]
 pub struct AuthOutcome {
-    /// The session, unless it has ended.
+    /// The session; `None` if it has ended.
     pub session: Option<Session>,
-    /// The bucket, where a token was asked for and the session lives.
+    /// Status of the bucket; `None` if no token was requested or the session has ended.
     pub rate_limit: Option<RateLimitStatus>,
-    /// How long to wait for those who were let in just before, as [`RateLimitRequest::min_interval`] asks. Whoever does not wait loses no more
-    /// than time; a store that is alone has no reason to let anybody wait.
+    /// Time to wait so that the call starts [`RateLimitRequest::min_interval`] after the previous one. Waiting is optional: it only
+    /// avoids conflicts with concurrent calls. Always zero in a store with a single process.
     pub wait: Duration,
-    /// Whether the session lives and its user was let in for the first time of the day (UTC) that it is: the users of a day
-    /// are counted by it. It is noted in passing: a store that forgets it, as one does that starts anew, counts a user twice.
+    /// Whether this is the first authenticated call of the user on this day (UTC). The number of daily active users is counted by
+    /// it. Not durable: after a restart a store may count a user a second time.
     pub first_today: bool,
 }
 
 impl AuthOutcome {
-    /// Nobody's.
+    /// Returns the result for a session that does not exist or has ended.
     pub const fn refused() -> Self {
         Self { session: None, rate_limit: None, wait: Duration::ZERO, first_today: false }
     }
 }
 
-/// How stale a session's time of last use may get: a write for each request would cost more than the request.
+/// Resolution of a session's time of last use, in seconds. A write for each request would cost more than the request itself.
 pub const LAST_SEEN_RESOLUTION_SECONDS: i64 = 60;
 
-/// For how many seconds a rotated refresh token still works: two tabs, or an answer that was lost.
+/// Time for which a rotated refresh token still works, in seconds: for two tabs, or a lost response.
 pub const ROTATION_GRACE_SECONDS: i64 = 10;
 
-/// What became of a refresh token that was presented.
+/// Outcome of the rotation of a refresh token.
 #[derive(Debug, Clone)]
 pub enum Rotation {
-    /// It was good; the next one works from now on.
+    /// The token was valid, and the next one is valid now.
     Rotated(Session),
-    /// It was rotated out too long ago to be a lost answer: it may be stolen, and the whole session has ended.
+    /// The token was rotated before the grace period, so it may be stolen. The session has ended.
     Reused(Session),
-    /// Nobody knows it, or it has expired.
+    /// The token does not exist or has expired.
     Unknown,
 }
 
-/// The logins of all users.
+/// Login sessions.
 ///
-/// **Law.** A session that was ended is admitted by no call that starts after [`end`](Self::end) or
-/// [`end_others`](Self::end_others) returned. A refresh token can be rotated once, and again within [`ROTATION_GRACE_SECONDS`];
-/// presented later it ends its session. Every session expires.
+/// # Contract
+///
+/// A call of [`authenticate`](Self::authenticate) that starts after [`end`](Self::end) or [`end_others`](Self::end_others) has
+/// returned refuses the ended session. A refresh token can be rotated once, and again within [`ROTATION_GRACE_SECONDS`].
+/// Presented later it ends its session. Every session expires.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// Opens a session. Of more than [`crate::models::limits::SESSIONS`] of a user the one unused longest ends.
+    /// Opens a session. If the user then has more than [`crate::models::limits::SESSIONS`], ends the one unused for longest.
     async fn open(&self, session: &NewSession) -> StoreResult<()>;
 
-    /// Asks in one step whether the user's session `id` lives and, if so and if asked, for a token of a bucket of the
-    /// user's own.
+    /// Finds the user's session `id` and, if it is live, takes the token of `rate_limit` from a bucket of the user, in one step.
     async fn authenticate(
         &self,
         user: UserId,
@@ -139,7 +142,7 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<AuthOutcome>;
 
-    /// Replaces the refresh token `presented` by `next`, and lets the session live until `expires_at`.
+    /// Replaces the refresh token `presented` by `next`, and extends the session to `expires_at`.
     async fn rotate(
         &self,
         presented: &TokenHash,
@@ -148,19 +151,19 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<Rotation>;
 
-    /// The user's living sessions, newest first.
+    /// Returns the user's live sessions, the newest first.
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>>;
 
-    /// Ends the user's session `id`; whether there was one.
+    /// Ends the user's session `id`. Returns whether it existed.
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool>;
 
-    /// Ends all the user's sessions but `except`.
+    /// Ends all sessions of the user except `except`.
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()>;
 
-    /// Whether the store answers at all.
+    /// Checks that the store responds.
     async fn ping(&self) -> StoreResult<()>;
 }
 
-/// Everything that lives a short while.
+/// All traits of sessions and rate limits.
 pub trait SessionStore: Sessions + RateLimiter {}
 impl<T: Sessions + RateLimiter> SessionStore for T {}

@@ -4,134 +4,146 @@ use super::StoreResult;
 use crate::models::{Conflict, Device, DeviceId, ItemKey, Stored, Timestamp, UserId};
 use crate::sync::{Append, FullSyncCursor, Head, Plan, ReadSet, Snapshot};
 
-/// What became of a plan.
+/// Outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commit {
-    /// All of it is there.
+    /// The plan has been written.
     Applied,
-    /// The user's head is not the one the plan was made for: none of it is there.
+    /// The head of the user is not the one that the plan expects. Nothing has been written.
     HeadMoved,
 }
 
-/// The user's line of changes.
+/// Store of a user's sequence of changes.
 ///
-/// **Law.** What [`load`](Self::load) returns is the state at one moment, and the only thing that a decision may be made
-/// from. [`commit`](Self::commit) writes all of a plan or none of it, and only while the head is the one the plan was made
-/// for; so of two plans made for the same head one at most is written. [`append`](Self::append) writes all it adds or none,
-/// whatever the head. What was written survives a crash of the process at any later moment. For an account that is being
-/// deleted `load` and `append` fail with [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and `commit` finds the head
-/// moved.
+/// # Contract
+///
+/// [`load`](Self::load) returns a consistent snapshot, and decisions are made from that alone. [`commit`](Self::commit) is atomic,
+/// and writes a plan only if the head is the one that the plan expects. So of two plans for the same head at most one is
+/// written. [`append`](Self::append) is atomic, too, and independent of the head. Writes are durable.
+///
+/// For an account that is being deleted `load` and `append` fail with
+/// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and `commit` returns [`Commit::HeadMoved`].
 #[async_trait]
 pub trait SyncStore: Send + Sync {
-    /// The part of the user's data that an upload, or the resolution of a conflict, touches.
+    /// Loads the read set of an upload, or of the resolution of a conflict.
     ///
     /// # Errors
     /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
     async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot>;
 
-    /// Adds those entries of the history that are not there and were never deleted, each at a place of its own after all
-    /// that is in the line; where the head is then. It waits for nobody, and nobody's plan survives it. `version` is how
-    /// the client describes itself.
+    /// Adds the history entries that do not exist and have no history tombstone, each at a position of its own after the head.
+    /// Returns the new head. `version` is the version that the client reports.
+    ///
+    /// Bypasses the compare-and-swap of the head. Plans made before it fail with [`Commit::HeadMoved`].
     ///
     /// # Errors
     /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
     async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp>;
 
-    /// Writes `plan` at the server time `now`; `version` is how the client describes itself.
+    /// Writes `plan` at the server time `now`. `version` is the version that the client reports.
     async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit>;
 }
 
-/// What a device asks of a download.
+/// Request for a page of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     /// The device.
     pub device: DeviceId,
-    /// What came after this is wanted.
+    /// Position after which the page starts.
     pub since: Timestamp,
-    /// Whether deleted items are wanted.
+    /// Whether to include deleted items.
     pub tombstones: bool,
-    /// Most items; [`crate::models::limits::PAGE_BYTES`] may allow fewer.
+    /// Maximum number of items. [`crate::models::limits::PAGE_BYTES`] may reduce it.
     pub limit: usize,
 }
 
-/// One page of a download.
+/// Page of a download.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The user's head.
+    /// Head of the user.
     pub head: Head,
-    /// What the device is in the middle of, if anything.
+    /// Progress of the device's full sync, if it has begun one.
     pub full_sync: Option<FullSyncCursor>,
-    /// Items, by their place in the user's line of changes.
+    /// Items, sorted by their position in the user's sequence of changes.
     pub items: Vec<(ItemKey, Stored)>,
-    /// Whether there is more after the last of them.
+    /// Whether more items follow the last one.
     pub has_more: bool,
-    /// The newest open conflicts, as many as fit.
+    /// Newest open conflicts, as many as fit.
     pub conflicts: Vec<Conflict>,
 }
 
-/// What a user has, in numbers.
+/// Statistics of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The user's head.
+    /// Head of the user.
     pub head: Head,
-    /// The devices that have uploaded, the latest first.
+    /// Devices that have uploaded, the latest first.
     pub devices: Vec<Device>,
-    /// Live items, in the order of [`crate::models::ItemType::ALL`].
+    /// Number of live items of each type, in the order of [`crate::models::ItemType::ALL`].
     pub items: [i64; 3],
-    /// Conflicts that wait for the user.
+    /// Number of open conflicts.
     pub open_conflicts: i64,
 }
 
-/// The user's data as devices read it.
+/// Store of a user's data, as devices download it.
 ///
-/// **Law.** A page is the state at one moment, and holds every item after `since` up to its last one; so whoever goes on
-/// from the last item, and from the head when there is no more, misses nothing. For an account that is being deleted `page`
-/// and `status` fail with [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and nothing is remembered.
+/// # Contract
+///
+/// A page is a consistent snapshot, and contains every item between `since` and its last item. So a device misses nothing if it
+/// continues from the last item of a page, and from the head after the last page.
+///
+/// For an account that is being deleted `page` and `status` fail with
+/// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and `save_full_sync_cursor` writes nothing.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// The items after `request.since`.
+    /// Returns the items after `request.since`.
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page>;
 
-    /// Remembers where `device` is in its download of the whole state.
-    async fn remember(&self, user: UserId, device: &DeviceId, full_sync: FullSyncCursor) -> StoreResult<()>;
+    /// Saves the progress of a full sync of `device`.
+    async fn save_full_sync_cursor(
+        &self,
+        user: UserId,
+        device: &DeviceId,
+        full_sync: FullSyncCursor,
+    ) -> StoreResult<()>;
 
-    /// What the user has.
+    /// Returns statistics of the user.
     async fn status(&self, user: UserId) -> StoreResult<Status>;
 
-    /// One item, deleted or not.
+    /// Returns an item, deleted or not.
     async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>>;
 
-    /// Whether the store answers at all.
+    /// Checks that the store responds.
     async fn ping(&self) -> StoreResult<()>;
 }
 
-/// Which conflicts.
+/// Filter for a list of conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum ConflictFilter {
-    /// Those that wait for the user.
+    /// Conflicts that are not resolved.
     Open,
-    /// Those that are settled.
+    /// Conflicts that are resolved.
     Resolved,
-    /// All.
+    /// All conflicts.
     All,
 }
 
-/// One page of conflicts.
+/// Page of a list of conflicts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConflictPage {
-    /// The conflicts, newest first.
+    /// Conflicts, the newest first.
     pub conflicts: Vec<Conflict>,
-    /// How many match the filter in all.
+    /// Total number of conflicts that match the filter.
     pub count: i64,
-    /// Where the next page starts, if there is one.
+    /// Value of `before` for the next page, if there is one.
     pub next: Option<Timestamp>,
 }
 
-/// The user's conflicts, for reading.
+/// Read access to a user's conflicts.
 #[async_trait]
 pub trait ConflictStore: Send + Sync {
-    /// The conflicts detected before `before`, newest first, at most `limit` of them.
+    /// Returns at most `limit` conflicts that were detected before `before`, the newest first.
     async fn list(
         &self,
         user: UserId,
@@ -141,37 +153,40 @@ pub trait ConflictStore: Send + Sync {
     ) -> StoreResult<ConflictPage>;
 }
 
-/// What one batch of a purge removed.
+/// Number of rows that one batch of a purge removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Tombstones of connections, saved queries and history.
     pub tombstones: u64,
-    /// Settled conflicts.
+    /// Resolved conflicts.
     pub conflicts: u64,
-    /// Marks of accounts whose data is long gone.
+    /// Markers of accounts whose data was erased long ago.
     pub accounts: u64,
 }
 
 impl Purged {
-    /// All of it.
+    /// Returns the total number of rows.
     pub const fn total(self) -> u64 {
         self.tombstones + self.conflicts + self.accounts
     }
 }
 
-/// Forgetting.
+/// Removal of old data.
 ///
-/// **Law.** The user's purge horizon moves in the same transaction that removes a tombstone. Every call removes a
-/// bounded number of rows and may be the last one: repeating calls until one removes nothing finishes the work.
+/// # Contract
+///
+/// The transaction that removes a tombstone also moves the purge horizon of its user. Each call removes a bounded number of rows,
+/// and leaves consistent data behind. The work is finished when a call removes nothing.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Removes at most `batch` rows of each kind that were deleted or settled before `cutoff`.
+    /// Removes at most `batch` rows of each kind that were deleted or resolved before `cutoff`.
     async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged>;
 
-    /// Closes the user's data to writes at `now` and removes at most `batch` rows of each kind; whether all is gone.
+    /// Marks the user's data as being deleted at `now`, which refuses further writes, and removes at most `batch` rows of each kind.
+    /// Returns true once no row is left to remove.
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool>;
 }
 
-/// Everything about sync data.
+/// All traits of sync data.
 pub trait SyncData: SyncStore + ChangeFeed + ConflictStore + Retention {}
 impl<T: SyncStore + ChangeFeed + ConflictStore + Retention> SyncData for T {}

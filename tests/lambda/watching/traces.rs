@@ -44,7 +44,7 @@ async fn an_upload_is_traced_from_its_client_to_its_stores() {
     assert_eq!(request.attribute("http.response.status_code"), "200");
     let (begun, ended) = request.times();
     let mut last = begun;
-    for name in ["redis admit", "libsql load", "decide", "libsql commit"] {
+    for name in ["redis authenticate", "libsql load", "decide", "libsql commit"] {
         let part = span(&rotel, TRACE, name).await;
         assert_eq!(part.field("Parent ID"), request.field("ID"), "{name}");
         let (start, end) = part.times();

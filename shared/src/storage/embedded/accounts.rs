@@ -3,19 +3,21 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Embedded;
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
-use crate::storage::libsql::{Row, RowReader, Statement};
+use crate::storage::libsql::{Row, RowReader, Statement, StatementResult};
 use crate::storage::{Account, Accounts, NewAccount, SignUpOutcome, StoreResult};
 
-/// Inserts nothing where name or address is taken; the two questions after it tell which, in the same transaction.
+/// Inserts nothing if the name or the address is taken. [`OWNER_OF_USERNAME`] and [`OWNER_OF_EMAIL`] tell which, in the same
+/// transaction.
 const CREATE: &str = "
 INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
-/// Only if an account was made just before.
-const ASK_TO_VERIFY: &str = "
+/// Queues an email if the previous statement has inserted the account. `?1` user, `?2` now.
+const QUEUE_VERIFICATION: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at) SELECT ?1, 'verify_email', ?2, ?2 WHERE changes() > 0";
 const OWNER_OF_USERNAME: &str = "SELECT id FROM users WHERE username_key = ?1";
 const OWNER_OF_EMAIL: &str = "SELECT id FROM users WHERE email_key = ?1";
 
+/// Selects the account that meets a condition, unless it is being deleted.
 macro_rules! account_where {
     ($condition:literal) => {
         concat!(
@@ -32,16 +34,18 @@ const BY_ID: &str = account_where!("id = ?1");
 pub(super) const BY_TOKEN: &str =
     account_where!("id = (SELECT user_id FROM mail_tokens WHERE token_hash = ?1 AND purpose = ?2 AND expires_at > ?3)");
 
+/// Replaces the hash of the password. `?1` user, `?2` old hash, `?3` new hash.
 const REPLACE_PASSWORD: &str =
     "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2 AND deleted_at IS NULL";
 
-/// Only if the password was replaced just before.
-const NOTICE: &str = "
+/// Queues an email if the previous statement has replaced the password. `?1` user, `?2` now.
+const QUEUE_NOTICE: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at) SELECT ?1, 'password_changed', ?2, ?2 WHERE changes() > 0
 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?2, due_at = ?2, attempts = 0";
 
-/// Whoever changes the password means the old ways in to be closed, a link in some mailbox among them.
-const FORGET_RESET: [&str; 2] = [
+/// Revoke the password reset link of a user whose password has been replaced, and the email that waits to send one. `?1` user,
+/// `?2` new hash of the password.
+const REVOKE_RESET: [&str; 2] = [
     "DELETE FROM mail_tokens WHERE user_id = ?1 AND purpose = 'reset_password'
          AND EXISTS (SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2)",
     "UPDATE outbox SET due_at = NULL WHERE user_id = ?1 AND kind = 'reset_password'
@@ -61,24 +65,22 @@ impl Accounts for Embedded {
             account.password_hash.expose_secret().into(),
             account.created_at.into(),
         ];
-        let statements = vec![
+        let statements = [
             Statement::new(CREATE, create),
-            Statement::new(ASK_TO_VERIFY, [account.id.into(), account.created_at.into()]),
+            Statement::new(QUEUE_VERIFICATION, [account.id.into(), account.created_at.into()]),
             Statement::new(OWNER_OF_USERNAME, [username_key.into()]),
             Statement::new(OWNER_OF_EMAIL, [email_key.into()]),
         ];
-        let done = self.file.write("create", statements).await?;
-        let is_ours = |place: usize| {
-            done.get(place)
-                .and_then(|done| done.rows.first())
-                .is_some_and(|row| row.first() == Some(&account.id.into()))
-        };
-        let is_taken = |place: usize| done.get(place).is_some_and(|done| !done.rows.is_empty()) && !is_ours(place);
-        Ok(match (is_taken(2), is_taken(3)) {
-            (true, _) => SignUpOutcome::UsernameTaken,
-            (false, true) => SignUpOutcome::EmailTaken,
-            (false, false) => SignUpOutcome::Created,
-        })
+        let [_, _, username_owner, email_owner] = self.file.write_batch("create", statements).await?;
+        let account_row = [account.id.into()];
+        let is_taken = |owner: StatementResult| owner.rows.iter().any(|row| row.as_slice() != account_row.as_slice());
+        if is_taken(username_owner) {
+            Ok(SignUpOutcome::UsernameTaken)
+        } else if is_taken(email_owner) {
+            Ok(SignUpOutcome::EmailTaken)
+        } else {
+            Ok(SignUpOutcome::Created)
+        }
     }
 
     async fn find(&self, login: &Login) -> StoreResult<Option<Account>> {
@@ -86,11 +88,11 @@ impl Accounts for Embedded {
             Login::Username(key) => Statement::new(BY_USERNAME, [key.as_str().into()]),
             Login::Email(key) => Statement::new(BY_EMAIL, [key.as_str().into()]),
         };
-        self.one_account(statement).await
+        self.find_account(statement).await
     }
 
     async fn get(&self, id: UserId) -> StoreResult<Option<Account>> {
-        self.one_account(Statement::new(BY_ID, [id.into()])).await
+        self.find_account(Statement::new(BY_ID, [id.into()])).await
     }
 
     async fn change_password(
@@ -100,11 +102,12 @@ impl Accounts for Embedded {
         new: &SecretString,
         now: Timestamp,
     ) -> StoreResult<bool> {
-        let notice = Statement::new(NOTICE, [id.into(), now.into()]);
-        let forget = FORGET_RESET.map(|sql| Statement::new(sql, [id.into(), new.expose_secret().into()]));
-        let statements = [replace_password(id, old, new), notice].into_iter().chain(forget);
-        let done = self.file.write("change_password", statements.collect()).await?;
-        Ok(done.first().is_some_and(|done| done.written > 0))
+        let queue_notice = Statement::new(QUEUE_NOTICE, [id.into(), now.into()]);
+        let [revoke_link, cancel_email] =
+            REVOKE_RESET.map(|sql| Statement::new(sql, [id.into(), new.expose_secret().into()]));
+        let statements = [replace_password(id, old, new), queue_notice, revoke_link, cancel_email];
+        let [replaced, ..] = self.file.write_batch("change_password", statements).await?;
+        Ok(replaced.written > 0)
     }
 
     async fn rehash(&self, id: UserId, old: &SecretString, new: &SecretString) -> StoreResult<()> {
@@ -123,14 +126,16 @@ fn replace_password(id: UserId, old: &SecretString, new: &SecretString) -> State
 }
 
 impl Embedded {
-    pub(super) async fn one_account(&self, statement: Statement) -> StoreResult<Option<Account>> {
-        let done = self.file.read("one_account", vec![statement]).await?;
-        done.into_iter().flat_map(|done| done.rows).next().map(read_account).transpose()
+    /// Runs one of the queries of [`account_where!`].
+    pub(super) async fn find_account(&self, query: Statement) -> StoreResult<Option<Account>> {
+        let [found] = self.file.read_batch("find_account", [query]).await?;
+        found.into_first_row().map(read_account).transpose()
     }
 }
 
+/// Decodes a row of the queries of [`account_where!`].
 pub(super) fn read_account(row: Row) -> StoreResult<Account> {
-    let mut row = RowReader::of("users", row);
+    let mut row = RowReader::new("users", row);
     let id = row.parsed("id")?;
     let username = Username::new_unchecked(row.text("username")?);
     let email = EmailAddress::new_unchecked(row.text("email")?);

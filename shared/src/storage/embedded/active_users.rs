@@ -3,17 +3,24 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::models::{Timestamp, UserId};
 
-/// Who has been here today: in memory alone, and forgotten with the day.
+/// Users who have been active today. Kept in memory only.
 #[derive(Debug, Default)]
-pub(super) struct ActiveUsers(Mutex<(i64, HashSet<UserId>)>);
+pub(super) struct ActiveUsers(Mutex<Today>);
+
+#[derive(Debug, Default)]
+struct Today {
+    /// Days since 1970.
+    day: i64,
+    users: HashSet<UserId>,
+}
 
 impl ActiveUsers {
-    /// Whether `user` is here for the first time on the day of `now`. A day that is over counts nobody.
+    /// Records `user`. Returns whether it is the user's first call on the day of `now`; always false for a day before the latest.
     pub(super) fn is_first(&self, user: UserId, now: Timestamp) -> bool {
         let mut today = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.day() > today.0 {
-            *today = (now.day(), HashSet::new());
+        if now.day() > today.day {
+            *today = Today { day: now.day(), users: HashSet::new() };
         }
-        now.day() == today.0 && today.1.insert(user)
+        now.day() == today.day && today.users.insert(user)
     }
 }

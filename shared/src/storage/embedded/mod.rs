@@ -1,4 +1,4 @@
-//! Accounts and sessions in a libSQL file, beside the sync data: what `cargo run` starts with.
+//! Accounts, sessions and sync data in one libSQL file: the stores of the local server.
 
 mod accounts;
 mod active_users;
@@ -14,7 +14,7 @@ use self::active_users::ActiveUsers;
 use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, SYNC, Transport, migrate};
 use super::memory_rate_limiter::MemoryRateLimiter;
 
-/// The stores of one machine, in one file.
+/// All stores in one file.
 #[derive(Clone)]
 pub struct Embedded {
     file: Arc<dyn Transport>,
@@ -23,13 +23,13 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// The file's name in its folder.
+    /// Name of the file in its folder.
     pub const FILE: &str = "studio.db";
 
-    /// Opens the stores in `folder`, making both if there are none.
+    /// Opens the stores in `folder`. Creates folder and file if they do not exist.
     ///
     /// # Errors
-    /// When the folder cannot be made or the file be opened.
+    /// When the folder cannot be created or the file cannot be opened.
     pub async fn open(folder: &Path) -> Result<Self, BatchError> {
         let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(fault)?;
@@ -37,12 +37,12 @@ impl Embedded {
         Ok(Self::with_transport(Arc::new(file)))
     }
 
-    /// The stores in the database that `file` leads to.
+    /// Creates the stores on the database of a transport.
     pub fn with_transport(file: Arc<dyn Transport>) -> Self {
         Self { file, rate_limiter: Arc::default(), active_users: Arc::default() }
     }
 
-    /// Brings the file up to date and returns the names of the steps that took.
+    /// Applies the pending migrations and returns their names.
     ///
     /// # Errors
     /// As [`migrate`].
@@ -52,7 +52,7 @@ impl Embedded {
         Ok(applied)
     }
 
-    /// The sync data.
+    /// Returns the store of sync data.
     pub fn sync(&self) -> LibsqlSync {
         LibsqlSync::new(Arc::clone(&self.file))
     }

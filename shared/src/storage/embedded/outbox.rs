@@ -6,10 +6,12 @@ use crate::storage::libsql::{Row, RowReader, Statement, Value};
 use crate::storage::outbox::placeholder_user;
 use crate::storage::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail, StoreResult};
 
+/// `?1` user, `?2` now, `?3` start of the cooldown.
 const REQUEST_VERIFICATION: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at) VALUES (?1, 'verify_email', ?2, ?2)
 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?2, due_at = ?2, attempts = 0 WHERE queued_at <= ?3";
 
+/// `?1` key of the address, `?2` placeholder user, `?3` now, `?4` start of the cooldown.
 const REQUEST_RESET: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at)
 SELECT coalesce(id, ?2), 'reset_password', ?3, ?3
@@ -18,7 +20,7 @@ WHERE true
 ON CONFLICT (user_id, kind) DO UPDATE SET queued_at = ?3, due_at = ?3, attempts = 0
 WHERE queued_at <= ?4";
 
-/// A kind that only a newer version knows waits for it.
+/// A kind that this version does not know is left to the newer version that queued it. `?1` now, `?2` end of the claim.
 const CLAIM: &str = "
 UPDATE outbox SET due_at = ?2, attempts = attempts + 1
 WHERE rowid = (
@@ -27,9 +29,11 @@ WHERE rowid = (
     ORDER BY due_at LIMIT 1)
 RETURNING user_id, kind, queued_at, attempts";
 
+/// Does nothing if the email was queued again or claimed by another attempt. `?5` time of the next attempt, or NULL.
 const COMPLETE: &str =
     "UPDATE outbox SET due_at = ?5 WHERE user_id = ?1 AND kind = ?2 AND queued_at = ?3 AND attempts = ?4";
 
+/// `?1` start of the cooldown, `?2` size of the batch.
 const PURGE_COMPLETED: &str = "
 DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM outbox WHERE due_at IS NULL AND queued_at <= ?1 LIMIT ?2)";
 
@@ -42,15 +46,15 @@ impl Outbox for Embedded {
     }
 
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()> {
-        let last = now.plus_seconds(-LINK_COOLDOWN_SECONDS);
-        let parameters = [address.key().into(), placeholder_user(address).into(), now.into(), last.into()];
+        let cooldown_start = now.plus_seconds(-LINK_COOLDOWN_SECONDS);
+        let parameters = [address.key().into(), placeholder_user(address).into(), now.into(), cooldown_start.into()];
         self.file.write("request_reset", vec![Statement::new(REQUEST_RESET, parameters)]).await?;
         Ok(())
     }
 
     async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
-        let done = self.file.write("claim", vec![Statement::new(CLAIM, [now.into(), until.into()])]).await?;
-        done.into_iter().flat_map(|done| done.rows).next().map(read_mail).transpose()
+        let [claimed] = self.file.write_batch("claim", [Statement::new(CLAIM, [now.into(), until.into()])]).await?;
+        claimed.into_first_row().map(read_email).transpose()
     }
 
     async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
@@ -67,16 +71,17 @@ impl Outbox for Embedded {
 
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
-        let forget = Statement::new(PURGE_COMPLETED, [now.plus_seconds(-LINK_COOLDOWN_SECONDS).into(), batch]);
-        Ok(self.file.write("forget_settled", vec![forget]).await?.iter().map(|done| done.written).sum())
+        let purge = Statement::new(PURGE_COMPLETED, [now.plus_seconds(-LINK_COOLDOWN_SECONDS).into(), batch]);
+        let [purged] = self.file.write_batch("purge_completed", [purge]).await?;
+        Ok(purged.written)
     }
 }
 
-fn read_mail(row: Row) -> StoreResult<QueuedMail> {
-    let mut row = RowReader::of("outbox", row);
+fn read_email(row: Row) -> StoreResult<QueuedMail> {
+    let mut row = RowReader::new("outbox", row);
     let user = row.parsed("user_id")?;
     let kind = row.named("kind", MailKind::named)?;
     let queued_at = row.time("queued_at")?;
-    let attempt = u32::try_from(row.integer("attempts")?).unwrap_or(u32::MAX);
+    let attempt = u32::try_from(row.integer("attempts")?).map_err(|error| row.corrupt("attempts", error))?;
     Ok(QueuedMail { user, kind, queued_at, attempt })
 }

@@ -10,6 +10,7 @@ use crate::storage::{
     RateLimiter, Rotation, Sessions, StoreResult, TokenHash,
 };
 
+/// Columns of a session in the order that [`read_session`] expects. `s` is the table.
 macro_rules! session_columns {
     () => {
         "s.id, s.user_id, s.device, s.ip, s.created_at, s.last_seen_at, s.expires_at"
@@ -18,50 +19,56 @@ macro_rules! session_columns {
 
 const OPEN: &str = "
 INSERT INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const END_SURPLUS: &str = "
+/// Ends the sessions in excess of the maximum, those unused for longest. `?1` user, `?2` maximum.
+const END_EXCESS: &str = "
 DELETE FROM sessions WHERE id IN (
     SELECT id FROM sessions WHERE user_id = ?1 ORDER BY last_seen_at DESC, created_at DESC LIMIT -1 OFFSET ?2)";
 const ADD_TOKEN: &str =
     "INSERT INTO refresh_tokens (token_hash, session_id, rotated_at, expires_at) VALUES (?1, ?2, NULL, ?3)";
 
-const LIVING: &str = concat!(
+/// A session that has not expired. `?1` session, `?2` user, `?3` now.
+const LIVE_SESSION: &str = concat!(
     "SELECT ",
     session_columns!(),
     " FROM sessions AS s WHERE s.id = ?1 AND s.user_id = ?2 AND s.expires_at > ?3"
 );
-const SEEN: &str = "UPDATE sessions SET last_seen_at = max(last_seen_at, ?2) WHERE id = ?1";
+const UPDATE_LAST_SEEN: &str = "UPDATE sessions SET last_seen_at = max(last_seen_at, ?2) WHERE id = ?1";
 const LIST: &str = concat!(
     "SELECT ",
     session_columns!(),
     " FROM sessions AS s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.created_at DESC, s.id LIMIT 1000"
 );
 
-/// The session of a refresh token that has not expired, and when the token was rotated out: `?1` token, `?2` now.
-const PRESENTED: &str = concat!(
+// Parameters of the statements of a rotation: `?1` presented token, `?2` now, `?3` start of the grace period, `?4` next token,
+// `?5` new expiry.
+
+/// The session of a refresh token that has not expired, and when the token was rotated.
+const SESSION_OF_TOKEN: &str = concat!(
     "SELECT ",
     session_columns!(),
     ", t.rotated_at FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
     WHERE t.token_hash = ?1 AND t.expires_at > ?2"
 );
-/// Does nothing if the token was rotated out before `?3`: the session is about to end then.
-const NEXT_TOKEN: &str = "
+/// Does nothing if the token was rotated before the grace period: [`END_REUSED`] ends the session then.
+const ADD_NEXT_TOKEN: &str = "
 INSERT INTO refresh_tokens (token_hash, session_id, rotated_at, expires_at)
 SELECT ?4, session_id, NULL, ?5 FROM refresh_tokens
 WHERE token_hash = ?1 AND expires_at > ?2 AND coalesce(rotated_at, ?2) >= ?3";
-const ROTATE_OUT: &str = "
+const MARK_ROTATED: &str = "
 UPDATE refresh_tokens SET rotated_at = ?2 WHERE token_hash = ?1 AND rotated_at IS NULL AND expires_at > ?2";
-const PROLONG: &str = "
+const EXTEND_SESSION: &str = "
 UPDATE sessions SET expires_at = ?5, last_seen_at = ?2
 WHERE id = (SELECT session_id FROM refresh_tokens
     WHERE token_hash = ?1 AND expires_at > ?2 AND coalesce(rotated_at, ?2) >= ?3)";
+/// Ends the session of a token that was rotated before the grace period.
 const END_REUSED: &str = "
 DELETE FROM sessions WHERE id = (SELECT session_id FROM refresh_tokens
     WHERE token_hash = ?1 AND expires_at > ?2 AND rotated_at < ?3)";
 
 const END: &str = "DELETE FROM sessions WHERE user_id = ?1 AND id = ?2";
 const END_OTHERS: &str = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
-/// The tokens of sessions that are gone.
-const ORPHANS: &str = "
+/// Removes the refresh tokens of a session that has ended.
+const DELETE_TOKENS: &str = "
 DELETE FROM refresh_tokens WHERE session_id = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE id = ?1)";
 
 #[async_trait]
@@ -78,11 +85,11 @@ impl Sessions for Embedded {
             session.expires_at.into(),
         ];
         let token = [new.refresh.as_str().into(), session.id.into(), session.expires_at.into()];
-        let most = Value::Integer(limits::SESSIONS as i64);
+        let max_sessions = Value::Integer(limits::SESSIONS as i64);
         let statements = vec![
             Statement::new(OPEN, row),
             Statement::new(ADD_TOKEN, token),
-            Statement::new(END_SURPLUS, [session.user.into(), most]),
+            Statement::new(END_EXCESS, [session.user.into(), max_sessions]),
         ];
         self.file.write("open", statements).await?;
         Ok(())
@@ -95,17 +102,17 @@ impl Sessions for Embedded {
         rate_limit: Option<&RateLimitRequest>,
         now: Timestamp,
     ) -> StoreResult<AuthOutcome> {
-        let done = self.file.read("admit", vec![Statement::new(LIVING, [id.into(), user.into(), now.into()])]).await?;
-        let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else {
-            return Ok(AuthOutcome::refused());
-        };
+        let select = Statement::new(LIVE_SESSION, [id.into(), user.into(), now.into()]);
+        let [found] = self.file.read_batch("authenticate", [select]).await?;
+        let Some(row) = found.into_first_row() else { return Ok(AuthOutcome::refused()) };
         let session = read_session(row)?.0;
         let bucket = match rate_limit {
             Some(rate_limit) => Some(self.rate_limiter.take(rate_limit, now).await?),
             None => None,
         };
         if session.last_seen_at.plus_seconds(LAST_SEEN_RESOLUTION_SECONDS) <= now {
-            self.file.write("seen", vec![Statement::new(SEEN, [id.into(), now.into()])]).await?;
+            let update = Statement::new(UPDATE_LAST_SEEN, [id.into(), now.into()]);
+            self.file.write("update_last_seen", vec![update]).await?;
         }
         Ok(AuthOutcome {
             session: Some(session),
@@ -122,34 +129,40 @@ impl Sessions for Embedded {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> StoreResult<Rotation> {
-        let grace = now.plus_seconds(-ROTATION_GRACE_SECONDS);
-        let all: [Value; 5] =
-            [presented.as_str().into(), now.into(), grace.into(), next.as_str().into(), expires_at.into()];
-        let with = |sql, count: usize| Statement::new(sql, all.iter().take(count).cloned());
-        let statements =
-            vec![with(PRESENTED, 2), with(NEXT_TOKEN, 5), with(PROLONG, 5), with(END_REUSED, 3), with(ROTATE_OUT, 2)];
-        let done = self.file.write("rotate", statements).await?;
-        let Some(row) = done.into_iter().flat_map(|done| done.rows).next() else { return Ok(Rotation::Unknown) };
+        let grace_start = now.plus_seconds(-ROTATION_GRACE_SECONDS);
+        let parameters: [Value; 5] =
+            [presented.as_str().into(), now.into(), grace_start.into(), next.as_str().into(), expires_at.into()];
+        // A statement accepts only as many parameters as it uses.
+        let with_first = |count: usize, sql| Statement::new(sql, parameters.iter().take(count).cloned());
+        let statements = [
+            with_first(2, SESSION_OF_TOKEN),
+            with_first(5, ADD_NEXT_TOKEN),
+            with_first(5, EXTEND_SESSION),
+            with_first(3, END_REUSED),
+            with_first(2, MARK_ROTATED),
+        ];
+        let [found, ..] = self.file.write_batch("rotate", statements).await?;
+        let Some(row) = found.into_first_row() else { return Ok(Rotation::Unknown) };
         let (session, mut rest) = read_session(row)?;
         Ok(match rest.optional_time("rotated_at")? {
-            Some(rotated_at) if rotated_at < grace => Rotation::Reused(session),
+            Some(rotated_at) if rotated_at < grace_start => Rotation::Reused(session),
             _ => Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session }),
         })
     }
 
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
-        let done = self.file.read("list", vec![Statement::new(LIST, [user.into(), now.into()])]).await?;
-        done.into_iter().flat_map(|done| done.rows).map(|row| Ok(read_session(row)?.0)).collect()
+        let [listed] = self.file.read_batch("list", [Statement::new(LIST, [user.into(), now.into()])]).await?;
+        listed.rows.into_iter().map(|row| Ok(read_session(row)?.0)).collect()
     }
 
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
-        let statements = vec![Statement::new(END, [user.into(), id.into()]), Statement::new(ORPHANS, [id.into()])];
-        let done = self.file.write("end", statements).await?;
-        Ok(done.first().is_some_and(|done| done.written > 0))
+        let statements = [Statement::new(END, [user.into(), id.into()]), Statement::new(DELETE_TOKENS, [id.into()])];
+        let [ended, _] = self.file.write_batch("end", statements).await?;
+        Ok(ended.written > 0)
     }
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
-        // Their refresh tokens lead nowhere from now on, and go when they expire.
+        // Without a session a refresh token is useless. A purge removes it once it has expired.
         self.file.write("end_others", vec![Statement::new(END_OTHERS, [user.into(), except.into()])]).await?;
         Ok(())
     }
@@ -167,8 +180,9 @@ impl RateLimiter for Embedded {
     }
 }
 
+/// Decodes a row of [`session_columns!`] and returns also a reader of the columns after them.
 fn read_session(row: Row) -> StoreResult<(Session, RowReader)> {
-    let mut row = RowReader::of("sessions", row);
+    let mut row = RowReader::new("sessions", row);
     let session = Session {
         id: row.parsed("id")?,
         user: row.parsed("user_id")?,

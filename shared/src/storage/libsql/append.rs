@@ -1,17 +1,17 @@
 use super::commit::{ENSURE_HEAD, push_row_batches};
-use super::{BatchError, LibsqlSync, Statement, Value, items};
+use super::{BatchError, LibsqlSync, RowReader, Statement, items};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::Append;
 
-/// Fails, as the column refuses NULL, where the account is being deleted.
+/// Sets the head to NULL if the account is being deleted. The column refuses NULL, so the transaction fails.
 const REQUIRE_OPEN: &str = "
 UPDATE sync_heads SET head = CASE WHEN closed_at IS NULL THEN head END WHERE user_id = ?1";
-/// Its place among the statements.
+/// Index of [`REQUIRE_OPEN`] among the statements of an append.
 const REQUIRE_OPEN_INDEX: usize = 1;
 
-/// Adds those entries that are not there and were not deleted, each a millisecond after the one before it, the first after
-/// the head and the clock (as `next_time` in the sync core): `?1` the user, `?2` the rows, `?3` now.
+/// Inserts the entries that do not exist and have no history tombstone. Their positions are one millisecond apart, the first
+/// one after both head and clock, as `next_time` in the sync core computes it. `?1` user, `?2` rows, `?3` now.
 const APPEND: &str = concat!(
     items::insert_query_history!("(max(h.head, ?3) / 1000 + row_number() OVER (ORDER BY j.key)) * 1000"),
     "FROM sync_heads AS h CROSS JOIN j
@@ -21,18 +21,20 @@ const APPEND: &str = concat!(
             WHERE r.user_id = ?1 AND r.device_id = '' AND r.change_id = 'buried:' || (j.value ->> '$.id'))"
 );
 
-/// Counts what the statement before it has added: `?2` the device, `?3` now, `?4` the client's version.
+/// Counts the rows that the previous statement has inserted. `?1` user, `?2` device, `?3` now, `?4` version of the client.
 const DEVICE_STATS: &str = "
 INSERT INTO sync_metadata (user_id, device_id, last_sync_at, total_synced, conflicts_count, version)
 SELECT ?1, ?2, ?3, changes(), 0, ?4 WHERE changes() > 0
 ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync_at,
     total_synced = total_synced + excluded.total_synced, version = excluded.version";
 
+/// Moves the head to the newest entry. `?1` user.
 const ADVANCE_HEAD: &str = "
 UPDATE sync_heads SET head = max(head, coalesce((SELECT max(seq) FROM query_history WHERE user_id = ?1), 0))
 WHERE user_id = ?1 RETURNING head";
 
 impl LibsqlSync {
+    /// Implements [`SyncStore::append`](crate::storage::SyncStore::append).
     pub(super) async fn append_entries(
         &self,
         user: UserId,
@@ -41,29 +43,29 @@ impl LibsqlSync {
         now: Timestamp,
     ) -> StoreResult<Timestamp> {
         let statements = statements(user, append, version, now);
-        let done = match self.database_of(user).write("append", statements).await {
+        let mut results = match self.database_of(user).write("append", statements).await {
             Err(BatchError::Constraint { statement: REQUIRE_OPEN_INDEX, .. }) => {
                 return Err(StoreError::AccountDeleted);
             }
             other => other?,
         };
-        match done.last().and_then(|done| done.rows.first()?.first()) {
-            Some(Value::Integer(head)) => Ok(Timestamp::from_micros(*head)),
-            _ => Err(StoreError::Refused { store: "libsql", reason: "an append returned no head".to_owned() }),
-        }
+        let advanced_head = results.pop().unwrap_or_default();
+        let row = advanced_head.into_first_row().unwrap_or_default();
+        RowReader::with_key("sync_heads", user, row).time("head")
     }
 }
 
+/// Returns the statements of an append. The last one is [`ADVANCE_HEAD`], unless there are no entries.
 fn statements(user: UserId, append: &Append, version: &str, now: Timestamp) -> Vec<Statement> {
     let rows = append.entries.iter().map(|(key, stored)| items::to_json(&key.id, stored));
-    let mut sets = Vec::new();
-    push_row_batches(&mut sets, APPEND, user, rows);
+    let mut inserts = Vec::new();
+    push_row_batches(&mut inserts, APPEND, user, rows);
     let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), Statement::new(REQUIRE_OPEN, [user.into()])];
-    for mut set in sets {
-        set.parameters.push(now.into());
+    for mut insert in inserts {
+        insert.parameters.push(now.into());
         let device_stats = [user.into(), append.device.as_str().into(), now.into(), version.into()];
         statements.extend([
-            set,
+            insert,
             Statement::new(DEVICE_STATS, device_stats),
             Statement::new(ADVANCE_HEAD, [user.into()]),
         ]);

@@ -1,26 +1,28 @@
 use async_trait::async_trait;
 
 use super::items::{self, columns};
-use super::load::{HEAD, read_full_sync, read_head};
+use super::load::{HEAD, read_full_sync_cursor, read_head};
 use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts};
 use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, UserId, limits};
 use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult};
 use crate::sync::FullSyncCursor;
 
-/// What a page takes up besides its items and conflicts.
-const FRAME_BYTES: usize = 1_024;
+/// Size of a page without its items and conflicts, in bytes.
+const EMPTY_PAGE_BYTES: usize = 1_024;
 
-const WALK: &str = "SELECT head, cursor, previous FROM walks WHERE user_id = ?1 AND device_id = ?2";
+const FULL_SYNC_CURSOR: &str = "SELECT head, cursor, previous FROM walks WHERE user_id = ?1 AND device_id = ?2";
 
-/// Writes nothing for an account that is being deleted.
-const REMEMBER: &str = "
+/// Writes nothing if the account is being deleted.
+const SAVE_FULL_SYNC_CURSOR: &str = "
 INSERT INTO walks (user_id, device_id, head, cursor, previous) SELECT ?1, ?2, ?3, ?4, ?5
 WHERE NOT EXISTS (SELECT 1 FROM sync_heads WHERE user_id = ?1 AND closed_at IS NOT NULL)
 ON CONFLICT (user_id, device_id) DO UPDATE SET head = excluded.head, cursor = excluded.cursor,
     previous = excluded.previous";
 
-/// The newest open conflicts that fit a page: `?1` user, `?6` limit, `?7` bytes. A limit that is a parameter and nothing else is
-/// part of the plan: SQLite prepares the statement anew each time it is bound, which took most of the time of a poll.
+/// Newest open conflicts that fit a page. `?1` user, `?6` limit, `?7` bytes.
+///
+/// `?6 + 0` keeps the statement prepared: SQLite plans by the value of a `LIMIT` that is a bare parameter, and prepares the
+/// statement again for each binding. That took most of the time of a poll.
 macro_rules! open_conflicts {
     () => {
         "open AS (
@@ -32,9 +34,11 @@ macro_rules! open_conflicts {
     };
 }
 
-/// A list of one of the page's three kinds of item: `?2` since, `?3` limit, `?4` bytes, conflicts included, `?5` whether
-/// tombstones are wanted. Where the page ends must be found first, over all kinds; the indexes on `seq` answer that
-/// alone. A tombstone shows its ids only, which take up a kilobyte at most.
+/// Items of one of the three types on a page. `?2` since, `?3` limit, `?4` bytes including the conflicts, `?5` whether to
+/// include tombstones.
+///
+/// The query first finds the end of the page over all types, by the indexes on `seq` alone. A tombstone consists of ids and
+/// takes up a kilobyte at most. The last column says whether items follow the page.
 macro_rules! page_of {
     ($table:ident) => {
         concat!(
@@ -96,27 +100,38 @@ SELECT (SELECT count(*) FROM connections WHERE user_id = ?1 AND deleted_at IS NU
 #[async_trait]
 impl ChangeFeed for LibsqlSync {
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page> {
+        let device = [user.into(), request.device.as_str().into()];
         let parameters = page_parameters(user, request);
-        let full_sync = [user.into(), request.device.as_str().into()];
-        let mut statements = vec![Statement::new(HEAD, [user.into()]), Statement::new(WALK, full_sync)];
-        for sql in [OPEN_CONFLICTS, CONNECTIONS, SAVED_QUERIES, QUERY_HISTORY] {
-            statements.push(Statement::new(sql, parameters.clone()));
-        }
-        let done = self.database_of(user).read("page", statements).await.map_err(BatchError::for_small_response)?;
-        let mut done = done.into_iter();
-        let mut next = || done.next().unwrap_or_default();
-        let head = read_head(next())?;
-        let full_sync = read_full_sync(next())?;
-        let conflicts = next().rows.into_iter().map(conflicts::read).collect::<StoreResult<Vec<_>>>()?;
-        let mut page = Page { head, full_sync, conflicts, ..Page::default() };
-        for item_type in ItemType::ALL {
-            read_items(&mut page, item_type, next())?;
-        }
+        let statements = [
+            Statement::new(HEAD, [user.into()]),
+            Statement::new(FULL_SYNC_CURSOR, device),
+            Statement::new(OPEN_CONFLICTS, parameters.clone()),
+            Statement::new(CONNECTIONS, parameters.clone()),
+            Statement::new(SAVED_QUERIES, parameters.clone()),
+            Statement::new(QUERY_HISTORY, parameters),
+        ];
+        let results = self.database_of(user).read_batch("page", statements).await;
+        let [head, full_sync, conflicts, connections, saved_queries, query_history] =
+            results.map_err(BatchError::for_small_response)?;
+        let mut page = Page {
+            head: read_head(user, head)?,
+            full_sync: read_full_sync_cursor(user, &request.device, full_sync)?,
+            conflicts: conflicts.rows.into_iter().map(conflicts::read).collect::<StoreResult<_>>()?,
+            ..Page::default()
+        };
+        read_items(&mut page, ItemType::Connection, connections)?;
+        read_items(&mut page, ItemType::SavedQuery, saved_queries)?;
+        read_items(&mut page, ItemType::QueryHistory, query_history)?;
         page.items.sort_by_key(|(_, stored)| stored.seq);
         Ok(page)
     }
 
-    async fn remember(&self, user: UserId, device: &DeviceId, full_sync: FullSyncCursor) -> StoreResult<()> {
+    async fn save_full_sync_cursor(
+        &self,
+        user: UserId,
+        device: &DeviceId,
+        full_sync: FullSyncCursor,
+    ) -> StoreResult<()> {
         let parameters = [
             user.into(),
             device.as_str().into(),
@@ -124,18 +139,17 @@ impl ChangeFeed for LibsqlSync {
             full_sync.cursor.into(),
             full_sync.previous.into(),
         ];
-        self.database_of(user).write("remember", vec![Statement::new(REMEMBER, parameters)]).await?;
+        let save = Statement::new(SAVE_FULL_SYNC_CURSOR, parameters);
+        self.database_of(user).write("save_full_sync_cursor", vec![save]).await?;
         Ok(())
     }
 
     async fn status(&self, user: UserId) -> StoreResult<Status> {
         let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
-        let mut done = self.database_of(user).read("status", statements.into()).await?.into_iter();
-        let mut next = || done.next().unwrap_or_default();
-        let head = read_head(next())?;
-        let devices = next().rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
-        let counts = next().rows.into_iter().next().unwrap_or_default();
-        let mut counts = RowReader::of("counts", counts);
+        let [head, devices, counts] = self.database_of(user).read_batch("status", statements).await?;
+        let head = read_head(user, head)?;
+        let devices = devices.rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
+        let mut counts = RowReader::with_key("counts", user, counts.into_first_row().unwrap_or_default());
         let items =
             [counts.integer("connections")?, counts.integer("saved_queries")?, counts.integer("query_history")?];
         Ok(Status { head, devices, items, open_conflicts: counts.integer("conflicts")? })
@@ -147,12 +161,9 @@ impl ChangeFeed for LibsqlSync {
             ItemType::SavedQuery => ONE_SAVED_QUERY,
             ItemType::QueryHistory => ONE_HISTORY_ENTRY,
         };
-        let done = self
-            .database_of(user)
-            .read("item", vec![Statement::new(sql, [user.into(), key.id.as_str().into()])])
-            .await?;
-        let row = done.into_iter().flat_map(|done| done.rows).next();
-        row.map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
+        let select = Statement::new(sql, [user.into(), key.id.as_str().into()]);
+        let [item] = self.database_of(user).read_batch("item", [select]).await?;
+        item.into_first_row().map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
     }
 
     async fn ping(&self) -> StoreResult<()> {
@@ -163,29 +174,32 @@ impl ChangeFeed for LibsqlSync {
     }
 }
 
+/// Returns the parameters of all queries of a page but the first two.
 fn page_parameters(user: UserId, request: &PageRequest) -> [Value; 7] {
     let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     [
         user.into(),
         request.since.into(),
         number(request.limit),
-        number(limits::PAGE_BYTES - FRAME_BYTES),
+        number(limits::PAGE_BYTES - EMPTY_PAGE_BYTES),
         request.tombstones.into(),
         number(limits::PAGE_CONFLICTS),
         number(limits::PAGE_CONFLICT_BYTES),
     ]
 }
 
-fn read_items(page: &mut Page, item_type: ItemType, done: StatementResult) -> StoreResult<()> {
-    for mut row in done.rows {
-        page.has_more |= row.pop() == Some(Value::Integer(1));
-        page.items.push(items::read(item_type, row)?);
+/// Adds the items of one type to `page`.
+fn read_items(page: &mut Page, item_type: ItemType, result: StatementResult) -> StoreResult<()> {
+    for row in result.rows {
+        let (item, mut rest) = items::read_columns(item_type, row)?;
+        page.has_more |= rest.flag("has_more")?;
+        page.items.push(item);
     }
     Ok(())
 }
 
 fn read_device(row: super::Row) -> StoreResult<Device> {
-    let mut row = RowReader::of("sync_metadata", row);
+    let mut row = RowReader::new("sync_metadata", row);
     Ok(Device {
         id: DeviceId::new_unchecked(row.text("device_id")?),
         last_sync_at: row.time("last_sync_at")?,

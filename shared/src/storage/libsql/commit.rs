@@ -6,28 +6,32 @@ use crate::models::{ItemType, Timestamp, UserId};
 use crate::storage::{Commit, StoreResult, SyncStore};
 use crate::sync::{Append, DeviceStats, Head, Plan, ReadSet, Receipt, Snapshot};
 
-/// One text parameter of the server holds at most 5,000,000 bytes.
+/// Maximum size of a text parameter, in bytes. The server accepts 5,000,000.
 const MAX_PARAMETER_BYTES: usize = 4_000_000;
 
+/// Inserts the head of a user who has not written yet. `?1` user.
 pub(super) const ENSURE_HEAD: &str = "
 INSERT INTO sync_heads (user_id, head) VALUES (?1, 0) ON CONFLICT DO NOTHING";
 
-/// The compare-and-swap. A head that is not the expected one becomes NULL, which the column refuses: an error, unlike an
-/// update of no row, stops the transaction wherever it runs. What a purge moves is compared, too, for plans depend on it.
+/// Compare-and-swap of the head. `?1` user, `?2` expected head, `?3` new head, `?4` and `?5` expected horizon of the purge.
+///
+/// Sets the head to NULL if it is not the expected one. The column refuses NULL, and the error stops the transaction on every
+/// transport, which an update of no row does not. A plan depends on the horizon of the purge, so that is compared, too.
 const MOVE_HEAD: &str = "
 UPDATE sync_heads SET head = CASE
     WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 AND closed_at IS NULL THEN ?3 END
 WHERE user_id = ?1";
-/// Its place among the statements of a commit.
+/// Index of [`MOVE_HEAD`] among the statements of a commit.
 const MOVE_HEAD_INDEX: usize = 1;
 
-/// The rows are those of [`receipt_to_json`].
+/// Inserts receipts. `?1` user, `?2` rows in the format of [`receipt_to_json`].
 const RECEIPTS: &str = concat!(
     items::with_rows!(),
     "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, seq)
 SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6 FROM j"
 );
 
+/// Adds to the statistics of a device.
 const DEVICE_STATS: &str = "
 INSERT INTO sync_metadata (user_id, device_id, last_sync_at, total_synced, conflicts_count, version)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -60,8 +64,8 @@ fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<S
     let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), Statement::new(MOVE_HEAD, head)];
     for item_type in ItemType::ALL {
         let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);
-        let rows = |whole: bool| {
-            let rows = of_type().filter(move |(_, stored)| stored.item.is_some() == whole);
+        let rows = |has_content: bool| {
+            let rows = of_type().filter(move |(_, stored)| stored.item.is_some() == has_content);
             rows.map(|(key, stored)| items::to_json(&key.id, stored))
         };
         push_row_batches(&mut statements, items::upsert(item_type), user, rows(true));
@@ -72,39 +76,40 @@ fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<S
     push_row_batches(&mut statements, conflicts::UPSERT, user, plan.conflicts.iter().map(conflicts::to_json));
     push_row_batches(&mut statements, RECEIPTS, user, plan.receipts.iter().map(receipt_to_json));
     if let Some(device_stats) = &plan.device_stats {
-        statements.push(count(user, device_stats, version, now));
+        statements.push(add_device_stats(user, device_stats, version, now));
     }
     statements
 }
 
-/// Adds `sql` for all of `rows`: once, or as often as the size of its parameter makes necessary.
+/// Adds statements that run `sql` for `rows`: as many as [`MAX_PARAMETER_BYTES`] requires, and none if there are no rows.
 pub(super) fn push_row_batches(
     statements: &mut Vec<Statement>,
     sql: &'static str,
     user: UserId,
     rows: impl Iterator<Item = String>,
 ) {
-    let mut set = String::new();
-    let mut push = |set: String| statements.push(Statement::new(sql, [user.into(), Value::Text(set + "]")]));
+    let mut batch = String::new();
+    let mut push = |batch: String| statements.push(Statement::new(sql, [user.into(), Value::Text(batch + "]")]));
     for row in rows {
-        if !set.is_empty() && set.len() + row.len() >= MAX_PARAMETER_BYTES {
-            push(std::mem::take(&mut set));
+        if !batch.is_empty() && batch.len() + row.len() >= MAX_PARAMETER_BYTES {
+            push(std::mem::take(&mut batch));
         }
-        set.push(if set.is_empty() { '[' } else { ',' });
-        set.push_str(&row);
+        batch.push(if batch.is_empty() { '[' } else { ',' });
+        batch.push_str(&row);
     }
-    if !set.is_empty() {
-        push(set);
+    if !batch.is_empty() {
+        push(batch);
     }
 }
 
-/// The columns of a receipt by their places, which is shorter than by their names: there is a receipt for each change.
+/// Encodes a receipt as a JSON array of its columns. An object with their names would be longer, and there is a receipt for
+/// every change.
 fn receipt_to_json(receipt: &Receipt) -> String {
     let Receipt { device, change, key, version, conflict, seq } = receipt;
     to_json_list(&(device, change, key.item_type, &key.id, version, conflict, seq.micros()))
 }
 
-fn count(user: UserId, device_stats: &DeviceStats, version: &str, now: Timestamp) -> Statement {
+fn add_device_stats(user: UserId, device_stats: &DeviceStats, version: &str, now: Timestamp) -> Statement {
     let parameters = [
         user.into(),
         device_stats.device.as_str().into(),

@@ -1,4 +1,4 @@
-//! The table of conflicts: as written, as read, and paged.
+//! The table `conflicts`: encoding, decoding, and listing.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use serde_json::Value as Json;
 
 use super::items::with_rows;
 use super::load::{HEAD, read_head};
-use super::{BatchError, LibsqlSync, Row, RowReader, Statement, StatementResult, Value};
+use super::{BatchError, LibsqlSync, Row, RowReader, Statement, StatementResult};
 use crate::models::{
     Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Resolution, Strategy,
     SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
 };
 use crate::storage::{ConflictFilter, ConflictPage, ConflictStore, StoreResult};
 
-/// The columns of a conflict's row, in the order in which [`read`] takes them; `c` is the table.
+/// Columns of a conflict in the order that [`read`] expects. `c` is the table.
 macro_rules! columns {
     () => {
         "c.id, c.item_type, c.item_id, c.local_version, c.remote_version, c.item_version, c.detected_at, \
@@ -24,7 +24,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Writes whole rows: `?1` the user, `?2` the rows as a JSON array.
+/// Inserts or replaces rows. `?1` user, `?2` rows in the format of [`to_json`], as a JSON array.
 pub(super) const UPSERT: &str = concat!(
     with_rows!(),
     "INSERT INTO conflicts (user_id, id, item_type, item_id, local_version, remote_version, item_version, detected_at,
@@ -56,9 +56,9 @@ struct RowJson<'a> {
     seq: i64,
 }
 
-/// The row of `conflict` as JSON.
+/// Encodes the row of `conflict` as JSON.
 pub(super) fn to_json(conflict: &Conflict) -> String {
-    let settled = conflict.resolution.as_ref();
+    let resolution = conflict.resolution.as_ref();
     let row = RowJson {
         id: &conflict.id,
         item_type: conflict.key.item_type,
@@ -67,18 +67,23 @@ pub(super) fn to_json(conflict: &Conflict) -> String {
         remote_version: VersionRecord::new(&conflict.key.id, &conflict.remote),
         item_version: conflict.item_version,
         detected_at: conflict.detected_at.micros(),
-        resolved_at: settled.map(|settled| settled.at.micros()),
-        resolution: settled.map(|settled| settled.strategy.name()),
-        winner: settled.and_then(|settled| Some(settled.winner?.name())),
-        copy_id: settled.and_then(|settled| settled.copy_id.as_ref()),
+        resolved_at: resolution.map(|resolution| resolution.at.micros()),
+        resolution: resolution.map(|resolution| resolution.strategy.name()),
+        winner: resolution.and_then(|resolution| Some(resolution.winner?.name())),
+        copy_id: resolution.and_then(|resolution| resolution.copy_id.as_ref()),
         seq: conflict.seq.micros(),
     };
-    serde_json::to_string(&row).expect("a conflict has text keys only")
+    serde_json::to_string(&row).expect("all keys are strings")
 }
 
-/// Reads one row of [`columns!`].
+/// Decodes a row of [`columns!`].
 pub(super) fn read(row: Row) -> StoreResult<Conflict> {
-    let mut row = RowReader::of("conflicts", row);
+    Ok(read_columns(row)?.0)
+}
+
+/// Decodes a row of [`columns!`] and returns also a reader of the columns after them.
+fn read_columns(row: Row) -> StoreResult<(Conflict, RowReader)> {
+    let mut row = RowReader::new("conflicts", row);
     let id = ConflictId::new_unchecked(row.text("id")?);
     let item_type = row.named("item_type", ItemType::named)?;
     let key = ItemKey { item_type, id: ItemId::new_unchecked(row.text("item_id")?) };
@@ -87,15 +92,15 @@ pub(super) fn read(row: Row) -> StoreResult<Conflict> {
     let item_version = row.integer("item_version")?;
     let detected_at = row.time("detected_at")?;
     let resolved_at = row.optional_time("resolved_at")?;
-    let resolution = row.optional_named("resolution", Strategy::named)?;
+    let strategy = row.optional_named("resolution", Strategy::named)?;
     let winner = row.optional_named("winner", Winner::named)?;
     let copy_id = row.optional_text("copy_id")?.map(ItemId::new_unchecked);
-    let settled =
-        resolved_at.zip(resolution).map(|(at, resolution)| Resolution { at, strategy: resolution, winner, copy_id });
-    Ok(Conflict { id, key, local, remote, item_version, detected_at, resolution: settled, seq: row.time("seq")? })
+    let resolution = resolved_at.zip(strategy).map(|(at, strategy)| Resolution { at, strategy, winner, copy_id });
+    let seq = row.time("seq")?;
+    Ok((Conflict { id, key, local, remote, item_version, detected_at, resolution, seq }, row))
 }
 
-/// A version as its column holds it: the form in which clients read it.
+/// JSON of a version in its column. Clients receive the same JSON.
 #[derive(Deserialize)]
 struct VersionJson {
     data: Option<Json>,
@@ -108,7 +113,7 @@ fn read_version(row: &mut RowReader, column: &'static str, item_type: ItemType) 
     let version: VersionJson = row.json(column)?;
     let read = |data: Json| -> StoreResult<Item> {
         let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
-        let content = Content::from_stored(item_type, data).map_err(|error| row.bad(column, error.message))?;
+        let content = Content::from_stored(item_type, data).map_err(|error| row.corrupt(column, error.message))?;
         Ok(Item { content: Arc::new(content), created_at: created_at.unwrap_or(version.updated_at) })
     };
     Ok(ItemVersion {
@@ -119,8 +124,10 @@ fn read_version(row: &mut RowReader, column: &'static str, item_type: ItemType) 
     })
 }
 
-/// In the order of their detection, which no renewal changes: a page must not miss what was renewed meanwhile. `?1` user,
-/// `?2` filter, `?3` before, `?4` limit, `?5` bytes. One row more than is shown tells whether there are more.
+/// A page of conflicts. `?1` user, `?2` filter, `?3` before, `?4` limit, `?5` bytes.
+///
+/// Sorted by the time of detection: an update of a conflict does not change it, so pages miss no conflict that is updated
+/// between them. The query looks at one row more than the limit. The last column is the number of these rows.
 const LIST: &str = concat!(
     "WITH newest AS (
         SELECT id, detected_at, bytes FROM conflicts
@@ -135,6 +142,7 @@ const LIST: &str = concat!(
     WHERE c.user_id = ?1 AND c.id = fitting.id AND place <= ?4 AND (total <= ?5 OR place = 1)
     ORDER BY c.detected_at DESC"
 );
+/// Number of conflicts. `?1` user, `?2` filter.
 const COUNT: &str = "
 SELECT count(*) FROM conflicts
 WHERE user_id = ?1
@@ -158,29 +166,30 @@ impl ConflictStore for LibsqlSync {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let bytes = limits::PAGE_BYTES as i64;
         let page = [user.into(), filter.into(), before.into(), limit.into(), bytes.into()];
-        let statements = vec![
+        let statements = [
             Statement::new(HEAD, [user.into()]),
             Statement::new(LIST, page),
             Statement::new(COUNT, [user.into(), filter.into()]),
         ];
-        let done =
-            self.database_of(user).read("list_conflicts", statements).await.map_err(BatchError::for_small_response)?;
-        let mut done = done.into_iter();
-        read_head(done.next().unwrap_or_default())?;
-        read_page(done.next().unwrap_or_default(), done.next().unwrap_or_default())
+        let results = self.database_of(user).read_batch("list_conflicts", statements).await;
+        let [head, page, count] = results.map_err(BatchError::for_small_response)?;
+        // Fails if the account is being deleted.
+        read_head(user, head)?;
+        read_page(user, page, count)
     }
 }
 
-fn read_page(listed: StatementResult, counted: StatementResult) -> StoreResult<ConflictPage> {
-    let count = match counted.rows.first().and_then(|row| row.first()) {
-        Some(Value::Integer(count)) => *count,
-        _ => 0,
-    };
-    let matching = match listed.rows.first().and_then(|row| row.last()) {
-        Some(Value::Integer(matching)) => *matching as usize,
-        _ => 0,
-    };
-    let conflicts = listed.rows.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
-    let next = conflicts.last().map(|conflict| conflict.detected_at).filter(|_| matching > conflicts.len());
+fn read_page(user: UserId, page: StatementResult, count: StatementResult) -> StoreResult<ConflictPage> {
+    let count = count.into_first_row().unwrap_or_default();
+    let count = RowReader::with_key("conflicts", user, count).integer("count")?;
+    let mut conflicts = Vec::with_capacity(page.rows.len());
+    let mut candidates = 0;
+    for row in page.rows {
+        let (conflict, mut rest) = read_columns(row)?;
+        candidates = rest.integer("candidates")?;
+        conflicts.push(conflict);
+    }
+    let has_more = usize::try_from(candidates).is_ok_and(|candidates| candidates > conflicts.len());
+    let next = conflicts.last().map(|conflict| conflict.detected_at).filter(|_| has_more);
     Ok(ConflictPage { conflicts, count, next })
 }

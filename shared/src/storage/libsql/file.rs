@@ -1,4 +1,4 @@
-//! A libSQL database in a file of this machine.
+//! Transport to a libSQL database in a local file.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,38 +14,39 @@ use tokio::time::timeout;
 use super::{BatchError, MAX_RESPONSE_BYTES, Statement, StatementResult, Transport, Value};
 use crate::telemetry::{Dependency, instrumented};
 
-/// Readers at once: more would only wait for the two or so cores of a machine that runs this.
+/// Maximum number of concurrent readers. Machines that run the local server have about two cores, so more would only wait.
 const READERS: usize = 4;
 
-/// How long to wait for another process that writes to the same file, such as a purge.
+/// Time limit for waiting for another process that writes to the same file, such as a purge.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for one's turn before the request is refused: well under a client's patience.
+/// Time limit for waiting for a free connection. Well below the timeouts of clients.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Parameters up to this many bytes leave their statement prepared; larger ones would stay in memory with it.
-const KEPT_PARAMETERS: usize = 64 * 1024;
+/// Maximum size of the parameters of a statement that stays prepared, in bytes. A prepared statement keeps its parameters in
+/// memory.
+const MAX_CACHED_PARAMETER_BYTES: usize = 64 * 1024;
 
 /// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
 const SQLITE_CONSTRAINT: i32 = 19;
 
-/// Connections to one file: one that writes, a few that read beside it.
+/// A libSQL database in a file, with one connection that writes and several that read.
 ///
-/// libSQL's calls on a file block, so every transaction runs on a thread for blocking work.
+/// Calls of libSQL on a file block, so every transaction runs on a thread for blocking work.
 pub struct FileDatabase {
     writer: Pool,
     readers: Pool,
 }
 
 impl FileDatabase {
-    /// Opens the database at `path`, making the file if there is none.
+    /// Opens the database at `path`. Creates the file if it does not exist.
     ///
     /// # Errors
-    /// When the file cannot be opened or is no database.
+    /// When the file cannot be opened or is not a database.
     pub async fn open(path: &Path) -> Result<Self, BatchError> {
-        let database = libsql::Builder::new_local(path).build().await.map_err(|error| fault(&error))?;
+        let database = libsql::Builder::new_local(path).build().await.map_err(|error| batch_error(&error))?;
         let mut connections = Vec::with_capacity(READERS + 1);
         for _ in 0..=READERS {
             connections.push(connect(&database).await?);
@@ -56,42 +57,42 @@ impl FileDatabase {
 }
 
 async fn connect(database: &libsql::Database) -> Result<Connection, BatchError> {
-    let connection = database.connect().map_err(|error| fault(&error))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| fault(&error))?;
-    // FULL: an acknowledged upload survives a power cut, not only a crash.
+    let connection = database.connect().map_err(|error| batch_error(&error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| batch_error(&error))?;
+    // FULL: an acknowledged upload survives a power failure, not only a crash.
     for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"] {
-        let mut rows = connection.query(pragma, ()).await.map_err(|error| fault(&error))?;
-        while rows.next().await.map_err(|error| fault(&error))?.is_some() {}
+        let mut rows = connection.query(pragma, ()).await.map_err(|error| batch_error(&error))?;
+        while rows.next().await.map_err(|error| batch_error(&error))?.is_some() {}
     }
     Ok(connection)
 }
 
-/// A connection, and the statements that were prepared on it: for most of them that takes longer than running them does.
+/// A connection and its prepared statements. Most statements take longer to prepare than to run.
 struct PreparedConnection {
     connection: Connection,
     prepared: HashMap<&'static str, libsql::Statement>,
 }
 
 impl PreparedConnection {
-    fn of(connection: Connection) -> Self {
+    fn new(connection: Connection) -> Self {
         Self { connection, prepared: HashMap::new() }
     }
 
-    /// The statement `sql`, to be given back by [`keep`](Self::keep) once it has come to its end.
-    async fn prepare(&mut self, sql: &'static str) -> Result<libsql::Statement, libsql::Error> {
+    /// Takes the prepared statement `sql` from the cache, or prepares it. [`cache`](Self::cache) puts it back.
+    async fn take_prepared(&mut self, sql: &'static str) -> Result<libsql::Statement, libsql::Error> {
         match self.prepared.remove(sql) {
             Some(statement) => Ok(statement),
             None => self.connection.prepare(sql).await,
         }
     }
 
-    fn keep(&mut self, sql: &'static str, statement: libsql::Statement) {
+    fn cache(&mut self, sql: &'static str, statement: libsql::Statement) {
         statement.reset();
         self.prepared.insert(sql, statement);
     }
 }
 
-/// Connections that are lent out one transaction at a time.
+/// A pool of connections. Each runs one transaction at a time.
 struct Pool {
     free: Arc<Mutex<Vec<PreparedConnection>>>,
     permits: Arc<Semaphore>,
@@ -99,20 +100,20 @@ struct Pool {
 
 impl Pool {
     fn new(connections: Vec<Connection>) -> Self {
-        let links: Vec<_> = connections.into_iter().map(PreparedConnection::of).collect();
-        Self { permits: Arc::new(Semaphore::new(links.len())), free: Arc::new(Mutex::new(links)) }
+        let free: Vec<_> = connections.into_iter().map(PreparedConnection::new).collect();
+        Self { permits: Arc::new(Semaphore::new(free.len())), free: Arc::new(Mutex::new(free)) }
     }
 
-    /// Runs `work` on a connection. Once begun it is finished, even if the caller stops waiting.
+    /// Runs `work` on a free connection. Work that has started runs to its end, even if the caller stops waiting.
     async fn run<T, F>(&self, work: F) -> Result<T, BatchError>
     where
         T: Send + 'static,
         F: AsyncFnOnce(&mut PreparedConnection) -> Result<T, BatchError> + Send + 'static,
     {
         let unavailable = |reason: &str| BatchError::Unavailable(reason.to_owned());
-        let turn = timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
-        let permit = turn.map_err(|_| unavailable("waited too long for a turn"))?;
-        let permit = permit.map_err(|_| unavailable("closed"))?;
+        let permit = timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| unavailable("no connection became free in time"))?;
+        let permit = permit.map_err(|_| unavailable("the pool is closed"))?;
         let free = Arc::clone(&self.free);
         let runtime = Handle::current();
         let task = tokio::task::spawn_blocking(move || {
@@ -147,7 +148,7 @@ impl Transport for FileDatabase {
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError> {
         let run = async move |connection: &mut PreparedConnection| {
             let rows = connection.connection.execute_transactional_batch(&script).await;
-            rows.map(drop).map_err(|error| fault(&error))
+            rows.map(drop).map_err(|error| batch_error(&error))
         };
         instrumented(Dependency::Libsql, name, self.writer.run(run)).await
     }
@@ -158,13 +159,15 @@ async fn transact(
     begin: &'static str,
     statements: Vec<Statement>,
 ) -> Result<Vec<StatementResult>, BatchError> {
-    connection.connection.execute(begin, ()).await.map_err(|error| fault(&error))?;
+    connection.connection.execute(begin, ()).await.map_err(|error| batch_error(&error))?;
     let result = match run_all(connection, statements).await {
-        Ok(done) => connection.connection.execute("COMMIT", ()).await.map(|_| done).map_err(|error| fault(&error)),
+        Ok(results) => {
+            connection.connection.execute("COMMIT", ()).await.map(|_| results).map_err(|error| batch_error(&error))
+        }
         Err(error) => Err(error),
     };
     if result.is_err() && !connection.connection.is_autocommit() {
-        // Nothing more can be done about a rollback that fails; the error that led here is the one to tell.
+        // A failed rollback cannot be handled. The caller receives the error that caused the rollback.
         connection.connection.execute("ROLLBACK", ()).await.ok();
     }
     result
@@ -174,40 +177,43 @@ async fn run_all(
     connection: &mut PreparedConnection,
     statements: Vec<Statement>,
 ) -> Result<Vec<StatementResult>, BatchError> {
-    let mut done = Vec::with_capacity(statements.len());
-    let mut room = MAX_RESPONSE_BYTES;
-    for (place, statement) in statements.into_iter().enumerate() {
-        let result = run(connection, statement, &mut room).await;
-        done.push(result.map_err(|error| match error {
-            BatchError::Constraint { reason, .. } => BatchError::Constraint { statement: place, reason },
+    let mut results = Vec::with_capacity(statements.len());
+    let mut bytes_left = MAX_RESPONSE_BYTES;
+    for (index, statement) in statements.into_iter().enumerate() {
+        let result = run(connection, statement, &mut bytes_left).await;
+        results.push(result.map_err(|error| match error {
+            BatchError::Constraint { reason, .. } => BatchError::Constraint { statement: index, reason },
             other => other,
         })?);
     }
-    Ok(done)
+    Ok(results)
 }
 
-/// Runs one statement, whose rows may take up `room` bytes.
+/// Runs a statement and subtracts the size of its rows from `bytes_left`.
+///
+/// # Errors
+/// [`BatchError::TooLarge`] if the rows exceed `bytes_left`.
 async fn run(
     connection: &mut PreparedConnection,
     statement: Statement,
-    room: &mut usize,
+    bytes_left: &mut usize,
 ) -> Result<StatementResult, BatchError> {
     let bytes: usize = statement.parameters.iter().map(Value::bytes).sum();
     let parameters: Vec<libsql::Value> = statement.parameters.into_iter().map(to_libsql).collect();
-    let prepared = connection.prepare(statement.sql).await.map_err(|error| fault(&error))?;
-    let done = fetch(&prepared, parameters, room).await?;
-    if bytes <= KEPT_PARAMETERS {
-        connection.keep(statement.sql, prepared);
+    let prepared = connection.take_prepared(statement.sql).await.map_err(|error| batch_error(&error))?;
+    let result = fetch(&prepared, parameters, bytes_left).await?;
+    if bytes <= MAX_CACHED_PARAMETER_BYTES {
+        connection.cache(statement.sql, prepared);
     }
-    Ok(done)
+    Ok(result)
 }
 
 async fn fetch(
     prepared: &libsql::Statement,
     parameters: Vec<libsql::Value>,
-    room: &mut usize,
+    bytes_left: &mut usize,
 ) -> Result<StatementResult, BatchError> {
-    let failed = |error| fault(&error);
+    let failed = |error| batch_error(&error);
     if prepared.column_count() == 0 {
         let written = prepared.execute(parameters).await.map_err(failed)?;
         return Ok(StatementResult { rows: Vec::new(), written: written as u64 });
@@ -219,7 +225,7 @@ async fn fetch(
         let values = (0..columns).map(|column| Ok(from_libsql(row.get_value(column).map_err(failed)?)));
         let values = values.collect::<Result<Vec<Value>, BatchError>>()?;
         let bytes: usize = values.iter().map(Value::bytes).sum();
-        *room = room.checked_sub(bytes).ok_or(BatchError::TooLarge)?;
+        *bytes_left = bytes_left.checked_sub(bytes).ok_or(BatchError::TooLarge)?;
         all.push(values);
     }
     Ok(StatementResult { rows: all, written: 0 })
@@ -237,12 +243,12 @@ fn from_libsql(value: libsql::Value) -> Value {
     match value {
         libsql::Value::Integer(number) => Value::Integer(number),
         libsql::Value::Text(text) => Value::Text(text),
-        // The tables are STRICT and hold neither of the last two, so whoever reads one of them finds a bad row.
+        // The tables are STRICT and contain neither reals nor blobs. As NULL they make a row corrupt.
         libsql::Value::Null | libsql::Value::Real(_) | libsql::Value::Blob(_) => Value::Null,
     }
 }
 
-fn fault(error: &libsql::Error) -> BatchError {
+fn batch_error(error: &libsql::Error) -> BatchError {
     let reason = error.to_string();
     match error {
         libsql::Error::SqliteFailure(code, _) if code & 0xff == SQLITE_CONSTRAINT => {

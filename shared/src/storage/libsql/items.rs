@@ -1,4 +1,4 @@
-//! The three tables of items: their columns, as written and as read.
+//! The three tables of items: encoding and decoding of their rows.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::models::{
 };
 use crate::storage::StoreResult;
 
-/// A row as it travels to the database: the item as clients know it, and what the columns need besides.
+/// JSON of a row that is written: the item in the format of clients, and the other columns.
 #[derive(Serialize)]
 struct RowJson<'a> {
     id: &'a ItemId,
@@ -25,7 +25,7 @@ struct RowJson<'a> {
     device: &'a DeviceId,
 }
 
-/// The row of `stored` as JSON.
+/// Encodes the row of `stored` as JSON.
 pub(super) fn to_json(id: &ItemId, stored: &Stored) -> String {
     let content = stored.item.as_ref().map(|item| &*item.content);
     let row = RowJson {
@@ -39,11 +39,13 @@ pub(super) fn to_json(id: &ItemId, stored: &Stored) -> String {
         seq: stored.seq.micros(),
         device: &stored.device,
     };
-    serde_json::to_string(&row).expect("an item has text keys only")
+    serde_json::to_string(&row).expect("all keys are strings")
 }
 
-/// The rows in the JSON array `?2` as `j`, before a statement. SQLite makes the text of `json_each`'s value anew each time that a
-/// column is taken from it, which takes longer than writing the rows; materialised, it is made once.
+/// Prefix of a statement that names the rows of the JSON array `?2` `j`.
+///
+/// Without `MATERIALIZED` SQLite builds the text of a value of `json_each` again for every column that is read from it, which
+/// takes longer than writing the rows.
 macro_rules! with_rows {
     () => {
         "WITH j AS MATERIALIZED (SELECT key, value FROM json_each(?2)) "
@@ -51,7 +53,7 @@ macro_rules! with_rows {
 }
 pub(super) use with_rows;
 
-/// Writes whole rows: `?1` the user, `?2` the rows as a JSON array.
+/// Returns the statement that inserts or replaces rows. `?1` user, `?2` rows in the format of [`to_json`], as a JSON array.
 pub(super) const fn upsert(item_type: ItemType) -> &'static str {
     match item_type {
         ItemType::Connection => UPSERT_CONNECTIONS,
@@ -96,7 +98,7 @@ ON CONFLICT (user_id, id) DO UPDATE SET name = excluded.name, description = excl
     seq = excluded.seq, device_id = excluded.device_id, bytes = excluded.bytes"
 );
 
-/// Writes the rows `j` of the history, whose places in the line are `$seq`; what follows says where they come from.
+/// Start of a statement that inserts the rows `j` of the history at the positions `$seq`. The caller adds the `FROM` clause.
 macro_rules! insert_query_history {
     ($seq:literal) => {
         concat!(
@@ -114,10 +116,10 @@ macro_rules! insert_query_history {
 }
 pub(super) use insert_query_history;
 
-/// History is written once, so there is nothing to overwrite.
+/// Inserts only: a history entry never changes.
 const UPSERT_QUERY_HISTORY: &str = concat!(insert_query_history!("j.value ->> '$.seq'"), "FROM j");
 
-/// Turns rows of the history whose content was not loaded into tombstones: `?1` the user, `?2` the rows.
+/// Turns history entries into tombstones. Their content was not loaded, and stays as it is. `?1` user, `?2` rows.
 pub(super) const DELETE_QUERY_HISTORY: &str = concat!(
     with_rows!(),
     "UPDATE query_history SET sync_version = j.value ->> '$.version', deleted_at = j.value ->> '$.deleted_at',
@@ -125,7 +127,7 @@ pub(super) const DELETE_QUERY_HISTORY: &str = concat!(
 FROM j WHERE user_id = ?1 AND query_history.id = j.value ->> '$.id'"
 );
 
-/// The columns of an item's row, in the order in which [`read`] takes them; `i` is the table.
+/// Columns of an item in the order that [`read`] expects. `i` is the table.
 macro_rules! columns {
     (connections) => {
         "i.id, i.name, i.type, i.host, i.port, i.database_name, i.username, i.use_ssh, i.ssh_host, i.ssh_port, \
@@ -143,8 +145,13 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Reads one row of the table of `item_type`.
+/// Decodes a row of the table of `item_type`.
 pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey, Stored)> {
+    Ok(read_columns(item_type, row)?.0)
+}
+
+/// Decodes a row of the table of `item_type` and returns also a reader of the columns after it.
+pub(super) fn read_columns(item_type: ItemType, row: super::Row) -> StoreResult<((ItemKey, Stored), RowReader)> {
     let (id, item, updated_at, mut row) = match item_type {
         ItemType::Connection => read_connection(row)?,
         ItemType::SavedQuery => read_saved_query(row)?,
@@ -158,13 +165,14 @@ pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey
         device: DeviceId::new_unchecked(row.text("device_id")?),
         deleted_at: row.optional_time("deleted_at")?,
     };
-    Ok((ItemKey { item_type, id }, stored))
+    Ok(((ItemKey { item_type, id }, stored), row))
 }
 
-type Start = (ItemId, Item, Timestamp, RowReader);
+/// Columns that differ between the tables: the id, the item, when it was updated, and a reader of the common columns.
+type OwnColumns = (ItemId, Item, Timestamp, RowReader);
 
-fn read_connection(row: super::Row) -> StoreResult<Start> {
-    let mut row = RowReader::of("connections", row);
+fn read_connection(row: super::Row) -> StoreResult<OwnColumns> {
+    let mut row = RowReader::new("connections", row);
     let id = ItemId::new_unchecked(row.text("id")?);
     let connection = Connection {
         name: row.text("name")?,
@@ -190,8 +198,8 @@ fn database_type(name: &str) -> Option<DatabaseType> {
     serde_json::from_value(name.into()).ok()
 }
 
-fn read_saved_query(row: super::Row) -> StoreResult<Start> {
-    let mut row = RowReader::of("saved_queries", row);
+fn read_saved_query(row: super::Row) -> StoreResult<OwnColumns> {
+    let mut row = RowReader::new("saved_queries", row);
     let id = ItemId::new_unchecked(row.text("id")?);
     let query = SavedQuery {
         name: row.text("name")?,
@@ -207,8 +215,8 @@ fn read_saved_query(row: super::Row) -> StoreResult<Start> {
     Ok((id, item, updated_at, row))
 }
 
-fn read_query_history(row: super::Row) -> StoreResult<Start> {
-    let mut row = RowReader::of("query_history", row);
+fn read_query_history(row: super::Row) -> StoreResult<OwnColumns> {
+    let mut row = RowReader::new("query_history", row);
     let id = ItemId::new_unchecked(row.text("id")?);
     let entry = QueryHistory {
         query: row.text("query")?,

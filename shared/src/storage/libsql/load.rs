@@ -6,11 +6,14 @@ use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, S
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::{FullSyncCursor, Head, ReadSet, Receipt, Records, Snapshot, resolution_copy_id};
 
+/// Head of a user, in the order that [`read_head`] expects. `?1` user.
 pub(super) const HEAD: &str =
     "SELECT head, purged_through, purged_version, closed_at FROM sync_heads WHERE user_id = ?1";
 
-/// `CROSS JOIN` keeps the order: from each wanted key to its row. As a plain join SQLite may choose to walk the whole
-/// table for each key.
+/// Items by their ids. `?1` user, `?2` ids.
+///
+/// `CROSS JOIN` fixes the join order: each id is looked up in the table. With a plain join SQLite may scan the whole table for
+/// each id.
 const CONNECTIONS: &str = concat!(
     "SELECT ",
     columns!(connections),
@@ -21,23 +24,26 @@ const SAVED_QUERIES: &str = concat!(
     columns!(saved_queries),
     " FROM json_each(?2) AS j CROSS JOIN saved_queries AS i WHERE i.user_id = ?1 AND i.id = j.value"
 );
-/// Of the history only what exists is asked for: it never conflicts, so its content is not compared.
+/// History entries by their ids, without their content: history never conflicts, so the content is not compared. `?1` user,
+/// `?2` ids.
 const QUERY_HISTORY: &str = "
 SELECT i.id, i.executed_at, i.sync_version, i.seq, i.device_id, i.deleted_at
 FROM json_each(?2) AS j CROSS JOIN query_history AS i WHERE i.user_id = ?1 AND i.id = j.value";
 
-/// One row where the user has any conflict, and none where not, as is usual: then nothing is looked up.
+/// One row if the user has any conflict, else none. Most users have none, and the lookups joined to it are skipped.
 macro_rules! if_any_conflict {
     () => {
         "(SELECT 1 FROM conflicts WHERE user_id = ?1 LIMIT 1)"
     };
 }
 
+/// Receipts. `?1` user, `?2` device, `?3` ids of changes.
 const RECEIPTS: &str = "
 SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.seq
 FROM json_each(?3) AS j CROSS JOIN receipts AS r
 WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value";
 
+/// Conflicts that receipts refer to. Parameters as for [`RECEIPTS`].
 const CONFLICTS_OF_RECEIPTS: &str = concat!(
     "SELECT ",
     conflicts::columns!(),
@@ -47,8 +53,11 @@ const CONFLICTS_OF_RECEIPTS: &str = concat!(
     WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value AND c.user_id = ?1 AND c.id = r.conflict_id"
 );
 
-/// Of each branch the newest conflict of each kind: open, settled in one of the ways, with a copy or without. With `max()`
-/// the other columns are those of the row that has the maximum (<https://www.sqlite.org/lang_select.html#bareagg>).
+/// Newest conflict of each branch and kind. The kinds are open and each way of resolution, with a copy and without. `?1` user,
+/// `?2` device, `?3` branches.
+///
+/// Next to `max()` the other columns are those of the row with the maximum
+/// (<https://www.sqlite.org/lang_select.html#bareagg>).
 const CONFLICTS_OF_BRANCHES: &str = concat!(
     "SELECT ",
     conflicts::columns!(),
@@ -60,7 +69,7 @@ const CONFLICTS_OF_BRANCHES: &str = concat!(
     GROUP BY c.item_type, c.item_id, c.base_version, c.resolution, c.copy_id IS NULL"
 );
 
-/// The copies that the branches of the upload made: connections, then saved queries.
+/// Connections that are copies made by branches of the upload. Parameters as for [`CONFLICTS_OF_BRANCHES`].
 const COPIED_CONNECTIONS: &str = concat!(
     "SELECT ",
     columns!(connections),
@@ -70,6 +79,7 @@ const COPIED_CONNECTIONS: &str = concat!(
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
         AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'connection'"
 );
+/// Saved queries that are copies made by branches of the upload. Parameters as for [`CONFLICTS_OF_BRANCHES`].
 const COPIED_SAVED_QUERIES: &str = concat!(
     "SELECT ",
     columns!(saved_queries),
@@ -80,12 +90,12 @@ const COPIED_SAVED_QUERIES: &str = concat!(
         AND c.base_version = j.value ->> 2 AND i.user_id = ?1 AND i.id = c.copy_id AND c.item_type = 'saved_query'"
 );
 
-/// A conflict that is to be resolved: `?2` its id.
+/// Conflict to resolve. `?1` user, `?2` id.
 const CONFLICT: &str =
     concat!("SELECT ", conflicts::columns!(), " FROM conflicts AS c WHERE c.user_id = ?1 AND c.id = ?2");
 
-/// Its item, the copy it made, and the copy that it would make: `?3` the id of the last. One statement for each kind of
-/// item that can be in conflict.
+/// Items of one type that belong to a conflict: its item, the copy that it made, and the copy that its resolution would make.
+/// `?1` user, `?2` conflict, `?3` id of the copy that its resolution would make.
 macro_rules! of_conflict {
     ($table:ident, $item_type:literal) => {
         concat!(
@@ -102,21 +112,21 @@ macro_rules! of_conflict {
 const CONNECTIONS_OF_CONFLICT: &str = of_conflict!(connections, "connection");
 const SAVED_QUERIES_OF_CONFLICT: &str = of_conflict!(saved_queries, "saved_query");
 
-/// How often a large load that was overtaken by a write starts over.
+/// Maximum number of attempts at a load in parts. A concurrent write makes an attempt fail.
 const ATTEMPTS: usize = 10;
 
-/// What each statement of a load returns.
+/// Kind of rows that a statement of a load returns.
 enum Part {
     Items(ItemType),
     HistoryKeys,
     Receipts,
     HistoryTombstones,
-    MetConflicts,
+    Conflicts,
     BranchConflicts,
 }
 
 impl LibsqlSync {
-    /// Loads what is touched: at once, or in as many parts as it takes where that is more than one answer carries.
+    /// Loads the read set: in one call, or in several if the rows exceed the limit of one call.
     pub(super) async fn load_read_set(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
         match self.load_at_once(user, read_set).await {
             Err(StoreError::TooLarge) => self.load_in_parts(user, read_set).await,
@@ -124,28 +134,32 @@ impl LibsqlSync {
         }
     }
 
-    /// Loads in parts until nothing is written meanwhile.
+    /// Loads the read set in parts, and starts over after a concurrent write.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] after [`ATTEMPTS`] attempts.
     async fn load_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
         for _ in 0..ATTEMPTS {
-            if let Some(snapshot) = self.try_in_parts(user, read_set).await? {
+            if let Some(snapshot) = self.try_load_in_parts(user, read_set).await? {
                 return Ok(snapshot);
             }
         }
-        let reason = "the data kept changing while a large part of it was read".to_owned();
+        let reason = "the data changed during every attempt to load it in parts".to_owned();
         Err(StoreError::Unavailable { store: "libsql", reason })
     }
 
-    /// The parts are of one moment if the head is the same in all of them: nothing is written without moving it. `None` if
-    /// it is not.
-    async fn try_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Option<Snapshot>> {
+    /// Loads the read set in parts. Returns `None` if the head moved between them. Every write moves the head, so parts with the
+    /// same head form a consistent snapshot.
+    async fn try_load_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Option<Snapshot>> {
         let mut whole: Option<Snapshot> = None;
         let mut room = MAX_RESPONSE_BYTES;
-        let full = || StoreError::Unavailable { store: "libsql", reason: "no room for an answer".to_owned() };
-        let mut waiting: Vec<ReadSet> = read_set.split().ok_or_else(full)?.into();
-        while let Some(part) = waiting.pop() {
+        let overloaded =
+            || StoreError::Unavailable { store: "libsql", reason: "no memory for the smallest response".to_owned() };
+        let mut pending: Vec<ReadSet> = read_set.split().ok_or_else(overloaded)?.into();
+        while let Some(part) = pending.pop() {
             let (snapshot, bytes) = match self.load_at_once(user, &part).await {
                 Err(StoreError::TooLarge) => {
-                    waiting.extend(part.split().ok_or_else(full)?);
+                    pending.extend(part.split().ok_or_else(overloaded)?);
                     continue;
                 }
                 other => other?,
@@ -160,27 +174,28 @@ impl LibsqlSync {
                 }
             }
         }
-        whole.ok_or_else(full).map(Some)
+        whole.ok_or_else(overloaded).map(Some)
     }
 
-    /// What is touched, and how many bytes it took up.
+    /// Loads the read set in one call. Returns also the size of the rows in bytes.
     async fn load_at_once(&self, user: UserId, read_set: &ReadSet) -> StoreResult<(Snapshot, usize)> {
-        let (parts, statements) = statements(user, read_set);
-        let done = self.database_of(user).read("load", statements).await?;
-        let bytes = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
-        let mut done = done.into_iter();
-        let head = read_head(done.next().unwrap_or_default())?;
+        let (parts, mut statements): (Vec<Part>, Vec<Statement>) = statements(user, read_set).into_iter().unzip();
+        statements.insert(0, Statement::new(HEAD, [user.into()]));
+        let results = self.database_of(user).read("load", statements).await?;
+        let bytes = results.iter().flat_map(|result| &result.rows).flatten().map(Value::bytes).sum();
+        let mut results = results.into_iter();
+        let head = read_head(user, results.next().unwrap_or_default())?;
         let mut records = Records::default();
-        for (part, done) in parts.into_iter().zip(done) {
-            fill(&mut records, &part, done)?;
+        for (part, result) in parts.into_iter().zip(results) {
+            insert_rows(&mut records, &part, result)?;
         }
         Ok((Snapshot::from_batch(head, records), bytes))
     }
 }
 
-fn statements(user: UserId, read_set: &ReadSet) -> (Vec<Part>, Vec<Statement>) {
-    let mut parts = Vec::new();
-    let mut statements = vec![Statement::new(HEAD, [user.into()])];
+/// Returns the statements that load `read_set`, each with the kind of rows that it returns.
+fn statements(user: UserId, read_set: &ReadSet) -> Vec<(Part, Statement)> {
+    let mut statements = Vec::new();
     for item_type in ItemType::ALL {
         let ids: Vec<&str> =
             read_set.items.iter().filter(|key| key.item_type == item_type).map(|key| key.id.as_str()).collect();
@@ -192,49 +207,51 @@ fn statements(user: UserId, read_set: &ReadSet) -> (Vec<Part>, Vec<Statement>) {
             ItemType::SavedQuery => (Part::Items(item_type), SAVED_QUERIES),
             ItemType::QueryHistory => (Part::HistoryKeys, QUERY_HISTORY),
         };
-        parts.push(part);
-        statements.push(Statement::new(sql, [user.into(), to_json_list(&ids).into()]));
+        statements.push((part, Statement::new(sql, [user.into(), to_json_list(&ids).into()])));
     }
     if !read_set.history_tombstones.is_empty() {
         let by_entry = of_device(user, &DeviceId::none(), to_json_list(&read_set.history_tombstones));
-        parts.push(Part::HistoryTombstones);
-        statements.push(Statement::new(RECEIPTS, by_entry));
+        statements.push((Part::HistoryTombstones, Statement::new(RECEIPTS, by_entry)));
     }
     if !read_set.changes.is_empty() {
         let by_change = of_device(user, &read_set.device, to_json_list(&read_set.changes));
-        parts.extend([Part::Receipts, Part::MetConflicts]);
-        statements.push(Statement::new(RECEIPTS, by_change.clone()));
-        statements.push(Statement::new(CONFLICTS_OF_RECEIPTS, by_change));
+        statements.extend([
+            (Part::Receipts, Statement::new(RECEIPTS, by_change.clone())),
+            (Part::Conflicts, Statement::new(CONFLICTS_OF_RECEIPTS, by_change)),
+        ]);
     }
     if !read_set.branches.is_empty() {
         let branches: Vec<_> = read_set.branches.iter().map(|(key, base)| (key.item_type, &key.id, base)).collect();
         let by_branch = of_device(user, &read_set.device, to_json_list(&branches));
-        parts.extend([Part::BranchConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
-        statements.push(Statement::new(CONFLICTS_OF_BRANCHES, by_branch.clone()));
-        statements.push(Statement::new(COPIED_CONNECTIONS, by_branch.clone()));
-        statements.push(Statement::new(COPIED_SAVED_QUERIES, by_branch));
+        statements.extend([
+            (Part::BranchConflicts, Statement::new(CONFLICTS_OF_BRANCHES, by_branch.clone())),
+            (Part::Items(ItemType::Connection), Statement::new(COPIED_CONNECTIONS, by_branch.clone())),
+            (Part::Items(ItemType::SavedQuery), Statement::new(COPIED_SAVED_QUERIES, by_branch)),
+        ]);
     }
     if let Some(id) = &read_set.conflict {
         let with_copy = [user.into(), id.as_str().into(), resolution_copy_id(id).as_str().into()];
-        parts.extend([Part::MetConflicts, Part::Items(ItemType::Connection), Part::Items(ItemType::SavedQuery)]);
-        statements.push(Statement::new(CONFLICT, [user.into(), id.as_str().into()]));
-        statements.push(Statement::new(CONNECTIONS_OF_CONFLICT, with_copy.clone()));
-        statements.push(Statement::new(SAVED_QUERIES_OF_CONFLICT, with_copy));
+        statements.extend([
+            (Part::Conflicts, Statement::new(CONFLICT, [user.into(), id.as_str().into()])),
+            (Part::Items(ItemType::Connection), Statement::new(CONNECTIONS_OF_CONFLICT, with_copy.clone())),
+            (Part::Items(ItemType::SavedQuery), Statement::new(SAVED_QUERIES_OF_CONFLICT, with_copy)),
+        ]);
     }
-    (parts, statements)
+    statements
 }
 
-/// A list as JSON, for a parameter.
+/// Encodes a list as JSON.
 pub(super) fn to_json_list(values: &impl Serialize) -> String {
-    serde_json::to_string(values).expect("a list of texts and numbers")
+    serde_json::to_string(values).expect("strings and numbers are always valid JSON")
 }
 
 fn of_device(user: UserId, device: &DeviceId, keys: String) -> [Value; 3] {
     [user.into(), device.as_str().into(), keys.into()]
 }
 
-fn fill(records: &mut Records, part: &Part, done: StatementResult) -> StoreResult<()> {
-    for row in done.rows {
+/// Decodes the rows of one statement into `records`.
+fn insert_rows(records: &mut Records, part: &Part, result: StatementResult) -> StoreResult<()> {
+    for row in result.rows {
         match part {
             Part::Items(item_type) => {
                 let (key, stored) = items::read(*item_type, row)?;
@@ -251,7 +268,7 @@ fn fill(records: &mut Records, part: &Part, done: StatementResult) -> StoreResul
             Part::HistoryTombstones => {
                 records.history_tombstones.insert(read_receipt(row)?.change);
             }
-            Part::MetConflicts => {
+            Part::Conflicts => {
                 let conflict = conflicts::read(row)?;
                 records.conflicts.insert(conflict.id.clone(), conflict);
             }
@@ -266,10 +283,13 @@ fn fill(records: &mut Records, part: &Part, done: StatementResult) -> StoreResul
     Ok(())
 }
 
-/// Reads the result of [`HEAD`]; a user without a row has not written yet.
-pub(super) fn read_head(done: StatementResult) -> StoreResult<Head> {
-    let Some(row) = done.rows.into_iter().next() else { return Ok(Head::default()) };
-    let mut row = RowReader::of("sync_heads", row);
+/// Decodes the result of [`HEAD`]. A user without a row has not written yet.
+///
+/// # Errors
+/// [`StoreError::AccountDeleted`] if the account is being deleted.
+pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<Head> {
+    let Some(row) = result.into_first_row() else { return Ok(Head::default()) };
+    let mut row = RowReader::with_key("sync_heads", user, row);
     let head = Head {
         time: row.time("head")?,
         purged_through: row.time("purged_through")?,
@@ -278,15 +298,19 @@ pub(super) fn read_head(done: StatementResult) -> StoreResult<Head> {
     if row.optional_time("closed_at")?.is_some() { Err(StoreError::AccountDeleted) } else { Ok(head) }
 }
 
-/// Reads the result of a query for a row of `walks`.
-pub(super) fn read_full_sync(done: StatementResult) -> StoreResult<Option<FullSyncCursor>> {
-    let Some(row) = done.rows.into_iter().next() else { return Ok(None) };
-    let mut row = RowReader::of("walks", row);
+/// Decodes the result of a query for a row of `walks`.
+pub(super) fn read_full_sync_cursor(
+    user: UserId,
+    device: &DeviceId,
+    result: StatementResult,
+) -> StoreResult<Option<FullSyncCursor>> {
+    let Some(row) = result.into_first_row() else { return Ok(None) };
+    let mut row = RowReader::with_key("walks", format!("{user}/{}", device.as_str()), row);
     Ok(Some(FullSyncCursor { head: row.time("head")?, cursor: row.time("cursor")?, previous: row.time("previous")? }))
 }
 
 fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
-    let mut row = RowReader::of("query_history", row);
+    let mut row = RowReader::new("query_history", row);
     let id = ItemId::new_unchecked(row.text("id")?);
     let stored = Stored {
         item: None,
@@ -300,7 +324,7 @@ fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
 }
 
 fn read_receipt(row: Row) -> StoreResult<Receipt> {
-    let mut row = RowReader::of("receipts", row);
+    let mut row = RowReader::new("receipts", row);
     Ok(Receipt {
         change: ChangeId::new_unchecked(row.text("change_id")?),
         device: DeviceId::new_unchecked(row.text("device_id")?),

@@ -1,13 +1,13 @@
-//! Bringing a database to the tables that this code expects.
+//! Schema migrations.
 
 use super::{BatchError, Statement, Transport, Value};
 
-/// One step, never edited once it is released.
+/// A migration. Never edited once it is released.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
-    /// Its file's name, without the ending; steps run in the order of their names.
+    /// Name of its file without the extension. Migrations run in the order of their names.
     pub name: &'static str,
-    /// What it does.
+    /// Script of the migration.
     pub sql: &'static str,
 }
 
@@ -20,9 +20,9 @@ macro_rules! migrations {
     };
 }
 
-/// The tables of the sync data.
+/// Migrations of the sync data.
 pub const SYNC: &[Migration] = migrations!("libsql": "0001_sync");
-/// The tables of accounts and sessions, where these are embedded.
+/// Migrations of the embedded accounts and sessions.
 pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts", "0002_outbox");
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -31,12 +31,13 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 ) STRICT";
 const IS_APPLIED: &str = "SELECT 1 FROM schema_migrations WHERE name = ?1";
 
-/// Applies those of `migrations` that have not been, each in a transaction of its own, and returns their names. Safe to
-/// run twice, and at once: the row that names a step is written first, so of two runners one fails before it does
-/// anything, and finds the step applied when it looks again.
+/// Applies the pending ones of `migrations`, each in a transaction of its own, and returns their names.
+///
+/// Safe to run repeatedly and concurrently: the transaction of a migration first inserts the row with its name. Of two concurrent
+/// runs one fails at that row before it has changed anything, and then finds the migration applied.
 ///
 /// # Errors
-/// When the database cannot be reached or a step fails; the steps before it stay applied.
+/// When the database is unreachable or a migration fails. The migrations before it stay applied.
 pub async fn migrate(transport: &dyn Transport, migrations: &[Migration]) -> Result<Vec<&'static str>, BatchError> {
     transport.write("migrate", vec![Statement::new(TABLE, [])]).await?;
     let mut applied = Vec::new();
@@ -55,6 +56,7 @@ pub async fn migrate(transport: &dyn Transport, migrations: &[Migration]) -> Res
 }
 
 async fn is_applied(transport: &dyn Transport, migration: &Migration) -> Result<bool, BatchError> {
-    let done = transport.read("is_applied", vec![Statement::new(IS_APPLIED, [Value::from(migration.name)])]).await?;
-    Ok(done.iter().any(|done| !done.rows.is_empty()))
+    let select = Statement::new(IS_APPLIED, [Value::from(migration.name)]);
+    let [found] = transport.read_batch("is_applied", [select]).await?;
+    Ok(!found.rows.is_empty())
 }

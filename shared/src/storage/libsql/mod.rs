@@ -1,7 +1,7 @@
-//! Sync data in libSQL: one SQL, whatever carries it to the database.
+//! Sync data in libSQL, with the same SQL for a file and for a server.
 //!
-//! A [`Transport`] runs a list of statements as one transaction in one round trip; everything here is written for that:
-//! an upload reads once and writes once (large edits are read in parts), a download reads once. Sets of rows travel as one JSON parameter each.
+//! A [`Transport`] runs a list of statements as one transaction in one round trip. An upload takes one read (several if its read
+//! set is large) and one write, a download one read. A statement receives a set of rows as one JSON parameter.
 
 mod append;
 mod change_feed;
@@ -38,26 +38,29 @@ use sha2::{Digest, Sha256};
 
 use crate::models::UserId;
 
-/// Sync data of many users in libSQL databases, each user's in one of them.
+/// Sync data in one or more libSQL databases. All data of a user is in one of them.
 #[derive(Clone)]
 pub struct LibsqlSync {
     databases: Arc<[Arc<dyn Transport>]>,
 }
 
 impl LibsqlSync {
-    /// The data in one database; its migrations must have run.
+    /// Creates a store on one database. Its migrations must have been applied.
     pub fn new(database: Arc<dyn Transport>) -> Self {
         Self { databases: Arc::new([database]) }
     }
 
-    /// The data that is spread over several databases, at least one. A further one goes to the end of the list, once the
-    /// users that become its own were moved to it: no user's place depends on more than their number.
+    /// Creates a store that distributes the users over `databases`. The database of a user depends on the user and on the number
+    /// of databases. To add a database, move the users that it takes over to it, and then append it to the list.
+    ///
+    /// # Panics
+    /// When `databases` is empty.
     pub fn sharded(databases: Vec<Arc<dyn Transport>>) -> Self {
-        assert!(!databases.is_empty(), "data needs a database");
+        assert!(!databases.is_empty(), "at least one database is required");
         Self { databases: databases.into() }
     }
 
-    /// Brings every database up to date and returns the names of the steps that took.
+    /// Applies the pending migrations to every database and returns their names.
     ///
     /// # Errors
     /// As [`migrate`].
@@ -69,12 +72,12 @@ impl LibsqlSync {
         Ok(applied)
     }
 
-    /// The database of `user`: the one with the highest score for them (rendezvous hashing), so that one more database
-    /// takes a fair share of users from each of the others and moves nobody else.
+    /// Returns the database of `user`: the one with the highest score (rendezvous hashing). An added database takes over an
+    /// equal share of the users of each other database, and no other user moves.
     fn database_of(&self, user: UserId) -> &dyn Transport {
         let score =
-            |place: usize| Sha256::new().chain_update(place.to_be_bytes()).chain_update(user.as_uuid()).finalize();
-        let place = (0..self.databases.len()).max_by_key(|place| score(*place));
-        &*self.databases[place.unwrap_or_default()]
+            |index: usize| Sha256::new().chain_update(index.to_be_bytes()).chain_update(user.as_uuid()).finalize();
+        let index = (0..self.databases.len()).max_by_key(|index| score(*index));
+        &*self.databases[index.unwrap_or_default()]
     }
 }

@@ -1,7 +1,7 @@
-//! What goes to a libSQL server in one request, and what comes back: the part of Hrana 3 that is used here.
+//! Requests to a libSQL server and its responses: the part of Hrana 3 that the transport uses.
 //!
-//! The messages borrow the statements and are read straight into rows: those of the `libsql-hrana` crate hold a large upload
-//! twice more on either way.
+//! Requests borrow the statements, and responses are deserialized directly into rows. The types of the `libsql-hrana` crate would
+//! hold two more copies of a large upload, in either direction.
 
 use axum::body::Bytes;
 use serde::ser::SerializeStruct;
@@ -48,7 +48,7 @@ enum Condition {
     Not { cond: Box<Condition> },
 }
 
-/// A value as it is sent. Whole numbers travel as texts, for JSON's may lose their last digits.
+/// Serializes a value of a request. Integers are strings: JSON numbers may lose their last digits.
 struct Argument<'a>(&'a Value);
 
 impl Serialize for Argument<'_> {
@@ -69,14 +69,17 @@ impl Serialize for Argument<'_> {
     }
 }
 
-/// Statements that write nothing. Each is a request of the stream by itself, for the server limits the answer to each
-/// (`--max-response-size`, 10 MB); the transaction around them makes them see one moment, and ends with the stream.
+/// Returns the request body for statements that write nothing.
+///
+/// Each statement is a request of the stream by itself, because the server limits the size of each response
+/// (`--max-response-size`, 10 MB). A transaction around them gives them a consistent snapshot, and ends with the stream.
 pub(super) fn read_body(statements: &[Statement]) -> Result<Bytes, BatchError> {
     let all = std::iter::once(command("BEGIN DEFERRED")).chain(statements.iter().map(stmt));
     write(all.map(|stmt| StreamRequest::Execute { stmt }), text_bytes(statements))
 }
 
-/// Statements that write: each on condition that the one before succeeded, and committed if all did.
+/// Returns the request body for statements that write. Each runs only if the one before it succeeded. The transaction is
+/// committed if all succeeded, else rolled back.
 pub(super) fn write_body(statements: &[Statement]) -> Result<Bytes, BatchError> {
     let mut steps = vec![Step { stmt: command("BEGIN IMMEDIATE"), condition: None }];
     for stmt in statements.iter().map(stmt).chain([command("COMMIT")]) {
@@ -88,10 +91,10 @@ pub(super) fn write_body(statements: &[Statement]) -> Result<Bytes, BatchError> 
     write([StreamRequest::Batch { batch: Batch { steps } }], text_bytes(statements))
 }
 
-/// A script in a transaction of its own. It stops at its first error, and what was not committed is undone when the
-/// stream is closed.
-pub(super) fn script_body(script_body: &str) -> Result<Bytes, BatchError> {
-    let sql = format!("BEGIN IMMEDIATE;\n{script_body}\n;COMMIT");
+/// Returns the request body for a script in a transaction of its own. It stops at its first error. Closing the stream rolls back
+/// a transaction that is still open.
+pub(super) fn script_body(script: &str) -> Result<Bytes, BatchError> {
+    let sql = format!("BEGIN IMMEDIATE;\n{script}\n;COMMIT");
     write([StreamRequest::Sequence { sql: &sql }], sql.len())
 }
 
@@ -110,10 +113,11 @@ fn text_bytes(statements: &[Statement]) -> usize {
     statements.iter().map(bytes).sum()
 }
 
-/// A body of `requests`, with room for `bytes` of text and their escapes: a large one that has to grow is copied.
-fn write<'a>(requests: impl IntoIterator<Item = StreamRequest<'a>>, bytes: usize) -> Result<Bytes, BatchError> {
+/// Serializes `requests`. The capacity allows for `text_bytes` of text and its escapes, so that a large body is not copied when
+/// it grows.
+fn write<'a>(requests: impl IntoIterator<Item = StreamRequest<'a>>, text_bytes: usize) -> Result<Bytes, BatchError> {
     let pipeline = Pipeline { requests: requests.into_iter().chain([StreamRequest::Close]).collect() };
-    let mut body = Vec::with_capacity(bytes + bytes / 4 + 1_024);
+    let mut body = Vec::with_capacity(text_bytes + text_bytes / 4 + 1_024);
     serde_json::to_writer(&mut body, &pipeline).map_err(|error| BatchError::Refused(error.to_string()))?;
     Ok(Bytes::from(body))
 }
@@ -123,7 +127,7 @@ struct Body {
     results: Vec<StreamResult>,
 }
 
-/// How one request of the stream went: one of the two is there.
+/// Result of one request of the stream. Exactly one field is present.
 #[derive(Deserialize)]
 struct StreamResult {
     response: Option<StreamResponse>,
@@ -135,7 +139,7 @@ struct StreamResponse {
     result: Option<StatementOutcome>,
 }
 
-/// Of a statement its rows, of a batch its steps.
+/// Result of a statement (rows) or of a batch (steps).
 #[derive(Deserialize)]
 struct StatementOutcome {
     #[serde(default)]
@@ -178,7 +182,7 @@ impl From<Cell> for Value {
             (Kind::Integer, Some(serde_json::Value::String(digits))) => {
                 digits.parse().map_or(Self::Null, Self::Integer)
             }
-            // The tables are STRICT and hold nothing else, so whoever reads it finds a bad row.
+            // The tables are STRICT and contain nothing else. As NULL it makes a row corrupt.
             _ => Self::Null,
         }
     }
@@ -191,22 +195,22 @@ impl From<StatementOutcome> for StatementResult {
     }
 }
 
-/// What a server answered, one entry for each request of the stream.
+/// Response of a server: one entry for each request of the stream.
 pub(super) struct PipelineResponse(Vec<StreamResponse>);
 
-/// Reads the body of an answer.
+/// Deserializes the body of a response.
 ///
 /// # Errors
-/// When it is none, or when a request of the stream, or a step of its batch, failed.
+/// When the body is invalid, or a request of the stream or a step of a batch failed.
 pub(super) fn read(body: &[u8]) -> Result<PipelineResponse, BatchError> {
     let body: Body = serde_json::from_slice(body)
-        // The body may hold a user's data: only where it went wrong is told.
-        .map_err(|error| BatchError::Unavailable(format!("the answer makes no sense: {:?}", error.classify())))?;
+        // The body may contain a user's data, so the message contains only the category of the error.
+        .map_err(|error| BatchError::Unavailable(format!("invalid response: {:?}", error.classify())))?;
     let mut responses = Vec::with_capacity(body.results.len());
-    for (place, result) in body.results.into_iter().enumerate() {
+    for (index, result) in body.results.into_iter().enumerate() {
         if let Some(error) = result.error {
-            // Reading: `BEGIN` is the first.
-            return Err(fault(&error, place.saturating_sub(1)));
+            // Only the body of a read has several requests, and `BEGIN` is the first of them.
+            return Err(batch_error(&error, index.saturating_sub(1)));
         }
         let response = result.response.ok_or_else(protocol_error)?;
         if let Some(error) = response.result.as_ref().and_then(first_error) {
@@ -218,53 +222,53 @@ pub(super) fn read(body: &[u8]) -> Result<PipelineResponse, BatchError> {
 }
 
 impl PipelineResponse {
-    /// The results of `count` statements that were sent for reading.
+    /// Returns the results of `count` statements sent by [`read_body`].
     pub(super) fn into_read_results(self, count: usize) -> Result<Vec<StatementResult>, BatchError> {
-        // The first is that of `BEGIN`, and closing has none.
+        // The first result is that of `BEGIN`. `Close` has no result.
         let results = self.0.into_iter().filter_map(|response| response.result).skip(1);
         expect_count(count, results.map(StatementResult::from).collect())
     }
 
-    /// The results of `count` statements that were sent for writing.
+    /// Returns the results of `count` statements sent by [`write_body`].
     pub(super) fn into_write_results(self, count: usize) -> Result<Vec<StatementResult>, BatchError> {
         let batch = self.0.into_iter().find_map(|response| response.result).ok_or_else(protocol_error)?;
         let steps = batch.step_results.into_iter().skip(1).take(count);
         expect_count(count, steps.flatten().map(StatementResult::from).collect())
     }
 
-    /// Whether a script was run: two requests were answered, the script and the closing.
+    /// Checks the response to [`script_body`]: one entry for the script and one for `Close`.
     pub(super) fn into_script_result(self) -> Result<(), BatchError> {
         if self.0.len() == 2 { Ok(()) } else { Err(protocol_error()) }
     }
 }
 
-fn expect_count(count: usize, done: Vec<StatementResult>) -> Result<Vec<StatementResult>, BatchError> {
-    if done.len() == count { Ok(done) } else { Err(protocol_error()) }
+fn expect_count(count: usize, results: Vec<StatementResult>) -> Result<Vec<StatementResult>, BatchError> {
+    if results.len() == count { Ok(results) } else { Err(protocol_error()) }
 }
 
 fn protocol_error() -> BatchError {
-    BatchError::Unavailable("the answer does not fit what was asked".to_owned())
+    BatchError::Unavailable("the response does not match the request".to_owned())
 }
 
-/// Why the transaction of a batch was not committed, if it was not.
+/// Returns the error of the first failed step of a batch, if one failed.
 fn first_error(batch: &StatementOutcome) -> Option<BatchError> {
-    let (place, error) =
-        batch.step_errors.iter().enumerate().find_map(|(place, error)| Some((place, error.as_ref()?)))?;
+    let (index, error) =
+        batch.step_errors.iter().enumerate().find_map(|(index, error)| Some((index, error.as_ref()?)))?;
     // `BEGIN` is the first step.
-    Some(fault(error, place.saturating_sub(1)))
+    Some(batch_error(error, index.saturating_sub(1)))
 }
 
-/// What the server's error codes mean.
-fn fault(error: &StreamError, statement: usize) -> BatchError {
+/// Classifies an error of the server by its code.
+fn batch_error(error: &StreamError, statement: usize) -> BatchError {
     let reason = format!("{}: {}", error.code, error.message);
     let code = error.code.as_str();
-    // Busy, locked, or a stream or transaction that took too long: none of these says anything about the statement.
-    const PASSING: [&str; 6] = ["BUSY", "LOCKED", "TIMEOUT", "EXPIRED", "SQLITE_FULL", "SQLITE_IOERR"];
+    // Busy, locked, or a stream or transaction that took too long. None of these is caused by the statement.
+    const TEMPORARY: [&str; 6] = ["BUSY", "LOCKED", "TIMEOUT", "EXPIRED", "SQLITE_FULL", "SQLITE_IOERR"];
     if code.starts_with("SQLITE_CONSTRAINT") {
         BatchError::Constraint { statement, reason }
     } else if code == "RESPONSE_TOO_LARGE" {
         BatchError::TooLarge
-    } else if PASSING.iter().any(|passing| code.contains(passing)) {
+    } else if TEMPORARY.iter().any(|temporary| code.contains(temporary)) {
         BatchError::Unavailable(reason)
     } else {
         BatchError::Refused(reason)
@@ -276,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_written_unless_all_before_it_succeeded() {
+    fn each_step_requires_the_success_of_the_one_before_it() {
         let text = Value::from("\"é\"");
         let body =
             write_body(&[Statement::new("ONE", []), Statement::new("TWO", [Value::from(i64::MAX), text])]).unwrap();
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_by_its_code_and_place() {
+    fn an_error_is_classified_by_its_code_and_names_its_statement() {
         let body = |code: &str| {
             format!(
                 r#"{{"baton":null,"base_url":null,"results":[{{"type":"ok","response":{{"type":"batch","result":
@@ -311,9 +315,9 @@ mod tests {
     }
 
     #[test]
-    fn half_an_answer_is_no_answer() {
+    fn an_incomplete_response_is_an_error() {
         for body in ["", "{", r#"{"results":"#, r#"{"baton":null,"base_url":null,"results":[]}"#] {
-            let read = read(body.as_bytes()).and_then(|answer| answer.into_write_results(1));
+            let read = read(body.as_bytes()).and_then(|response| response.into_write_results(1));
             assert!(matches!(read, Err(BatchError::Unavailable(_))), "{body}");
         }
     }

@@ -1,4 +1,4 @@
-//! Reading rows: each column in turn, and what is wrong told with its table, column and key.
+//! Typed access to the columns of a row. Errors name table, column and key.
 
 #[cfg(feature = "embedded")]
 use std::{fmt::Display, str::FromStr};
@@ -9,7 +9,10 @@ use super::{Row, Value};
 use crate::models::Timestamp;
 use crate::storage::{StoreError, StoreResult};
 
-/// The columns of one row, taken from left to right.
+/// Longest key in an error, in characters.
+const MAX_KEY_LENGTH: usize = 64;
+
+/// Reads the columns of one row from left to right.
 pub(crate) struct RowReader {
     table: &'static str,
     key: String,
@@ -17,16 +20,22 @@ pub(crate) struct RowReader {
 }
 
 impl RowReader {
-    /// The columns of `row` of `table`; its first text is taken for its key in what is told of errors.
-    pub(crate) fn of(table: &'static str, row: Row) -> Self {
-        let key = row.iter().find_map(|value| match value {
-            Value::Text(text) => Some(text.chars().take(64).collect()),
+    /// Reads `row` of `table`. Errors name the first text in it as the key of the row.
+    pub(crate) fn new(table: &'static str, row: Row) -> Self {
+        let first_text = row.iter().find_map(|value| match value {
+            Value::Text(text) => Some(text.chars().take(MAX_KEY_LENGTH).collect()),
             _ => None,
         });
-        Self { table, key: key.unwrap_or_default(), values: row.into_iter() }
+        Self { table, key: first_text.unwrap_or_default(), values: row.into_iter() }
     }
 
-    pub(crate) fn bad(&self, column: &'static str, reason: impl ToString) -> StoreError {
+    /// Reads `row` of `table`, which does not contain its `key`.
+    pub(super) fn with_key(table: &'static str, key: impl ToString, row: Row) -> Self {
+        Self { table, key: key.to_string(), values: row.into_iter() }
+    }
+
+    /// Returns the error that `column` is corrupt.
+    pub(crate) fn corrupt(&self, column: &'static str, reason: impl ToString) -> StoreError {
         StoreError::Corrupt { table: self.table, column, key: self.key.clone(), reason: reason.to_string() }
     }
 
@@ -34,24 +43,24 @@ impl RowReader {
         match self.values.next() {
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(Value::Null) => Ok(None),
-            other => Err(self.bad(column, format!("expected a text, found {}", kind(other.as_ref())))),
+            other => Err(self.corrupt(column, format!("expected text, found {}", kind(other.as_ref())))),
         }
     }
 
     pub(crate) fn text(&mut self, column: &'static str) -> StoreResult<String> {
-        self.optional_text(column)?.ok_or_else(|| self.bad(column, "expected a text, found NULL"))
+        self.optional_text(column)?.ok_or_else(|| self.corrupt(column, "expected text, found NULL"))
     }
 
     pub(crate) fn optional_integer(&mut self, column: &'static str) -> StoreResult<Option<i64>> {
         match self.values.next() {
             Some(Value::Integer(number)) => Ok(Some(number)),
             Some(Value::Null) => Ok(None),
-            other => Err(self.bad(column, format!("expected a number, found {}", kind(other.as_ref())))),
+            other => Err(self.corrupt(column, format!("expected an integer, found {}", kind(other.as_ref())))),
         }
     }
 
     pub(crate) fn integer(&mut self, column: &'static str) -> StoreResult<i64> {
-        self.optional_integer(column)?.ok_or_else(|| self.bad(column, "expected a number, found NULL"))
+        self.optional_integer(column)?.ok_or_else(|| self.corrupt(column, "expected an integer, found NULL"))
     }
 
     pub(crate) fn flag(&mut self, column: &'static str) -> StoreResult<bool> {
@@ -68,28 +77,28 @@ impl RowReader {
 
     pub(crate) fn json<T: DeserializeOwned>(&mut self, column: &'static str) -> StoreResult<T> {
         let text = self.text(column)?;
-        serde_json::from_str(&text).map_err(|error| self.bad(column, error))
+        serde_json::from_str(&text).map_err(|error| self.corrupt(column, error))
     }
 
     #[cfg(feature = "embedded")]
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> StoreResult<T> {
-        self.text(column)?.parse().map_err(|error| self.bad(column, error))
+        self.text(column)?.parse().map_err(|error| self.corrupt(column, error))
     }
 
-    /// A name on the wire that `named` knows.
-    pub(crate) fn named<T>(&mut self, column: &'static str, named: fn(&str) -> Option<T>) -> StoreResult<T> {
-        let text = self.text(column)?;
-        named(&text).ok_or_else(|| self.bad(column, "unknown name"))
+    /// Reads a name, such as that of an item type, by `from_name`.
+    pub(crate) fn named<T>(&mut self, column: &'static str, from_name: fn(&str) -> Option<T>) -> StoreResult<T> {
+        let name = self.text(column)?;
+        from_name(&name).ok_or_else(|| self.corrupt(column, "unknown name"))
     }
 
-    /// As [`named`](Self::named), or NULL.
+    /// Reads a name as [`named`](Self::named) does, or NULL.
     pub(crate) fn optional_named<T>(
         &mut self,
         column: &'static str,
-        named: fn(&str) -> Option<T>,
+        from_name: fn(&str) -> Option<T>,
     ) -> StoreResult<Option<T>> {
-        let Some(text) = self.optional_text(column)? else { return Ok(None) };
-        named(&text).map(Some).ok_or_else(|| self.bad(column, "unknown name"))
+        let Some(name) = self.optional_text(column)? else { return Ok(None) };
+        from_name(&name).map(Some).ok_or_else(|| self.corrupt(column, "unknown name"))
     }
 }
 
@@ -97,7 +106,7 @@ const fn kind(value: Option<&Value>) -> &'static str {
     match value {
         None => "no such column",
         Some(Value::Null) => "NULL",
-        Some(Value::Integer(_)) => "a number",
-        Some(Value::Text(_)) => "a text",
+        Some(Value::Integer(_)) => "an integer",
+        Some(Value::Text(_)) => "text",
     }
 }

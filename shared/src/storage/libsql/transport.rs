@@ -4,19 +4,19 @@ use crate::models::{SessionId, UserId};
 use crate::storage::StoreError;
 use crate::telemetry::CallError;
 
-/// A value of a parameter or a column. No table here holds blobs or floating-point numbers.
+/// Value of a parameter or a column. No table contains blobs or floating-point numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// SQL's NULL.
+    /// NULL.
     Null,
-    /// A whole number; a boolean is 0 or 1.
+    /// Integer; a boolean is 0 or 1.
     Integer(i64),
-    /// A text.
+    /// Text.
     Text(String),
 }
 
 impl Value {
-    /// What it takes up, about.
+    /// Approximate size.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Null => 1,
@@ -74,66 +74,73 @@ impl<T: Into<Self>> From<Option<T>> for Value {
     }
 }
 
-/// One statement and the values of `?1`, `?2`, ….
+/// A statement and the values of its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Its text.
+    /// SQL text.
     pub sql: &'static str,
-    /// Its parameters.
+    /// Values of `?1`, `?2`, ….
     pub parameters: Vec<Value>,
 }
 
 impl Statement {
-    /// The statement `sql` with `parameters`.
+    /// Creates the statement `sql` with `parameters`.
     pub fn new(sql: &'static str, parameters: impl IntoIterator<Item = Value>) -> Self {
         Self { sql, parameters: parameters.into_iter().collect() }
     }
 }
 
-/// The values of one row, in the order of its columns.
+/// Values of a row, in the order of its columns.
 pub type Row = Vec<Value>;
 
-/// What a statement did.
+/// Result of a statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatementResult {
-    /// The rows it returned.
+    /// Rows that the statement returned.
     pub rows: Vec<Row>,
-    /// How many rows it wrote.
+    /// Number of rows that the statement wrote.
     pub written: u64,
 }
 
-/// Most bytes of text that one call returns. Pages stay far below; an upload that touches a great many large items does
-/// not, and must not take the memory of the whole instance.
+impl StatementResult {
+    /// Returns the first row, if there is one.
+    pub(crate) fn into_first_row(self) -> Option<Row> {
+        self.rows.into_iter().next()
+    }
+}
+
+/// Maximum size of the rows that one call returns, in bytes. Pages stay far below it. A load for an upload of many large items
+/// may exceed it, and must not exhaust the memory of the instance.
 pub const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why a transaction was not committed.
+/// Reason why a transaction was not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// The statement at this place, from 0, was refused by a constraint.
+    /// A constraint refused a statement.
     #[error("statement {statement}: {reason}")]
     Constraint {
-        /// Its place.
+        /// Index of the statement, starting at 0.
         statement: usize,
-        /// What the database said.
+        /// Message of the database.
         reason: String,
     },
-    /// The database could not be asked, or was too busy.
+    /// The database is unreachable or overloaded.
     #[error("{0}")]
     Unavailable(String),
-    /// The rows asked for are more than [`MAX_RESPONSE_BYTES`], or more than the way carries at once.
-    #[error("more was asked for than is carried at once")]
+    /// The rows exceed [`MAX_RESPONSE_BYTES`], or the limit of the transport.
+    #[error("the result exceeds the size limit of one call")]
     TooLarge,
-    /// The database refused a statement: a defect of ours.
+    /// The database refused a statement: a defect of this program.
     #[error("{0}")]
     Refused(String),
 }
 
 impl BatchError {
-    /// The same about an answer that is small by construction: if it was too large, then for a server that carries too
-    /// much at the time.
+    /// Converts the error of a call whose response is small by construction: [`TooLarge`](Self::TooLarge) then means that the
+    /// server is overloaded.
     pub(super) fn for_small_response(self) -> Self {
         match self {
-            Self::TooLarge => Self::Unavailable("the server has no room for an answer".to_owned()),
+            Self::TooLarge => Self::Unavailable("the server has no memory for a response".to_owned()),
             other => other,
         }
     }
@@ -157,22 +164,51 @@ impl From<BatchError> for StoreError {
     }
 }
 
-/// A way to a libSQL database.
+/// Access to a libSQL database.
 ///
-/// **Law.** The statements of one call run in order in one transaction: a read sees one moment; a write is committed
-/// whole, and is then durable, or leaves nothing behind. A call that would return more than [`MAX_RESPONSE_BYTES`], or than
-/// the way carries, fails with [`BatchError::TooLarge`].
+/// # Contract
 ///
-/// A write or script whose answer was lost on the way may be carried out a second time. So whatever is written must bear
-/// that: because it changes nothing the second time, or because it is refused then, as whoever finds the head moved is.
+/// The statements of one call run in order, in one transaction. A read sees a consistent snapshot. A write is atomic, and
+/// durable once it has returned. A call whose rows exceed [`MAX_RESPONSE_BYTES`], or the limit of the transport, fails with
+/// [`BatchError::TooLarge`].
+///
+/// A write or script whose response is lost may be executed a second time. So callers send only statements that are
+/// idempotent, or that are refused the second time, as a commit is by its compare-and-swap of the head.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Runs statements that write nothing. `name` is what the log and traces call them, here and below.
+    /// Runs statements that write nothing, and returns a result for each. `name` is the name of the call in logs, traces and
+    /// metrics.
     async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError>;
 
-    /// Runs statements that write.
+    /// Runs statements that write, and returns a result for each.
     async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError>;
 
-    /// Runs a script of several statements without parameters: a migration.
+    /// Runs a script of several statements without parameters, such as a migration.
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError>;
+}
+
+impl dyn Transport + '_ {
+    /// Runs [`Transport::read`] for a fixed number of statements. The results have the order of the statements.
+    pub(crate) async fn read_batch<const N: usize>(
+        &self,
+        name: &'static str,
+        statements: [Statement; N],
+    ) -> Result<[StatementResult; N], BatchError> {
+        one_for_each(self.read(name, statements.into()).await?)
+    }
+
+    /// Runs [`Transport::write`] for a fixed number of statements. The results have the order of the statements.
+    pub(crate) async fn write_batch<const N: usize>(
+        &self,
+        name: &'static str,
+        statements: [Statement; N],
+    ) -> Result<[StatementResult; N], BatchError> {
+        one_for_each(self.write(name, statements.into()).await?)
+    }
+}
+
+fn one_for_each<const N: usize>(results: Vec<StatementResult>) -> Result<[StatementResult; N], BatchError> {
+    let wrong_count =
+        |results: Vec<_>| BatchError::Refused(format!("expected {N} results, received {}", results.len()));
+    results.try_into().map_err(wrong_count)
 }

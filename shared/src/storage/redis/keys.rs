@@ -1,44 +1,44 @@
-//! The keys, each made in one place.
+//! The keys.
 //!
-//! What stands in braces decides in which slot of a cluster a key lies, so all that one script touches is one user's.
+//! The part of a key in braces determines its slot in a cluster. All keys of one script contain the same user there.
 
 use crate::models::UserId;
 use crate::storage::{RateLimitRequest, TokenHash};
 
-/// Written to see whether the server takes it.
+/// Key that a ping writes.
 pub(super) const PING: &str = "ping";
 
-/// A hash of all of a user's sessions, by their ids.
+/// Hash of a user's sessions by their ids.
 pub(super) fn sessions(user: UserId) -> String {
     format!("sessions:{{{user}}}")
 }
 
-/// A refresh token.
+/// Refresh token of a user.
 pub(super) fn token(user: UserId, token: &TokenHash) -> String {
     format!("token:{{{user}}}:{}", token.as_str())
 }
 
-/// Whose refresh token this is: whoever presents one says nothing else.
+/// User of a refresh token. A client presents the token without naming the user.
 pub(super) fn owner(token: &TokenHash) -> String {
     format!("owner:{{{}}}", token.as_str())
 }
 
-/// The last day on which a user was here, by its number since 1970. It is gone after a day.
-pub(super) fn day(user: UserId) -> String {
+/// Last day on which the user was active, in days since 1970. Expires after a day.
+pub(super) fn last_active_day(user: UserId) -> String {
     format!("day:{{{user}}}")
 }
 
-/// A bucket of the user's own.
+/// Token bucket of a user, in the slot of the user's sessions.
 pub(super) fn bucket_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
     format!("bucket:{{{user}}}:{}", rate_limit.key)
 }
 
-/// When the next who pays the user's toll may start.
-pub(super) fn turn_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
+/// Earliest start of the user's next call under this rate limit.
+pub(super) fn next_start_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
     format!("turn:{{{user}}}:{}", rate_limit.key)
 }
 
-/// A bucket of nobody's.
+/// Token bucket that belongs to no user.
 pub(super) fn bucket(rate_limit: &RateLimitRequest) -> String {
     format!("bucket:{}", rate_limit.key)
 }

@@ -1,7 +1,7 @@
-//! Sessions and token buckets in Redis 7, or whatever speaks its protocol.
+//! Sessions and rate limits in Redis 7 or a compatible server.
 //!
-//! What has to happen at once is one Lua script, whose keys are all of one user and so in one slot of a cluster. Every key has
-//! a time to live; it is counted from the caller's clock, which also decides what has expired.
+//! Each atomic operation is one Lua script. All keys of a script belong to one user, and so to one slot of a cluster. Every key
+//! has a time to live. It is computed from the caller's clock, which also decides what has expired.
 
 mod connection;
 mod diagnose;
@@ -14,7 +14,7 @@ use ::redis::Script;
 use self::connection::Connection;
 use crate::secret::RotatingSecret;
 
-/// Sessions and token buckets in Redis.
+/// Sessions and rate limits in Redis.
 pub struct RedisSessions {
     connection: Connection,
     scripts: Scripts,
@@ -28,7 +28,7 @@ struct Scripts {
     end_others: Script,
 }
 
-/// A script of the files below `lua`, one after the other.
+/// Concatenates the files of these names in `lua` to one script.
 macro_rules! script {
     ($($name:literal),+) => {
         Script::new(concat!($(include_str!(concat!("lua/", $name, ".lua"))),+))
@@ -36,10 +36,10 @@ macro_rules! script {
 }
 
 impl RedisSessions {
-    /// The server at `url`, whose scheme is `redis` or `rediss`. Nothing is connected before the first call.
+    /// Creates a store for the server at `url`, whose scheme is `redis` or `rediss`. The first call connects.
     ///
     /// # Errors
-    /// When the URL is none.
+    /// When the URL is invalid.
     pub fn new(url: RotatingSecret) -> Result<Self, String> {
         crate::root_certificates::install_crypto_provider();
         let scripts = Scripts {
@@ -49,6 +49,6 @@ impl RedisSessions {
             rotate: script!("sessions", "rotate"),
             end_others: script!("sessions", "end_others"),
         };
-        Ok(Self { connection: Connection::to(url)?, scripts })
+        Ok(Self { connection: Connection::new(url)?, scripts })
     }
 }

@@ -12,6 +12,6 @@ impl RateLimiter for RedisSessions {
         let mut script = self.scripts.take.key(keys::bucket(rate_limit));
         script.arg(now.micros()).arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.per_minute);
         let (taken, missing): (bool, i64) = self.connection.request("take", Request::Script(&script)).await?;
-        Ok(rate_limit.policy.state(taken, missing))
+        Ok(rate_limit.policy.status(taken, missing))
     }
 }

@@ -13,50 +13,80 @@ use crate::storage::{
     Sessions, StoreError, StoreResult, TokenHash,
 };
 
-/// What `authenticate` returns.
+/// Reply of `authenticate.lua`: the session, whether it is the first call of the day, whether a token was taken, how many
+/// microseconds the bucket lacks of being full, how many microseconds to wait.
 type AuthenticateReply = (Option<String>, Option<bool>, Option<bool>, Option<i64>, Option<u64>);
 
-/// What of a session no script needs to know.
+/// Reply of `rotate.lua`: the outcome, the id of the session, and the session.
+type RotateReply = (Option<String>, Option<String>, Option<String>);
+
+/// Fields of a session that no script reads.
 #[derive(Serialize, Deserialize)]
 struct Details {
     device: String,
     ip: String,
 }
 
-/// A session as it is kept: `EXPIRES SEEN CREATED DETAILS`.
-fn to_text(session: &Session) -> String {
+/// Encodes a session as `EXPIRES SEEN CREATED DETAILS`.
+fn encode(session: &Session) -> String {
     let details = Details { device: session.device.clone(), ip: session.ip.clone() };
-    let details = serde_json::to_string(&details).expect("texts alone");
+    let details = serde_json::to_string(&details).expect("strings are always valid JSON");
     let times = [session.expires_at, session.last_seen_at, session.created_at].map(Timestamp::micros);
     format!("{} {} {} {details}", times[0], times[1], times[2])
 }
 
-fn from_text(user: UserId, id: SessionId, text: &str) -> StoreResult<Session> {
-    let read = || {
-        let mut parts = text.splitn(4, ' ');
-        let mut time = || Some(Timestamp::from_micros(parts.next()?.parse().ok()?));
-        let (expires_at, last_seen_at, created_at) = (time()?, time()?, time()?);
-        let Details { device, ip } = serde_json::from_str(parts.next()?).ok()?;
-        Some(Session { id, user, device, ip, created_at, last_seen_at, expires_at })
+/// Decodes what [`encode`] has written. Errors do not repeat what was stored.
+fn decode(user: UserId, id: SessionId, text: &str) -> StoreResult<Session> {
+    let corrupt = |column, reason| corrupt(column, format!("{user}/{id}"), reason);
+    let mut fields = text.splitn(4, ' ');
+    let mut time = |column| {
+        let micros = fields.next().and_then(|field| field.parse().ok());
+        micros.map(Timestamp::from_micros).ok_or_else(|| corrupt(column, "expected microseconds since 1970"))
     };
-    read().ok_or_else(|| bad("session", &id.to_string()))
+    let (expires_at, last_seen_at, created_at) = (time("expires_at")?, time("last_seen_at")?, time("created_at")?);
+    let details = fields.next().and_then(|field| serde_json::from_str(field).ok());
+    let Details { device, ip } = details.ok_or_else(|| corrupt("details", "expected JSON with `device` and `ip`"))?;
+    Ok(Session { id, user, device, ip, created_at, last_seen_at, expires_at })
 }
 
-fn bad(column: &'static str, key: &str) -> StoreError {
-    StoreError::Corrupt { table: "sessions", column, key: key.to_owned(), reason: "unreadable".to_owned() }
+/// Decodes an entry of the hash of a user's sessions.
+fn decode_entry(user: UserId, id: &str, text: &str) -> StoreResult<Session> {
+    let id = id.parse().map_err(|_| corrupt("id", user.to_string(), "expected a UUID"))?;
+    decode(user, id, text)
 }
 
-/// Milliseconds from `now` to `time`; at least one, for Redis takes no less.
+fn corrupt(column: &'static str, key: String, reason: &str) -> StoreError {
+    StoreError::Corrupt { table: "sessions", column, key, reason: reason.to_owned() }
+}
+
+/// First digits of the hash of a token: enough to find its key, too few to stand for the token.
+fn abbreviated(token: &TokenHash) -> String {
+    token.as_str().chars().take(16).collect()
+}
+
+/// Milliseconds from `now` to `time`, at least 1: Redis rejects a time to live of 0.
 fn millis_until(time: Timestamp, now: Timestamp) -> i64 {
     ((time.micros() - now.micros()) / 1_000).max(1)
 }
 
 impl RedisSessions {
-    /// Notes whose refresh token this is. It opens nothing: that takes the token's own key, which is in its user's slot.
-    async fn store_owner(&self, token: &TokenHash, user: UserId, millis: i64) -> StoreResult<()> {
-        let mut note = cmd("SET");
-        note.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
-        self.connection.request("note_owner", Request::Command(&note)).await
+    /// Stores the user of a refresh token. This alone makes no token valid: a valid token also has a key of its own in the
+    /// slot of its user.
+    async fn set_token_owner(&self, token: &TokenHash, user: UserId, millis: i64) -> StoreResult<()> {
+        let mut set = cmd("SET");
+        set.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
+        self.connection.request("set_token_owner", Request::Command(&set)).await
+    }
+
+    /// Returns the user of a refresh token, or `None` if the token is unknown or has expired.
+    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
+        let mut get = cmd("GET");
+        get.arg(keys::owner(token));
+        let owner: Option<String> = self.connection.request("get_token_owner", Request::Command(&get)).await?;
+        let parse = |owner: String| {
+            owner.parse().map_err(|_| corrupt("owner", format!("owner:{}", abbreviated(token)), "expected a UUID"))
+        };
+        owner.map(parse).transpose()
     }
 }
 
@@ -65,17 +95,20 @@ impl Sessions for RedisSessions {
     async fn open(&self, new: &NewSession) -> StoreResult<()> {
         let session = &new.session;
         let millis = millis_until(session.expires_at, session.created_at);
-        self.store_owner(&new.refresh, session.user, millis).await?;
+        self.set_token_owner(&new.refresh, session.user, millis).await?;
         let mut script = self.scripts.open.key(keys::sessions(session.user));
         script
             .key(keys::token(session.user, &new.refresh))
             .arg(session.id.to_string())
-            .arg(to_text(session))
+            .arg(encode(session))
             .arg(format!("{} {} -", session.id, session.expires_at.micros()))
             .arg(session.created_at.micros())
             .arg(millis)
             .arg(limits::SESSIONS);
-        self.connection.request("open", Request::Script(&script)).await
+        let unreadable: Option<(String, String)> = self.connection.request("open", Request::Script(&script)).await?;
+        let Some((id, text)) = unreadable else { return Ok(()) };
+        decode_entry(session.user, &id, &text)?;
+        Err(corrupt("session", format!("{}/{}", session.user, session.id), "the script cannot parse it"))
     }
 
     async fn authenticate(
@@ -86,17 +119,17 @@ impl Sessions for RedisSessions {
         now: Timestamp,
     ) -> StoreResult<AuthOutcome> {
         let mut script = self.scripts.authenticate.key(keys::sessions(user));
-        script.key(keys::day(user)).arg(id.to_string()).arg(now.micros());
+        script.key(keys::last_active_day(user)).arg(id.to_string()).arg(now.micros());
         script.arg(now.plus_seconds(-LAST_SEEN_RESOLUTION_SECONDS).micros()).arg(now.day());
         if let Some(rate_limit) = rate_limit {
-            script.key(keys::bucket_of(user, rate_limit)).key(keys::turn_of(user, rate_limit));
+            script.key(keys::bucket_of(user, rate_limit)).key(keys::next_start_of(user, rate_limit));
             script.arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.per_minute);
             script.arg(u64::try_from(rate_limit.min_interval.as_micros()).unwrap_or(0));
         }
         let (session, first, taken, missing, wait): AuthenticateReply =
-            self.connection.request("admit", Request::Script(&script)).await?;
-        let session = session.map(|text| from_text(user, id, &text)).transpose()?;
-        let bucket = rate_limit.and_then(|rate_limit| Some(rate_limit.policy.state(taken?, missing?)));
+            self.connection.request("authenticate", Request::Script(&script)).await?;
+        let session = session.map(|text| decode(user, id, &text)).transpose()?;
+        let bucket = rate_limit.and_then(|rate_limit| Some(rate_limit.policy.status(taken?, missing?)));
         let wait = Duration::from_micros(wait.unwrap_or(0));
         Ok(AuthOutcome { session, rate_limit: bucket, wait, first_today: first.unwrap_or(false) })
     }
@@ -108,14 +141,9 @@ impl Sessions for RedisSessions {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> StoreResult<Rotation> {
-        let mut whose = cmd("GET");
-        whose.arg(keys::owner(presented));
-        let Some(owner) = self.connection.request::<Option<String>>("owner", Request::Command(&whose)).await? else {
-            return Ok(Rotation::Unknown);
-        };
-        let user: UserId = owner.parse().map_err(|_| bad("owner", "of a token"))?;
+        let Some(user) = self.token_owner(presented).await? else { return Ok(Rotation::Unknown) };
         let millis = millis_until(expires_at, now);
-        self.store_owner(next, user, millis).await?;
+        self.set_token_owner(next, user, millis).await?;
         let mut script = self.scripts.rotate.key(keys::sessions(user));
         script
             .key(keys::token(user, presented))
@@ -124,23 +152,26 @@ impl Sessions for RedisSessions {
             .arg(now.plus_seconds(-ROTATION_GRACE_SECONDS).micros())
             .arg(expires_at.micros())
             .arg(millis);
-        let (outcome, id, text): (Option<String>, Option<String>, Option<String>) =
-            self.connection.request("rotate", Request::Script(&script)).await?;
-        let (Some(outcome), Some(id), Some(text)) = (outcome, id, text) else { return Ok(Rotation::Unknown) };
-        let session = from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text)?;
+        let (outcome, id, text): RotateReply = self.connection.request("rotate", Request::Script(&script)).await?;
+        let Some(outcome) = outcome else { return Ok(Rotation::Unknown) };
+        let (Some(id), Some(text)) = (id, text) else {
+            let key = format!("{user}/{}", abbreviated(presented));
+            return Err(corrupt("refresh_token", key, "expected `SESSION EXPIRES ROTATED`"));
+        };
+        let session = decode_entry(user, &id, &text)?;
         match outcome.as_str() {
             "reused" => Ok(Rotation::Reused(session)),
             "rotated" => Ok(Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session })),
-            _ => Err(bad("outcome", &outcome)),
+            _ => Err(corrupt("session", format!("{user}/{id}"), "the script cannot parse it")),
         }
     }
 
     async fn list(&self, user: UserId, now: Timestamp) -> StoreResult<Vec<Session>> {
-        let mut all = cmd("HGETALL");
-        all.arg(keys::sessions(user));
-        let all: HashMap<String, String> = self.connection.request("list", Request::Command(&all)).await?;
-        let read = |(id, text): (String, String)| from_text(user, id.parse().map_err(|_| bad("id", &id))?, &text);
-        let mut sessions = all.into_iter().map(read).collect::<StoreResult<Vec<_>>>()?;
+        let mut get_all = cmd("HGETALL");
+        get_all.arg(keys::sessions(user));
+        let entries: HashMap<String, String> = self.connection.request("list", Request::Command(&get_all)).await?;
+        let decoded = entries.iter().map(|(id, text)| decode_entry(user, id, text));
+        let mut sessions = decoded.collect::<StoreResult<Vec<_>>>()?;
         sessions.retain(|session| session.expires_at > now);
         sessions.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(a.id.cmp(&b.id)));
         Ok(sessions)
@@ -149,9 +180,10 @@ impl Sessions for RedisSessions {
     async fn end(&self, user: UserId, id: SessionId) -> StoreResult<bool> {
         let mut end = cmd("HDEL");
         end.arg(keys::sessions(user)).arg(id.to_string());
-        let (was_there, asked_twice): (bool, bool) =
+        let (existed, retried): (bool, bool) =
             self.connection.request_with_retry_flag("end", Request::Command(&end)).await?;
-        Ok(was_there || asked_twice)
+        // The first attempt may have ended it and lost its response.
+        Ok(existed || retried)
     }
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
@@ -161,7 +193,7 @@ impl Sessions for RedisSessions {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        // A write, for a server that was the primary until lately answers all else.
+        // A write: a demoted primary still responds to reads.
         let mut write = cmd("SET");
         write.arg(keys::PING).arg(1).arg("EX").arg(60);
         self.connection.request("ping", Request::Command(&write)).await

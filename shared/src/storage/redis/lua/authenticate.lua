@@ -1,17 +1,20 @@
--- KEYS: the user's sessions, the user's last day[, the bucket, the turns]. ARGV: the session, now, until when its last use is
--- too long ago, which day it is[, microseconds a token, tokens in a full bucket, microseconds a turn]. Returns the session, if it
--- lives, and whether it is the first use of the user's day[, whether a token was taken, what is missing then, how long to wait
--- for one's turn].
+-- KEYS: the user's sessions, the user's last active day[, the bucket, the schedule of the user's calls].
+-- ARGV: session id, now, latest time of last use that is due for an update, today[, microseconds per token, tokens in a full
+-- bucket, minimum interval between calls in microseconds].
+-- Returns the session if it is live, and whether this is the user's first call of the day[, whether a token was taken, how many
+-- microseconds the bucket lacks of being full, how many microseconds to wait]. A session that cannot be parsed is returned
+-- alone: the caller reports it.
 
--- Those who come at once get turns one after the other, unless the queue is longer than anybody should wait.
-local function turn(key, now, pace)
+-- Spaces concurrent calls by `min_interval`. Starts a new schedule when more than 20 calls are waiting.
+local function wait_for_start(key, now, min_interval)
     local start = math.max(now, tonumber(redis.call('GET', key) or now))
-    if start > now + 20 * pace then start = now end
-    redis.call('SET', key, string.format('%.0f', start + pace), 'PX', math.ceil((start + pace - now) / 1000))
+    if start > now + 20 * min_interval then start = now end
+    local next_start = start + min_interval
+    redis.call('SET', key, string.format('%.0f', next_start), 'PX', math.ceil((next_start - now) / 1000))
     return start - now
 end
 
--- Whether it is the first time on this day, or later, that the user is here.
+-- Returns 1 if the user has not been active on this day or a later one, else 0.
 local function first_on(day)
     if tonumber(redis.call('GET', KEYS[2]) or -1) >= tonumber(day) then return 0 end
     redis.call('SET', KEYS[2], day, 'PX', 86400000)
@@ -22,6 +25,7 @@ local now = tonumber(ARGV[2])
 local session = redis.call('HGET', KEYS[1], ARGV[1])
 if not session then return { false, false, false, false, false } end
 local expires, seen, rest = times(session)
+if not expires then return { session, false, false, false, false } end
 if expires <= now then return { false, false, false, false, false } end
 if seen <= tonumber(ARGV[3]) then
     redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %s %s', expires, ARGV[2], rest))
@@ -29,6 +33,6 @@ end
 local first = first_on(ARGV[4])
 if not KEYS[3] then return { session, first, false, false, false } end
 local bucket = take(KEYS[3], now, tonumber(ARGV[5]), tonumber(ARGV[6]))
-local pace = tonumber(ARGV[7])
-if bucket[1] == 0 or pace == 0 then return { session, first, bucket[1], bucket[2], 0 } end
-return { session, first, bucket[1], bucket[2], turn(KEYS[4], now, pace) }
+local min_interval = tonumber(ARGV[7])
+if bucket[1] == 0 or min_interval == 0 then return { session, first, bucket[1], bucket[2], 0 } end
+return { session, first, bucket[1], bucket[2], wait_for_start(KEYS[4], now, min_interval) }

@@ -1,9 +1,9 @@
--- KEYS: the user's sessions. ARGV: the session that stays, or ''.
-local spared = redis.call('HGET', KEYS[1], ARGV[1])
+-- KEYS: the user's sessions. ARGV: id of the session to keep, or ''.
+local kept = redis.call('HGET', KEYS[1], ARGV[1])
 local ttl = redis.call('PTTL', KEYS[1])
 redis.call('DEL', KEYS[1])
-if spared then
-    redis.call('HSET', KEYS[1], ARGV[1], spared)
+if kept then
+    redis.call('HSET', KEYS[1], ARGV[1], kept)
     prolong(KEYS[1], ttl)
 end
 return 0

@@ -1,23 +1,26 @@
--- KEYS: the user's sessions, the refresh token. ARGV: the session's id, the session, the token, now, milliseconds that both
--- live, most sessions of a user.
+-- KEYS: the user's sessions, the refresh token.
+-- ARGV: session id, session, token, now, time to live of both in milliseconds, maximum number of sessions of a user.
+-- Returns the id and text of a session that cannot be parsed, or false.
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 prolong(KEYS[1], tonumber(ARGV[5]))
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5])
 
-local kept = {}
+local live = {}
 local all = redis.call('HGETALL', KEYS[1])
-for place = 1, #all, 2 do
-    local expires, seen, rest = times(all[place + 1])
+for index = 1, #all, 2 do
+    local expires, seen, rest = times(all[index + 1])
+    local created = rest and tonumber(string.match(rest, '^%d+'))
+    if not created then return { all[index], all[index + 1] } end
     if expires <= tonumber(ARGV[4]) then
-        redis.call('HDEL', KEYS[1], all[place])
+        redis.call('HDEL', KEYS[1], all[index])
     else
-        kept[#kept + 1] = { id = all[place], seen = seen, created = tonumber(string.match(rest, '^%d+')) }
+        live[#live + 1] = { id = all[index], seen = seen, created = created }
     end
 end
--- Those unused longest come last, and go.
-table.sort(kept, function(a, b)
+-- Ends the sessions in excess of the maximum, those unused for longest.
+table.sort(live, function(a, b)
     if a.seen ~= b.seen then return a.seen > b.seen end
     return a.created > b.created
 end)
-for place = tonumber(ARGV[6]) + 1, #kept do redis.call('HDEL', KEYS[1], kept[place].id) end
-return #kept
+for index = tonumber(ARGV[6]) + 1, #live do redis.call('HDEL', KEYS[1], live[index].id) end
+return false
