@@ -6,7 +6,6 @@
 
 pub mod account_eraser;
 pub mod auth;
-pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod contention;

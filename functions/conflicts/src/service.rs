@@ -1,15 +1,15 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
-use shared::contention::{Rounds, UserLocks};
+use shared::contention::{UserLocks, retry_if_head_moved};
 use shared::http::{ApiError, Authenticator};
 use shared::models::{ChangeId, Conflict, ConflictId, UserId};
 use shared::storage::{Commit, ConflictStore, SyncData, SyncStore};
 use shared::sync::{ReadSet, ResolutionRequest, ResolveOutcome, resolve};
 use shared::telemetry::decision_span;
 
-/// What the endpoints of this function work with.
+/// State of the conflict endpoints.
 #[derive(Clone)]
 pub struct Conflicts {
     authenticator: Arc<Authenticator>,
@@ -17,7 +17,7 @@ pub struct Conflicts {
     pub(crate) book: Arc<dyn ConflictStore>,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
-    queues: UserLocks,
+    locks: UserLocks,
 }
 
 impl FromRef<Conflicts> for Arc<Authenticator> {
@@ -27,21 +27,22 @@ impl FromRef<Conflicts> for Arc<Authenticator> {
 }
 
 impl Conflicts {
-    /// The function over `store`.
+    /// Creates the state of the endpoints over `store`.
     pub fn new(
         authenticator: Authenticator,
         store: Arc<dyn SyncData>,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
-        queues: UserLocks,
+        locks: UserLocks,
     ) -> Self {
-        Self { authenticator: Arc::new(authenticator), store: store.clone(), book: store, random, clock, queues }
+        Self { authenticator: Arc::new(authenticator), store: store.clone(), book: store, random, clock, locks }
     }
 
-    /// Loads, decides and commits until no other write of the user comes in between. `request` says what is wanted once it
-    /// is known what kind of item is in conflict. Where it names no revision, the one that is loaded first counts as the
-    /// one that the user has seen: a later round must not resolve what another request has made of the conflict meanwhile,
-    /// or this one itself, by a commit whose answer was lost.
+    /// Resolves the conflict `id`: loads it, decides and commits, again if another write of the user moved the head.
+    ///
+    /// `request` returns the request for the loaded conflict, since its form depends on the kind of item. If the request
+    /// names no revision, the first one that is loaded counts as the revision that the user has seen. So a later round does
+    /// not resolve a revision that another request has created meanwhile, or this one by a commit whose response was lost.
     pub(crate) async fn resolve(
         &self,
         user: UserId,
@@ -50,24 +51,27 @@ impl Conflicts {
         request: impl Fn(&Conflict) -> Result<ResolutionRequest, ApiError>,
     ) -> Result<ResolveOutcome, ApiError> {
         let read_set = ReadSet::for_resolution(id, request_id);
-        let no_such_conflict = || ApiError::not_found("conflict");
-        let _turn = self.queues.turn(user).await;
-        let mut rounds = Rounds::new(&*self.random);
-        let mut complete = None;
-        loop {
+        let not_found = || ApiError::not_found("conflict");
+        let complete = |conflict: &Conflict| {
+            let request = request(conflict)?;
+            let revision = request.revision.or(Some(conflict.revision()));
+            Ok::<_, ApiError>(ResolutionRequest { revision, ..request })
+        };
+        let _guard = self.locks.lock(user).await;
+        let first_request = OnceLock::new();
+        let outcome = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;
-            let conflict = snapshot.conflicts.get(id).ok_or_else(no_such_conflict)?;
-            let request = match &mut complete {
+            let conflict = snapshot.conflicts.get(id).ok_or_else(not_found)?;
+            let request = match first_request.get() {
                 Some(request) => request,
-                none => {
-                    let request = request(conflict)?;
-                    let revision = request.revision.or(Some(conflict.revision()));
-                    none.insert(ResolutionRequest { revision, ..request })
+                None => {
+                    let request = complete(conflict)?;
+                    first_request.get_or_init(|| request)
                 }
             };
             let now = self.clock.now();
-            let resolution = decision_span(1, || resolve(&snapshot, id, request, now)).ok_or_else(no_such_conflict)?;
-            let is_done = match &resolution {
+            let outcome = decision_span(1, || resolve(&snapshot, id, request, now)).ok_or_else(not_found)?;
+            let is_done = match &outcome {
                 ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) => {
                     self.store.commit(user, plan, "", now).await? == Commit::Applied
                 }
@@ -75,12 +79,8 @@ impl Conflicts {
                 | ResolveOutcome::ResolvedDifferently(_)
                 | ResolveOutcome::Outdated(None, _) => true,
             };
-            if is_done {
-                return Ok(resolution);
-            }
-            if !rounds.again().await {
-                return Err(ApiError::unavailable("the head kept moving while a conflict was resolved"));
-            }
-        }
+            Ok::<_, ApiError>(is_done.then_some(outcome))
+        });
+        outcome.await?.ok_or_else(|| ApiError::unavailable("the head kept moving while a conflict was resolved"))
     }
 }

@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
-use shared::contention::{Rounds, UserLocks};
+use shared::contention::{UserLocks, retry_if_head_moved};
 use shared::http::{ApiError, Authenticator, Caller, UploadLimit};
 use shared::models::Strategy;
 use shared::storage::{Commit, SyncStore};
 use shared::sync::{Append, Decision, ReadSet, Upload, decide};
 use shared::telemetry::decision_span;
 
-/// What the endpoint works with.
+/// State of the upload endpoint.
 #[derive(Clone)]
 pub struct Uploads {
     authenticator: Arc<Authenticator>,
@@ -17,7 +17,7 @@ pub struct Uploads {
     default_strategy: Strategy,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
-    queues: UserLocks,
+    locks: UserLocks,
 }
 
 impl FromRef<Uploads> for Arc<Authenticator> {
@@ -27,23 +27,23 @@ impl FromRef<Uploads> for Arc<Authenticator> {
 }
 
 impl Uploads {
-    /// The function over `store`.
+    /// Creates the state of the endpoint over `store`.
     pub fn new(
         authenticator: Authenticator,
         store: Arc<dyn SyncStore>,
         default_strategy: Strategy,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
-        queues: UserLocks,
+        locks: UserLocks,
     ) -> Self {
-        Self { authenticator: Arc::new(authenticator), store, default_strategy, random, clock, queues }
+        Self { authenticator: Arc::new(authenticator), store, default_strategy, random, clock, locks }
     }
 
     pub(crate) const fn default_strategy(&self) -> Strategy {
         self.default_strategy
     }
 
-    /// Loads, decides and applies until no other upload of the user comes in between.
+    /// Applies `upload`: loads what it reads, decides and commits, again if another write of the user moved the head.
     pub(crate) async fn apply(
         &self,
         caller: &Caller<UploadLimit>,
@@ -53,29 +53,25 @@ impl Uploads {
         let user = caller.user;
         let now = self.clock.now();
         if let Some(append) = Append::from_upload(upload, now) {
-            // It needs no turn itself, but moves the head under the request whose turn it is.
-            let _turn = self.queues.turn(user).await;
+            // An append does not depend on the head, but it moves the head under the request that holds the lock.
+            let _guard = self.locks.lock(user).await;
             let head = self.store.append(user, &append, version, now).await?;
             return Ok(Append::decision(upload, head));
         }
-        // Even a sleep of nothing lasts until the timer's next millisecond.
+        // Even a sleep of zero lasts until the timer's next millisecond.
         if !caller.wait.is_zero() {
             tokio::time::sleep(caller.wait).await;
         }
-        let _turn = self.queues.turn(user).await;
+        let _guard = self.locks.lock(user).await;
         let read_set = ReadSet::for_upload(upload);
-        let mut rounds = Rounds::new(&*self.random);
-        loop {
+        let decision = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;
             let now = self.clock.now();
             let decision = decision_span(upload.changes.len(), || decide(snapshot, upload, now));
             let plan = &decision.plan;
-            if plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied {
-                return Ok(decision);
-            }
-            if !rounds.again().await {
-                return Err(ApiError::unavailable("the head kept moving during one upload"));
-            }
-        }
+            let is_done = plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied;
+            Ok::<_, ApiError>(is_done.then_some(decision))
+        });
+        decision.await?.ok_or_else(|| ApiError::unavailable("the head kept moving during one upload"))
     }
 }

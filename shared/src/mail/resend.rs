@@ -1,30 +1,37 @@
-//! Mail by Resend (<https://resend.com/docs/api-reference/emails/send-email>).
+//! Email by Resend (<https://resend.com/docs/api-reference/emails/send-email>).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Bytes;
+use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Mail, MailError, Mailer};
-use crate::backoff::{Attempts, Backoff};
-use crate::clock::Random;
+use crate::clock::{Random, random_bytes};
 use crate::http_client;
 use crate::secret::RotatingSecret;
 
-const ATTEMPTS: u32 = 3;
+/// Deadline of one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long all attempts may take, within a request of 25 s.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(400), longest: Duration::from_secs(2) };
 
-/// Delivers mails by Resend.
+/// Deadline of all attempts, within a request of 25 s.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Up to two retries. Jitter makes each pause up to twice as long: 200 ms to 400 ms before the first.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(200))
+    .with_max_delay(Duration::from_secs(1))
+    .with_max_times(2)
+    .with_jitter();
+
+/// Delivers emails by Resend.
 pub struct Resend {
     client: Client,
     emails: String,
@@ -33,72 +40,97 @@ pub struct Resend {
     random: Arc<dyn Random>,
 }
 
-/// What Resend answers to a mail that it takes.
+/// Response to an accepted email.
 #[derive(Deserialize)]
-struct Taken {
+struct Accepted {
     id: String,
 }
 
-/// What Resend answers to one that it does not take. Its message may show the address, and is not read.
+/// Response to a refused email. Its message may contain the address and is not read.
 #[derive(Deserialize, Default)]
-struct InvalidChange {
+struct Refusal {
     #[serde(default)]
     name: String,
 }
 
-/// Why an attempt failed.
+/// Error of one attempt.
 struct AttemptError {
     error: MailError,
-    /// How long to wait before the next attempt, at least; `None` where another would fare no better for now.
-    wait: Option<Duration>,
+    /// Whether the next attempt may succeed.
+    is_retryable: bool,
+    /// Minimum pause before the next attempt, as the server requested.
+    retry_after: Duration,
     /// Whether the key was refused.
-    unauthorized: bool,
+    is_unauthorized: bool,
+}
+
+impl AttemptError {
+    fn retryable(reason: impl Into<String>) -> Self {
+        Self { is_retryable: true, ..Self::permanent(MailError::Unavailable(reason.into())) }
+    }
+
+    fn permanent(error: MailError) -> Self {
+        Self { error, is_retryable: false, retry_after: Duration::ZERO, is_unauthorized: false }
+    }
 }
 
 impl Resend {
-    /// Resend at the base URL `url`, for whoever holds `key`; `from` stands in the mails, as `Name <address>`.
+    /// Creates a client of the API at the base URL `url`. `from` is the sender of all emails, as `Name <address>`.
     ///
     /// # Errors
-    /// When there can be no client.
+    /// If the HTTP client cannot be built.
     pub fn new(url: &str, key: RotatingSecret, from: String, random: Arc<dyn Random>) -> Result<Self, String> {
         let emails = format!("{}/emails", url.trim_end_matches('/'));
         Ok(Self { client: http_client::new()?, emails, key, from, random })
     }
 
-    async fn attempt(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, AttemptError> {
+    /// Sends the email once, and returns Resend's id for it. Looks for a newer key if the key is refused.
+    async fn attempt(&self, body: Bytes, idempotency_key: &str, deadline: Instant) -> Result<String, AttemptError> {
+        let key = self.key.get();
+        let sent = timeout_at(deadline, self.post(&key, body, idempotency_key)).await;
+        let mut error = match sent.unwrap_or_else(|_| Err(AttemptError::retryable("no response in time"))) {
+            Ok(id) => return Ok(id),
+            Err(error) => error,
+        };
+        if error.is_unauthorized && self.key.replacement_for(&key).await.is_some() {
+            error.is_retryable = true;
+        }
+        Err(error)
+    }
+
+    async fn post(&self, key: &SecretString, body: Bytes, idempotency_key: &str) -> Result<String, AttemptError> {
         let request = self.client.post(&self.emails).bearer_auth(key.expose_secret()).body(body);
         let request = request.header(CONTENT_TYPE, "application/json").header("Idempotency-Key", idempotency_key);
-        let response = request.send().await.map_err(|error| passing(http_client::describe(error)))?;
+        let disconnected = |error| AttemptError::retryable(http_client::describe(error));
+        let response = request.send().await.map_err(disconnected)?;
         if !response.status().is_success() {
-            return Err(refused(response).await);
+            return Err(http_error(response).await);
         }
-        let body = response.bytes().await.map_err(|error| passing(http_client::describe(error)))?;
-        let taken: Taken = serde_json::from_slice(&body).map_err(|_| passing("the answer makes no sense"))?;
-        Ok(taken.id)
+        let body = response.bytes().await.map_err(disconnected)?;
+        let accepted: Accepted =
+            serde_json::from_slice(&body).map_err(|_| AttemptError::retryable("malformed response"))?;
+        Ok(accepted.id)
     }
 }
 
-fn passing(reason: impl Into<String>) -> AttemptError {
-    AttemptError { error: MailError::Unavailable(reason.into()), wait: Some(Duration::ZERO), unauthorized: false }
-}
-
-/// 429, 5xx, and a repeat that came while the first was still being taken, pass. A key or a sender that Resend does not know
-/// is for people to mend; until then the mail waits. Everything else is final.
-async fn refused(response: Response) -> AttemptError {
+/// Classifies an error response. Retryable: 429, 5xx, and a repeat that arrived while the first request was in progress. A
+/// refused key or sender needs an operator; the email waits in the outbox until then. All others are permanent.
+async fn http_error(response: Response) -> AttemptError {
     let status = response.status();
-    let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let refusal: InvalidChange =
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let refusal: Refusal =
         response.bytes().await.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let reason = format!("HTTP {} {}", status.as_u16(), refusal.name);
-    let passes = status.is_server_error()
+    let is_retryable = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
         || refusal.name == "concurrent_idempotent_requests";
-    if passes {
-        return AttemptError { wait: Some(Duration::from_secs(wait.unwrap_or(0))), ..passing(reason) };
+    if is_retryable {
+        let retry_after = Duration::from_secs(retry_after.unwrap_or(0));
+        return AttemptError { retry_after, ..AttemptError::retryable(reason) };
     }
-    let unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    let error = if unauthorized { MailError::Unavailable(reason) } else { MailError::Refused(reason) };
-    AttemptError { error, wait: None, unauthorized }
+    let is_unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    let error = if is_unauthorized { MailError::Unavailable(reason) } else { MailError::Refused(reason) };
+    AttemptError { is_unauthorized, ..AttemptError::permanent(error) }
 }
 
 #[async_trait]
@@ -112,27 +144,20 @@ impl Mailer for Resend {
             "text": mail.text,
         });
         let body = Bytes::from(body.to_string());
-        let mut attempts = Attempts::new(ATTEMPTS, TOTAL_TIMEOUT, BACKOFF, &*self.random);
-        let mut key = self.key.get();
-        loop {
-            let attempt = self.attempt(&key, body.clone(), &mail.idempotency_key);
-            let attempt = timeout(attempts.time(ATTEMPT_TIMEOUT), attempt).await;
-            let AttemptError { error, wait, unauthorized } =
-                match attempt.unwrap_or_else(|_| Err(passing("no answer in time"))) {
-                    Ok(id) => {
-                        tracing::info!(provider_id = id, "mail sent");
-                        return Ok(());
-                    }
-                    Err(failure) => failure,
-                };
-            let newer = if unauthorized { self.key.replacement_for(&key).await } else { None };
-            let wait = wait.or(newer.as_ref().map(|_| Duration::ZERO));
-            key = newer.unwrap_or(key);
-            let Some(wait) = wait else { return Err(error) };
-            if !attempts.again(wait).await {
-                return Err(error);
-            }
-            tracing::warn!(%error, "a mail is tried again");
-        }
+        let deadline = Instant::now() + TOTAL_TIMEOUT;
+        let attempt =
+            || self.attempt(body.clone(), &mail.idempotency_key, deadline.min(Instant::now() + ATTEMPT_TIMEOUT));
+        let id = attempt
+            .retry(BACKOFF.with_jitter_seed(u64::from_le_bytes(random_bytes(&*self.random))))
+            .when(|error| error.is_retryable)
+            .adjust(|error, pause| {
+                let pause = pause?.max(error.retry_after);
+                (pause < deadline.saturating_duration_since(Instant::now())).then_some(pause)
+            })
+            .notify(|error, _| tracing::warn!(error = %error.error, "email request failed, retrying"))
+            .await
+            .map_err(|error| error.error)?;
+        tracing::info!(provider_id = id, "email sent");
+        Ok(())
     }
 }

@@ -1,119 +1,135 @@
 //! A libSQL server, such as Turso, by Hrana over HTTP (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
 //!
-//! Each transaction is one request, which opens a stream and closes it: there is no state between requests that a frozen
-//! function could lose.
+//! Each transaction is one request, which opens and closes a stream. No state between requests can be lost while a function
+//! is frozen.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Bytes;
+use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::pipeline::{self, PipelineResponse};
 use super::{BatchError, MAX_RESPONSE_BYTES, Statement, StatementResult, Transport, Value};
-use crate::backoff::{Attempts, Backoff};
-use crate::clock::Random;
+use crate::clock::{Random, random_bytes};
 use crate::http_client;
 use crate::secret::RotatingSecret;
 use crate::telemetry::{Dependency, instrumented};
 
-/// How long one attempt may take. The largest upload takes about half a second.
+/// Deadline of one attempt. The largest upload takes about half a second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long all attempts of one call may take: two calls of a request fit the 25 s that it has.
+/// Deadline of all attempts of a call. Two calls of a request fit into its 25 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How long a migration may take, which has to fill what it adds.
+/// Deadline of a migration, which may fill the columns that it adds.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(300);
 
-const ATTEMPTS: u32 = 4;
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
+/// Up to three retries. Jitter makes each pause up to twice as long: 50 ms to 100 ms before the first.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(25))
+    .with_max_delay(Duration::from_millis(500))
+    .with_max_times(3)
+    .with_jitter();
 
-/// Most bytes of an answer's body. Names and escapes may double what its texts take up; what is beyond is too large.
+/// Maximum size of a response body. Column names and escapes may double the size of the values; a larger body is certain to
+/// exceed [`MAX_RESPONSE_BYTES`].
 const MAX_BODY_BYTES: usize = 2 * MAX_RESPONSE_BYTES;
 
 /// A database on a libSQL server.
 pub struct Hrana {
-    client: Mutex<Numbered>,
+    client: Mutex<CurrentClient>,
     pipeline: Url,
     token: Option<RotatingSecret>,
     random: Arc<dyn Random>,
 }
 
-/// A client with its connections, and a number that tells it from those it replaced.
-struct Numbered {
-    number: u64,
+/// The client in use and its number among those that replaced each other.
+struct CurrentClient {
+    generation: u64,
     client: Client,
 }
 
 impl Hrana {
-    /// The database at `url`, whose scheme is `libsql`, `https` or `http`, for whoever holds `token`. Nothing is connected
-    /// before the first call.
+    /// Creates a transport to the database at `url`, whose scheme is `libsql`, `https` or `http`. It connects with the first
+    /// call.
     ///
     /// # Errors
-    /// When the URL is none, or its scheme is another.
+    /// If the URL is malformed or has another scheme.
     pub fn new(url: &SecretString, token: Option<RotatingSecret>, random: Arc<dyn Random>) -> Result<Self, String> {
-        let client = Mutex::new(Numbered { number: 0, client: http_client::new()? });
+        let client = Mutex::new(CurrentClient { generation: 0, client: http_client::new()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
 
-    /// Sends `body`, which the log and traces call `name`, until it is answered, or there is no use in going on. An attempt
-    /// may take as long as `longest`.
-    async fn run(&self, name: &'static str, body: Bytes, longest: Duration) -> Result<PipelineResponse, BatchError> {
-        instrumented(Dependency::Libsql, name, self.with_retry(body, longest)).await
+    /// Sends `body` until it succeeds or fails for good. `name` stands for it in the log and in traces.
+    async fn run(
+        &self,
+        name: &'static str,
+        body: Bytes,
+        attempt_timeout: Duration,
+    ) -> Result<PipelineResponse, BatchError> {
+        instrumented(Dependency::Libsql, name, self.with_retry(body, attempt_timeout)).await
     }
 
-    /// An attempt whose answer was lost may have been carried out, and is repeated all the same: the law of [`Transport`]
-    /// asks for statements that bear it.
-    async fn with_retry(&self, body: Bytes, longest: Duration) -> Result<PipelineResponse, BatchError> {
-        let mut attempts = Attempts::new(ATTEMPTS, longest.max(CALL_TIMEOUT), BACKOFF, &*self.random);
-        let mut token = self.token.as_ref().map(RotatingSecret::get);
-        loop {
-            let (client, number) = self.client();
-            let attempt = self.attempt(&client, token.as_ref(), body.clone());
-            let attempt = timeout(attempts.time(longest), attempt).await;
-            let failure = match attempt {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(failure)) => failure,
-                Err(_) => {
-                    self.abandon(number);
-                    AttemptError::passing("no answer in time")
-                }
-            };
-            let newer = if failure.unauthorized { self.rotated_token(token.as_ref()).await } else { None };
-            let is_renewed = newer.is_some();
-            token = newer.or(token);
-            if !(failure.passes || is_renewed) || !attempts.again(Duration::ZERO).await {
-                return Err(failure.error);
-            }
-            tracing::warn!(error = %failure.error, "a request to the database is repeated");
+    /// Repeats even an attempt whose response was lost and which may have been executed: the contract of [`Transport`]
+    /// requires statements that tolerate it.
+    async fn with_retry(&self, body: Bytes, attempt_timeout: Duration) -> Result<PipelineResponse, BatchError> {
+        let deadline = Instant::now() + attempt_timeout.max(CALL_TIMEOUT);
+        let attempt = || self.attempt(body.clone(), deadline.min(Instant::now() + attempt_timeout));
+        attempt
+            .retry(BACKOFF.with_jitter_seed(u64::from_le_bytes(random_bytes(&*self.random))))
+            .when(|error| error.is_retryable)
+            .adjust(|_, pause| pause.filter(|pause| Instant::now() + *pause < deadline))
+            .notify(|error, _| tracing::warn!(error = %error.error, "database request failed, retrying"))
+            .await
+            .map_err(|error| error.error)
+    }
+
+    /// Sends `body` once. Abandons the connections if there is no response until `deadline`, and looks for a newer token
+    /// if the token is refused.
+    async fn attempt(&self, body: Bytes, deadline: Instant) -> Result<PipelineResponse, AttemptError> {
+        let (client, generation) = self.client();
+        let token = self.token.as_ref().map(RotatingSecret::get);
+        let Ok(response) = timeout_at(deadline, self.send(&client, token.as_ref(), body)).await else {
+            self.abandon(generation);
+            return Err(AttemptError::retryable("no response in time"));
+        };
+        let mut error = match response {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        if error.is_unauthorized && self.has_newer_token(token.as_ref()).await {
+            error.is_retryable = true;
         }
+        Err(error)
     }
 
-    /// What took the place of the token `refused`, if anything did.
-    async fn rotated_token(&self, refused: Option<&SecretString>) -> Option<SecretString> {
-        self.token.as_ref()?.replacement_for(refused?).await
+    /// Returns whether the token `refused` was replaced.
+    async fn has_newer_token(&self, refused: Option<&SecretString>) -> bool {
+        let (Some(token), Some(refused)) = (&self.token, refused) else { return false };
+        token.replacement_for(refused).await.is_some()
     }
 
     fn client(&self) -> (Client, u64) {
         let current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        (current.client.clone(), current.number)
+        (current.client.clone(), current.generation)
     }
 
-    /// Leaves the connections of the client `number` to themselves: after one of them has gone dead all may have.
-    fn abandon(&self, number: u64) {
+    /// Replaces the client of `generation`, unless that was done already: if one of its connections is dead, all may be.
+    fn abandon(&self, generation: u64) {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (true, Ok(client)) = (current.number == number, http_client::new()) {
-            *current = Numbered { number: number + 1, client };
+        if let (true, Ok(client)) = (current.generation == generation, http_client::new()) {
+            *current = CurrentClient { generation: generation + 1, client };
         }
     }
 
-    async fn attempt(
+    async fn send(
         &self,
         client: &Client,
         token: Option<&SecretString>,
@@ -123,26 +139,26 @@ impl Hrana {
         if let Some(token) = token {
             request = request.bearer_auth(token.expose_secret());
         }
-        let mut response = request.send().await.map_err(lost)?;
+        let mut response = request.send().await.map_err(disconnected)?;
         let status = response.status();
         let mut body = Vec::with_capacity(response.content_length().map_or(0, |length| length as usize).min(1 << 20));
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        while let Some(chunk) = response.chunk().await.map_err(disconnected)? {
             if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(AttemptError::of(BatchError::TooLarge));
+                return Err(AttemptError::permanent(BatchError::TooLarge));
             }
             body.extend_from_slice(&chunk);
         }
         if !status.is_success() {
-            return Err(refused(status, &body));
+            return Err(http_error(status, &body));
         }
         pipeline::read(&body).map_err(|error| {
-            let passes = matches!(error, BatchError::Unavailable(_));
-            AttemptError { passes, ..AttemptError::of(error) }
+            let is_retryable = matches!(error, BatchError::Unavailable(_));
+            AttemptError { is_retryable, ..AttemptError::permanent(error) }
         })
     }
 }
 
-/// Where pipelines go.
+/// Returns the URL of the pipeline endpoint of the database at `url`.
 fn pipeline_url(url: &str) -> Result<Url, String> {
     let mut parsed = Url::parse(url).map_err(|error| error.to_string())?;
     let scheme = match parsed.scheme() {
@@ -150,7 +166,7 @@ fn pipeline_url(url: &str) -> Result<Url, String> {
         "http" => "http",
         _ => return Err("the scheme must be libsql, https or http".to_owned()),
     };
-    // `set_scheme` does not turn a scheme it does not know into one that it knows.
+    // `set_scheme` refuses to turn a scheme that is not special, such as `libsql`, into one that is.
     if parsed.scheme() != scheme {
         let rest = url.split_once(':').map_or("", |(_, rest)| rest);
         parsed = Url::parse(&format!("{scheme}:{rest}")).map_err(|error| error.to_string())?;
@@ -161,45 +177,44 @@ fn pipeline_url(url: &str) -> Result<Url, String> {
     Ok(parsed)
 }
 
-/// Why an attempt failed.
+/// Error of one attempt.
 struct AttemptError {
     /// Whether the next attempt may succeed.
-    passes: bool,
+    is_retryable: bool,
     /// Whether the token was refused.
-    unauthorized: bool,
+    is_unauthorized: bool,
     error: BatchError,
 }
 
 impl AttemptError {
-    fn passing(reason: impl ToString) -> Self {
-        Self { passes: true, ..Self::of(BatchError::Unavailable(reason.to_string())) }
+    fn retryable(reason: impl ToString) -> Self {
+        Self { is_retryable: true, ..Self::permanent(BatchError::Unavailable(reason.to_string())) }
     }
 
-    /// One that does not pass.
-    fn of(error: BatchError) -> Self {
-        Self { passes: false, unauthorized: false, error }
+    fn permanent(error: BatchError) -> Self {
+        Self { is_retryable: false, is_unauthorized: false, error }
     }
 }
 
-/// The connection failed, before the answer or in its middle.
-fn lost(error: reqwest::Error) -> AttemptError {
-    AttemptError::passing(http_client::describe(error))
+/// The connection failed before or during the response.
+fn disconnected(error: reqwest::Error) -> AttemptError {
+    AttemptError::retryable(http_client::describe(error))
 }
 
-/// The server, or what stands before it, answered with an HTTP error.
-fn refused(status: StatusCode, body: &[u8]) -> AttemptError {
+/// The server, or a proxy in front of it, responded with an HTTP error.
+fn http_error(status: StatusCode, body: &[u8]) -> AttemptError {
     let start = &body[..body.len().min(300)];
     let reason = format!("HTTP {status}: {}", String::from_utf8_lossy(start));
-    let passes = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    let is_retryable = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let error = match status {
         StatusCode::PAYLOAD_TOO_LARGE => BatchError::TooLarge,
-        // Whoever runs the service can mend these; for its users it is an outage.
+        // Operators can correct the URL or the token; for users it is an outage.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => BatchError::Unavailable(reason),
-        _ if passes => BatchError::Unavailable(reason),
+        _ if is_retryable => BatchError::Unavailable(reason),
         _ => BatchError::Refused(reason),
     };
-    let unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    AttemptError { passes, unauthorized, error }
+    let is_unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    AttemptError { is_retryable, is_unauthorized, error }
 }
 
 #[async_trait]
@@ -207,14 +222,14 @@ impl Transport for Hrana {
     async fn read(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
         let (count, body) = (statements.len(), pipeline::read_body(&statements)?);
         drop(statements);
-        let done = self.run(name, body, ATTEMPT_TIMEOUT).await?.into_read_results(count)?;
-        let bytes: usize = done.iter().flat_map(|done| &done.rows).flatten().map(Value::bytes).sum();
-        if bytes > MAX_RESPONSE_BYTES { Err(BatchError::TooLarge) } else { Ok(done) }
+        let results = self.run(name, body, ATTEMPT_TIMEOUT).await?.into_read_results(count)?;
+        let bytes: usize = results.iter().flat_map(|result| &result.rows).flatten().map(Value::bytes).sum();
+        if bytes > MAX_RESPONSE_BYTES { Err(BatchError::TooLarge) } else { Ok(results) }
     }
 
     async fn write(&self, name: &'static str, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
         let (count, body) = (statements.len(), pipeline::write_body(&statements)?);
-        // A large upload is not held twice while it is sent.
+        // So that a large upload is not held twice while it is sent.
         drop(statements);
         self.run(name, body, ATTEMPT_TIMEOUT).await?.into_write_results(count)
     }
@@ -229,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scheme_leads_to_the_pipeline() {
+    fn pipeline_url_accepts_three_schemes() {
         for (url, wanted) in [
             ("libsql://studio-ada.turso.io", "https://studio-ada.turso.io/v3/pipeline"),
             ("libsql://studio-ada.turso.io/?tls=1", "https://studio-ada.turso.io/v3/pipeline"),
