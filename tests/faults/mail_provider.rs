@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::SystemRandom;
-use shared::mail::{Brand, EmailTemplate, Mail, MailError, Mailer, Resend};
+use shared::mail::{Brand, Email, EmailError, EmailTemplate, Mailer, Resend};
 use shared::models::{EmailAddress, Timestamp, User, UserId, Username};
 use tests::{Call, ServerProcess, eventually};
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ impl Provider {
     }
 
     /// Sends a mail, and sees how often that was tried: always with the same key and content.
-    async fn takes(&self, attempts: usize) -> Result<(), MailError> {
+    async fn takes(&self, attempts: usize) -> Result<(), EmailError> {
         let sent = self.mailer().send(&mail()).await;
         let asked = self.asked().await;
         assert_eq!(asked.len(), attempts, "{sent:?}");
@@ -73,7 +73,7 @@ pub(crate) fn error(status: u16, name: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(body)
 }
 
-fn mail() -> Mail {
+fn mail() -> Email {
     let user = User {
         id: UserId::new(uuid::Uuid::nil()),
         username: Username::parse("<b>Ada</b>").expect("a name"),
@@ -106,7 +106,7 @@ async fn what_is_final_is_not_tried_again_and_names_nobody() {
     for (status, name) in finals {
         let provider = Provider::answering(vec![error(status, name)]).await;
         let refused = provider.takes(1).await.expect_err("it is refused");
-        assert!(matches!(refused, MailError::Refused(_)), "{refused:?}");
+        assert!(matches!(refused, EmailError::Refused(_)), "{refused:?}");
         let text = refused.to_string();
         assert!(text.contains(name) && !text.contains("ada@"), "{text}");
     }
@@ -117,7 +117,7 @@ async fn mails_wait_for_whoever_mends_the_key() {
     for (status, name) in [(401, "missing_api_key"), (403, "invalid_api_key")] {
         let provider = Provider::answering(vec![error(status, name)]).await;
         let waits = provider.takes(1).await.expect_err("it is not taken");
-        assert!(matches!(waits, MailError::Unavailable(_)), "{waits:?}");
+        assert!(matches!(waits, EmailError::Unavailable(_)), "{waits:?}");
     }
 }
 
@@ -129,7 +129,7 @@ async fn what_passes_is_tried_again() {
         provider.takes(2).await.expect("it is taken");
         let provider = Provider::answering(vec![answer]).await;
         let given_up = provider.takes(3).await.expect_err("it is given up");
-        assert!(matches!(given_up, MailError::Unavailable(_)), "{given_up:?}");
+        assert!(matches!(given_up, EmailError::Unavailable(_)), "{given_up:?}");
     }
 }
 
@@ -144,7 +144,7 @@ async fn whoever_asks_for_patience_gets_it_within_reason() {
     let provider = Provider::answering(vec![busy("3600")]).await;
     let started = Instant::now();
     let given_up = provider.takes(1).await.expect_err("nobody waits for an hour");
-    assert!(matches!(given_up, MailError::Unavailable(_)), "{given_up:?}");
+    assert!(matches!(given_up, EmailError::Unavailable(_)), "{given_up:?}");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
@@ -153,7 +153,7 @@ async fn silence_is_not_waited_for_for_ever() {
     let provider = Provider::answering(vec![taken().set_delay(Duration::from_secs(60))]).await;
     let started = Instant::now();
     let sent = provider.mailer().send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::Unavailable(_))), "{sent:?}");
+    assert!(matches!(sent, Err(EmailError::Unavailable(_))), "{sent:?}");
     assert!(started.elapsed() < Duration::from_secs(11), "{:?}", started.elapsed());
 }
 

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, ManualClock, Random, SystemRandom};
 use shared::config::Settings;
-use shared::mail::{Delivery, Mail, MemoryMailer};
+use shared::mail::{Delivery, Email, MemoryMailer};
 use shared::models::{Timestamp, UserId};
 use shared::storage::{AccountStore, MailKind};
 
@@ -98,7 +98,7 @@ impl Service {
     }
 
     /// The newest mail of `kind` to `address`, once all that are due are delivered.
-    pub async fn newest_mail(&self, kind: MailKind, address: &str) -> Option<Mail> {
+    pub async fn newest_mail(&self, kind: MailKind, address: &str) -> Option<Email> {
         self.deliver().await;
         self.mails.newest(kind, address)
     }

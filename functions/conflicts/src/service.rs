@@ -41,8 +41,9 @@ impl Conflicts {
     /// Resolves the conflict `id`: loads it, decides and commits, again if another write of the user moved the head.
     ///
     /// `request` returns the request for the loaded conflict, since its form depends on the kind of item. If the request
-    /// names no revision, the first one that is loaded counts as the revision that the user has seen. So a later round does
-    /// not resolve a revision that another request has created meanwhile, or this one by a commit whose response was lost.
+    /// names no revision, the revision loaded first counts as the one that the user has seen. So a later round does not
+    /// resolve a revision that another request created meanwhile, or that this one created by a commit whose response was
+    /// lost.
     pub(crate) async fn resolve(
         &self,
         user: UserId,
