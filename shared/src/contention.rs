@@ -11,8 +11,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::clock::{Random, random_bytes};
 use crate::models::UserId;
 
-/// Maximum number of rounds per request. Each lost round is a commit of another request, so eight concurrent writers rarely
-/// need more than eight. Even if two of three rounds were lost, one request in ten million would need more than 40.
+/// Maximum number of rounds per request. Each lost round is a commit of another request, so eight concurrent writers
+/// rarely need more than eight. Even if two of three rounds were lost, one request in ten million would need more than
+/// 40.
 const MAX_ROUNDS: usize = 40;
 
 /// Jitter makes each pause up to twice as long, so the longest is 100 ms.

@@ -40,10 +40,10 @@ impl Conflicts {
 
     /// Resolves the conflict `id`: loads it, decides and commits, again if another write of the user moved the head.
     ///
-    /// `request` returns the request for the loaded conflict, since its form depends on the kind of item. If the request
-    /// names no revision, the revision loaded first counts as the one that the user has seen. So a later round does not
-    /// resolve a revision that another request created meanwhile, or that this one created by a commit whose response was
-    /// lost.
+    /// `request` returns the request for the loaded conflict, since its form depends on the kind of item. If the
+    /// request names no revision, the revision loaded first counts as the one that the user has seen. So a later round
+    /// does not resolve a revision that another request created meanwhile, or that this one created by a commit whose
+    /// response was lost.
     pub(crate) async fn resolve(
         &self,
         user: UserId,

@@ -1,7 +1,8 @@
 //! Email: templates and delivery, by the transactional outbox pattern.
 //!
 //! A transaction that calls for an email queues it in the accounts store ([`Outbox`](crate::storage::Outbox)). An
-//! [`OutboxWorker`] claims it there, renders it, issues the token of its link if it has one, and passes it to a [`Mailer`].
+//! [`OutboxWorker`] claims it there, renders it, issues the token of its link if it has one, and passes it to a
+//! [`Mailer`].
 
 mod folder;
 mod memory;

@@ -29,8 +29,8 @@ const PURGE_BATCH: usize = 5_000;
 
 /// Delivers the emails in the outbox. Any number of workers may run concurrently.
 ///
-/// Delivery is at least once; exactly once if the provider responds. The worker generates the token of a link when it sends
-/// the email, and stores its hash only. So a repeated email has a new link, which invalidates the previous one.
+/// Delivery is at least once; exactly once if the provider responds. The worker generates the token of a link when it
+/// sends the email, and stores its hash only. So a repeated email has a new link, which invalidates the previous one.
 #[derive(Clone)]
 pub struct OutboxWorker {
     accounts: Arc<dyn AccountStore>,
@@ -91,8 +91,8 @@ impl OutboxWorker {
         }
     }
 
-    /// Calls [`deliver`](Self::deliver) if `queued` was notified, and cancels it after `budget`. Takes `min_duration` at
-    /// least, so that clients cannot tell by the time whether there was an email.
+    /// Calls [`deliver`](Self::deliver) if `queued` was notified, and cancels it after `budget`. Then takes
+    /// `min_duration` at least, so that clients cannot tell by the time whether there was an email.
     pub async fn deliver_if(&self, queued: &Notify, max_emails: usize, budget: Duration, min_duration: Duration) {
         if timeout(Duration::ZERO, queued.notified()).await.is_err() {
             return;
@@ -113,8 +113,8 @@ impl OutboxWorker {
         Ok(delivery)
     }
 
-    /// Delivers at most `max_emails` due emails, and starts none after `budget`. Stops at the first one that has to be retried
-    /// later, since the provider would fail the others too.
+    /// Delivers at most `max_emails` due emails, and starts none after `budget`. Stops at the first one that has to be
+    /// retried later, since the provider would fail the others too.
     ///
     /// # Errors
     /// If the store is unavailable. The email in progress is due again after a minute.
@@ -191,7 +191,8 @@ impl OutboxWorker {
         Ok(account.map(|account| account.user).filter(is_needed))
     }
 
-    /// Issues a token if the email has a link, renders the email and sends it. Returns `None` if the link is no longer needed.
+    /// Issues a token if the email has a link, renders the email and sends it. Returns `None` if the link is no longer
+    /// needed.
     async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Option<Result<(), EmailError>>> {
         let purpose = match queued.kind {
             MailKind::VerifyEmail => Some(TokenPurpose::VerifyEmail),

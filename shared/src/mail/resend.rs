@@ -113,8 +113,9 @@ impl Resend {
     }
 }
 
-/// Classifies an error response. Retryable: 429, 5xx, and a repeat that arrived while the first request was in progress. A
-/// refused key or sender needs an operator; the email waits in the outbox until then. All others are permanent.
+/// Classifies an error response. Retryable: 429, 5xx, and a repeat that arrived while the first request was in
+/// progress. A refused key or sender needs an operator; the email waits in the outbox until then. All others are
+/// permanent.
 async fn http_error(response: Response) -> AttemptError {
     let status = response.status();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -77,8 +77,8 @@ impl EmailTemplate<'_> {
     /// # Errors
     /// If a template cannot be rendered.
     pub fn to(self, user: &User, brand: &Brand, idempotency_key: String) -> Result<Email, EmailError> {
-        // Omits the name until the address is verified: an attacker can sign up with the address of a victim and a message
-        // as the name.
+        // Omits the name until the address is verified: an attacker can sign up with the address of a victim and a
+        // message as the name.
         let name = user.email_verified_at.map(|_| user.username.as_str());
         let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.service_url);
         let (kind, subject, html, text) = match self {

@@ -28,9 +28,9 @@ pub struct LogOutput<W> {
 }
 
 impl LogOutput<fn() -> std::io::Stderr> {
-    /// Returns the log of `function` on standard error: text on a terminal, JSON otherwise. The filter is `RUST_LOG`: levels
-    /// or `target=level`, separated by commas; default `info`. From sqlx it admits errors alone unless `RUST_LOG` names sqlx,
-    /// since its warnings may contain parts of the database URL.
+    /// Returns the log of `function` on standard error: text on a terminal, JSON otherwise. The filter is `RUST_LOG`:
+    /// levels or `target=level`, separated by commas; default `info`. From sqlx it admits errors alone unless
+    /// `RUST_LOG` names sqlx, since its warnings may contain parts of the database URL.
     pub(super) fn of(function: &'static str) -> Self {
         let mut filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
         if !filter.contains("sqlx") {
@@ -61,8 +61,8 @@ impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
             return lines.with_filter(self.filter).boxed();
         }
         // The keys follow Powertools for AWS Lambda
-        // (https://docs.powertools.aws.dev/lambda/python/latest/core/logger/#standard-structured-keys); spans and events add
-        // their fields.
+        // (https://docs.powertools.aws.dev/lambda/python/latest/core/logger/#standard-structured-keys); spans and
+        // events add their fields.
         let mut lines = JsonLayer::new(self.writer);
         lines.with_level("level").with_timer("timestamp", SystemTime);
         lines.add_static_field("service", Value::from(SERVICE));

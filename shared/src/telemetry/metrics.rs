@@ -1,8 +1,8 @@
 //! The list of all metrics, and the only functions that record them.
 //!
-//! On AWS each is a CloudWatch metric with the dimension `function`; the local server exposes them to Prometheus. CloudWatch
-//! charges per combination of dimension values, so there are three dimensions (`function`, `route`, `outcome`) with few values
-//! each. No dimension identifies a user.
+//! On AWS each is a CloudWatch metric with the dimension `function`; the local server exposes them to Prometheus.
+//! CloudWatch charges per combination of dimension values, so there are three dimensions (`function`, `route`,
+//! `outcome`) with few values each. No dimension identifies a user.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Telemetry: log lines, metrics, traces, and error reports to Sentry.
 //!
-//! [`flush`] exports all of it but the log. A Lambda function calls it after each response, before it is frozen; the local
-//! server calls it every few seconds. Telemetry contains no secrets, email addresses, query texts or database addresses.
-//! Users appear as [`pseudonym`]s.
+//! [`flush`] exports all of it but the log. A Lambda function calls it after each response, before it is frozen; the
+//! local server calls it every few seconds. Telemetry contains no secrets, email addresses, query texts or database
+//! addresses. Users appear as [`pseudonym`]s.
 
 mod call;
 #[cfg(feature = "lambda")]
@@ -39,8 +39,8 @@ pub const SPANS: &str = "sql_studio_sync";
 /// Deadline of an export. Bounds the time that a slow collector costs a Lambda function after each response.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 
-/// Starts logging to standard error, and exporting traces if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. `function` is the name of
-/// this process in telemetry.
+/// Starts logging to standard error, and exporting traces if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. `function` is the
+/// name of this process in telemetry.
 pub fn start(function: &'static str) {
     let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
     let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
@@ -52,7 +52,8 @@ pub fn start(function: &'static str) {
     log::log_panics();
 }
 
-/// Exports pending metrics, spans and error reports. Takes two seconds at most; data that cannot be exported by then is lost.
+/// Exports pending metrics, spans and error reports. Takes two seconds at most; data that cannot be exported by then is
+/// lost.
 pub async fn flush() {
     flush_metrics();
     tokio::join!(traces::flush(), sentry::flush());

@@ -28,14 +28,14 @@ fn keyed_hash(kind: &str, id: &[u8]) -> String {
     hex::encode(digest)[..DIGITS].to_owned()
 }
 
-/// Returns the name of `user` in telemetry: a keyed hash of the id. Operators who have the key can compute it from an id
-/// (`cargo run -- pseudonym ID`); it cannot be reversed.
+/// Returns the name of `user` in telemetry: a keyed hash of the id. Operators who have the key can compute it from an
+/// id (`cargo run -- pseudonym ID`); it cannot be reversed.
 pub fn pseudonym(user: UserId) -> String {
     keyed_hash("user:", user.as_uuid().as_bytes())
 }
 
-/// Returns the name of a device in telemetry: its id if that looks generated, otherwise a keyed hash, since a person may have
-/// chosen it.
+/// Returns the name of a device in telemetry: its id if that looks generated, otherwise a keyed hash, since a person
+/// may have chosen it.
 pub fn device(id: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     if id.bytes().all(is_plain) { id.to_owned() } else { keyed_hash("device:", id.as_bytes()) }

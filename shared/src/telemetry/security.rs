@@ -1,5 +1,5 @@
-/// A security event: a log line with the message `security event`, whose field `event` is [`name`](Self::name), and with the
-/// fields of the request. It contains no addresses or secrets.
+/// A security event: a log line with the message `security event`, whose field `event` is [`name`](Self::name), and
+/// with the fields of the request. It contains no addresses or secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityEvent {
     /// Login with a wrong password or to an unknown account.

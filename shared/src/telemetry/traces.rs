@@ -1,7 +1,7 @@
 //! OpenTelemetry traces, exported by OTLP (<https://opentelemetry.io/docs/specs/otlp/>).
 //!
-//! Spans wait in a queue until [`flush`] exports them on the task of the caller. The span processors of the SDK export from
-//! background threads, which do not run while a function is frozen.
+//! Spans wait in a queue until [`flush`] exports them on the task of the caller. The span processors of the SDK export
+//! from background threads, which do not run while a function is frozen.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -48,8 +48,8 @@ struct Exporter {
     paused_until: Option<Instant>,
 }
 
-/// Returns the layer that creates trace spans, if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is
-/// set. The other variables of OpenTelemetry configure the export
+/// Returns the layer that creates trace spans, if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
+/// is set. The other variables of OpenTelemetry configure the export
 /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
 pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
     function: &'static str,
@@ -98,8 +98,8 @@ pub(super) async fn flush() {
     tracing::warn!(error = error_text::scrubbed(&failure), "span export failed");
 }
 
-/// Makes `span` a child of the client's `traceparent` (<https://www.w3.org/TR/trace-context/>), if there is one. `span` must
-/// not have been entered yet. Returns the trace id of the span, if there is one.
+/// Makes `span` a child of the client's `traceparent` (<https://www.w3.org/TR/trace-context/>), if there is one. `span`
+/// must not have been entered yet. Returns the trace id of the span, if there is one.
 pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> Option<String> {
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
     let client = context.span().span_context().clone();

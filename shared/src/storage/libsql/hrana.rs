@@ -1,7 +1,8 @@
-//! A libSQL server, such as Turso, by Hrana over HTTP (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
+//! A libSQL server, such as Turso, by Hrana over HTTP
+//! (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
 //!
-//! Each transaction is one request, which opens and closes a stream. No state between requests can be lost while a function
-//! is frozen.
+//! Each transaction is one request, which opens and closes a stream. No state between requests can be lost while a
+//! function is frozen.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,8 +39,8 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_max_times(3)
     .with_jitter();
 
-/// Maximum size of a response body. Column names and escapes may double the size of the values; a larger body is certain to
-/// exceed [`MAX_RESPONSE_BYTES`].
+/// Maximum size of a response body. Column names and escapes may double the size of the values; a larger body is
+/// certain to exceed [`MAX_RESPONSE_BYTES`].
 const MAX_BODY_BYTES: usize = 2 * MAX_RESPONSE_BYTES;
 
 /// A database on a libSQL server.
@@ -57,8 +58,8 @@ struct CurrentClient {
 }
 
 impl Hrana {
-    /// Creates a transport to the database at `url`, whose scheme is `libsql`, `https` or `http`. It connects with the first
-    /// call.
+    /// Creates a transport to the database at `url`, whose scheme is `libsql`, `https` or `http`. It connects with the
+    /// first call.
     ///
     /// # Errors
     /// If the URL is malformed or has another scheme.
@@ -91,8 +92,8 @@ impl Hrana {
             .map_err(|error| error.error)
     }
 
-    /// Sends `body` once. Abandons the connections if there is no response until `deadline`, and looks for a newer token
-    /// if the token is refused.
+    /// Sends `body` once. Abandons the connections if there is no response until `deadline`, and looks for a newer
+    /// token if the token is refused.
     async fn attempt(&self, body: Bytes, deadline: Instant) -> Result<PipelineResponse, AttemptError> {
         let (client, generation) = self.client();
         let token = self.token.as_ref().map(RotatingSecret::get);
@@ -121,7 +122,8 @@ impl Hrana {
         (current.client.clone(), current.generation)
     }
 
-    /// Replaces the client of `generation`, unless that was done already: if one of its connections is dead, all may be.
+    /// Replaces the client of `generation`, unless that was done already: if one of its connections is dead, all may
+    /// be.
     fn abandon(&self, generation: u64) {
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if let (true, Ok(client)) = (current.generation == generation, http_client::new()) {
