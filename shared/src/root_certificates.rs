@@ -1,7 +1,7 @@
 //! Verifies TLS servers against the system root store, loaded lazily, with `ring` as the crypto provider.
 //!
-//! Reading the root store takes several milliseconds of a cold start. [`preload`] reads it on another thread; only the first
-//! TLS handshake waits for the result.
+//! Reading the root store takes several milliseconds of a cold start. [`preload`] reads it on another thread; only the
+//! first TLS handshake waits for the result.
 
 use std::sync::{Arc, LazyLock};
 

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::SystemRandom;
 use shared::config::{EmailConfig, Env, ResendConfig};
-use shared::mail::{Brand, EmailTemplate, Mail, MailError, Mailer, Resend};
+use shared::mail::{Brand, Email, EmailError, EmailTemplate, Mailer, Resend};
 use shared::models::{EmailAddress, Timestamp, User, UserId, Username};
 use tests::{Request, ServerProcess, eventually};
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ impl Provider {
     }
 
     /// Sends an email and asserts the number of attempts. All attempts must have the same key and body.
-    async fn send(&self, attempts: usize) -> Result<(), MailError> {
+    async fn send(&self, attempts: usize) -> Result<(), EmailError> {
         let sent = self.mailer().send(&mail()).await;
         let requests = self.requests().await;
         assert_eq!(requests.len(), attempts, "{sent:?}");
@@ -74,7 +74,7 @@ pub(crate) fn error(status: u16, name: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(body)
 }
 
-fn mail() -> Mail {
+fn mail() -> Email {
     let user = User {
         id: UserId::new(uuid::Uuid::nil()),
         username: Username::parse("<b>Ada</b>").expect("a name"),
@@ -113,7 +113,7 @@ async fn permanent_errors_are_not_retried_and_contain_no_address() {
     for (status, name) in permanent {
         let provider = Provider::responding(vec![error(status, name)]).await;
         let refused = provider.send(1).await.expect_err("the email is rejected");
-        assert!(matches!(refused, MailError::Refused(_)), "{refused:?}");
+        assert!(matches!(refused, EmailError::Refused(_)), "{refused:?}");
         let text = refused.to_string();
         assert!(text.contains(name) && !text.contains("ada@"), "{text}");
     }
@@ -124,7 +124,7 @@ async fn invalid_api_key_makes_the_provider_unavailable() {
     for (status, name) in [(401, "missing_api_key"), (403, "invalid_api_key")] {
         let provider = Provider::responding(vec![error(status, name)]).await;
         let unavailable = provider.send(1).await.expect_err("the email is not accepted");
-        assert!(matches!(unavailable, MailError::Unavailable(_)), "{unavailable:?}");
+        assert!(matches!(unavailable, EmailError::Unavailable(_)), "{unavailable:?}");
     }
 }
 
@@ -136,7 +136,7 @@ async fn transient_errors_are_retried() {
         provider.send(2).await.expect("the email is accepted");
         let provider = Provider::responding(vec![response]).await;
         let given_up = provider.send(3).await.expect_err("the email is given up");
-        assert!(matches!(given_up, MailError::Unavailable(_)), "{given_up:?}");
+        assert!(matches!(given_up, EmailError::Unavailable(_)), "{given_up:?}");
     }
 }
 
@@ -151,7 +151,7 @@ async fn retry_after_is_respected_up_to_a_limit() {
     let provider = Provider::responding(vec![busy("3600")]).await;
     let started = Instant::now();
     let given_up = provider.send(1).await.expect_err("an hour is too long to wait");
-    assert!(matches!(given_up, MailError::Unavailable(_)), "{given_up:?}");
+    assert!(matches!(given_up, EmailError::Unavailable(_)), "{given_up:?}");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
@@ -160,7 +160,7 @@ async fn silent_provider_times_out() {
     let provider = Provider::responding(vec![accepted().set_delay(Duration::from_secs(60))]).await;
     let started = Instant::now();
     let sent = provider.mailer().send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::Unavailable(_))), "{sent:?}");
+    assert!(matches!(sent, Err(EmailError::Unavailable(_))), "{sent:?}");
     assert!(started.elapsed() < Duration::from_secs(11), "{:?}", started.elapsed());
 }
 

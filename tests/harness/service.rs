@@ -7,7 +7,7 @@ use purge::Report;
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, ManualClock, Random, SystemRandom};
 use shared::config::Env;
-use shared::mail::{Delivery, Mail, MemoryMailer};
+use shared::mail::{Delivery, Email, MemoryMailer};
 use shared::models::{Timestamp, UserId};
 use shared::storage::{AccountStore, MailKind};
 
@@ -95,7 +95,7 @@ impl Service {
     }
 
     /// Delivers the due emails, and returns the newest of the kind `kind` to `address`.
-    pub async fn newest_email(&self, kind: MailKind, address: &str) -> Option<Mail> {
+    pub async fn newest_email(&self, kind: MailKind, address: &str) -> Option<Email> {
         self.deliver_due_emails().await;
         self.mailer.newest(kind, address)
     }

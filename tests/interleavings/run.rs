@@ -204,7 +204,7 @@ impl Run {
         let mailer = Arc::new(MemoryMailer::default());
         let worker = self.world.outbox_worker(mailer.clone());
         worker.deliver(usize::MAX, std::time::Duration::from_secs(30)).await.expect("the store answers");
-        let mail = |mail: &shared::mail::Mail| Mail { kind: kind(mail.kind), link: mail.link_token() };
+        let mail = |mail: &shared::mail::Email| Mail { kind: kind(mail.kind), link: mail.link_token() };
         Response::Mails(mailer.sent().iter().map(mail).collect())
     }
 

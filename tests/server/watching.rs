@@ -38,7 +38,7 @@ async fn prometheus_finds_what_happened() {
         "requests{route=\"/api/auth/login\",outcome=\"refused\"} 1",
         "active_users 1",
         "upload_changes_count 1",
-        "# HELP upload_bytes the JSON of uploads, decompressed",
+        "# HELP upload_bytes size of the JSON of an upload, decompressed",
         "# TYPE request_ms summary",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing: {text}");

@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Mail, MailError, Mailer};
+use super::{Email, EmailError, Mailer};
 use crate::clock::{Clock, Random, random_bytes};
 
-/// Writes each mail into a folder as two files, `.txt` (with its headers) and `.html`, for a person to open.
+/// Writes emails as files, for local use: each as a `.txt` file with its headers, and an `.html` file.
 pub struct FolderMailer {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
@@ -14,7 +14,7 @@ pub struct FolderMailer {
 }
 
 impl FolderMailer {
-    /// Mails go to `folder`, which is made with the first of them.
+    /// Creates a mailer that writes to `folder`. The folder is created with the first email.
     pub fn new(folder: PathBuf, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self { folder, clock, random }
     }
@@ -22,17 +22,17 @@ impl FolderMailer {
 
 #[async_trait]
 impl Mailer for FolderMailer {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+    async fn send(&self, email: &Email) -> Result<(), EmailError> {
         let time = self.clock.now().to_string().replace(':', "-");
-        let name = format!("{time}-{}-{}", mail.kind.name(), hex::encode(random_bytes::<3>(&*self.random)));
-        let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to.as_str(), mail.subject, mail.text);
+        let name = format!("{time}-{}-{}", email.kind.name(), hex::encode(random_bytes::<3>(&*self.random)));
+        let text = format!("To: {}\nSubject: {}\n\n{}\n", email.to.as_str(), email.subject, email.text);
         let html = self.folder.join(format!("{name}.html"));
         let file = self.folder.join(format!("{name}.txt"));
-        let fault = |error: std::io::Error| MailError::Unavailable(error.to_string());
-        tokio::fs::create_dir_all(&self.folder).await.map_err(fault)?;
-        tokio::fs::write(&html, &mail.html).await.map_err(fault)?;
-        tokio::fs::write(&file, text).await.map_err(fault)?;
-        tracing::info!(file = %file.display(), "mail written");
+        let unavailable = |error: std::io::Error| EmailError::Unavailable(error.to_string());
+        tokio::fs::create_dir_all(&self.folder).await.map_err(unavailable)?;
+        tokio::fs::write(&html, &email.html).await.map_err(unavailable)?;
+        tokio::fs::write(&file, text).await.map_err(unavailable)?;
+        tracing::info!(file = %file.display(), "email written");
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! Mails: what they say, and who delivers them.
+//! Email: templates and delivery, by the transactional outbox pattern.
 //!
-//! Whatever calls for a mail queues it in the users' store ([`Outbox`](crate::storage::Outbox)); a [`OutboxWorker`] takes it from
-//! there, writes it, with a link if it needs one, and hands it to a [`Mailer`].
+//! A transaction that calls for an email queues it in the accounts store ([`Outbox`](crate::storage::Outbox)). An
+//! [`OutboxWorker`] claims it there, renders it, issues the token of its link if it has one, and passes it to a
+//! [`Mailer`].
 
 mod folder;
 mod memory;
@@ -25,48 +26,48 @@ use crate::models::EmailAddress;
 use crate::storage::MailKind;
 use crate::telemetry::CallError;
 
-/// A rendered mail. Its link is a secret, so it cannot be printed.
+/// A rendered email. It does not implement `Debug`, since its link is a secret.
 #[derive(Clone)]
-pub struct Mail {
-    /// What it is about.
+pub struct Email {
+    /// Kind of the email.
     pub kind: MailKind,
-    /// Of all mails that share this key one is sent, where whoever delivers them can see to that. 1 to 256 characters.
+    /// The provider sends one of all emails with the same key, if it supports that. 1 to 256 characters.
     pub idempotency_key: String,
-    /// Where it goes.
+    /// Address of the recipient.
     pub to: EmailAddress,
-    /// Its subject.
+    /// Subject line.
     pub subject: String,
-    /// Its HTML part.
+    /// HTML part.
     pub html: String,
-    /// Its plain-text part.
+    /// Plain-text part.
     pub text: String,
 }
 
-/// A mail could not be handed over. What it says names nobody's address.
+/// Error of sending an email. Its text contains no address.
 #[derive(Debug, thiserror::Error)]
-pub enum MailError {
-    /// Whoever delivers mails is down, slow or overloaded: the same mail may be taken later.
-    #[error("the mail could not be handed over: {0}")]
+pub enum EmailError {
+    /// The provider is down, slow or overloaded. A later attempt may succeed.
+    #[error("email provider unavailable: {0}")]
     Unavailable(String),
-    /// Whoever delivers mails will not take this one, however often it is sent.
-    #[error("the mail was refused: {0}")]
+    /// The provider refuses this email permanently.
+    #[error("email refused: {0}")]
     Refused(String),
-    /// A defect of ours.
-    #[error("the mail could not be written: {0}")]
+    /// A template cannot be rendered: a defect of the service.
+    #[error("email template: {0}")]
     Template(#[from] askama::Error),
 }
 
-impl CallError for MailError {
+impl CallError for EmailError {
     fn is_failed_call(&self) -> bool {
         true
     }
 }
 
-/// Delivers mails.
+/// Sends emails.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Hands `mail` over for delivery.
-    async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+    /// Passes `email` to the provider.
+    async fn send(&self, email: &Email) -> Result<(), EmailError>;
 }
 
 /// Returns the mailer of the deployed service: Resend. Without `RESEND_API_KEY` every delivery fails, and is retried until
@@ -86,7 +87,7 @@ struct UnconfiguredMailer;
 
 #[async_trait]
 impl Mailer for UnconfiguredMailer {
-    async fn send(&self, _: &Mail) -> Result<(), MailError> {
-        Err(MailError::Unavailable("RESEND_API_KEY is not set".to_owned()))
+    async fn send(&self, _: &Email) -> Result<(), EmailError> {
+        Err(EmailError::Unavailable("RESEND_API_KEY is not set".to_owned()))
     }
 }

@@ -8,29 +8,29 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, error_span};
 
-use super::{Brand, EmailTemplate, MailError, Mailer};
+use super::{Brand, EmailError, EmailTemplate, Mailer};
 use crate::auth::OpaqueToken;
 use crate::clock::{Clock, Random};
 use crate::models::User;
 use crate::storage::{AccountStore, MailKind, QueuedMail, StoreError, StoreResult, TokenPurpose};
 use crate::telemetry::{Dependency, SPANS, count, instrumented, pseudonym};
 
-/// For how many seconds a mail is left to whoever sends it. A mailer takes 10 s at most, and each of three calls of a store 7.
+/// Duration of a claim, in seconds. A mailer takes 10 s at most, and each of three store calls 7 s.
 const CLAIM_SECONDS: i64 = 60;
 
-/// How often a mail is tried, over some four hours.
+/// Maximum number of attempts per email, over about four hours.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// How often what is due is looked for, though nobody said that there is anything.
+/// Interval between polls of the outbox. Emails queued in this process are delivered at once.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Most settled mails that one round forgets.
+/// Maximum number of completed emails that one run deletes.
 const PURGE_BATCH: usize = 5_000;
 
-/// Sends the mails that wait. Any number of couriers may work at the same time.
+/// Delivers the emails in the outbox. Any number of workers may run concurrently.
 ///
-/// A link is made when its mail is sent, and none is kept: the store knows only the hash of its token. So each mail is sent
-/// at least once, and once where whoever delivers it answers; of two with links the newer one's works.
+/// Delivery is at least once; exactly once if the provider responds. The worker generates the token of a link when it
+/// sends the email, and stores its hash only. So a repeated email has a new link, which invalidates the previous one.
 #[derive(Clone)]
 pub struct OutboxWorker {
     accounts: Arc<dyn AccountStore>,
@@ -40,19 +40,20 @@ pub struct OutboxWorker {
     clock: Arc<dyn Clock>,
 }
 
-/// What became of the mails that were due.
+/// Numbers of emails by outcome of their delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// Handed over.
+    /// Accepted by the provider.
     pub sent: u64,
-    /// To be tried again later.
+    /// To be retried later.
     pub postponed: u64,
-    /// Not to be tried any more.
+    /// Not sent, and not to be retried.
     pub given_up: u64,
-    /// Not wanted (any more): the account is gone or never was, or its address is verified.
+    /// No longer needed: there is no such account, or its address is verified.
     pub dropped: u64,
 }
 
+/// Outcome of the delivery of one email; see the fields of [`Delivery`].
 enum DeliveryOutcome {
     Sent,
     Postponed,
@@ -61,7 +62,7 @@ enum DeliveryOutcome {
 }
 
 impl OutboxWorker {
-    /// Takes mails from `accounts` to `mailer`.
+    /// Creates a worker that delivers the outbox of `accounts` by `mailer`.
     pub fn new(
         accounts: Arc<dyn AccountStore>,
         mailer: Arc<dyn Mailer>,
@@ -72,16 +73,16 @@ impl OutboxWorker {
         Self { accounts, mailer, brand: Arc::new(brand), random, clock }
     }
 
-    /// Delivers until `stop`: at once when `queued` says so, and each minute what is due by then.
+    /// Delivers emails until `stop` completes: when `queued` is notified, and every minute.
     pub async fn run(self, queued: &Notify, stop: impl Future) {
         let mut stop = pin!(stop);
         loop {
             let outbox_worker = self.clone();
-            // In a task of its own: whatever is wrong with one mail, the next round comes.
+            // In a task of its own, so that a panic does not end the loop.
             match tokio::spawn(async move { outbox_worker.run_once(usize::MAX, POLL_INTERVAL).await }).await {
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "mails cannot be delivered"),
-                Err(_) => tracing::error!("the courier fell over a mail"),
+                Ok(Err(error)) => tracing::warn!(%error, "email delivery failed"),
+                Err(_) => tracing::error!("outbox worker panicked"),
             }
             tokio::select! {
                 _ = &mut stop => return,
@@ -90,38 +91,38 @@ impl OutboxWorker {
         }
     }
 
-    /// As [`deliver`](Self::deliver) for at most `budget` in all, if `queued` says that there may be something. It takes
-    /// `at_least` so long: that there was nothing is not to be seen from outside.
-    pub async fn deliver_if(&self, queued: &Notify, max_emails: usize, budget: Duration, at_least: Duration) {
+    /// Calls [`deliver`](Self::deliver) if `queued` was notified, and cancels it after `budget`. Then takes
+    /// `min_duration` at least, so that clients cannot tell by the time whether there was an email.
+    pub async fn deliver_if(&self, queued: &Notify, max_emails: usize, budget: Duration, min_duration: Duration) {
         if timeout(Duration::ZERO, queued.notified()).await.is_err() {
             return;
         }
-        let (delivered, ()) = tokio::join!(timeout(budget, self.deliver(max_emails, budget)), sleep(at_least));
+        let (delivered, ()) = tokio::join!(timeout(budget, self.deliver(max_emails, budget)), sleep(min_duration));
         if let Ok(Err(error)) = delivered {
-            tracing::warn!(%error, "mails cannot be delivered");
+            tracing::warn!(%error, "email delivery failed");
         }
     }
 
-    /// As [`deliver`](Self::deliver), and forgets what is long settled.
+    /// Calls [`deliver`](Self::deliver), and deletes emails that were completed long ago.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn run_once(&self, max_emails: usize, budget: Duration) -> StoreResult<Delivery> {
         let delivery = self.deliver(max_emails, budget).await?;
         self.accounts.purge_completed(self.clock.now(), PURGE_BATCH).await?;
         Ok(delivery)
     }
 
-    /// Delivers at most `max_emails` of the mails that are due, and begins none after `budget` is over. Ends with the first that
-    /// cannot be handed over: the others would fare no better.
+    /// Delivers at most `max_emails` due emails, and starts none after `budget`. Stops at the first one that has to be
+    /// retried later, since the provider would fail the others too.
     ///
     /// # Errors
-    /// When the store is out. What was taken on is due again in a minute.
+    /// If the store is unavailable. The email in progress is due again after a minute.
     pub async fn deliver(&self, max_emails: usize, budget: Duration) -> StoreResult<Delivery> {
-        let end = Instant::now() + budget;
+        let deadline = Instant::now() + budget;
         let mut delivery = Delivery::default();
         for _ in 0..max_emails {
-            if Instant::now() >= end {
+            if Instant::now() >= deadline {
                 break;
             }
             let now = self.clock.now();
@@ -136,33 +137,34 @@ impl OutboxWorker {
                     break;
                 }
                 Err(error @ StoreError::Unavailable { .. }) => return Err(error),
-                // It is due again, as often as any mail, and no other has to wait for it.
-                Err(error) => tracing::error!(user = pseudonym(queued.user), %error, "a mail cannot be sent"),
+                // The email is due again when its claim expires. The others do not wait for it.
+                Err(error) => tracing::error!(user = pseudonym(queued.user), %error, "email processing failed"),
             }
         }
         if delivery != Delivery::default() {
-            tracing::info!(event = "mails_delivered", ?delivery, "mails delivered");
+            tracing::info!(event = "mails_delivered", ?delivery, "emails delivered");
         }
         Ok(delivery)
     }
 
     async fn process(&self, queued: &QueuedMail) -> StoreResult<DeliveryOutcome> {
-        // Somebody took it on for the last time, and never came back.
+        // The worker that made the last attempt did not complete it.
         if queued.attempt > MAX_ATTEMPTS {
-            return self.give_up(queued, "whoever sent it failed each time").await;
+            return self.give_up(queued, "the worker of the last attempt failed").await;
         }
         let Some(user) = self.recipient(queued).await? else { return self.drop(queued).await };
-        let Some(sent) = self.send(queued, &user).await? else { return self.drop(queued).await };
-        let Err(error) = sent else {
+        let Some(result) = self.send(queued, &user).await? else { return self.drop(queued).await };
+        let Err(error) = result else {
             self.accounts.complete(queued, None).await?;
             count("mails_sent", 1);
             return Ok(DeliveryOutcome::Sent);
         };
-        if matches!(error, MailError::Unavailable(_)) && queued.attempt < MAX_ATTEMPTS {
+        if matches!(error, EmailError::Unavailable(_)) && queued.attempt < MAX_ATTEMPTS {
             let pause = pause_after(queued.attempt);
             self.accounts.complete(queued, Some(self.clock.now().plus_seconds(pause))).await?;
             count("mails_postponed", 1);
-            tracing::warn!(user = pseudonym(user.id), attempt = queued.attempt, pause, %error, "a mail is tried again later");
+            let (user, attempt) = (pseudonym(user.id), queued.attempt);
+            tracing::warn!(user, attempt, pause, %error, "email delivery failed, retrying later");
             return Ok(DeliveryOutcome::Postponed);
         }
         self.give_up(queued, error).await
@@ -178,19 +180,20 @@ impl OutboxWorker {
         self.accounts.complete(queued, None).await?;
         let QueuedMail { user, attempt, .. } = queued;
         count("mails_given_up", 1);
-        tracing::error!(event = "mail_given_up", user = pseudonym(*user), attempt, %reason, "a mail was given up");
+        tracing::error!(event = "mail_given_up", user = pseudonym(*user), attempt, %reason, "email delivery given up");
         Ok(DeliveryOutcome::GivenUp)
     }
 
-    /// Who the mail goes to, if it is still wanted.
+    /// Returns the recipient, if the email is still needed.
     async fn recipient(&self, queued: &QueuedMail) -> StoreResult<Option<User>> {
         let account = self.accounts.get(queued.user).await?;
-        let is_wanted = |user: &User| queued.kind != MailKind::VerifyEmail || user.email_verified_at.is_none();
-        Ok(account.map(|account| account.user).filter(is_wanted))
+        let is_needed = |user: &User| queued.kind != MailKind::VerifyEmail || user.email_verified_at.is_none();
+        Ok(account.map(|account| account.user).filter(is_needed))
     }
 
-    /// Writes the mail and hands it over; `None` where its link is not wanted any more.
-    async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Option<Result<(), MailError>>> {
+    /// Issues a token if the email has a link, renders the email and sends it. Returns `None` if the link is no longer
+    /// needed.
+    async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Option<Result<(), EmailError>>> {
         let purpose = match queued.kind {
             MailKind::VerifyEmail => Some(TokenPurpose::VerifyEmail),
             MailKind::ResetPassword => Some(TokenPurpose::ResetPassword),
@@ -209,16 +212,21 @@ impl OutboxWorker {
             MailKind::Welcome => EmailTemplate::Welcome,
             MailKind::PasswordChanged => EmailTemplate::PasswordChanged,
         };
-        Ok(Some(self.hand_over(queued, user, template).await))
+        Ok(Some(self.render_and_send(queued, user, template).await))
     }
 
-    async fn hand_over(&self, queued: &QueuedMail, user: &User, template: EmailTemplate<'_>) -> Result<(), MailError> {
-        let mail = template.to(user, &self.brand, idempotency_key(queued))?;
-        instrumented(Dependency::Mailer, queued.kind.name(), self.mailer.send(&mail)).await
+    async fn render_and_send(
+        &self,
+        queued: &QueuedMail,
+        user: &User,
+        template: EmailTemplate<'_>,
+    ) -> Result<(), EmailError> {
+        let email = template.to(user, &self.brand, idempotency_key(queued))?;
+        instrumented(Dependency::Mailer, queued.kind.name(), self.mailer.send(&email)).await
     }
 }
 
-/// The same for each attempt, unless each has a link of its own and is another mail.
+/// Returns the same key for each attempt, except for emails with a link: each attempt has a new link.
 fn idempotency_key(queued: &QueuedMail) -> String {
     let attempt = match queued.kind {
         MailKind::VerifyEmail | MailKind::ResetPassword => queued.attempt,
@@ -227,7 +235,7 @@ fn idempotency_key(queued: &QueuedMail) -> String {
     format!("{}/{}/{}/{attempt}", queued.user, queued.kind.name(), queued.queued_at.micros())
 }
 
-/// How many seconds after the failed `attempt` the next one is made: 1, 2, 4 … minutes, and never more than an hour.
+/// Returns the pause after the failed attempt number `attempt`, in seconds: 1, 2, 4 … minutes, at most an hour.
 fn pause_after(attempt: u32) -> i64 {
     (60 << attempt.saturating_sub(1).min(6)).min(3_600)
 }
@@ -237,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_is_tried_for_four_hours() {
+    fn attempts_span_four_hours() {
         assert_eq!((1..=8).map(pause_after).collect::<Vec<_>>(), [60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
         let hours = (1..MAX_ATTEMPTS).map(pause_after).sum::<i64>() / 3_600;
         assert_eq!(hours, 4);

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Mail, MailError, Mailer};
+use super::{Email, EmailError, Mailer};
 use crate::clock::{Random, random_bytes};
 use crate::config::ResendConfig;
 use crate::http_client;
@@ -56,7 +56,7 @@ struct Refusal {
 
 /// Error of one attempt.
 struct AttemptError {
-    error: MailError,
+    error: EmailError,
     /// Whether the next attempt may succeed.
     is_retryable: bool,
     /// Minimum pause before the next attempt, as the server requested.
@@ -67,10 +67,10 @@ struct AttemptError {
 
 impl AttemptError {
     fn retryable(reason: impl Into<String>) -> Self {
-        Self { is_retryable: true, ..Self::permanent(MailError::Unavailable(reason.into())) }
+        Self { is_retryable: true, ..Self::permanent(EmailError::Unavailable(reason.into())) }
     }
 
-    fn permanent(error: MailError) -> Self {
+    fn permanent(error: EmailError) -> Self {
         Self { error, is_retryable: false, retry_after: Duration::ZERO, is_unauthorized: false }
     }
 }
@@ -130,24 +130,24 @@ async fn http_error(response: Response) -> AttemptError {
         return AttemptError { retry_after, ..AttemptError::retryable(reason) };
     }
     let is_unauthorized = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    let error = if is_unauthorized { MailError::Unavailable(reason) } else { MailError::Refused(reason) };
+    let error = if is_unauthorized { EmailError::Unavailable(reason) } else { EmailError::Refused(reason) };
     AttemptError { is_unauthorized, ..AttemptError::permanent(error) }
 }
 
 #[async_trait]
 impl Mailer for Resend {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+    async fn send(&self, email: &Email) -> Result<(), EmailError> {
         let body = json!({
             "from": self.from,
-            "to": [mail.to.as_str()],
-            "subject": mail.subject,
-            "html": mail.html,
-            "text": mail.text,
+            "to": [email.to.as_str()],
+            "subject": email.subject,
+            "html": email.html,
+            "text": email.text,
         });
         let body = Bytes::from(body.to_string());
         let deadline = Instant::now() + TOTAL_TIMEOUT;
         let attempt =
-            || self.attempt(body.clone(), &mail.idempotency_key, deadline.min(Instant::now() + ATTEMPT_TIMEOUT));
+            || self.attempt(body.clone(), &email.idempotency_key, deadline.min(Instant::now() + ATTEMPT_TIMEOUT));
         let id = attempt
             .retry(BACKOFF.with_jitter_seed(u64::from_le_bytes(random_bytes(&*self.random))))
             .when(|error| error.is_retryable)

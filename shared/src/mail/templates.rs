@@ -1,24 +1,24 @@
 use askama::Template;
 
-use super::{Mail, MailError};
+use super::{Email, EmailError};
 use crate::config::EmailConfig;
 use crate::models::User;
 use crate::storage::{MailKind, TokenPurpose};
 
-/// What product names, links and colours are called everywhere: in mails and on pages.
+/// Product name, links and colours of emails and pages.
 #[derive(Debug, Clone)]
 pub struct Brand {
-    /// The product's name.
+    /// Name of the product.
     pub name: String,
-    /// Where the product lives.
+    /// URL of the product.
     pub url: String,
-    /// Where links lead that this service answers itself, without a `/` at the end.
+    /// Base URL of this service for links, without a trailing `/`.
     pub service_url: String,
-    /// The colour of buttons, as `#rrggbb`.
+    /// Colour of buttons, as `#rrggbb`.
     pub accent: String,
-    /// The colour of text on it, as `#rrggbb`.
+    /// Colour of text on buttons, as `#rrggbb`.
     pub accent_text: String,
-    /// Where people find help.
+    /// Email address of support.
     pub support_email: String,
 }
 
@@ -36,22 +36,22 @@ impl Brand {
     }
 }
 
-/// What a mail is about.
+/// A kind of email and its parameters.
 #[derive(Clone, Copy)]
 pub enum EmailTemplate<'a> {
-    /// Asks to confirm the address, with the token that does.
+    /// Asks the user to confirm the address by a link.
     VerifyEmail {
-        /// The token.
+        /// Token in the link.
         token: &'a str,
     },
-    /// Lets a new password be chosen, with the token that does.
+    /// Lets the user choose a new password by a link.
     ResetPassword {
-        /// The token.
+        /// Token in the link.
         token: &'a str,
     },
-    /// Says that the address is confirmed.
+    /// Confirms that the address was verified.
     Welcome,
-    /// Says that the password was changed.
+    /// Notifies the user that the password was changed.
     PasswordChanged,
 }
 
@@ -73,12 +73,13 @@ part!(PasswordChangedHtml, "mail/password_changed.html");
 part!(PasswordChangedText, "mail/password_changed.txt");
 
 impl EmailTemplate<'_> {
-    /// The mail to `user`, known by `idempotency_key` to whoever delivers it.
+    /// Renders the email to `user`.
     ///
     /// # Errors
-    /// When a template cannot be rendered.
-    pub fn to(self, user: &User, brand: &Brand, idempotency_key: String) -> Result<Mail, MailError> {
-        // Whoever signs up may have chosen both the name and somebody else's address: it is nothing to be read there.
+    /// If a template cannot be rendered.
+    pub fn to(self, user: &User, brand: &Brand, idempotency_key: String) -> Result<Email, EmailError> {
+        // Omits the name until the address is verified: an attacker can sign up with the address of a victim and a
+        // message as the name.
         let name = user.email_verified_at.map(|_| user.username.as_str());
         let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.service_url);
         let (kind, subject, html, text) = match self {
@@ -107,11 +108,11 @@ impl EmailTemplate<'_> {
                 (MailKind::PasswordChanged, "Your password was changed".to_owned(), html, text)
             }
         };
-        Ok(Mail { kind, idempotency_key, to: user.email.clone(), subject, html: html?, text: text? })
+        Ok(Email { kind, idempotency_key, to: user.email.clone(), subject, html: html?, text: text? })
     }
 }
 
-/// For how long a link works, in words.
+/// Returns the lifetime of a link in words.
 pub fn lifetime(purpose: TokenPurpose) -> String {
     match purpose.lifetime() / 3_600 {
         1 => "1 hour".to_owned(),

@@ -7,28 +7,28 @@ use tracing::{Instrument, Span, error_span, field};
 use super::{SPANS, metrics};
 use crate::error_text::scrubbed;
 
-/// A call that takes longer is logged. Most take a few milliseconds, and the largest upload half a second.
-const SLOW: Duration = Duration::from_millis(500);
+/// Calls that take longer are logged. Most take a few milliseconds; the largest upload takes half a second.
+const SLOW_CALL: Duration = Duration::from_millis(500);
 
-/// Who is called.
+/// An external service that this one calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Dependency {
-    /// The accounts' database.
+    /// The database of accounts.
     #[cfg(feature = "postgres")]
     Postgres,
     /// A database of sync data, or the file of the embedded stores.
     #[cfg(any(feature = "embedded", feature = "turso"))]
     Libsql,
-    /// The sessions' server.
+    /// The server of sessions and rate limits.
     #[cfg(feature = "redis")]
     Redis,
-    /// Who delivers mails.
+    /// The email provider.
     #[cfg(feature = "mail")]
     Mailer,
 }
 
 impl Dependency {
-    /// Its name on spans, and the metrics of its calls: how long they took, and how many failed.
+    /// Returns its name in spans, and the names of two metrics of its calls: duration, and number of failures.
     const fn names(self) -> (&'static str, &'static str, Option<&'static str>) {
         match self {
             #[cfg(feature = "postgres")]
@@ -37,60 +37,60 @@ impl Dependency {
             Self::Libsql => ("libsql", "libsql_ms", Some("libsql_errors")),
             #[cfg(feature = "redis")]
             Self::Redis => ("redis", "redis_ms", Some("redis_errors")),
-            // What becomes of mails is counted by itself.
+            // The outbox worker counts delivery failures.
             #[cfg(feature = "mail")]
             Self::Mailer => ("mailer", "mail_ms", None),
         }
     }
 }
 
-/// An error of a call.
+/// Error of a call to a [`Dependency`].
 pub(crate) trait CallError: Display {
-    /// Whether the call failed, rather than having an answer that is an error.
+    /// Returns whether the call itself failed, as opposed to a response that reports an error.
     fn is_failed_call(&self) -> bool;
 }
 
-/// Does `decide`, by which it is decided what becomes of `changes` changes: as a span of the trace.
+/// Runs `decide` within a span that records the number of `changes` it decides on.
 pub fn decision_span<T>(changes: usize, decide: impl FnOnce() -> T) -> T {
     error_span!(target: SPANS, "decide", changes).in_scope(decide)
 }
 
-/// Does `call`, the `statement` of `called`: as a span of the trace, measured, and logged where it is slow.
+/// Runs `call`, the statement `statement` of `dependency`, within a span. Measures it, and logs it if it is slow.
 pub(crate) async fn instrumented<T, E: CallError>(
-    called: Dependency,
+    dependency: Dependency,
     statement: &'static str,
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let span = error_span!(target: SPANS, "call", store = called.names().0, statement, failure = field::Empty);
+    let span = error_span!(target: SPANS, "call", store = dependency.names().0, statement, failure = field::Empty);
     async {
         #[cfg(feature = "schedule")]
-        crate::schedule::point(called.names().0, statement).await;
-        let mut watch = Watch { called, started: Instant::now(), failure: Some("given up".to_owned()) };
-        let answer = call.await;
-        watch.failure = answer.as_ref().err().filter(|error| error.is_failed_call()).map(ToString::to_string);
-        answer
+        crate::schedule::point(dependency.names().0, statement).await;
+        let mut call_timer = CallTimer { dependency, started: Instant::now(), failure: Some("cancelled".to_owned()) };
+        let result = call.await;
+        call_timer.failure = result.as_ref().err().filter(|error| error.is_failed_call()).map(ToString::to_string);
+        result
     }
     .instrument(span)
     .await
 }
 
-/// Tells how a call went when it ends, be it that whoever made it waits no longer.
-struct Watch {
-    called: Dependency,
+/// Records the duration and failure of a call when dropped, so that cancelled calls are recorded too.
+struct CallTimer {
+    dependency: Dependency,
     started: Instant,
     failure: Option<String>,
 }
 
-impl Drop for Watch {
+impl Drop for CallTimer {
     fn drop(&mut self) {
-        let took = self.started.elapsed();
-        let (_, latency, errors) = self.called.names();
-        metrics::call(latency, errors.filter(|_| self.failure.is_some()), took);
+        let duration = self.started.elapsed();
+        let (_, latency, errors) = self.dependency.names();
+        metrics::call(latency, errors.filter(|_| self.failure.is_some()), duration);
         if let Some(failure) = &self.failure {
             Span::current().record("failure", scrubbed(failure));
         }
-        if took > SLOW {
-            tracing::warn!(event = "slow_call", duration_ms = took.as_millis() as u64, "a call was slow");
+        if duration > SLOW_CALL {
+            tracing::warn!(event = "slow_call", duration_ms = duration.as_millis() as u64, "slow call");
         }
     }
 }
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
     use crate::telemetry::LogOutput;
 
-    /// What is logged while a call takes `time`.
-    fn logged(time: Duration, patience: Duration) -> Vec<Value> {
+    /// Returns the lines logged during a call that takes `time` and is cancelled after `limit`.
+    fn logged(time: Duration, limit: Duration) -> Vec<Value> {
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = log.clone();
         let lines =
@@ -118,8 +118,8 @@ mod tests {
             Ok(())
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        runtime.block_on(async { tokio::time::timeout(patience, call).await.ok() });
-        let log = log.lock().expect("nobody panicked");
+        runtime.block_on(async { tokio::time::timeout(limit, call).await.ok() });
+        let log = log.lock().expect("not poisoned");
         serde_json::Deserializer::from_slice(&log).into_iter().map(Result::unwrap).collect()
     }
 
@@ -137,7 +137,7 @@ mod tests {
 
     impl std::io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("nobody panicked").write(bytes)
+            self.0.lock().expect("not poisoned").write(bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_call_is_logged_by_its_name_even_if_nobody_waits_for_it() {
+    fn slow_calls_are_logged_even_if_cancelled() {
         let ms = Duration::from_millis;
         for lines in [logged(ms(550), ms(5_000)), logged(ms(5_000), ms(550))] {
             assert_eq!(lines.len(), 1, "{lines:?}");

@@ -13,13 +13,13 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::SPANS;
 
-/// What is logged where `RUST_LOG` says nothing.
-const DEFAULT: &str = "info";
+/// Filter used if `RUST_LOG` is not set.
+const DEFAULT_FILTER: &str = "info";
 
-/// What every line names as the service.
+/// Value of the field `service` of every line.
 const SERVICE: &str = "sql-studio-sync";
 
-/// How log lines look, and which there are.
+/// Format, filter and destination of the log.
 pub struct LogOutput<W> {
     function: &'static str,
     filter: Targets,
@@ -28,11 +28,11 @@ pub struct LogOutput<W> {
 }
 
 impl LogOutput<fn() -> std::io::Stderr> {
-    /// Those of `function` on standard error: readable on a terminal, JSON otherwise, at the level of `RUST_LOG`. That is a
-    /// level, or `target=level` for parts, separated by commas; default `info`. Of sqlx errors alone unless it is named, for
-    /// what it warns of may be a part of the database's URL.
+    /// Returns the log of `function` on standard error: text on a terminal, JSON otherwise. The filter is `RUST_LOG`:
+    /// levels or `target=level`, separated by commas; default `info`. From sqlx it admits errors alone unless
+    /// `RUST_LOG` names sqlx, since its warnings may contain parts of the database URL.
     pub(super) fn of(function: &'static str) -> Self {
-        let mut filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT.to_owned());
+        let mut filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
         if !filter.contains("sqlx") {
             filter.push_str(",sqlx=error");
         }
@@ -48,21 +48,21 @@ impl LogOutput<fn() -> std::io::Stderr> {
 }
 
 impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
-    /// LogOutput of `function` in JSON to `writer`.
+    /// Returns the log of `function` in JSON, written to `writer`.
     pub fn json(function: &'static str, filter: Targets, writer: W) -> Self {
-        // Whatever is logged, it is known of which request.
+        // The spans pass any filter, so that each line has the fields of its request.
         Self { function, filter: filter.with_target(SPANS, LevelFilter::ERROR), is_pretty: false, writer }
     }
 
-    /// The layer that writes them.
+    /// Returns the layer that writes the log.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(self) -> Box<dyn Layer<S> + Send + Sync> {
         if self.is_pretty {
             let lines = tracing_subscriber::fmt::layer().with_writer(self.writer).with_target(false);
             return lines.with_filter(self.filter).boxed();
         }
-        // The keys are those of Powertools for AWS Lambda
-        // (https://docs.powertools.aws.dev/lambda/python/latest/core/logger/#standard-structured-keys), and those that
-        // spans and events add.
+        // The keys follow Powertools for AWS Lambda
+        // (https://docs.powertools.aws.dev/lambda/python/latest/core/logger/#standard-structured-keys); spans and
+        // events add their fields.
         let mut lines = JsonLayer::new(self.writer);
         lines.with_level("level").with_timer("timestamp", SystemTime);
         lines.add_static_field("service", Value::from(SERVICE));
@@ -73,8 +73,8 @@ impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
     }
 }
 
-/// Logs panics where they happen, with the way there. What one says that was put together at run time is left out: it may
-/// quote what a user sent, as the standard library does when a text is cut inside a character.
+/// Installs a panic hook that logs the location and backtrace. Omits messages that were formatted at run time: they may
+/// quote user data, as the standard library does when a string is sliced inside a character.
 pub(super) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);

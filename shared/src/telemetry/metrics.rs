@@ -1,8 +1,8 @@
-//! What is measured: the whole list, and the only functions that record any of it.
+//! The list of all metrics, and the only functions that record them.
 //!
-//! On AWS each is a CloudWatch metric with the dimension `function`; the local server shows the same to Prometheus. A metric
-//! costs by each combination of its dimensions, so there are three alone (`function`, `route`, `outcome`), whose values are
-//! few. Nobody's id is among them.
+//! On AWS each is a CloudWatch metric with the dimension `function`; the local server exposes them to Prometheus.
+//! CloudWatch charges per combination of dimension values, so there are three dimensions (`function`, `route`,
+//! `outcome`) with few values each. No dimension identifies a user.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,96 +11,96 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
 use crate::sync::RejectionCode;
 
-/// How a metric adds up.
+/// Type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It is counted.
+pub enum MetricKind {
+    /// A sum.
     Counter,
-    /// Each value matters: how many are there, and what are their percentiles?
+    /// A histogram, for percentiles.
     Distribution,
 }
 
 /// A metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
-    /// Its name.
+    /// Name of the metric.
     pub name: &'static str,
-    /// How it adds up.
-    pub kind: Kind,
-    /// What it counts in.
+    /// Type of the metric.
+    pub kind: MetricKind,
+    /// Unit of its values.
     pub unit: Unit,
-    /// What it tells, and by what besides the function.
-    pub about: &'static str,
+    /// Meaning of its values, and dimensions other than `function`.
+    pub description: &'static str,
 }
 
-const fn counted(name: &'static str, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, unit: Unit::Count, about }
+const fn counter(name: &'static str, description: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Counter, unit: Unit::Count, description }
 }
 
-const fn distributed(name: &'static str, unit: Unit, about: &'static str) -> Metric {
-    Metric { name, kind: Kind::Distribution, unit, about }
+const fn distribution(name: &'static str, unit: Unit, description: &'static str) -> Metric {
+    Metric { name, kind: MetricKind::Distribution, unit, description }
 }
 
-/// All that is measured.
+/// All metrics.
 pub const METRICS: [Metric; 27] = [
-    counted("requests", "requests, by route and outcome: success, refused (4xx) or failure (5xx)"),
-    distributed("request_ms", Unit::Milliseconds, "how long requests took, by route and outcome"),
-    counted("rate_limited", "requests that came too often"),
-    counted("cold_starts", "instances that were started for a request"),
-    counted("active_users", "users on the first request of their day (UTC): its sum over a day is how many there were"),
-    distributed("upload_bytes", Unit::Bytes, "the JSON of uploads, decompressed"),
-    distributed("upload_changes", Unit::Count, "changes per upload"),
-    distributed("upload_conflicts", Unit::Count, "conflicts that an upload met first"),
-    counted("conflicts", "conflicts that uploads met first, by strategy (as outcome)"),
-    counted("rejected_changes", "changes that were rejected, by code (as outcome)"),
-    distributed("postgres_ms", Unit::Milliseconds, "how long calls of the accounts' database took"),
-    counted("postgres_errors", "such calls that failed"),
-    distributed("libsql_ms", Unit::Milliseconds, "how long calls of the sync data's databases took"),
-    counted("libsql_errors", "such calls that failed"),
-    distributed("redis_ms", Unit::Milliseconds, "how long calls of the sessions' server took"),
-    counted("redis_errors", "such calls that failed"),
-    distributed("mail_ms", Unit::Milliseconds, "how long handing a mail over took"),
-    counted("mails_sent", "mails that were handed over"),
-    counted("mails_postponed", "mails that could not be handed over, and are tried again"),
-    counted("mails_given_up", "mails that are not tried any more"),
-    counted("mails_dropped", "mails that nobody wants any more"),
-    counted("purges", "purges that came to their end"),
-    counted("purged_tombstones", "deleted items of which nothing is left"),
-    counted("purged_conflicts", "settled conflicts of which nothing is left"),
-    counted("purged_expired", "expired sessions and tokens of which nothing is left"),
-    counted("purged_accounts", "accounts whose interrupted deletion was finished"),
-    counted("spans_lost", "spans of traces that could not be handed over"),
+    counter("requests", "requests, by route and outcome: success, refused (4xx) or failure (5xx)"),
+    distribution("request_ms", Unit::Milliseconds, "duration of requests, by route and outcome"),
+    counter("rate_limited", "requests refused with 429"),
+    counter("cold_starts", "function instances started"),
+    counter("active_users", "first requests of a user on a day (UTC); summed over a day, the daily active users"),
+    distribution("upload_bytes", Unit::Bytes, "size of the JSON of an upload, decompressed"),
+    distribution("upload_changes", Unit::Count, "changes per upload"),
+    distribution("upload_conflicts", Unit::Count, "conflicts first detected by an upload, per upload"),
+    counter("conflicts", "conflicts first detected by an upload, by strategy (as outcome)"),
+    counter("rejected_changes", "rejected changes, by rejection code (as outcome)"),
+    distribution("postgres_ms", Unit::Milliseconds, "duration of calls to PostgreSQL (accounts)"),
+    counter("postgres_errors", "failed calls to PostgreSQL (accounts)"),
+    distribution("libsql_ms", Unit::Milliseconds, "duration of calls to libSQL (sync data)"),
+    counter("libsql_errors", "failed calls to libSQL (sync data)"),
+    distribution("redis_ms", Unit::Milliseconds, "duration of calls to Redis (sessions)"),
+    counter("redis_errors", "failed calls to Redis (sessions)"),
+    distribution("mail_ms", Unit::Milliseconds, "duration of calls to the email provider"),
+    counter("mails_sent", "emails accepted by the email provider"),
+    counter("mails_postponed", "failed attempts to send an email that will be retried"),
+    counter("mails_given_up", "emails that could not be sent and will not be retried"),
+    counter("mails_dropped", "emails not sent because they are no longer needed"),
+    counter("purges", "completed purges"),
+    counter("purged_tombstones", "tombstones removed by purges"),
+    counter("purged_conflicts", "resolved conflicts removed by purges"),
+    counter("purged_expired", "expired sessions and tokens removed by purges"),
+    counter("purged_accounts", "interrupted account deletions completed by purges"),
+    counter("spans_lost", "trace spans that could not be exported"),
 ];
 
-/// How many values of distributions are kept for one flush: the format takes 100 of each.
-const MAX_VALUES: u32 = 64;
-static VALUES: AtomicU32 = AtomicU32::new(0);
+/// Number of values after which the metrics are flushed. The embedded metric format allows 100 values per metric.
+const MAX_PENDING_VALUES: u32 = 64;
+static PENDING_VALUES: AtomicU32 = AtomicU32::new(0);
 
-/// Tells the process's recorder what the metrics are. It has to be installed already.
+/// Describes the metrics to the recorder of the process, which must be installed already.
 pub fn describe() {
-    for meter in METRICS {
-        match meter.kind {
-            Kind::Counter => describe_counter!(meter.name, meter.unit, meter.about),
-            Kind::Distribution => describe_histogram!(meter.name, meter.unit, meter.about),
+    for Metric { name, kind, unit, description } in METRICS {
+        match kind {
+            MetricKind::Counter => describe_counter!(name, unit, description),
+            MetricKind::Distribution => describe_histogram!(name, unit, description),
         }
     }
 }
 
-/// Counts `many` of the metric `name`.
-pub(crate) fn count(name: &'static str, many: u64) {
-    counter!(name).increment(many);
+/// Adds `amount` to the counter `name`.
+pub(crate) fn count(name: &'static str, amount: u64) {
+    counter!(name).increment(amount);
 }
 
-/// Records a value of the metric `name`.
+/// Records a value of the distribution `name`.
 fn record(name: &'static str, value: f64) {
     histogram!(name).record(value);
-    note_value();
+    flush_if_full();
 }
 
-/// Flushes before more values wait than one flush may tell.
-fn note_value() {
-    if VALUES.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_VALUES {
-        VALUES.store(0, Ordering::Relaxed);
+/// Counts a pending value, and flushes the metrics when there are [`MAX_PENDING_VALUES`].
+fn flush_if_full() {
+    if PENDING_VALUES.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_PENDING_VALUES {
+        PENDING_VALUES.store(0, Ordering::Relaxed);
         super::flush_metrics();
     }
 }
@@ -109,8 +109,8 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// A request came to its end.
-pub(crate) fn request(route: &str, status: u16, took: Duration) {
+/// Records a completed request.
+pub(crate) fn request(route: &str, status: u16, duration: Duration) {
     let outcome = match status {
         ..400 => "success",
         400..500 => "refused",
@@ -118,35 +118,35 @@ pub(crate) fn request(route: &str, status: u16, took: Duration) {
     };
     let labels = [("route", route.to_owned()), ("outcome", outcome.to_owned())];
     counter!("requests", &labels).increment(1);
-    histogram!("request_ms", &labels).record(ms(took));
-    note_value();
+    histogram!("request_ms", &labels).record(ms(duration));
+    flush_if_full();
     if status == 429 {
         count("rate_limited", 1);
     }
 }
 
-/// A user came for the first time of their day.
+/// Records the first request of a user on a day.
 pub(crate) fn active_user() {
     count("active_users", 1);
 }
 
-/// What an upload was, and what became of it.
+/// Figures of an upload.
 #[derive(Debug, Clone, Copy)]
 pub struct UploadMetrics<'a> {
-    /// Its JSON.
+    /// Size of its JSON, decompressed.
     pub bytes: usize,
-    /// Its changes.
+    /// Number of changes.
     pub changes: usize,
-    /// The conflicts that it met first.
+    /// Number of conflicts that it was the first to detect.
     pub conflicts: usize,
-    /// The strategy that settled them, or left them open.
+    /// Name of the strategy applied to the conflicts.
     pub strategy: &'static str,
-    /// Why changes were rejected, one entry for each.
+    /// Rejection codes, one for each rejected change.
     pub rejected: &'a [RejectionCode],
 }
 
-/// An upload was answered.
-#[expect(clippy::cast_precision_loss, reason = "no upload is so large")]
+/// Records an upload.
+#[expect(clippy::cast_precision_loss, reason = "uploads are far smaller than 2^52")]
 pub fn upload(figures: &UploadMetrics<'_>) {
     record("upload_bytes", figures.bytes as f64);
     record("upload_changes", figures.changes as f64);
@@ -157,15 +157,15 @@ pub fn upload(figures: &UploadMetrics<'_>) {
     }
 }
 
-/// A call that left the process came to its end: the names of its two metrics are `latency` and, if it failed, `errors`.
-pub(crate) fn call(latency: &'static str, errors: Option<&'static str>, took: Duration) {
-    record(latency, ms(took));
+/// Records a call to a dependency in the distribution `latency` and, if it failed, in the counter `errors`.
+pub(crate) fn call(latency: &'static str, errors: Option<&'static str>, duration: Duration) {
+    record(latency, ms(duration));
     if let Some(errors) = errors {
         count(errors, 1);
     }
 }
 
-/// A purge came to its end.
+/// Records a completed purge.
 pub fn purge(tombstones: u64, conflicts: u64, expired: u64, accounts: u64) {
     count("purges", 1);
     count("purged_tombstones", tombstones);

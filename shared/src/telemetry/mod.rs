@@ -1,8 +1,8 @@
-//! What the service tells of itself: log lines, metrics, traces, and errors to Sentry.
+//! Telemetry: log lines, metrics, traces, and error reports to Sentry.
 //!
-//! All of it is handed over by [`flush`], which a Lambda function calls after each answer, before it is frozen, and the local
-//! server every few seconds. None of it holds a secret, a mail address, the text of a query or where a database is; users
-//! are named by [`pseudonym`].
+//! [`flush`] exports all of it but the log. A Lambda function calls it after each response, before it is frozen; the
+//! local server calls it every few seconds. Telemetry contains no secrets, email addresses, query texts or database
+//! addresses. Users appear as [`pseudonym`]s.
 
 mod call;
 #[cfg(feature = "lambda")]
@@ -24,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub use call::decision_span;
 pub(crate) use call::{CallError, Dependency, instrumented};
 pub use log::LogOutput;
-pub use metrics::{Kind, METRICS, Metric, UploadMetrics, describe, purge, upload};
+pub use metrics::{METRICS, Metric, MetricKind, UploadMetrics, describe, purge, upload};
 pub(crate) use metrics::{active_user, count, request};
 pub use pseudonym::{device, pseudonym, set_pseudonym_key};
 pub use security::SecurityEvent;
@@ -33,14 +33,14 @@ pub use sentry::{SentryError, report_errors_to};
 pub(crate) use traces::continue_xray;
 pub(crate) use traces::{continue_trace, finish};
 
-/// The target of the spans that make traces, and whose fields stand on every log line within them.
+/// Target of the spans that become trace spans, and whose fields are added to every log line within them.
 pub const SPANS: &str = "sql_studio_sync";
 
-/// How long handing over may take: what a slow collector costs a Lambda function, after the answer.
+/// Deadline of an export. Bounds the time that a slow collector costs a Lambda function after each response.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
 
-/// Starts logging to standard error, and tracing where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to. `function` is what this
-/// process is called.
+/// Starts logging to standard error, and exporting traces if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. `function` is the
+/// name of this process in telemetry.
 pub fn start(function: &'static str) {
     let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
     let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
@@ -52,16 +52,16 @@ pub fn start(function: &'static str) {
     log::log_panics();
 }
 
-/// Hands over what waits to be: metrics, spans, reports of errors. It takes two seconds at most; what cannot be handed over in
-/// that time is lost.
+/// Exports pending metrics, spans and error reports. Takes two seconds at most; data that cannot be exported by then is
+/// lost.
 pub async fn flush() {
     flush_metrics();
     tokio::join!(traces::flush(), sentry::flush());
-    // What of these was lost.
+    // Counts the spans that were lost just now.
     flush_metrics();
 }
 
-/// Writes the metrics, where they are written.
+/// Writes pending metrics. Does nothing in the local server, whose metrics are scraped.
 fn flush_metrics() {
     #[cfg(feature = "lambda")]
     emf::flush();

@@ -1,25 +1,25 @@
-/// What whoever guards the service wants to know of. Each is a log line whose `event` is its name, with the request's other
-/// fields; none names an address or a secret.
+/// A security event: a log line with the message `security event`, whose field `event` is [`name`](Self::name), and
+/// with the fields of the request. It contains no addresses or secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityEvent {
-    /// Somebody gave a wrong password, or named an account that is none.
+    /// Login with a wrong password or to an unknown account.
     LoginFailed,
-    /// A refresh token was presented that had been exchanged before: the session was ended.
+    /// A refresh token was used a second time. The session was revoked.
     RefreshTokenReused,
-    /// A good access token was presented whose session has ended.
+    /// A valid access token of a revoked session was used.
     RevokedSessionUsed,
-    /// A session, or several, were ended by their user.
+    /// A user revoked one or more sessions.
     SessionRevoked,
-    /// A credential was refused among a user's data.
+    /// An upload or a resolution with a credential in it was refused.
     CredentialRefused,
-    /// Somebody called too often.
+    /// A request exceeded a rate limit.
     RateLimited,
-    /// A mail was asked for by which a password can be reset.
+    /// An email with a link to reset a password was requested.
     PasswordResetRequested,
 }
 
 impl SecurityEvent {
-    /// All of them.
+    /// All security events.
     pub const ALL: [Self; 7] = [
         Self::LoginFailed,
         Self::RefreshTokenReused,
@@ -30,7 +30,7 @@ impl SecurityEvent {
         Self::PasswordResetRequested,
     ];
 
-    /// Its name, which does not change.
+    /// Returns the name of the event, which is stable.
     pub const fn name(self) -> &'static str {
         match self {
             Self::LoginFailed => "login_failed",
@@ -43,7 +43,7 @@ impl SecurityEvent {
         }
     }
 
-    /// Logs it, as a part of the request at hand.
+    /// Logs the event, with the fields of the current request.
     pub fn log(self) {
         let event = self.name();
         match self {

@@ -1,7 +1,7 @@
 //! Error reports to Sentry: every event logged at level `ERROR`, with the fields of the spans around it.
 //!
-//! Reports wait in a queue until [`flush`] sends them on the task of the caller. Sentry's own transports send from background
-//! threads, which do not run while a function is frozen.
+//! Reports wait in a queue until [`flush`] sends them on the task of the caller. Sentry's own transports send from
+//! background threads, which do not run while a function is frozen.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -56,8 +56,8 @@ pub fn report_errors_to(dsn: &SecretString) -> Result<(), SentryError> {
         let options =
             ClientOptions::new().release(env!("CARGO_PKG_VERSION")).before_send(|event| Some(to_report(event)));
         let client = Client::from_config((dsn, options.transport(queue.clone())));
-        // The hub of a thread is a copy of the main hub, made when the thread first needs it. The filters of the layers
-        // see to it that this is not before `QUEUE` is set.
+        // Each thread copies the main hub on first use. The layers use no hub before `QUEUE` is set, so that every copy
+        // has this client.
         Hub::main().bind_client(Some(Arc::new(client)));
         queue
     });
@@ -106,9 +106,9 @@ fn to_report(mut event: Event<'static>) -> Event<'static> {
         Some(Context::Other(fields)) => fields,
         _ => Default::default(),
     };
-    // The trace is one of Sentry's own, which is not recorded.
+    // Ids of a trace of Sentry's own, which is not sent.
     event.contexts.remove("trace");
-    // The fields of spans are called `span:field`. Those of the event come last, since they take precedence.
+    // Fields of spans are named `span:field`. Fields of the event come last and so take precedence.
     let (of_spans, of_event): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name.contains(':'));
     let mut cause = None;
     for (name, value) in of_spans.into_iter().chain(of_event) {

@@ -1,7 +1,7 @@
-//! Traces by OpenTelemetry, handed over by OTLP (<https://opentelemetry.io/docs/specs/otlp/>).
+//! OpenTelemetry traces, exported by OTLP (<https://opentelemetry.io/docs/specs/otlp/>).
 //!
-//! Spans wait here until [`flush`] hands them over on the caller's own task: the SDK's processors have threads of their own,
-//! which stand still while a function is frozen.
+//! Spans wait in a queue until [`flush`] exports them on the task of the caller. The span processors of the SDK export
+//! from background threads, which do not run while a function is frozen.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -28,18 +28,18 @@ use tracing_subscriber::registry::LookupSpan;
 use super::{FLUSH_TIME, metrics};
 use crate::{error_text, http_client};
 
-/// Most spans that wait to be handed over; a request makes about ten.
+/// Capacity of the queue. A request creates about ten spans.
 const MAX_SPANS: usize = 4_096;
 
-/// For how long nothing is handed over after a failure: a collector that is out must not cost every request its two seconds.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Pause after a failed export, so that an unavailable collector does not delay every request by [`FLUSH_TIME`].
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
 static TRACES: OnceLock<Traces> = OnceLock::new();
 
 struct Traces {
-    /// Ends when the process does: spans are lost without it.
+    /// Kept for the lifetime of the process: no spans are created without it.
     _provider: SdkTracerProvider,
-    finished: Finished,
+    queue: SpanQueue,
     exporter: tokio::sync::Mutex<Exporter>,
 }
 
@@ -48,8 +48,8 @@ struct Exporter {
     paused_until: Option<Instant>,
 }
 
-/// The layer that makes spans of the trace, where `OTEL_EXPORTER_OTLP_ENDPOINT` says where they go. How they get there is said
-/// by the other variables of OpenTelemetry
+/// Returns the layer that creates trace spans, if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
+/// is set. The other variables of OpenTelemetry configure the export
 /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
 pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
     function: &'static str,
@@ -64,22 +64,22 @@ pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     let exporter = SpanExporter::builder().with_http().with_http_client(http_client::new().ok()?).build();
-    // Nothing can be logged yet; a service that cannot be traced still serves.
+    // Logging has not started yet. A service that cannot be traced still serves.
     let mut exporter = exporter.ok()?;
     exporter.set_resource(&resource);
-    let finished = Finished::default();
-    let provider = SdkTracerProvider::builder().with_resource(resource).with_span_processor(finished.clone()).build();
+    let queue = SpanQueue::default();
+    let provider = SdkTracerProvider::builder().with_resource(resource).with_span_processor(queue.clone()).build();
     let tracer = provider.tracer("sql-studio-sync");
     let exporter = tokio::sync::Mutex::new(Exporter { exporter, paused_until: None });
-    TRACES.set(Traces { _provider: provider, finished, exporter }).ok()?;
+    TRACES.set(Traces { _provider: provider, queue, exporter }).ok()?;
     let layer = tracing_opentelemetry::layer().with_tracer(tracer);
     Some(layer.with_location(false).with_threads(false).with_tracked_inactivity(false).with_target(false))
 }
 
-/// Hands over the spans that have ended.
+/// Exports the spans that have ended.
 pub(super) async fn flush() {
     let Some(traces) = TRACES.get() else { return };
-    let spans = traces.finished.take();
+    let spans = traces.queue.take();
     let count = spans.len() as u64;
     if count == 0 {
         return;
@@ -91,22 +91,22 @@ pub(super) async fn flush() {
     let failure = match timeout(FLUSH_TIME, exporter.exporter.export(spans)).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer in time".to_owned(),
+        Err(_) => "no response in time".to_owned(),
     };
-    exporter.paused_until = Some(Instant::now() + PAUSE);
+    exporter.paused_until = Some(Instant::now() + PAUSE_AFTER_FAILURE);
     metrics::count("spans_lost", count);
-    tracing::warn!(error = error_text::scrubbed(&failure), "traces cannot be handed over");
+    tracing::warn!(error = error_text::scrubbed(&failure), "span export failed");
 }
 
-/// Makes `span`, which was entered by nobody yet, a part of the trace that the client's `traceparent` names
-/// (<https://www.w3.org/TR/trace-context/>), and returns the id of the trace that it belongs to, if that is known.
+/// Makes `span` a child of the client's `traceparent` (<https://www.w3.org/TR/trace-context/>), if there is one. `span`
+/// must not have been entered yet. Returns the trace id of the span, if there is one.
 pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> Option<String> {
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
     let client = context.span().span_context().clone();
     let is_traced = TRACES.get().is_some();
     if client.is_valid() {
         if is_traced {
-            // What Lambda made of the request is another trace.
+            // The invocation of the function belongs to another trace, created by Lambda.
             let outer = Span::current().context().span().span_context().clone();
             span.set_parent(context).ok();
             if outer.is_valid() {
@@ -119,10 +119,11 @@ pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> Option<String>
     own.filter(|id| *id != TraceId::INVALID).map(|id| id.to_string())
 }
 
-/// Makes `span` a part of the trace that Lambda gave the invocation, as `Root=1-…;Parent=…;Sampled=…`
-/// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>), and returns its id.
+/// Makes `span` a child of the trace of the Lambda invocation, and returns its trace id. `header` has the form
+/// `Root=1-…;Parent=…;Sampled=…`
+/// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).
 ///
-/// Whether X-Ray samples it says nothing: it may not be in use at all. That is up to `OTEL_TRACES_SAMPLER`.
+/// Ignores X-Ray's sampling decision, since X-Ray may not be in use. `OTEL_TRACES_SAMPLER` decides.
 #[cfg(feature = "lambda")]
 pub(crate) fn continue_xray(span: &Span, header: &str) -> Option<String> {
     let parent = xray_parent(header)?;
@@ -143,24 +144,24 @@ fn xray_parent(header: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
-/// Says on the span of a request how it was answered.
+/// Records the status of the response on the span of a request.
 pub(crate) fn finish(span: &Span, status: u16) {
     if TRACES.get().is_some() {
         span.set_attribute("http.response.status_code", i64::from(status));
     }
 }
 
-/// The spans that have ended, and were not handed over.
+/// Queue of ended spans.
 #[derive(Debug, Clone, Default)]
-struct Finished(Arc<Mutex<Vec<SpanData>>>);
+struct SpanQueue(Arc<Mutex<Vec<SpanData>>>);
 
-impl Finished {
+impl SpanQueue {
     fn take(&self) -> Vec<SpanData> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl SpanProcessor for Finished {
+impl SpanProcessor for SpanQueue {
     fn on_start(&self, _: &mut Started, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
@@ -184,7 +185,7 @@ impl SpanProcessor for Finished {
     }
 }
 
-/// The span as OpenTelemetry's conventions would have it: they have other names than log lines
+/// Renames a span and its attributes from the names used in the log to OpenTelemetry's semantic conventions
 /// (<https://opentelemetry.io/docs/specs/semconv/>).
 fn to_otel_span(mut span: SpanData) -> SpanData {
     let named = |name: &'static str| span.attributes.iter().find(move |pair| pair.key.as_str() == name);
@@ -196,10 +197,10 @@ fn to_otel_span(mut span: SpanData) -> SpanData {
         _ => (SpanKind::Internal, None),
     };
     let failure = text("failure");
-    let is_defect = text("http.response.status_code").is_some_and(|status| status.starts_with('5'));
+    let is_server_error = text("http.response.status_code").is_some_and(|status| status.starts_with('5'));
     if let Some(failure) = failure {
         span.status = Status::error(failure);
-    } else if is_defect {
+    } else if is_server_error {
         span.status = Status::error("");
     }
     span.span_kind = kind;
@@ -214,7 +215,7 @@ fn to_otel_span(mut span: SpanData) -> SpanData {
     span
 }
 
-/// What OpenTelemetry calls a field of ours, where it has a name for it.
+/// Returns the name of a field in OpenTelemetry's conventions, if there is one.
 fn convention(field: &str) -> Option<&'static str> {
     Some(match field {
         "method" => "http.request.method",
@@ -234,9 +235,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_trace_of_lambda_is_understood() {
+    fn xray_header_is_parsed() {
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
-        let parent = xray_parent(header).expect("it is a trace");
+        let parent = xray_parent(header).expect("a valid header");
         assert_eq!(parent.trace_id().to_string(), "5759e988bd862e3fe1be46a994272793");
         assert_eq!(parent.span_id().to_string(), "53995c3f42cd8ad8");
         for header in
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trace_of_a_client_is_known_even_if_none_is_kept() {
+    fn trace_id_of_the_client_is_returned_even_if_tracing_is_off() {
         let headers = |value: &str| HeaderMap::from_iter([("traceparent".parse().unwrap(), value.parse().unwrap())]);
         let id = continue_trace(&Span::none(), &headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
         assert_eq!(id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));

@@ -1,4 +1,5 @@
-//! A libSQL server, such as Turso, by Hrana over HTTP (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
+//! A libSQL server, such as Turso, by Hrana over HTTP
+//! (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
 //!
 //! Each transaction is one request, which opens and closes a stream. No state between requests can be lost while a function
 //! is frozen.
