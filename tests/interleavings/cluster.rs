@@ -1,4 +1,4 @@
-//! The service under test: several instances of it, as AWS runs functions, which share nothing but the stores and the time.
+//! Service under test: several instances that share only the stores and the clock, as Lambda functions do.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use shared::storage::embedded::Embedded;
 use shared::storage::libsql::{FileDatabase, Transport};
 use tests::{Api, Backends, scratch};
 
-/// Instances of the service. An actor uses one of its own: instances of a function never share a queue or a cache.
+/// Number of instances. Each actor uses its own instance, because instances of a function share no queue or cache.
 const INSTANCES: usize = 6;
 
-/// Dearer than the hash that an account starts with, so that a login replaces that; otherwise as cheap as can be.
-const CHEAP: PasswordCost = PasswordCost { memory_kib: 16, passes: 1, lanes: 1 };
+/// Slightly more expensive than the initial hash of an account, so that a login replaces it.
+const CHEAP_PASSWORD_COST: PasswordCost = PasswordCost { memory_kib: 16, passes: 1, lanes: 1 };
 
-/// The service.
-pub(crate) struct World {
+/// Instances of the service on shared stores.
+pub(crate) struct Cluster {
     pub(crate) stores: Stores,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) random: Arc<dyn Random>,
@@ -32,26 +32,26 @@ pub(crate) struct World {
     _backends: Backends,
 }
 
-impl World {
-    /// On a file, reached by what `wrap` makes of the way to it.
+impl Cluster {
+    /// Creates a cluster on the embedded stores, whose transport `wrap` may replace.
     pub(crate) async fn embedded(wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
         let folder = scratch();
         let file = FileDatabase::open(&folder.path().join(Embedded::FILE)).await.expect("the file opens");
         let file: Arc<dyn Transport> = Arc::new(file);
-        Embedded::with_transport(file.clone()).migrate().await.expect("the tables are made");
+        Embedded::with_transport(file.clone()).migrate().await.expect("the migrations succeed");
         let stores = Stores::embedded(Embedded::with_transport(wrap(file)));
-        Self::on(stores, Backends::elsewhere(), folder)
+        Self::with_stores(stores, Backends::elsewhere(), folder)
     }
 
-    /// On PostgreSQL, sqld and Redis.
+    /// Creates a cluster on PostgreSQL, sqld and Redis.
     pub(crate) async fn on_servers() -> Self {
         let backends = Backends::servers().await;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&settings(&backends), &random).await.expect("the URLs are right");
-        Self::on(stores, backends, scratch())
+        let stores = Stores::open(&settings(&backends), &random).await.expect("the URLs are valid");
+        Self::with_stores(stores, backends, scratch())
     }
 
-    fn on(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
+    fn with_stores(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
         let settings = settings(&backends);
         let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
         let app = App {
@@ -61,35 +61,35 @@ impl World {
             mail_queued: Arc::default(),
             clock: clock.clone(),
             random: random.clone(),
-            password_cost: CHEAP,
+            password_cost: CHEAP_PASSWORD_COST,
         };
-        let instances = (0..INSTANCES).map(|_| Api::Router(app.router().expect("there is a signing key")));
+        let instances = (0..INSTANCES).map(|_| Api::Router(app.router().expect("the signing key is set")));
         Self {
             instances: instances.collect(),
             stores: app.stores.clone(),
             clock,
             random,
-            tokens: app.settings.access_tokens().expect("there is a signing key"),
+            tokens: app.settings.access_tokens().expect("the signing key is set"),
             app,
             _folder: folder,
             _backends: backends,
         }
     }
 
-    /// The API of one instance.
+    /// Returns the API of one instance.
     pub(crate) fn api(&self, instance: usize) -> &Api {
         &self.instances[instance % INSTANCES]
     }
 
-    /// The purge.
+    /// Returns the purge of the service.
     pub(crate) fn purge(&self) -> Purge {
         self.app.purge()
     }
 
-    /// An outbox worker that hands its mails to `mailer`.
+    /// Returns an outbox worker that sends its emails to `mailer`.
     pub(crate) fn outbox_worker(&self, mailer: Arc<MemoryMailer>) -> shared::mail::OutboxWorker {
         let app = App { mailer, ..self.app.clone() };
-        app.outbox_worker().expect("there is a public URL")
+        app.outbox_worker().expect("the public URL is set")
     }
 }
 
@@ -99,7 +99,7 @@ fn settings(backends: &Backends) -> Settings {
         "PUBLIC_URL" => Some("http://127.0.0.1:8500".to_owned()),
         _ => backends.settings.iter().find(|(key, _)| *key == name).map(|(_, url)| url.clone()),
     };
-    let mut settings = Settings::read(lookup).expect("the settings are right");
+    let mut settings = Settings::read(lookup).expect("the settings are valid");
     settings.jwt_secret = Some(SecretString::from("a signing key for tests, 32 bytes"));
     settings
 }
