@@ -1,7 +1,7 @@
-//! What the functions tell of themselves while they are used: metrics, log lines, traces, reports of errors, and no secret.
+//! Telemetry of the functions: metrics, logs, traces and error reports, none of which contains a secret.
 
+mod captured;
 mod emf;
-mod lines;
-mod reports;
-mod told;
+mod error_reports;
+mod logs;
 mod traces;
