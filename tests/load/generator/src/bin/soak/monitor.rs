@@ -5,155 +5,155 @@ use std::time::{Duration, Instant};
 
 use tests::{Answer, Call};
 
-use crate::figures::Figures;
+use crate::stats::Stats;
 
-/// For how long a store that is back may still be missed.
+/// Time after a restart in which requests may still fail.
 const RECOVERY: Duration = Duration::from_secs(10);
-/// So many faults are told; all others are only counted.
-const TOLD: usize = 100;
-/// Most characters of a body that are told.
-const TOLD_CHARS: usize = 1_500;
+/// Maximum number of printed failures; all others are only counted.
+const MAX_PRINTED: usize = 100;
+/// Maximum number of printed characters of a body.
+const MAX_PRINTED_CHARS: usize = 1_500;
 
-/// An answer that none should be, or none.
-const ERROR: &str = "errors";
-/// A 503 while all stores were up.
-const WITHOUT_CAUSE: &str = "refused without cause";
-/// Something lost, or otherwise not as promised.
-const WRONG: &str = "wrong";
+/// Unexpected response, or no response.
+const UNEXPECTED: &str = "errors";
+/// Status 503 while all stores were available.
+const UNAVAILABLE: &str = "unavailable without cause";
+/// Lost data or another violation of the contract.
+const VIOLATION: &str = "contract violations";
 
-/// What all clients have met.
-pub(crate) struct Watch {
+/// Monitor of all clients: counts responses and failures.
+pub(crate) struct Monitor {
     state: Mutex<State>,
-    is_over: AtomicBool,
+    is_finished: AtomicBool,
 }
 
 struct State {
-    minute: BTreeMap<&'static str, Figures>,
-    whole: BTreeMap<&'static str, Figures>,
-    /// Since when no store may be missed any more; `None` while one is down.
-    calm_since: Option<Instant>,
+    minute: BTreeMap<&'static str, Stats>,
+    total: BTreeMap<&'static str, Stats>,
+    /// Time from which all stores must be available; `None` while one is down.
+    stable_since: Option<Instant>,
     restarts: usize,
-    faults: BTreeMap<&'static str, usize>,
+    failures: BTreeMap<&'static str, usize>,
 }
 
-/// One attempt to have a call answered.
+/// Attempt to send a call.
 pub(crate) struct Attempt<'a> {
     pub(crate) call: &'a Call,
-    pub(crate) begun: Instant,
-    /// Whether there was one before, which may have done it all and lost its answer.
+    pub(crate) start: Instant,
+    /// Whether an earlier attempt may have succeeded without a response.
     pub(crate) is_repeat: bool,
 }
 
-impl Watch {
+impl Monitor {
     pub(crate) fn new() -> Self {
         let state = State {
             minute: BTreeMap::new(),
-            whole: BTreeMap::new(),
-            calm_since: Some(Instant::now()),
+            total: BTreeMap::new(),
+            stable_since: Some(Instant::now()),
             restarts: 0,
-            faults: [ERROR, WITHOUT_CAUSE, WRONG].into_iter().map(|kind| (kind, 0)).collect(),
+            failures: [UNEXPECTED, UNAVAILABLE, VIOLATION].into_iter().map(|kind| (kind, 0)).collect(),
         };
-        Self { state: Mutex::new(state), is_over: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), is_finished: AtomicBool::new(false) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics while it is locked")
+        self.state.lock().expect("no thread panics while it holds the lock")
     }
 
     pub(crate) fn store_goes_down(&self) {
-        self.state().calm_since = None;
+        self.state().stable_since = None;
     }
 
     pub(crate) fn store_is_back(&self) {
         let mut state = self.state();
-        state.calm_since = Some(Instant::now() + RECOVERY);
+        state.stable_since = Some(Instant::now() + RECOVERY);
         state.restarts += 1;
     }
 
-    /// From now on users come to their end.
+    /// Tells the users to finish.
     pub(crate) fn finish(&self) {
-        self.is_over.store(true, Ordering::SeqCst);
+        self.is_finished.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst)
+    pub(crate) fn is_finished(&self) -> bool {
+        self.is_finished.load(Ordering::SeqCst)
     }
 
-    /// Something other than 429 and 503 came.
+    /// Records a response other than 429 and 503.
     pub(crate) fn answered(&self, attempt: &Attempt<'_>, answer: &Answer) {
         self.count(attempt, answer.status);
         if !is_expected(attempt, answer.status) {
-            self.fault(ERROR, &to_otel_span(attempt, answer));
+            self.failure(UNEXPECTED, &describe(attempt, answer));
         }
     }
 
-    /// 429 or 503 came.
+    /// Records a response 429 or 503.
     pub(crate) fn refused(&self, attempt: &Attempt<'_>, answer: &Answer) {
         self.count(attempt, answer.status);
         if answer.status != 503 {
             return;
         }
         if answer.header("retry-after").and_then(|wait| wait.parse::<u32>().ok()).is_none() {
-            self.fault(ERROR, &format!("without Retry-After: {}", to_otel_span(attempt, answer)));
+            self.failure(UNEXPECTED, &format!("without Retry-After: {}", describe(attempt, answer)));
         }
-        // Whoever began before that may have met the store while it was down.
-        let was_calm = self.state().calm_since.is_some_and(|calm| calm <= attempt.begun);
-        if was_calm {
-            self.fault(WITHOUT_CAUSE, &to_otel_span(attempt, answer));
+        // An attempt that started earlier may have used the store while it was down.
+        let was_stable = self.state().stable_since.is_some_and(|calm| calm <= attempt.start);
+        if was_stable {
+            self.failure(UNAVAILABLE, &describe(attempt, answer));
         }
     }
 
-    /// Nothing came.
+    /// Records an attempt without a response.
     pub(crate) fn unanswered(&self, attempt: &Attempt<'_>, why: &str) {
-        self.fault(ERROR, &format!("{why}: {}", asked(attempt.call)));
+        self.failure(UNEXPECTED, &format!("{why}: {}", describe_request(attempt.call)));
     }
 
-    /// Something is not as promised.
-    pub(crate) fn wrong(&self, what: &str) {
-        self.fault(WRONG, what);
+    /// Records a violation of the contract.
+    pub(crate) fn violation(&self, reason: &str) {
+        self.failure(VIOLATION, reason);
     }
 
     fn count(&self, attempt: &Attempt<'_>, status: u16) {
-        let (kind, took) = (kind(attempt.call), attempt.begun.elapsed());
+        let (kind, took) = (kind(attempt.call), attempt.start.elapsed());
         let mut state = self.state();
         state.minute.entry(kind).or_default().add(status, took);
-        state.whole.entry(kind).or_default().add(status, took);
+        state.total.entry(kind).or_default().add(status, took);
     }
 
-    fn fault(&self, kind: &'static str, what: &str) {
+    fn failure(&self, kind: &'static str, reason: &str) {
         let mut state = self.state();
-        *state.faults.entry(kind).or_default() += 1;
-        if state.faults.values().sum::<usize>() <= TOLD {
-            println!("{kind}: {what}");
+        *state.failures.entry(kind).or_default() += 1;
+        if state.failures.values().sum::<usize>() <= MAX_PRINTED {
+            println!("{kind}: {reason}");
         }
     }
 
-    /// The line of a minute that has gone by.
+    /// Returns the summary line of a minute.
     pub(crate) fn minute(&self, minute: u64, resident: u64) -> String {
         let mut state = self.state();
         let kinds = std::mem::take(&mut state.minute);
-        let mut all = Figures::default();
-        kinds.values().for_each(|figures| all.join(figures));
-        let counts: Vec<String> = kinds.iter().map(|(kind, figures)| format!("{kind} {}", figures.count())).collect();
+        let mut all = Stats::default();
+        kinds.values().for_each(|stats| all.join(stats));
+        let counts: Vec<String> = kinds.iter().map(|(kind, stats)| format!("{kind} {}", stats.count())).collect();
         let (line, restarts, counts) = (all.line(), state.restarts, counts.join(", "));
         format!("{minute:>4} min  {line}  {restarts} restarts  {} MB  ({counts})", resident >> 10)
     }
 
-    /// Prints the table of all that was asked; whether all was well.
-    pub(crate) fn tell(&self) -> bool {
+    /// Prints the table of all requests; returns whether there were no failures.
+    pub(crate) fn report(&self) -> bool {
         let mut state = self.state();
-        for (kind, figures) in &mut state.whole {
-            println!("{kind:<14} {:>8}  {}", figures.count(), figures.line());
+        for (kind, stats) in &mut state.total {
+            println!("{kind:<14} {:>8}  {}", stats.count(), stats.line());
         }
         println!("{:<14} {:>8}", "restarts", state.restarts);
-        for (kind, count) in &state.faults {
+        for (kind, count) in &state.failures {
             println!("{kind:<22} {count}");
         }
-        state.faults.values().all(|count| *count == 0)
+        state.failures.values().all(|count| *count == 0)
     }
 }
 
-/// What is asked for.
+/// Returns the kind of a request.
 fn kind(call: &Call) -> &'static str {
     match call.path.split('?').next().unwrap_or_default() {
         "/api/sync/upload" => "upload",
@@ -169,25 +169,31 @@ fn kind(call: &Call) -> &'static str {
     }
 }
 
-/// Whether an answer may be: what was done by an attempt whose answer was lost is there already, or spent.
+/// Returns whether the status is expected. After an attempt whose response was lost, an account may exist and a token
+/// may be used.
 fn is_expected(attempt: &Attempt<'_>, status: u16) -> bool {
     match (kind(attempt.call), status) {
-        // Whoever settles a conflict looks whether the item had moved on.
+        // A resolution may find that the conflict is outdated; the client checks that.
         (_, 200..300) | ("resolve", 409) => true,
         ("sign-up", 409) | ("refresh", 401) => attempt.is_repeat,
         _ => false,
     }
 }
 
-fn to_otel_span(attempt: &Attempt<'_>, answer: &Answer) -> String {
-    let took = attempt.begun.elapsed().as_secs_f64();
-    format!("{}\n    answered after {took:.1} s: {} {}", asked(attempt.call), answer.status, brief(&answer.body))
+fn describe(attempt: &Attempt<'_>, answer: &Answer) -> String {
+    let took = attempt.start.elapsed().as_secs_f64();
+    format!(
+        "{}\n    response after {took:.1} s: {} {}",
+        describe_request(attempt.call),
+        answer.status,
+        truncated(&answer.body)
+    )
 }
 
-fn asked(call: &Call) -> String {
-    format!("{} {} {}", call.method, call.path, brief(&call.body))
+fn describe_request(call: &Call) -> String {
+    format!("{} {} {}", call.method, call.path, truncated(&call.body))
 }
 
-fn brief(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).chars().take(TOLD_CHARS).collect()
+fn truncated(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(MAX_PRINTED_CHARS).collect()
 }

@@ -9,54 +9,54 @@ use axum::response::Response;
 use tests::{Answer, Api, Call};
 use tokio::time::{sleep, timeout};
 
-use crate::watch::{Attempt, Watch};
+use crate::monitor::{Attempt, Monitor};
 
-/// How long an answer may take. The service gives up after 25 s.
-const LONGEST: Duration = Duration::from_secs(30);
-/// What lies between two attempts.
+/// Timeout of a response. The service itself gives up after 25 s.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(700);
-/// After how long somebody gives up: any store is back by then.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time after which a request fails: every store is restarted by then.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(120);
 
-/// A way to `server` that asks again, with the same bytes, until it is answered by something else than 429 or 503, and
-/// tells `watch` of every attempt. It is a router, so that whatever talks to the service can go this way.
-pub(crate) fn patient(server: &Api, watch: &Arc<Watch>) -> Api {
-    let (server, watch) = (server.clone(), watch.clone());
-    Api::Router(Router::new().fallback(move |request: Request| insist(server, watch, request)))
+/// Returns an API that repeats each request with the same bytes until the status is neither 429 nor 503, and reports
+/// every attempt to `monitor`. It is a router, so every client of the service can use it.
+pub(crate) fn with_retries(server: &Api, monitor: &Arc<Monitor>) -> Api {
+    let (server, monitor) = (server.clone(), monitor.clone());
+    Api::Router(Router::new().fallback(move |request: Request| send_with_retries(server, monitor, request)))
 }
 
-async fn insist(server: Api, watch: Arc<Watch>, request: Request) -> Response {
+async fn send_with_retries(server: Api, monitor: Arc<Monitor>, request: Request) -> Response {
     let call = to_call(request).await;
-    let mut attempt = Attempt { call: &call, begun: Instant::now(), is_repeat: false };
-    let first = attempt.begun;
+    let mut attempt = Attempt { call: &call, start: Instant::now(), is_repeat: false };
+    let first = attempt.start;
     loop {
-        match timeout(LONGEST, server.try_send(call.clone())).await {
-            Ok(Some(answer)) if matches!(answer.status, 429 | 503) => watch.refused(&attempt, &answer),
+        match timeout(RESPONSE_TIMEOUT, server.try_send(call.clone())).await {
+            Ok(Some(answer)) if matches!(answer.status, 429 | 503) => monitor.refused(&attempt, &answer),
             Ok(Some(answer)) => {
-                watch.answered(&attempt, &answer);
+                monitor.answered(&attempt, &answer);
                 return to_response(answer);
             }
-            // The service was never ended, so nobody has broken a connection by right.
-            Ok(None) => watch.unanswered(&attempt, "the connection broke"),
-            Err(_) => watch.unanswered(&attempt, "no answer in time"),
+            // The service itself is never restarted, so a broken connection is a failure.
+            Ok(None) => monitor.unanswered(&attempt, "the connection broke"),
+            Err(_) => monitor.unanswered(&attempt, "timeout"),
         }
-        assert!(first.elapsed() < PATIENCE, "{} {} is never answered", call.method, call.path);
+        assert!(first.elapsed() < GIVE_UP_AFTER, "{} {} does not succeed", call.method, call.path);
         sleep(PAUSE).await;
-        attempt = Attempt { call: &call, begun: Instant::now(), is_repeat: true };
+        attempt = Attempt { call: &call, start: Instant::now(), is_repeat: true };
     }
 }
 
 async fn to_call(request: Request) -> Call {
     let (parts, body) = request.into_parts();
-    let text = |value: &axum::http::HeaderValue| value.to_str().expect("headers are texts").to_owned();
+    let text = |value: &axum::http::HeaderValue| value.to_str().expect("headers are valid text").to_owned();
     let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    let body = to_bytes(body, usize::MAX).await.expect("a body in memory does not break").to_vec();
+    let body = to_bytes(body, usize::MAX).await.expect("the body is in memory").to_vec();
     Call { method: parts.method, path: parts.uri.to_string(), headers, body }
 }
 
 fn to_response(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).expect("it was a status");
+    *response.status_mut() = StatusCode::from_u16(answer.status).expect("the status is valid");
     *response.headers_mut() = answer.headers;
     response
 }
