@@ -1,4 +1,4 @@
-// What the document calls its types. All of it is generated: see main.rs.
+// Aliases of the generated types: see main.rs.
 import type { components } from "../../target/client/api.js";
 
 export type { paths } from "../../target/client/api.js";

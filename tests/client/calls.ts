@@ -1,4 +1,4 @@
-// Calls by the generated client, and what comes of them.
+// Calls with the generated client, and assertions on their responses.
 import assert from "node:assert/strict";
 import createClient, { type Client } from "openapi-fetch";
 import type { ErrorBody, ErrorCode, paths } from "./api.js";
@@ -8,10 +8,10 @@ export type Api = Client<paths>;
 type Success<T> = { data: T; error?: never; response: Response };
 type Failure = { data?: never; error: ErrorBody; response: Response };
 
-/** The operations that were called, as `GET /health`. */
+/** Operations that were called, such as `GET /health`. */
 export const called = new Set<string>();
 
-/** The API at `baseUrl`, for whoever holds `token`. */
+/** Connects to the API at `baseUrl` with an optional access token. */
 export function connect(baseUrl: string, token?: string): Api {
   const api = createClient<paths>({ baseUrl, headers: { authorization: token && `Bearer ${token}` } });
   api.use({
@@ -22,16 +22,16 @@ export function connect(baseUrl: string, token?: string): Api {
   return api;
 }
 
-/** What a call that must succeed was answered. */
-export function told<T>(answer: Success<T> | Failure): T {
+/** Asserts that a call succeeded and returns its data. */
+export function expectSuccess<T>(answer: Success<T> | Failure): T {
   if (answer.error) {
     assert.fail(`${answer.response.url}: ${JSON.stringify(answer.error)}`);
   }
   return answer.data;
 }
 
-/** The error of a call that must be refused in this way. */
-export function refused(answer: Success<unknown> | Failure, status: number, code: ErrorCode): ErrorBody {
+/** Asserts that a call failed with this status and code and returns the error. */
+export function expectError(answer: Success<unknown> | Failure, status: number, code: ErrorCode): ErrorBody {
   assert.equal(answer.response.status, status);
   assert.ok(answer.error);
   assert.equal(answer.error.error, true);
@@ -41,7 +41,7 @@ export function refused(answer: Success<unknown> | Failure, status: number, code
   return answer.error;
 }
 
-/** The fields at fault, in order. */
+/** Returns the invalid fields, sorted. */
 export function fields(error: ErrorBody): string[] {
   return (error.details ?? []).map((detail) => detail.field).sort();
 }

@@ -1,4 +1,4 @@
-// A device as one would write it: it knows the versions of what it has seen.
+// Device of a user: stores the version of each item that it has downloaded.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type {
@@ -12,11 +12,11 @@ import type {
   UploadAnswer,
   VersionRecord,
 } from "./api.js";
-import { type Api, connect, told } from "./calls.js";
+import { type Api, connect, expectSuccess } from "./calls.js";
 
 export class Device {
   readonly api: Api;
-  /** The saved queries, by id. */
+  /** Saved queries by id. */
   readonly queries = new Map<string, SavedQuery>();
   private readonly versions = new Map<string, number>();
   private since: string | undefined;
@@ -25,7 +25,7 @@ export class Device {
     this.api = connect(base, session.token);
   }
 
-  /** A change of a saved query, from the version that this device has seen. */
+  /** Returns a change of a saved query, based on the version that this device knows. */
   writes(id: string, query: string, updated_at: string): Change {
     const sync_version = this.version("saved_query", id);
     const action = sync_version === 0 ? "create" : "update";
@@ -45,19 +45,19 @@ export class Device {
       ...(strategy && { conflict_strategy: strategy }),
       ...(this.since && { last_sync_at: this.since }),
     };
-    const answer = told(await this.api.POST("/api/sync/upload", { body }));
+    const answer = expectSuccess(await this.api.POST("/api/sync/upload", { body }));
     for (const applied of answer.applied) {
       this.knows(applied.item_type, applied.item_id, applied.sync_version);
     }
     return answer;
   }
 
-  /** Downloads until there is no more; the pages. */
+  /** Downloads all pages and returns them. */
   async downloads(limit?: number): Promise<DownloadAnswer[]> {
     const pages: DownloadAnswer[] = [];
     for (;;) {
       const query = { device_id: this.id, ...(this.since && { since: this.since }), ...(limit && { limit }) };
-      const page = told(await this.api.GET("/api/sync/download", { params: { query } }));
+      const page = expectSuccess(await this.api.GET("/api/sync/download", { params: { query } }));
       this.takes(page);
       pages.push(page);
       if (!page.has_more) {
@@ -99,20 +99,20 @@ export class Device {
   }
 }
 
-/** The only one of `list`. */
+/** Returns the only element of `list`. */
 export function only<T>(list: T[]): T {
   const [first] = list;
   assert.ok(first !== undefined && list.length === 1, `${list.length} instead of 1`);
   return first;
 }
 
-/** The text of the query that a version of a conflict has. */
+/** Returns the query text of a version of a conflict. */
 export function queryOf(version: VersionRecord): string | undefined {
   return version.data && "query" in version.data ? version.data.query : undefined;
 }
 
-/** The one conflict that an upload met. */
-export function met(answer: UploadAnswer): Conflict {
+/** Asserts that an upload caused exactly one conflict and returns it. */
+export function onlyConflict(answer: UploadAnswer): Conflict {
   assert.deepEqual([answer.success, answer.applied, answer.rejected], [true, [], []]);
   return only(answer.conflicts);
 }

@@ -1,10 +1,10 @@
-// What two devices go through that synchronise.
+// Sync of two devices.
 import assert from "node:assert/strict";
 import type { Change, QueryHistory, ResolveRequest } from "./api.js";
-import { fields, refused, step, told } from "./calls.js";
-import { type Device, met, only, queryOf } from "./device.js";
+import { fields, expectError, step, expectSuccess } from "./calls.js";
+import { type Device, onlyConflict, only, queryOf } from "./device.js";
 
-/** The minute `minute` of a day that has passed. */
+/** Returns the time `minute` minutes into a fixed hour in the past. */
 const at = (minute: number): string => new Date(Date.UTC(2026, 0, 1, 10, minute)).toISOString();
 
 const run = (query: string): QueryHistory => ({
@@ -16,7 +16,7 @@ const run = (query: string): QueryHistory => ({
   success: true,
 });
 
-export async function sharing(laptop: Device, phone: Device): Promise<void> {
+export async function shareItems(laptop: Device, phone: Device): Promise<void> {
   step("the laptop uploads, the phone downloads it page by page");
   const shop: Change = {
     item_type: "connection",
@@ -46,64 +46,64 @@ export async function sharing(laptop: Device, phone: Device): Promise<void> {
   assert.equal(only(await phone.downloads()).reset, false);
 }
 
-export async function settling(laptop: Device, phone: Device): Promise<void> {
+export async function resolveByStrategy(laptop: Device, phone: Device): Promise<void> {
   step("last_write_wins: the phone wrote last");
   await laptop.downloads();
   await laptop.uploads([laptop.writes("orders", "SELECT 2", at(2))]);
-  const won = met(await phone.uploads([phone.writes("orders", "SELECT 3", at(3))], "last_write_wins"));
+  const won = onlyConflict(await phone.uploads([phone.writes("orders", "SELECT 3", at(3))], "last_write_wins"));
   assert.deepEqual([won.resolution, won.winner, won.copy_id], ["last_write_wins", "local", undefined]);
   assert.deepEqual([queryOf(won.remote_version), queryOf(won.local_version)], ["SELECT 2", "SELECT 3"]);
   await laptop.downloads();
   assert.equal(laptop.queries.get("orders")?.query, "SELECT 3");
 
-  step("keep_both: there is a copy");
+  step("keep_both: a copy is created");
   await phone.downloads();
   await laptop.uploads([laptop.writes("orders", "SELECT 4", at(4))]);
-  const kept = met(await phone.uploads([phone.writes("orders", "SELECT 5", at(5))], "keep_both"));
+  const kept = onlyConflict(await phone.uploads([phone.writes("orders", "SELECT 5", at(5))], "keep_both"));
   assert.deepEqual([kept.resolution, kept.winner], ["keep_both", undefined]);
   await laptop.downloads();
   const both = ["orders", kept.copy_id ?? ""].map((id) => laptop.queries.get(id)?.query);
   assert.deepEqual(both.sort(), ["SELECT 4", "SELECT 5"]);
 }
 
-export async function choosing(laptop: Device, phone: Device): Promise<void> {
+export async function resolveByUser(laptop: Device, phone: Device): Promise<void> {
   step("user_choice: open conflicts are listed, and resolved");
   const merged = { name: "orders", query: "SELECT 6, 7", tags: [] };
-  await chooses(laptop, phone, { strategy: "user_choice", merged_data: merged }, "merged");
-  await chooses(laptop, phone, { strategy: "user_choice", chosen_version: "local" }, "local");
+  await resolveConflict(laptop, phone, { strategy: "user_choice", merged_data: merged }, "merged");
+  await resolveConflict(laptop, phone, { strategy: "user_choice", chosen_version: "local" }, "local");
 
   const path = { id: "00000000-0000-4000-8000-000000000000" };
   const nowhere = { params: { path }, body: { strategy: "keep_both" } } as const;
-  refused(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", nowhere), 404, "NOT_FOUND");
+  expectError(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", nowhere), 404, "NOT_FOUND");
   const query = { status: "all", limit: 3 } as const;
-  const page = told(await laptop.api.GET("/api/sync/conflicts", { params: { query } }));
+  const page = expectSuccess(await laptop.api.GET("/api/sync/conflicts", { params: { query } }));
   assert.deepEqual([page.count, page.conflicts.length], [4, 3]);
   const rest = { params: { query: { ...query, cursor: page.next_cursor ?? "" } } };
-  assert.equal(told(await laptop.api.GET("/api/sync/conflicts", rest)).next_cursor, undefined);
+  assert.equal(expectSuccess(await laptop.api.GET("/api/sync/conflicts", rest)).next_cursor, undefined);
 }
 
-async function chooses(laptop: Device, phone: Device, body: ResolveRequest, winner: string): Promise<void> {
+async function resolveConflict(laptop: Device, phone: Device, body: ResolveRequest, winner: string): Promise<void> {
   await Promise.all([laptop.downloads(), phone.downloads()]);
   await laptop.uploads([laptop.writes("orders", "SELECT 6", at(6))]);
-  const open = met(await phone.uploads([phone.writes("orders", "SELECT 7", at(7))], "user_choice"));
+  const open = onlyConflict(await phone.uploads([phone.writes("orders", "SELECT 7", at(7))], "user_choice"));
   assert.deepEqual([open.resolution, open.winner, open.resolved_at], [undefined, undefined, undefined]);
-  const listed = told(await laptop.api.GET("/api/sync/conflicts"));
+  const listed = expectSuccess(await laptop.api.GET("/api/sync/conflicts"));
   assert.equal(only(listed.conflicts).id, open.id);
   assert.equal(only((await laptop.downloads()).flatMap((page) => page.conflicts)).id, open.id);
 
   const params = { path: { id: open.id } };
-  const resolved = told(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", { params, body }));
+  const resolved = expectSuccess(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", { params, body }));
   assert.ok(resolved.item && "query" in resolved.item);
   const other = { params, body: { strategy: "keep_both" } } as const;
-  refused(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", other), 409, "CONFLICT");
+  expectError(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", other), 409, "CONFLICT");
   await phone.downloads();
   assert.equal(phone.queries.get("orders")?.query, resolved.item.query);
-  const settled = told(await phone.api.GET("/api/sync/conflicts", { params: { query: { status: "resolved" } } }));
+  const settled = expectSuccess(await phone.api.GET("/api/sync/conflicts", { params: { query: { status: "resolved" } } }));
   assert.equal(settled.conflicts.find((conflict) => conflict.id === open.id)?.winner, winner);
 }
 
-export async function deleting(laptop: Device, phone: Device): Promise<void> {
-  step("what the laptop deletes, the phone sees as a tombstone");
+export async function deleteItem(laptop: Device, phone: Device): Promise<void> {
+  step("a deletion on the laptop reaches the phone as a tombstone");
   await laptop.downloads();
   await laptop.uploads([laptop.deletes("saved_query", "orders", at(8))]);
   const tombstone = only((await phone.downloads()).flatMap((page) => page.deleted));
@@ -111,7 +111,7 @@ export async function deleting(laptop: Device, phone: Device): Promise<void> {
   assert.ok(!phone.queries.has("orders"));
 }
 
-export async function refusing(laptop: Device): Promise<void> {
+export async function checkRejections(laptop: Device): Promise<void> {
   step("a credential is rejected, with its field");
   const change = laptop.writes("leak", "ALTER USER ada PASSWORD 'Xq7-bTz2-mK9'", at(9));
   const answer = await laptop.uploads([change]);
@@ -120,8 +120,8 @@ export async function refusing(laptop: Device): Promise<void> {
   assert.deepEqual([rejected.code, rejected.change.id], ["CREDENTIALS_PRESENT", change.id]);
   assert.equal(only(rejected.details).field, "changes[0].data.query");
 
-  step("wrong requests are refused, with each field");
+  step("invalid requests are refused with all invalid fields");
   const query = { device_id: "", limit: 0, since: "yesterday" };
   const wrong = await laptop.api.GET("/api/sync/download", { params: { query } });
-  assert.deepEqual(fields(refused(wrong, 400, "INVALID_REQUEST")), ["device_id", "limit", "since"]);
+  assert.deepEqual(fields(expectError(wrong, 400, "INVALID_REQUEST")), ["device_id", "limit", "since"]);
 }

@@ -1,54 +1,54 @@
-//! Clients that take random actions.
+//! Clients that perform random actions.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use fastrand::Rng;
-use model::{Applied, Change, Choice, Conflict, Content, Edit, Key, Page, Request, Response, Upload};
+use model::{Change, ChangeResult, Choice, Conflict, Content, Edit, Key, Page, Request, Response, Upload};
 use shared::models::{ItemType, Strategy, Timestamp};
 
-use crate::executor::Turns;
+use crate::executor::ActorScheduler;
 use crate::operations::CHANGED;
 use crate::run::{PASSWORD, Run, Tokens};
 
-/// A device of the account, with its local state.
+/// Device of the account, with its local state.
 pub(crate) struct Client {
     run: Rc<Run>,
     actor: usize,
     device: String,
     tokens: Tokens,
-    /// The version and the content of each item, as far as the client was told.
-    known: BTreeMap<Key, (i64, Option<Content>)>,
+    /// Version and content of each item that the client knows.
+    items: BTreeMap<Key, (i64, Option<Content>)>,
     since: Option<Timestamp>,
-    /// The conflicts that it was shown, and their revisions.
+    /// Conflicts that responses contained, with their revisions.
     conflicts: BTreeMap<String, i64>,
-    /// The upload whose answer counts as lost; it is sent again.
-    lost: Option<Upload>,
+    /// Upload whose response is treated as lost; the client sends it again.
+    unacknowledged: Option<Upload>,
 }
 
 impl Client {
-    /// A client with a session of its own.
+    /// Creates a client with its own session.
     pub(crate) fn new(run: Rc<Run>, actor: usize, tokens: Tokens) -> Self {
         Self {
             run,
             actor,
             device: format!("device-{actor}"),
             tokens,
-            known: BTreeMap::new(),
+            items: BTreeMap::new(),
             since: None,
             conflicts: BTreeMap::new(),
-            lost: None,
+            unacknowledged: None,
         }
     }
 
-    /// Takes one action, drawn from `rng`.
-    pub(crate) async fn act(&mut self, turns: &Turns, rng: &mut Rng) {
-        let request = self.some_request(rng);
-        let response = self.run.call_as(turns, self.actor, request.clone()).await;
-        self.learn(&request, response, rng);
+    /// Performs one random action.
+    pub(crate) async fn act(&mut self, actor_scheduler: &ActorScheduler, rng: &mut Rng) {
+        let request = self.random_request(rng);
+        let response = self.run.call_as(actor_scheduler, self.actor, request.clone()).await;
+        self.apply_response(&request, response, rng);
     }
 
-    fn some_request(&mut self, rng: &mut Rng) -> Request {
+    fn random_request(&mut self, rng: &mut Rng) -> Request {
         let token = self.tokens.access.clone();
         match rng.u8(..100) {
             0..38 => self.upload(rng),
@@ -74,7 +74,7 @@ impl Client {
 
     fn upload(&mut self, rng: &mut Rng) -> Request {
         let token = self.tokens.access.clone();
-        if let Some(upload) = self.lost.take() {
+        if let Some(upload) = self.unacknowledged.take() {
             return Request::Upload { token, upload };
         }
         let strategy = Strategy::ALL[rng.usize(..3)];
@@ -86,17 +86,17 @@ impl Client {
     fn change(&self, rng: &mut Rng) -> Change {
         let item_type = [ItemType::SavedQuery, ItemType::SavedQuery, ItemType::Connection, ItemType::QueryHistory];
         let item_type = item_type[rng.usize(..4)];
-        let copies: Vec<&Key> = self.known.keys().filter(|key| key.item_type == item_type).collect();
-        // Now and then the copy of a conflict.
+        let copies: Vec<&Key> = self.items.keys().filter(|key| key.item_type == item_type).collect();
+        // Sometimes edits the copy of a conflict.
         let key = match rng.choice(copies) {
             Some(key) if rng.u8(..3) == 0 => key.clone(),
             _ => Key { item_type, id: ["i", "j"][rng.usize(..2)].to_owned() },
         };
-        let (base, known) = self.known.get(&key).cloned().unwrap_or_default();
+        let (base, items) = self.items.get(&key).cloned().unwrap_or_default();
         let is_history = item_type == ItemType::QueryHistory;
         let name = if is_history { String::new() } else { "n".to_owned() };
         let content = Content { name, text: self.run.unique_text() };
-        let edit = match known {
+        let edit = match items {
             Some(_) if rng.u8(..4) == 0 => Edit::Delete,
             Some(_) if !is_history => Edit::Update(content),
             _ => Edit::Create(content),
@@ -122,26 +122,26 @@ impl Client {
         Request::Resolve { token, conflict: conflict.clone(), choice, revision }
     }
 
-    fn learn(&mut self, request: &Request, response: Response, rng: &mut Rng) {
+    fn apply_response(&mut self, request: &Request, response: Response, rng: &mut Rng) {
         match (request, response) {
             (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => {
                 if rng.u8(..8) == 0 {
-                    self.lost = Some(upload.clone());
+                    self.unacknowledged = Some(upload.clone());
                     return;
                 }
                 for (change, result) in upload.changes.iter().zip(uploaded.results) {
                     match result {
-                        Applied::Applied(version) => {
-                            self.known.insert(change.key.clone(), (version, change.edit.content().cloned()));
+                        ChangeResult::Applied(version) => {
+                            self.items.insert(change.key.clone(), (version, change.edit.content().cloned()));
                         }
-                        Applied::Conflict(conflict) => self.see(&conflict),
-                        Applied::Rejected(_) => {}
+                        ChangeResult::Conflict(conflict) => self.record_conflict(&conflict),
+                        ChangeResult::Rejected(_) => {}
                     }
                 }
             }
-            (_, Response::Page(page)) => self.take_page(page),
-            (_, Response::Conflicts(conflicts)) => conflicts.iter().for_each(|conflict| self.see(conflict)),
-            (_, Response::Refused { conflict: Some(conflict), .. }) => self.see(&conflict),
+            (_, Response::Page(page)) => self.apply_page(page),
+            (_, Response::Conflicts(conflicts)) => conflicts.iter().for_each(|conflict| self.record_conflict(conflict)),
+            (_, Response::Refused { conflict: Some(conflict), .. }) => self.record_conflict(&conflict),
             (Request::LogIn { .. } | Request::Refresh { .. }, Response::Tokens { access, refresh }) => {
                 self.tokens = Tokens { access, refresh };
             }
@@ -149,17 +149,17 @@ impl Client {
         }
     }
 
-    fn take_page(&mut self, page: Page) {
+    fn apply_page(&mut self, page: Page) {
         if page.reset {
-            self.known.clear();
+            self.items.clear();
         }
         self.since = Some(page.sync_timestamp);
-        self.known.extend(page.items.into_iter().map(|item| (item.key, (item.version, item.content))));
-        page.conflicts.iter().for_each(|conflict| self.see(conflict));
+        self.items.extend(page.items.into_iter().map(|item| (item.key, (item.version, item.content))));
+        page.conflicts.iter().for_each(|conflict| self.record_conflict(conflict));
     }
 
-    /// Only conflicts of saved queries can be merged by what a client here makes up.
-    fn see(&mut self, conflict: &Conflict) {
+    /// Records a conflict of a saved query. The clients generate merged content for saved queries only.
+    fn record_conflict(&mut self, conflict: &Conflict) {
         if conflict.key.item_type == ItemType::SavedQuery {
             self.conflicts.insert(conflict.id.clone(), conflict.revision);
         }

@@ -1,4 +1,4 @@
-//! Exploration of the orders in which the requests of a few operations can reach the stores.
+//! Exploration of the orders in which the requests of concurrent operations reach the stores.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,15 +8,15 @@ use std::rc::Rc;
 use fastrand::Rng;
 use model::{Call, Request, Response};
 
-use crate::executor::{Actor, Chooser, Point, run};
+use crate::cluster::Cluster;
+use crate::executor::{Actor, Chooser, SchedulingPoint, run};
 use crate::operations::{CHANGED, Operation, RESET};
 use crate::oracle;
 use crate::run::PASSWORD;
-use crate::scenes::{Scene, Start};
-use crate::world::World;
+use crate::scenarios::{InitialState, Scenario};
 
-/// Statements that write nothing, or nothing that any of the others reads.
-const READS: [&str; 12] = [
+/// Statements that write nothing, or nothing that another statement reads.
+const READ_STATEMENTS: [&str; 12] = [
     "load",
     "page",
     "status",
@@ -30,37 +30,37 @@ const READS: [&str; 12] = [
     "has_expired",
     "pending_deletions",
 ];
-/// Statements about sync data; all others of a database are about accounts and sessions.
-const SYNC: [&str; 9] =
-    ["load", "commit", "append", "page", "save_full_sync_cursor", "status", "list_conflicts", "purge", "erase"];
+/// Statements on sync data. All other statements of a database are on accounts and sessions.
+const SYNC_STATEMENTS: [&str; 9] =
+    ["load", "commit", "append", "page", "remember", "status", "list_conflicts", "purge", "erase"];
 
-/// Operations that meet in a state.
+/// Operations that run concurrently from an initial state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Encounter {
-    pub(crate) start: Start,
+pub(crate) struct Combination {
+    pub(crate) state: InitialState,
     pub(crate) operations: Vec<Operation>,
 }
 
-/// A run that cannot be explained.
+/// Run that violates the contract.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) encounter: Encounter,
-    trace: Vec<Point>,
+    pub(crate) combination: Combination,
+    trace: Vec<SchedulingPoint>,
     reason: String,
     calls: Vec<Call>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Encounter { start, operations } = &self.encounter;
-        writeln!(f, "{operations:?} from {start:?}: {}", self.reason)?;
+        let Combination { state, operations } = &self.combination;
+        writeln!(f, "{operations:?} from {state:?}: {}", self.reason)?;
         write_run(f, &self.trace, &self.calls)
     }
 }
 
-/// Writes the requests to the stores, and the calls that sent them.
-pub(crate) fn write_run(f: &mut fmt::Formatter<'_>, trace: &[Point], calls: &[Call]) -> fmt::Result {
-    for Point { actor, store, statement, .. } in trace {
+/// Writes the store requests and the calls of a run.
+pub(crate) fn write_run(f: &mut fmt::Formatter<'_>, trace: &[SchedulingPoint], calls: &[Call]) -> fmt::Result {
+    for SchedulingPoint { actor, store, statement, .. } in trace {
         writeln!(f, "  {actor}: {store} {statement}")?;
     }
     calls.iter().try_for_each(|call| {
@@ -68,80 +68,88 @@ pub(crate) fn write_run(f: &mut fmt::Formatter<'_>, trace: &[Point], calls: &[Ca
     })
 }
 
-/// Which interleavings are tried.
+/// Set of interleavings to run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Extent {
-    /// All.
+pub(crate) enum Coverage {
+    /// All interleavings.
     All,
-    /// So many, chosen at random from this seed.
+    /// This number of random interleavings, from this seed.
     Sample(usize, u64),
 }
 
-/// Explores `encounter`; how many interleavings were tried.
-pub(crate) async fn explore(world: &Rc<World>, encounter: &Encounter, extent: Extent) -> Result<usize, Box<Failure>> {
-    let mut path = Path::default();
-    match extent {
-        Extent::All => {
+/// Explores `combination` and returns the number of interleavings that were run.
+pub(crate) async fn explore(
+    cluster: &Rc<Cluster>,
+    combination: &Combination,
+    coverage: Coverage,
+) -> Result<usize, Box<Failure>> {
+    let mut path = ChoicePath::default();
+    match coverage {
+        Coverage::All => {
             for count in 1.. {
-                once(world, encounter, &mut path).await?;
+                run_once(cluster, combination, &mut path).await?;
                 if !path.backtrack() {
                     return Ok(count);
                 }
             }
             Ok(usize::MAX)
         }
-        Extent::Sample(most, seed) => {
-            let mut seen = BTreeSet::new();
+        Coverage::Sample(count, seed) => {
+            let mut orders = BTreeSet::new();
             path.rng = Some(Rng::with_seed(seed));
-            // An encounter may have fewer.
-            for _ in 0..most {
-                seen.insert(once(world, encounter, &mut path).await?);
+            // A combination may have fewer interleavings.
+            for _ in 0..count {
+                orders.insert(run_once(cluster, combination, &mut path).await?);
             }
-            Ok(seen.len())
+            Ok(orders.len())
         }
     }
 }
 
-/// Runs `encounter` once, in the order that `path` chooses; the order.
-async fn once(world: &Rc<World>, encounter: &Encounter, path: &mut Path) -> Result<Vec<usize>, Box<Failure>> {
-    let scene = Scene::set(world, encounter.start).await;
-    let requests: Vec<Request> = encounter.operations.iter().map(|operation| operation.request(&scene)).collect();
+/// Runs `combination` once in the order that `path` chooses; returns the order of the actors.
+async fn run_once(
+    cluster: &Rc<Cluster>,
+    combination: &Combination,
+    path: &mut ChoicePath,
+) -> Result<Vec<usize>, Box<Failure>> {
+    let scenario = Scenario::new(cluster, combination.state).await;
+    let requests: Vec<Request> = combination.operations.iter().map(|operation| operation.request(&scenario)).collect();
     let actors = requests.into_iter().enumerate().map(|(actor, request)| {
-        let run = scene.run.clone();
-        let start: Actor<'_> = Box::new(move |turns| {
+        let run = scenario.run.clone();
+        let task: Actor<'_> = Box::new(move |actor_scheduler| {
             Box::pin(async move {
-                run.call_as(&turns, actor, request).await;
+                run.call_as(&actor_scheduler, actor, request).await;
             })
         });
-        start
+        task
     });
     path.restart();
-    let trace = run(actors.collect(), path, |actor| scene.run.released(actor)).await;
-    observe(&scene, encounter.operations.iter().any(|operation| operation.concerns_account())).await;
-    let (start, calls) = scene.run.history();
-    scene.run.clear().await;
-    match oracle::check(start, &calls) {
+    let trace = run(actors.collect(), path, |actor| scenario.run.request_released(actor)).await;
+    observe(&scenario, combination.operations.iter().any(|operation| operation.concerns_account())).await;
+    let (state, calls) = scenario.run.history();
+    scenario.run.delete_account().await;
+    match oracle::check(state, &calls) {
         Ok(()) => Ok(trace.iter().map(|point| point.actor).collect()),
-        Err(reason) => Err(Box::new(Failure { encounter: encounter.clone(), trace, reason, calls })),
+        Err(reason) => Err(Box::new(Failure { combination: combination.clone(), trace, reason, calls })),
     }
 }
 
-/// Looks at everything that a client can see.
-pub(crate) async fn observe(scene: &Scene, account_too: bool) {
-    let run = &scene.run;
-    let token = run.session().await.access;
+/// Reads all state that a client can read.
+pub(crate) async fn observe(scenario: &Scenario, includes_account: bool) {
+    let run = &scenario.run;
+    let token = run.new_session().await.access;
     run.call(Request::ListConflicts { token: token.clone() }).await;
     let device = "observer".to_owned();
     run.call(Request::Download { token: token.clone(), device, since: None, limit: 1_000 }).await;
     run.call(Request::Status { token }).await;
-    if account_too {
-        try_everything(scene).await;
+    if includes_account {
+        try_all_credentials(scenario).await;
     }
 }
 
-/// Tries every token, link and password that was ever given out.
-async fn try_everything(scene: &Scene) {
-    let run = &scene.run;
+/// Tries every token, link and password that any response contained.
+async fn try_all_credentials(scenario: &Scenario) {
+    let run = &scenario.run;
     let (_, calls) = run.history();
     let (mut tokens, mut links) = (Vec::new(), Vec::new());
     for call in &calls {
@@ -169,19 +177,19 @@ async fn try_everything(scene: &Scene) {
     run.call(Request::DeliverMail).await;
 }
 
-/// A path through the tree of choices: depth first, or at random.
+/// Path through the tree of choices: depth first or random.
 #[derive(Default)]
-struct Path {
-    /// At each step: the actors that could go on, and the place of the one that did.
+struct ChoicePath {
+    /// At each step: the actors that could continue, and the index of the chosen one.
     steps: Vec<(Vec<usize>, usize)>,
     depth: usize,
-    /// The request released last, at which step, and whether its call has returned.
-    last: Option<Point>,
+    /// The request released last, and whether its call has returned.
+    last: Option<SchedulingPoint>,
     last_returned: bool,
     rng: Option<Rng>,
 }
 
-impl Path {
+impl ChoicePath {
     fn restart(&mut self) {
         (self.depth, self.last, self.last_returned) = (0, None, false);
         if self.rng.is_some() {
@@ -189,11 +197,11 @@ impl Path {
         }
     }
 
-    /// Turns to the next path; whether there is one.
+    /// Advances to the next path; returns false if there is none.
     fn backtrack(&mut self) -> bool {
-        while let Some((actors, place)) = self.steps.last_mut() {
-            if *place + 1 < actors.len() {
-                *place += 1;
+        while let Some((actors, index)) = self.steps.last_mut() {
+            if *index + 1 < actors.len() {
+                *index += 1;
                 return true;
             }
             self.steps.pop();
@@ -201,42 +209,43 @@ impl Path {
         false
     }
 
-    /// Whether releasing `point` now leads to what another path has tried: the request before it commutes with it, and
-    /// the other order, which comes first, was possible. A request that ended its call stays where it is, for what begins
-    /// later must come after it.
-    fn repeats(&self, point: &Point) -> bool {
-        let comes_first = |last: &Point| point.actor < last.actor && point.since < self.depth;
-        self.last.is_some_and(|last| !self.last_returned && comes_first(&last) && commute(point, &last))
+    /// Returns whether releasing `point` now leads to a state that another path has reached: `point` commutes with the
+    /// previous request, and the reverse order, which is explored first, was possible. A request that ended its call is
+    /// not reordered, because calls that begin later must come after it.
+    fn is_redundant(&self, point: &SchedulingPoint) -> bool {
+        let precedes = |last: &SchedulingPoint| point.actor < last.actor && point.since < self.depth;
+        self.last.is_some_and(|last| !self.last_returned && precedes(&last) && commute(point, &last))
     }
 }
 
-/// Whether two requests have the same effect in either order: they go to different stores, touch different tables of the
-/// file, or only read.
-fn commute(one: &Point, other: &Point) -> bool {
-    let is_of_a_store = |point: &Point| ["libsql", "postgres", "redis"].contains(&point.store);
-    let is_read = |point: &Point| READS.contains(&point.statement);
-    let is_sync = |point: &Point| SYNC.contains(&point.statement);
-    is_of_a_store(one)
-        && is_of_a_store(other)
+/// Returns whether two requests have the same effect in either order: they go to different stores, access different
+/// tables of the file, or both only read.
+fn commute(one: &SchedulingPoint, other: &SchedulingPoint) -> bool {
+    let is_database = |point: &SchedulingPoint| ["libsql", "postgres", "redis"].contains(&point.store);
+    let is_read = |point: &SchedulingPoint| READ_STATEMENTS.contains(&point.statement);
+    let is_sync = |point: &SchedulingPoint| SYNC_STATEMENTS.contains(&point.statement);
+    is_database(one)
+        && is_database(other)
         && (one.store != other.store || is_sync(one) != is_sync(other) || (is_read(one) && is_read(other)))
 }
 
-impl Chooser for Path {
-    fn choose(&mut self, waiting: &[Point]) -> usize {
-        let mut fresh: Vec<usize> = (0..waiting.len()).filter(|place| !self.repeats(&waiting[*place])).collect();
-        if fresh.is_empty() {
-            // The actor that went last is blocked, or so slow that it seems to be.
-            fresh = (0..waiting.len()).collect();
+impl Chooser for ChoicePath {
+    fn choose(&mut self, waiting: &[SchedulingPoint]) -> usize {
+        let mut candidates: Vec<usize> =
+            (0..waiting.len()).filter(|index| !self.is_redundant(&waiting[*index])).collect();
+        if candidates.is_empty() {
+            // The last actor is blocked, or so slow that it appears to be.
+            candidates = (0..waiting.len()).collect();
         }
-        let actors: Vec<usize> = fresh.iter().map(|place| waiting[*place].actor).collect();
+        let actors: Vec<usize> = candidates.iter().map(|index| waiting[*index].actor).collect();
         if self.depth == self.steps.len() {
-            let place = self.rng.as_mut().map_or(0, |rng| rng.usize(..actors.len()));
-            self.steps.push((actors.clone(), place));
+            let index = self.rng.as_mut().map_or(0, |rng| rng.usize(..actors.len()));
+            self.steps.push((actors.clone(), index));
         }
-        let (expected, place) = &self.steps[self.depth];
-        assert_eq!(*expected, actors, "a run is the same as long as its choices are");
+        let (expected, index) = &self.steps[self.depth];
+        assert_eq!(*expected, actors, "a run is determined by its choices");
         self.depth += 1;
-        let chosen = fresh[*place];
+        let chosen = candidates[*index];
         (self.last, self.last_returned) = (Some(waiting[chosen]), false);
         chosen
     }
@@ -246,23 +255,24 @@ impl Chooser for Path {
     }
 }
 
-/// All encounters of `size` operations, of which each suits the state.
-pub(crate) fn encounters(start: Start, size: usize) -> Vec<Encounter> {
-    let suitable: Vec<Operation> = Operation::all().into_iter().filter(|operation| operation.suits(start)).collect();
+/// Returns all combinations of `size` operations that apply to the state.
+pub(crate) fn combinations(state: InitialState, size: usize) -> Vec<Combination> {
+    let suitable: Vec<Operation> =
+        Operation::all().into_iter().filter(|operation| operation.applies_to(state)).collect();
     let found = RefCell::new(Vec::new());
     combine(&suitable, size, &mut Vec::new(), &found);
-    found.into_inner().into_iter().map(|operations| Encounter { start, operations }).collect()
+    found.into_inner().into_iter().map(|operations| Combination { state, operations }).collect()
 }
 
-/// Every multiset of `size` of `operations`.
+/// Appends every multiset of `size` of `operations` to `found`.
 fn combine(operations: &[Operation], size: usize, chosen: &mut Vec<Operation>, found: &RefCell<Vec<Vec<Operation>>>) {
     if chosen.len() == size {
         found.borrow_mut().push(chosen.clone());
         return;
     }
-    for place in 0..operations.len() {
-        chosen.push(operations[place]);
-        combine(&operations[place..], size, chosen, found);
+    for index in 0..operations.len() {
+        chosen.push(operations[index]);
+        combine(&operations[index..], size, chosen, found);
         chosen.pop();
     }
 }

@@ -1,25 +1,25 @@
-//! Runs operations side by side and tries the orders in which their requests reach the stores.
+//! Runs operations concurrently and explores the orders in which their requests reach the stores.
 //!
-//! Every request to a store is a scheduling point (`shared::schedule`): the explorer holds it until it is chosen, so that a
-//! run is a sequence of choices. Afterwards some sequential history must explain all answers (`tests/model`), no answer may
-//! be a 5xx, and no accepted edit may be lost.
+//! Every request to a store is a scheduling point (`shared::schedule`): the executor holds it until it is chosen, so a
+//! run is a sequence of choices. After the run, some sequential history must explain all responses (`tests/model`), no
+//! response may be a 5xx, and no accepted edit may be lost.
 //!
-//! `INTERLEAVINGS=all` explores everything (`tests/run exploration`); otherwise each pair of operations is sampled.
-//! `SCHEDULE=17` runs one random schedule alone. `TEST_STORES` chooses the stores.
+//! `INTERLEAVINGS=all` explores all interleavings (`tests/run exploration`); otherwise each pair of operations is
+//! sampled. `SCHEDULE=17` runs one random schedule. `TEST_STORES` selects the stores.
 
 mod clients;
+mod cluster;
 mod executor;
 mod explore;
+mod injected_races;
 mod operations;
 mod oracle;
-mod races;
+mod race_detection;
 mod run;
-mod scenes;
+mod scenarios;
 mod schedules;
-mod seen_to_fail;
 mod wire;
 mod workers;
-mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -27,60 +27,60 @@ use std::time::Instant;
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::explore::{Encounter, Extent, encounters, explore};
+use crate::cluster::Cluster;
+use crate::explore::{Combination, Coverage, combinations, explore};
 use crate::operations::Operation;
-use crate::scenes::Start;
+use crate::scenarios::InitialState;
 use crate::schedules::Schedule;
-use crate::world::World;
 
-/// Whether everything is explored.
+/// Returns whether all interleavings are explored.
 fn explores_all() -> bool {
-    std::env::var("INTERLEAVINGS").is_ok_and(|extent| extent == "all")
+    std::env::var("INTERLEAVINGS").is_ok_and(|coverage| coverage == "all")
 }
 
 fn on_servers() -> bool {
     std::env::var("TEST_STORES").is_ok_and(|stores| stores == "servers")
 }
 
-/// The stores that are asked for.
-fn world() -> LocalBoxFuture<'static, World> {
-    if on_servers() { Box::pin(World::on_servers()) } else { Box::pin(World::embedded(|file| file)) }
+/// Creates a cluster on the selected stores.
+fn cluster() -> LocalBoxFuture<'static, Cluster> {
+    if on_servers() { Box::pin(Cluster::on_servers()) } else { Box::pin(Cluster::embedded(|file| file)) }
 }
 
-/// Explores all `encounters` and prints how many interleavings that took; those of each set of operations go to a file.
-fn explore_all(what: &str, encounters: &[Encounter], sample: usize) {
+/// Explores `combinations`, prints the number of interleavings, and writes the number per set of operations to a file.
+fn explore_all(name: &str, combinations: &[Combination], sample: usize) {
     let started = Instant::now();
-    let counts = workers::for_each(&world, encounters, async |world, place, encounter| {
-        let extent = if explores_all() { Extent::All } else { Extent::Sample(sample, place as u64) };
-        explore(world, encounter, extent).await
+    let counts = workers::for_each(&cluster, combinations, async |cluster, index, combination| {
+        let coverage = if explores_all() { Coverage::All } else { Coverage::Sample(sample, index as u64) };
+        explore(cluster, combination, coverage).await
     });
     let total: usize = counts.iter().filter_map(|count| count.as_ref().ok()).sum();
-    eprintln!("{what}: {} encounters, {total} interleavings in {:?}", encounters.len(), started.elapsed());
-    let mut of_operations: BTreeMap<String, usize> = BTreeMap::new();
-    for (encounter, count) in encounters.iter().zip(&counts) {
-        *of_operations.entry(format!("{:?}", encounter.operations)).or_default() += count.as_ref().unwrap_or(&0);
+    eprintln!("{name}: {} combinations, {total} interleavings in {:?}", combinations.len(), started.elapsed());
+    let mut totals: BTreeMap<String, usize> = BTreeMap::new();
+    for (combination, count) in combinations.iter().zip(&counts) {
+        *totals.entry(format!("{:?}", combination.operations)).or_default() += count.as_ref().unwrap_or(&0);
     }
-    let table: String = of_operations.iter().map(|(operations, count)| format!("{count:>8} {operations}\n")).collect();
-    let file = format!("{}/../target/interleavings-{what}.txt", env!("CARGO_MANIFEST_DIR"));
+    let table: String = totals.iter().map(|(operations, count)| format!("{count:>8} {operations}\n")).collect();
+    let file = format!("{}/../target/interleavings-{name}.txt", env!("CARGO_MANIFEST_DIR"));
     std::fs::write(file, table).expect("the target folder is writable");
     report(counts.into_iter().filter_map(Result::err).collect());
 }
 
-/// Prints the first few failures, and fails if there are any.
+/// Prints the first failures and panics if there are any.
 fn report<F: Display>(failures: Vec<F>) {
     failures.iter().take(5).for_each(|failure| eprintln!("{failure}"));
-    assert!(failures.is_empty(), "{} runs cannot be explained", failures.len());
+    assert!(failures.is_empty(), "{} runs violate the contract", failures.len());
 }
 
 #[test]
 fn every_pair_of_operations_is_linearizable() {
-    let all = Start::ALL.into_iter().flat_map(|start| encounters(start, 2));
+    let all = InitialState::ALL.into_iter().flat_map(|state| combinations(state, 2));
     if on_servers() {
-        // An operation of a single request cannot be interrupted.
-        let takes_several =
-            |operation: &Operation| !matches!(operation, Operation::RequestReset | Operation::TimePasses);
-        let pairs = all.filter(|pair| pair.operations.iter().all(takes_several));
-        // Each pair in one state: making one takes servers ten times as long.
+        // An operation that sends a single request cannot be interrupted.
+        let sends_several_requests =
+            |operation: &Operation| !matches!(operation, Operation::RequestReset | Operation::AdvanceTime);
+        let pairs = all.filter(|pair| pair.operations.iter().all(sends_several_requests));
+        // Each pair in one state only: setting up a state takes ten times as long on servers.
         let mut seen = BTreeSet::new();
         let pairs = pairs.filter(|pair| seen.insert(format!("{:?}", pair.operations))).collect::<Vec<_>>();
         return explore_all("pairs-on-servers", &pairs, 1);
@@ -88,16 +88,23 @@ fn every_pair_of_operations_is_linearizable() {
     explore_all("pairs", &all.collect::<Vec<_>>(), 1);
 }
 
-/// Three operations on sync data, in the states in which they have most to do with each other; on the file alone.
+/// Three concurrent operations on sync data, in the states in which they interact most; on the embedded stores only.
 #[test]
 fn triples_of_operations_are_linearizable() {
     if on_servers() {
         return;
     }
-    let meets = |triple: &Encounter| triple.operations.iter().all(|operation| operation.is_short());
-    let starts = [Start::Item, Start::OpenConflict, Start::WonConflict, Start::Copy, Start::PurgeDue];
-    let triples: Vec<Encounter> = starts.into_iter().flat_map(|start| encounters(start, 3)).filter(meets).collect();
-    // Enough to cover each operation with most others; a sample has to do with fewer.
+    let is_short = |triple: &Combination| triple.operations.iter().all(|operation| operation.is_short());
+    let states = [
+        InitialState::Item,
+        InitialState::OpenConflict,
+        InitialState::LocalWonConflict,
+        InitialState::ConflictWithCopy,
+        InitialState::PurgeDue,
+    ];
+    let triples: Vec<Combination> =
+        states.into_iter().flat_map(|state| combinations(state, 3)).filter(is_short).collect();
+    // Enough triples to combine each operation with most others; fewer for a sample.
     let step = if explores_all() { triples.len() / 400 } else { triples.len() / 150 };
     explore_all("triples", &triples.into_iter().step_by(step.max(1)).collect::<Vec<_>>(), 4);
 }
@@ -119,7 +126,8 @@ fn random_schedules_are_linearizable() {
 fn check_schedules(seeds: std::ops::Range<u64>) {
     let started = Instant::now();
     let seeds: Vec<u64> = seeds.collect();
-    let results = workers::for_each(&world, &seeds, async |world, _, seed| Schedule::new(*seed).check(world).await);
+    let results =
+        workers::for_each(&cluster, &seeds, async |cluster, _, seed| Schedule::new(*seed).check(cluster).await);
     eprintln!("{} random schedules in {:?}", seeds.len(), started.elapsed());
     report(results.into_iter().filter_map(Result::err).collect());
 }

@@ -1,48 +1,48 @@
-//! The operations that meet: a catalogue.
+//! Catalogue of concurrent operations.
 
 use model::{Change, Choice, Content, Edit, Request, Upload};
 use shared::models::Strategy;
 
 use crate::run::{PASSWORD, saved_query};
-use crate::scenes::{Scene, Start, history};
+use crate::scenarios::{InitialState, Scenario, history};
 
-/// The password that a change sets, and the one that a reset sets.
+/// Passwords that a change and a reset set.
 pub(crate) const CHANGED: &str = "Changed42";
 pub(crate) const RESET: &str = "Another42";
 
-/// An action of a client, the scheduler or the outbox worker.
+/// Operation of a client, the purge schedule or the outbox worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// The laptop edits the version that it has seen.
+    /// The laptop edits the current version.
     Update(Strategy),
     /// The tablet edits the first version.
     UpdateStale(Strategy),
-    /// The phone goes on with its edit of the first version.
-    Renew(Strategy),
+    /// The phone edits the first version again, on the branch of its conflict.
+    ContinueBranch(Strategy),
     /// The tablet deletes the first version.
     DeleteStale(Strategy),
-    /// The phone deletes on the branch of its edit.
-    RenewByDeletion(Strategy),
-    /// Two devices create the same item.
+    /// The phone deletes the item on the branch of its conflict.
+    DeleteOnBranch(Strategy),
+    /// The laptop creates an item; [`CreateOnPhone`](Self::CreateOnPhone) creates the same one.
     Create,
-    CreateElsewhere,
-    /// The laptop deletes the version that it has seen.
+    CreateOnPhone,
+    /// The laptop deletes the current version.
     Delete,
-    /// The phone repeats its newest change.
+    /// The phone sends its newest change again.
     Repeat,
-    /// An upload that is the same each time: its answer was lost, and it is sent again.
+    /// Upload that is identical each time: its response was lost, and the client sends it again.
     Retry,
-    /// The tablet, which has slept for a month, edits an item that was deleted meanwhile.
-    UpdateForgotten,
+    /// The tablet, offline for a month, edits an item that was deleted meanwhile.
+    UpdateAfterPurge,
     Append,
-    AppendElsewhere,
+    AppendOnPhone,
     DeleteHistory,
-    Resolve(Way),
-    /// Resolves the revision that the phone was shown.
-    ResolveRevision(Way),
+    Resolve(ResolutionChoice),
+    /// Resolves the revision that the phone has seen.
+    ResolveRevision(ResolutionChoice),
     ListConflicts,
     DownloadDelta,
-    /// A delta from before what was deleted.
+    /// Delta from before the deletions.
     DownloadEarly,
     DownloadFull,
     DownloadPage,
@@ -50,21 +50,21 @@ pub(crate) enum Operation {
     Purge,
     DeleteAccount,
     LogIn,
-    LogInChanged,
+    LogInWithNewPassword,
     Refresh,
     RefreshRotated,
     LogOut,
     ChangePassword,
-    ChangePasswordElsewhere,
+    ChangePasswordOnPhone,
     RequestReset,
     ResetPassword,
     DeliverMail,
-    TimePasses,
+    AdvanceTime,
 }
 
-/// A way to resolve a conflict.
+/// Choice that resolves a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum ResolutionChoice {
     LastWriteWins,
     KeepBoth,
     Local,
@@ -72,30 +72,37 @@ pub(crate) enum Way {
     Merged,
 }
 
-const WAYS: [Way; 5] = [Way::LastWriteWins, Way::KeepBoth, Way::Local, Way::Remote, Way::Merged];
+const RESOLUTION_CHOICES: [ResolutionChoice; 5] = [
+    ResolutionChoice::LastWriteWins,
+    ResolutionChoice::KeepBoth,
+    ResolutionChoice::Local,
+    ResolutionChoice::Remote,
+    ResolutionChoice::Merged,
+];
 
 impl Operation {
-    /// The whole catalogue.
+    /// Returns the whole catalogue.
     pub(crate) fn all() -> Vec<Self> {
         let by_strategy = Strategy::ALL.into_iter().flat_map(|strategy| {
             [
                 Self::UpdateStale(strategy),
-                Self::Renew(strategy),
+                Self::ContinueBranch(strategy),
                 Self::DeleteStale(strategy),
-                Self::RenewByDeletion(strategy),
+                Self::DeleteOnBranch(strategy),
             ]
         });
-        let resolutions = WAYS.into_iter().map(Self::Resolve).chain([Self::ResolveRevision(Way::Local)]);
+        let resolutions =
+            RESOLUTION_CHOICES.into_iter().map(Self::Resolve).chain([Self::ResolveRevision(ResolutionChoice::Local)]);
         let others = [
             Self::Update(Strategy::LastWriteWins),
             Self::Create,
-            Self::CreateElsewhere,
+            Self::CreateOnPhone,
             Self::Delete,
             Self::Repeat,
             Self::Retry,
-            Self::UpdateForgotten,
+            Self::UpdateAfterPurge,
             Self::Append,
-            Self::AppendElsewhere,
+            Self::AppendOnPhone,
             Self::DeleteHistory,
             Self::ListConflicts,
             Self::DownloadDelta,
@@ -106,170 +113,182 @@ impl Operation {
             Self::Purge,
             Self::DeleteAccount,
             Self::LogIn,
-            Self::LogInChanged,
+            Self::LogInWithNewPassword,
             Self::Refresh,
             Self::RefreshRotated,
             Self::LogOut,
             Self::ChangePassword,
-            Self::ChangePasswordElsewhere,
+            Self::ChangePasswordOnPhone,
             Self::RequestReset,
             Self::ResetPassword,
             Self::DeliverMail,
-            Self::TimePasses,
+            Self::AdvanceTime,
         ];
         by_strategy.chain(resolutions).chain(others).collect()
     }
 
-    /// Whether it concerns accounts, so that passwords and tokens are tried in the end.
+    /// Returns whether the operation changes the account, so that all credentials are tried after the run.
     pub(crate) const fn concerns_account(self) -> bool {
         matches!(
             self,
             Self::DeleteAccount
                 | Self::LogIn
-                | Self::LogInChanged
+                | Self::LogInWithNewPassword
                 | Self::Refresh
                 | Self::RefreshRotated
                 | Self::LogOut
                 | Self::ChangePassword
-                | Self::ChangePasswordElsewhere
+                | Self::ChangePasswordOnPhone
                 | Self::RequestReset
                 | Self::ResetPassword
                 | Self::DeliverMail
         )
     }
 
-    /// Whether it is about sync data and takes few requests, so that three of them have few interleavings.
+    /// Returns whether the operation is on sync data and sends few requests, so that triples have few interleavings.
     pub(crate) const fn is_short(self) -> bool {
-        !self.concerns_account() && !matches!(self, Self::TimePasses)
+        !self.concerns_account() && !matches!(self, Self::AdvanceTime)
     }
 
-    /// Whether it does anything in the state `start` that it does not do elsewhere.
-    pub(crate) const fn suits(self, start: Start) -> bool {
+    /// Returns whether the operation has an effect in `state` that it does not have in other states.
+    pub(crate) const fn applies_to(self, state: InitialState) -> bool {
         let has_item = !matches!(
-            start,
-            Start::Nothing | Start::History | Start::MailDue | Start::LinkMailed | Start::RotatedToken
+            state,
+            InitialState::Empty
+                | InitialState::History
+                | InitialState::EmailDue
+                | InitialState::ResetLinkSent
+                | InitialState::RotatedToken
         );
         let has_conflict = matches!(
-            start,
-            Start::OpenConflict
-                | Start::WonConflict
-                | Start::LostConflict
-                | Start::Copy
-                | Start::ChosenConflict
-                | Start::PurgeDue
+            state,
+            InitialState::OpenConflict
+                | InitialState::LocalWonConflict
+                | InitialState::RemoteWonConflict
+                | InitialState::ConflictWithCopy
+                | InitialState::UserResolvedConflict
+                | InitialState::PurgeDue
         );
         match self {
             Self::Update(_) | Self::UpdateStale(_) | Self::DeleteStale(_) | Self::Delete | Self::Retry => has_item,
-            Self::Renew(_) | Self::RenewByDeletion(_) | Self::Repeat | Self::Resolve(_) | Self::ResolveRevision(_) => {
-                has_conflict
+            Self::ContinueBranch(_)
+            | Self::DeleteOnBranch(_)
+            | Self::Repeat
+            | Self::Resolve(_)
+            | Self::ResolveRevision(_) => has_conflict,
+            Self::DeleteHistory => matches!(state, InitialState::History),
+            Self::DownloadPage | Self::DownloadEarly | Self::UpdateAfterPurge => {
+                matches!(state, InitialState::PurgeDue)
             }
-            Self::DeleteHistory => matches!(start, Start::History),
-            Self::DownloadPage | Self::DownloadEarly | Self::UpdateForgotten => matches!(start, Start::PurgeDue),
-            Self::RefreshRotated => matches!(start, Start::RotatedToken),
-            Self::ResetPassword => matches!(start, Start::LinkMailed),
+            Self::RefreshRotated => matches!(state, InitialState::RotatedToken),
+            Self::ResetPassword => matches!(state, InitialState::ResetLinkSent),
             _ => true,
         }
     }
 
-    /// The request that it is in `scene`.
-    pub(crate) fn request(self, scene: &Scene) -> Request {
-        let [laptop, phone, tablet] = [0, 1, 2].map(|session| scene.sessions[session].access.clone());
-        let put = || Edit::Update(scene.content());
+    /// Returns the request of the operation in `scenario`.
+    pub(crate) fn request(self, scenario: &Scenario) -> Request {
+        let [laptop, phone, tablet] = [0, 1, 2].map(|session| scenario.sessions[session].access.clone());
+        let put = || Edit::Update(scenario.content());
         let item = || saved_query("i");
         match self {
-            Self::Update(strategy) => {
-                scene.upload_request(0, "laptop", strategy, scene.change("laptop", item(), put(), scene.version, 0))
-            }
+            Self::Update(strategy) => scenario.upload_request(
+                0,
+                "laptop",
+                strategy,
+                scenario.change("laptop", item(), put(), scenario.version, 0),
+            ),
             Self::UpdateStale(strategy) => {
-                scene.upload_request(2, "tablet", strategy, scene.change("tablet", item(), put(), 1, 0))
+                scenario.upload_request(2, "tablet", strategy, scenario.change("tablet", item(), put(), 1, 0))
             }
-            Self::Renew(strategy) => {
-                scene.upload_request(1, "phone", strategy, scene.change("phone", item(), put(), 1, 0))
+            Self::ContinueBranch(strategy) => {
+                scenario.upload_request(1, "phone", strategy, scenario.change("phone", item(), put(), 1, 0))
             }
             Self::DeleteStale(strategy) => {
-                scene.upload_request(2, "tablet", strategy, scene.change("tablet", item(), Edit::Delete, 1, 0))
+                scenario.upload_request(2, "tablet", strategy, scenario.change("tablet", item(), Edit::Delete, 1, 0))
             }
-            Self::RenewByDeletion(strategy) => {
-                scene.upload_request(1, "phone", strategy, scene.change("phone", item(), Edit::Delete, 1, 0))
+            Self::DeleteOnBranch(strategy) => {
+                scenario.upload_request(1, "phone", strategy, scenario.change("phone", item(), Edit::Delete, 1, 0))
             }
-            Self::Create | Self::CreateElsewhere => {
+            Self::Create | Self::CreateOnPhone => {
                 let (session, device) = if self == Self::Create { (0, "laptop") } else { (1, "phone") };
-                let create = Edit::Create(scene.content());
-                let change = scene.change(device, saved_query("new"), create, 0, 0);
-                scene.upload_request(session, device, Strategy::UserChoice, change)
+                let create = Edit::Create(scenario.content());
+                let change = scenario.change(device, saved_query("new"), create, 0, 0);
+                scenario.upload_request(session, device, Strategy::UserChoice, change)
             }
             Self::Delete => {
-                let change = scene.change("laptop", item(), Edit::Delete, scene.version, 0);
-                scene.upload_request(0, "laptop", Strategy::LastWriteWins, change)
+                let change = scenario.change("laptop", item(), Edit::Delete, scenario.version, 0);
+                scenario.upload_request(0, "laptop", Strategy::LastWriteWins, change)
             }
             Self::Repeat => {
-                let change = scene.phone_change.clone().expect("the phone has made a change");
-                scene.upload_request(1, "phone", Strategy::LastWriteWins, change)
+                let change = scenario.phone_change.clone().expect("the phone has made a change");
+                scenario.upload_request(1, "phone", Strategy::LastWriteWins, change)
             }
             Self::Retry => {
                 let content = Content { name: "n".to_owned(), text: "select 'sent twice'".to_owned() };
-                let change = scene.change("phone", item(), Edit::Update(content), 1, 0);
+                let change = scenario.change("phone", item(), Edit::Update(content), 1, 0);
                 let change = Change { id: "sent twice".to_owned(), ..change };
-                scene.upload_request(1, "phone", Strategy::UserChoice, change)
+                scenario.upload_request(1, "phone", Strategy::UserChoice, change)
             }
-            Self::UpdateForgotten => {
-                let change = scene.change("tablet", saved_query("old"), put(), 1, 0);
-                let request = scene.upload_request(2, "tablet", Strategy::UserChoice, change);
+            Self::UpdateAfterPurge => {
+                let change = scenario.change("tablet", saved_query("old"), put(), 1, 0);
+                let request = scenario.upload_request(2, "tablet", Strategy::UserChoice, change);
                 let Request::Upload { token, upload } = request else { return request };
-                Request::Upload { token, upload: Upload { last_sync_at: Some(scene.early_cursor), ..upload } }
+                Request::Upload { token, upload: Upload { last_sync_at: Some(scenario.early_cursor), ..upload } }
             }
-            Self::Append | Self::AppendElsewhere => {
+            Self::Append | Self::AppendOnPhone => {
                 let (session, device) = if self == Self::Append { (0, "laptop") } else { (1, "phone") };
-                let change = scene.change(device, history("h"), Edit::Create(scene.content()), 0, 0);
-                scene.upload_request(session, device, Strategy::LastWriteWins, change)
+                let change = scenario.change(device, history("h"), Edit::Create(scenario.content()), 0, 0);
+                scenario.upload_request(session, device, Strategy::LastWriteWins, change)
             }
             Self::DeleteHistory => {
-                let change = scene.change("phone", history("h"), Edit::Delete, 1, 0);
-                scene.upload_request(1, "phone", Strategy::LastWriteWins, change)
+                let change = scenario.change("phone", history("h"), Edit::Delete, 1, 0);
+                scenario.upload_request(1, "phone", Strategy::LastWriteWins, change)
             }
-            Self::Resolve(way) | Self::ResolveRevision(way) => {
-                let (conflict, revision) = scene.conflict.clone().expect("there is a conflict");
+            Self::Resolve(choice) | Self::ResolveRevision(choice) => {
+                let (conflict, revision) = scenario.conflict.clone().expect("the scenario has a conflict");
                 let revision = Some(revision).filter(|_| matches!(self, Self::ResolveRevision(_)));
-                Request::Resolve { token: tablet, conflict, choice: way.choice(scene), revision }
+                Request::Resolve { token: tablet, conflict, choice: choice.to_request(scenario), revision }
             }
             Self::ListConflicts => Request::ListConflicts { token: laptop },
-            Self::DownloadDelta => scene.download(0, "laptop", Some(scene.cursor), 1_000),
-            Self::DownloadEarly => scene.download(0, "laptop", Some(scene.early_cursor), 1_000),
-            Self::DownloadFull => scene.download(1, "phone", None, 1),
-            Self::DownloadPage => scene.download(2, "pager", scene.page_cursor, 1),
+            Self::DownloadDelta => scenario.download(0, "laptop", Some(scenario.cursor), 1_000),
+            Self::DownloadEarly => scenario.download(0, "laptop", Some(scenario.early_cursor), 1_000),
+            Self::DownloadFull => scenario.download(1, "phone", None, 1),
+            Self::DownloadPage => scenario.download(2, "pager", scenario.page_cursor, 1),
             Self::Status => Request::Status { token: laptop },
             Self::Purge => Request::Purge,
             Self::DeleteAccount => Request::DeleteAccount { token: tablet, password: PASSWORD.to_owned() },
             Self::LogIn => Request::LogIn { password: PASSWORD.to_owned() },
-            Self::LogInChanged => Request::LogIn { password: CHANGED.to_owned() },
-            Self::Refresh => Request::Refresh { refresh_token: scene.sessions[1].refresh.clone() },
+            Self::LogInWithNewPassword => Request::LogIn { password: CHANGED.to_owned() },
+            Self::Refresh => Request::Refresh { refresh_token: scenario.sessions[1].refresh.clone() },
             Self::RefreshRotated => {
-                Request::Refresh { refresh_token: scene.rotated.clone().expect("a token was rotated") }
+                Request::Refresh { refresh_token: scenario.rotated.clone().expect("the scenario has a rotated token") }
             }
             Self::LogOut => Request::LogOut { token: phone },
-            Self::ChangePassword | Self::ChangePasswordElsewhere => {
+            Self::ChangePassword | Self::ChangePasswordOnPhone => {
                 let token = if self == Self::ChangePassword { laptop } else { phone };
                 Request::ChangePassword { token, current: PASSWORD.to_owned(), new: CHANGED.to_owned() }
             }
             Self::RequestReset => Request::RequestReset,
-            Self::ResetPassword => {
-                Request::ResetPassword { link: scene.link.clone().expect("a link was mailed"), new: RESET.to_owned() }
-            }
+            Self::ResetPassword => Request::ResetPassword {
+                link: scenario.link.clone().expect("the scenario has a reset link"),
+                new: RESET.to_owned(),
+            },
             Self::DeliverMail => Request::DeliverMail,
-            // Past the grace of a rotated refresh token.
-            Self::TimePasses => Request::AdvanceClock { seconds: 11 },
+            // Longer than the grace period of a rotated refresh token.
+            Self::AdvanceTime => Request::AdvanceClock { seconds: 11 },
         }
     }
 }
 
-impl Way {
-    fn choice(self, scene: &Scene) -> Choice {
+impl ResolutionChoice {
+    fn to_request(self, scenario: &Scenario) -> Choice {
         match self {
             Self::LastWriteWins => Choice::LastWriteWins,
             Self::KeepBoth => Choice::KeepBoth,
             Self::Local => Choice::Local,
             Self::Remote => Choice::Remote,
-            Self::Merged => Choice::Merged(scene.content()),
+            Self::Merged => Choice::Merged(scenario.content()),
         }
     }
 }

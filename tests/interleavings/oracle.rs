@@ -2,49 +2,51 @@
 
 use std::collections::BTreeSet;
 
-use model::{Applied, Call, Change, Conflict, Key, Model, PageItem, Request, Response, linearize};
+use model::{Call, Change, ChangeResult, Conflict, Key, Model, PageItem, Request, Response, linearize};
 use shared::models::{ItemType, Winner};
 
-/// Checks the calls of one run: none is answered by a 5xx, some sequential history explains all of them, and every accepted
-/// edit is still there, unless it was replaced by a client that had seen it.
+/// Checks the calls of one run: no response is a 5xx, some sequential history explains all responses, and every
+/// accepted edit still exists, unless a client that had seen it replaced it.
 ///
 /// # Errors
-/// A description of the first violation.
+/// Returns a description of the first violation.
 pub(crate) fn check(start: Model, calls: &[Call]) -> Result<(), String> {
-    let failed = |call: &&Call| matches!(call.response, Response::Refused { status: 500.., .. });
-    if let Some(call) = calls.iter().find(failed) {
-        return Err(format!("{:?} is answered {:?}", call.request, call.response));
+    let is_server_error = |call: &&Call| matches!(call.response, Response::Refused { status: 500.., .. });
+    if let Some(call) = calls.iter().find(is_server_error) {
+        return Err(format!("{:?} returned {:?}", call.request, call.response));
     }
     linearize(start, calls).map_err(|error| error.to_string())?;
     let lost = lost_edits(calls);
     if lost.is_empty() { Ok(()) } else { Err(format!("lost: {lost:?}")) }
 }
 
-/// An edit that was accepted.
+/// Accepted edit.
 struct Edit<'a> {
     device: &'a str,
     change: &'a Change,
-    /// The items that it became, by itself or by resolving a conflict, and their versions then.
+    /// Items that contain the edit, directly or by the resolution of a conflict, with their versions at that time.
     versions: Vec<(&'a Key, i64)>,
-    /// When its call returned.
+    /// Time at which its call returned.
     returned: u64,
 }
 
-/// The texts of accepted edits that are neither an item nor in a conflict at the end, and were not replaced knowingly.
-/// The linearization implies that there are none, if the model is right; this does not depend on the model.
+/// Returns the texts of accepted edits that no item and no conflict contains at the end, and that no client replaced
+/// after seeing them. Linearizability implies that there are none if the model is correct; this check does not use the
+/// model.
 fn lost_edits(calls: &[Call]) -> Vec<String> {
-    let Some(found) = texts_at_the_end(calls) else { return Vec::new() };
+    let Some(remaining_texts) = texts_at_end(calls) else { return Vec::new() };
     let edits = accepted_edits(calls);
-    let is_kept = |edit: &Edit<'_>| edit.change.edit.content().is_none_or(|content| found.contains(&*content.text));
+    let is_kept =
+        |edit: &Edit<'_>| edit.change.edit.content().is_none_or(|content| remaining_texts.contains(&*content.text));
     let lost = edits.iter().filter(|edit| !is_kept(edit) && !is_replaced(edit, &edits));
-    let version_floor = last_purge(calls);
-    lost.filter(|edit| edit.returned > version_floor)
+    let last_conflict_purge = last_conflict_purge_time(calls);
+    lost.filter(|edit| edit.returned > last_conflict_purge)
         .filter_map(|edit| Some(edit.change.edit.content()?.text.clone()))
         .collect()
 }
 
-/// All texts that the last list of conflicts and the last download show; `None` where the account is gone.
-fn texts_at_the_end(calls: &[Call]) -> Option<BTreeSet<&str>> {
+/// Returns all texts in the last list of conflicts and the last download; `None` if the account is deleted.
+fn texts_at_end(calls: &[Call]) -> Option<BTreeSet<&str>> {
     let conflicts = calls.iter().rev().find_map(|call| match &call.response {
         Response::Conflicts(conflicts) => Some(conflicts),
         _ => None,
@@ -60,8 +62,8 @@ fn texts_at_the_end(calls: &[Call]) -> Option<BTreeSet<&str>> {
     (!last_is_refused).then_some(texts)
 }
 
-/// Connections and saved queries alone: of two entries of the history with one id the first stays, as is promised. A change
-/// that is sent again is accepted once.
+/// Returns the accepted edits of connections and saved queries. History entries are excluded, because the first entry
+/// with an id is kept by contract. A repeated change is counted once.
 fn accepted_edits(calls: &[Call]) -> Vec<Edit<'_>> {
     let (mut edits, mut seen) = (Vec::new(), BTreeSet::new());
     for call in calls {
@@ -70,14 +72,14 @@ fn accepted_edits(calls: &[Call]) -> Vec<Edit<'_>> {
         };
         for (change, result) in upload.changes.iter().zip(&uploaded.results) {
             let version = match result {
-                Applied::Applied(version) => Some(*version),
-                Applied::Conflict(conflict) => won(conflict),
-                Applied::Rejected(_) => continue,
+                ChangeResult::Applied(version) => Some(*version),
+                ChangeResult::Conflict(conflict) => winning_version(conflict),
+                ChangeResult::Rejected(_) => continue,
             };
             let is_first = seen.insert((&upload.device, &change.id));
             if is_first && change.key.item_type != ItemType::QueryHistory {
-                let by_itself = version.map(|version| (&change.key, version));
-                let versions = by_itself.into_iter().chain(for_resolution(change, calls)).collect();
+                let applied_version = version.map(|version| (&change.key, version));
+                let versions = applied_version.into_iter().chain(resolved_versions(change, calls)).collect();
                 edits.push(Edit { device: &upload.device, change, versions, returned: call.returned });
             }
         }
@@ -85,38 +87,39 @@ fn accepted_edits(calls: &[Call]) -> Vec<Edit<'_>> {
     edits
 }
 
-/// The version of an edit that became the item by last-write-wins.
-fn won(conflict: &Conflict) -> Option<i64> {
-    let settled = conflict.settled.as_ref()?;
-    (settled.winner == Some(Winner::Local)).then_some(conflict.remote.version + 1)
+/// Returns the version of an edit that won by last-write-wins.
+fn winning_version(conflict: &Conflict) -> Option<i64> {
+    let resolution = conflict.resolution.as_ref()?;
+    (resolution.winner == Some(Winner::Local)).then_some(conflict.remote.version + 1)
 }
 
-/// The items that `change` became because a conflict was resolved in its favour. Every edit has a text of its own.
-fn for_resolution<'a>(change: &Change, calls: &'a [Call]) -> impl Iterator<Item = (&'a Key, i64)> {
+/// Returns the items that contain `change` because a conflict was resolved in its favour. The text of every edit is
+/// unique.
+fn resolved_versions<'a>(change: &Change, calls: &'a [Call]) -> impl Iterator<Item = (&'a Key, i64)> {
     let resolved = calls.iter().filter_map(|call| match &call.response {
         Response::Resolved { item, .. } => item.as_ref(),
         _ => None,
     });
-    let is_it = |item: &&PageItem| {
+    let has_text = |item: &&PageItem| {
         let texts = (&item.content, change.edit.content());
         matches!(texts, (Some(item), Some(edit)) if item.text == edit.text)
     };
-    resolved.filter(is_it).map(|item| (&item.key, item.version))
+    resolved.filter(has_text).map(|item| (&item.key, item.version))
 }
 
-/// Whether `edit` was replaced by its own device, or by one that had seen it.
+/// Returns whether `edit` was replaced by its own device or by a device that had seen it.
 fn is_replaced(edit: &Edit<'_>, edits: &[Edit<'_>]) -> bool {
     edits.iter().any(|other| {
         let is_same = other.change.id == edit.change.id;
         let is_own =
             other.device == edit.device && other.returned >= edit.returned && other.change.key == edit.change.key;
-        let had_seen_it = |(key, version): &(&Key, i64)| other.change.key == **key && other.change.base >= *version;
-        !is_same && (is_own || edit.versions.iter().any(had_seen_it))
+        let had_seen_edit = |(key, version): &(&Key, i64)| other.change.key == **key && other.change.base >= *version;
+        !is_same && (is_own || edit.versions.iter().any(had_seen_edit))
     })
 }
 
-/// When the last purge returned that removed conflicts: what only they held is forgotten by right.
-fn last_purge(calls: &[Call]) -> u64 {
+/// Returns the time of the last purge that removed conflicts. Edits that only those conflicts contained may be lost.
+fn last_conflict_purge_time(calls: &[Call]) -> u64 {
     let purges = calls.iter().filter(|call| matches!(call.response, Response::Purged { conflicts: 1.., .. }));
     purges.map(|call| call.returned).max().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! One run: an account, the calls that concern it, and what they were answered.
+//! Run: an account, the calls on it, and their responses.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,93 +17,96 @@ use shared::schedule::Scheduler;
 use shared::storage::{NewAccount, NewSession};
 use tests::begin_deletion;
 
-use crate::executor::Turns;
+use crate::cluster::Cluster;
+use crate::executor::ActorScheduler;
 use crate::wire;
-use crate::world::World;
 
-/// The account's password in the beginning.
+/// Initial password of the account.
 pub(crate) const PASSWORD: &str = "Sesame42";
-/// Each run begins at this moment.
-const START: &str = "2026-03-01T00:00:00Z";
-/// Seconds for which a session lives.
-const SESSION: i64 = 7 * 24 * 3_600;
+/// Start time of each run.
+const START_TIME: &str = "2026-03-01T00:00:00Z";
+/// Lifetime of a session, in seconds.
+const SESSION_SECONDS: i64 = 7 * 24 * 3_600;
 
-/// The hash of [`PASSWORD`] with parameters that cost next to nothing; a login replaces it by one of today's.
+/// Hash of [`PASSWORD`] with minimal parameters; a login replaces it by a hash with the current parameters.
 static CHEAP_HASH: LazyLock<String> = LazyLock::new(|| {
-    let params = Params::new(8, 1, 1, None).expect("the least that Argon2 takes");
+    let params = Params::new(8, 1, 1, None).expect("the minimal parameters are valid");
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon2.hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]).expect("a hash").to_string()
+    argon2.hash_password_with_salt(PASSWORD.as_bytes(), &[7; 16]).expect("the password hashes").to_string()
 });
 
-/// The tokens of one session.
+/// Tokens of one session.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tokens {
     pub(crate) access: String,
     pub(crate) refresh: String,
 }
 
-/// One run.
+/// Run of several concurrent calls on one account.
 pub(crate) struct Run {
-    pub(crate) world: Rc<World>,
+    pub(crate) cluster: Rc<Cluster>,
     name: String,
     user: UserId,
     start: Model,
     calls: RefCell<Vec<Call>>,
-    /// Counts what happens: calls that begin and calls that return.
+    /// Number of events so far: invocations and returns of calls.
     events: Cell<u64>,
-    /// When the current call of each actor sent its first request.
-    began: RefCell<Vec<Option<u64>>>,
-    texts: Cell<u32>,
+    /// Event number at which the current call of each actor sent its first request.
+    invoked_at: RefCell<Vec<Option<u64>>>,
+    text_count: Cell<u32>,
 }
 
 impl Run {
-    /// A new account, at the start of time.
-    pub(crate) async fn new(world: &Rc<World>) -> Rc<Self> {
-        let now: Timestamp = START.parse().expect("a time");
-        world.clock.set(now);
-        let id = random_uuid(&*world.random);
+    /// Creates a new account at the start time.
+    pub(crate) async fn new(cluster: &Rc<Cluster>) -> Rc<Self> {
+        let now: Timestamp = START_TIME.parse().expect("a valid time");
+        cluster.clock.set(now);
+        let id = random_uuid(&*cluster.random);
         let (user, name) = (UserId::new(id), format!("u{}", id.simple()));
         let account = NewAccount {
             id: user,
-            username: Username::parse(&name).expect("a name"),
-            email: EmailAddress::parse(&format!("{name}@example.com")).expect("an address"),
+            username: Username::parse(&name).expect("a valid name"),
+            email: EmailAddress::parse(&format!("{name}@example.com")).expect("a valid address"),
             password_hash: SecretString::from(CHEAP_HASH.as_str()),
             created_at: now,
         };
-        world.stores.accounts().create(&account).await.expect("the store answers");
+        cluster.stores.accounts().create(&account).await.expect("the operation succeeds");
         Rc::new(Self {
-            world: world.clone(),
+            cluster: cluster.clone(),
             name,
             user,
             start: Model::new(PASSWORD, now),
             calls: RefCell::default(),
             events: Cell::new(0),
-            began: RefCell::default(),
-            texts: Cell::new(0),
+            invoked_at: RefCell::default(),
+            text_count: Cell::new(0),
         })
     }
 
-    /// Removes the account with everything that it holds.
-    pub(crate) async fn clear(&self) {
+    /// Removes the account and all its data.
+    pub(crate) async fn delete_account(&self) {
         let (accounts, sessions, data) =
-            (self.world.stores.accounts(), self.world.stores.sessions(), self.world.stores.data());
+            (self.cluster.stores.accounts(), self.cluster.stores.sessions(), self.cluster.stores.data());
         begin_deletion(&*accounts, self.user, self.now()).await;
         let eraser = AccountEraser { accounts: &*accounts, sessions: &*sessions, data: &*data };
-        assert!(eraser.remove(self.user, self.now(), 100).await.expect("the stores answer"), "all is removed");
+        assert!(
+            eraser.remove(self.user, self.now(), 100).await.expect("the operation succeeds"),
+            "the removal is complete"
+        );
     }
 
-    /// The time.
+    /// Returns the current time.
     pub(crate) fn now(&self) -> Timestamp {
-        self.world.clock.now()
+        self.cluster.clock.now()
     }
 
-    /// A text that no other edit of this run has.
+    /// Returns a text that no other edit of this run has.
     pub(crate) fn unique_text(&self) -> String {
-        self.texts.set(self.texts.get() + 1);
-        format!("select {}", self.texts.get())
+        self.text_count.set(self.text_count.get() + 1);
+        format!("select {}", self.text_count.get())
     }
 
-    /// The calls so far, and the state before them.
+    /// Returns the initial state and the calls so far.
     pub(crate) fn history(&self) -> (Model, Vec<Call>) {
         (self.start.clone(), self.calls.borrow().clone())
     }
@@ -113,18 +116,18 @@ impl Run {
         self.events.get()
     }
 
-    /// An actor's request was released: the call that sent it has begun by now.
-    pub(crate) fn released(&self, actor: usize) {
-        let mut began = self.began.borrow_mut();
-        if began.len() <= actor {
-            began.resize(actor + 1, None);
+    /// Records that a request of `actor` was released: its call has been invoked by now.
+    pub(crate) fn request_released(&self, actor: usize) {
+        let mut invoked_at = self.invoked_at.borrow_mut();
+        if invoked_at.len() <= actor {
+            invoked_at.resize(actor + 1, None);
         }
-        if began[actor].is_none() {
-            began[actor] = Some(self.event());
+        if invoked_at[actor].is_none() {
+            invoked_at[actor] = Some(self.event());
         }
     }
 
-    /// Makes a call while no other is under way.
+    /// Makes a call while no other call is in progress.
     pub(crate) async fn call(&self, request: Request) -> Response {
         let (clock, invoked) = (self.now(), self.event());
         let response = self.perform(0, &request, None).await;
@@ -133,17 +136,17 @@ impl Run {
     }
 
     /// Makes a call as one of several actors.
-    pub(crate) async fn call_as(&self, turns: &Turns, actor: usize, request: Request) -> Response {
+    pub(crate) async fn call_as(&self, actor_scheduler: &ActorScheduler, actor: usize, request: Request) -> Response {
         let clock = self.now();
-        if let Some(began) = self.began.borrow_mut().get_mut(actor) {
-            *began = None;
+        if let Some(invoked_at) = self.invoked_at.borrow_mut().get_mut(actor) {
+            *invoked_at = None;
         }
-        let response = self.perform(actor, &request, Some(turns)).await;
-        // A call that sends nothing takes no time.
-        let invoked = self.began.borrow().get(actor).copied().flatten();
+        let response = self.perform(actor, &request, Some(actor_scheduler)).await;
+        // A call that sends no request is invoked and returns at the same time.
+        let invoked = self.invoked_at.borrow().get(actor).copied().flatten();
         let invoked = invoked.unwrap_or_else(|| self.event());
         self.record(request, response.clone(), invoked, clock);
-        turns.returned();
+        actor_scheduler.returned();
         response
     }
 
@@ -152,10 +155,10 @@ impl Run {
         self.calls.borrow_mut().push(Call { request, response, invoked, returned, clock });
     }
 
-    async fn perform(&self, instance: usize, request: &Request, turns: Option<&Turns>) -> Response {
+    async fn perform(&self, instance: usize, request: &Request, actor_scheduler: Option<&ActorScheduler>) -> Response {
         if let Some(call) = wire::call(&self.name, request) {
-            let answer = self.world.api(instance).send(call).await;
-            return wire::response(request, &answer);
+            let response = self.cluster.api(instance).send(call).await;
+            return wire::response(request, &response);
         }
         match request {
             Request::OpenSession => {
@@ -163,27 +166,27 @@ impl Run {
                 Response::Tokens { access: tokens.access, refresh: tokens.refresh }
             }
             Request::BeginDeletion => {
-                begin_deletion(&*self.world.stores.accounts(), self.user, self.now()).await;
+                begin_deletion(&*self.cluster.stores.accounts(), self.user, self.now()).await;
                 Response::Done
             }
             Request::DeliverMail => self.deliver_mail().await,
             Request::Purge => {
-                let report = self.world.purge().run(self.now()).await.expect("the stores answer");
+                let report = self.cluster.purge().run(self.now()).await.expect("the operation succeeds");
                 Response::Purged { tombstones: report.tombstones, conflicts: report.conflicts }
             }
             Request::AdvanceClock { seconds } => {
-                if let Some(turns) = turns {
-                    turns.turn("clock", "advance").await;
+                if let Some(actor_scheduler) = actor_scheduler {
+                    actor_scheduler.turn("clock", "advance").await;
                 }
-                self.world.clock.advance(*seconds);
+                self.cluster.clock.advance(*seconds);
                 Response::Done
             }
-            other => unreachable!("{other:?} is a call of the API"),
+            other => unreachable!("{other:?} is an API call"),
         }
     }
 
     async fn open_session(&self) -> Tokens {
-        let (random, now) = (&*self.world.random, self.now());
+        let (random, now) = (&*self.cluster.random, self.now());
         let session = Session {
             id: SessionId::new(random_uuid(random)),
             user: self.user,
@@ -191,33 +194,33 @@ impl Run {
             ip: "127.0.0.1".to_owned(),
             created_at: now,
             last_seen_at: now,
-            expires_at: now.plus_seconds(SESSION),
+            expires_at: now.plus_seconds(SESSION_SECONDS),
         };
         let refresh = OpaqueToken::generate(random);
         let new = NewSession { session: session.clone(), refresh: refresh.hash() };
-        self.world.stores.sessions().open(&new).await.expect("the store answers");
-        let (access, _) = self.world.tokens.issue(&session, random_uuid(random), now).expect("a token");
+        self.cluster.stores.sessions().open(&new).await.expect("the operation succeeds");
+        let (access, _) = self.cluster.tokens.issue(&session, random_uuid(random), now).expect("the token is issued");
         Tokens { access: access.expose_secret().to_owned(), refresh: refresh.expose().to_owned() }
     }
 
     async fn deliver_mail(&self) -> Response {
         let mailer = Arc::new(MemoryMailer::default());
-        let worker = self.world.outbox_worker(mailer.clone());
-        worker.deliver(usize::MAX, std::time::Duration::from_secs(30)).await.expect("the store answers");
+        let worker = self.cluster.outbox_worker(mailer.clone());
+        worker.deliver(usize::MAX, std::time::Duration::from_secs(30)).await.expect("the operation succeeds");
         let mail = |mail: &shared::mail::Email| Mail { kind: kind(mail.kind), link: mail.link_token() };
         Response::Mails(mailer.sent().iter().map(mail).collect())
     }
 
-    /// Opens a session; its tokens.
-    pub(crate) async fn session(&self) -> Tokens {
+    /// Opens a session and returns its tokens.
+    pub(crate) async fn new_session(&self) -> Tokens {
         match self.call(Request::OpenSession).await {
             Response::Tokens { access, refresh } => Tokens { access, refresh },
-            other => panic!("{other:?} holds no tokens"),
+            other => panic!("{other:?} contains no tokens"),
         }
     }
 }
 
-/// The saved query `id`.
+/// Returns the key of the saved query `id`.
 pub(crate) fn saved_query(id: &str) -> Key {
     Key { item_type: ItemType::SavedQuery, id: id.to_owned() }
 }

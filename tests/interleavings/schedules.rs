@@ -1,4 +1,4 @@
-//! Random schedules: several clients, all operations, any order.
+//! Random schedules: several clients that perform random operations in random order.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,43 +8,43 @@ use fastrand::Rng;
 use model::Call;
 
 use crate::clients::Client;
-use crate::executor::{Actor, Chooser, Point, run};
+use crate::cluster::Cluster;
+use crate::executor::{Actor, Chooser, SchedulingPoint, run};
 use crate::explore::{observe, write_run};
 use crate::oracle;
-use crate::scenes::{Scene, Start};
-use crate::world::World;
+use crate::scenarios::{InitialState, Scenario};
 
-/// Most things that one client does.
+/// Maximum number of actions of one client.
 const MAX_ACTIONS: usize = 6;
 
-/// A schedule: everything that happens in it follows from its seed, but for what was left out.
+/// Schedule, determined by its seed and the set of remaining actions.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     seed: u64,
-    /// The actions that are taken: of which client, and which of its own.
+    /// Actions to perform: index of the client, and index of the action of that client.
     actions: BTreeSet<(usize, usize)>,
 }
 
-/// A schedule that cannot be explained, as small as it was found to fail.
+/// Smallest failing schedule that was found.
 #[derive(Debug)]
 pub(crate) struct Failure {
     schedule: Schedule,
     reason: String,
-    trace: Vec<Point>,
+    trace: Vec<SchedulingPoint>,
     calls: Vec<Call>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Schedule { seed, actions } = &self.schedule;
-        writeln!(f, "schedule {seed} fails; alone: SCHEDULE={seed} tests/run interleavings")?;
-        writeln!(f, "the actions {actions:?} are enough: {}", self.reason)?;
+        writeln!(f, "schedule {seed} failed; rerun: SCHEDULE={seed} tests/run interleavings")?;
+        writeln!(f, "the actions {actions:?} suffice: {}", self.reason)?;
         write_run(f, &self.trace, &self.calls)
     }
 }
 
 impl Schedule {
-    /// The schedule of `seed`.
+    /// Returns the schedule of `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let clients = rng.usize(3..=5);
@@ -55,68 +55,74 @@ impl Schedule {
         Self { seed, actions: actions.collect() }
     }
 
-    /// Lives through the schedule; where it fails, through ever smaller parts of it.
-    pub(crate) async fn check(&self, world: &Rc<World>) -> Result<(), Box<Failure>> {
-        let Err(mut failure) = self.once(world).await else { return Ok(()) };
-        let mut is_smaller = true;
-        while is_smaller {
-            is_smaller = false;
+    /// Runs the schedule. If it fails, removes actions one by one while the rest still fails.
+    pub(crate) async fn check(&self, cluster: &Rc<Cluster>) -> Result<(), Box<Failure>> {
+        let Err(mut failure) = self.run_once(cluster).await else { return Ok(()) };
+        let mut shrunk = true;
+        while shrunk {
+            shrunk = false;
             for action in failure.schedule.actions.clone() {
-                let mut smaller = failure.schedule.clone();
-                smaller.actions.remove(&action);
-                if let Err(found) = smaller.once(world).await {
-                    (failure, is_smaller) = (found, true);
+                let mut candidate = failure.schedule.clone();
+                candidate.actions.remove(&action);
+                if let Err(smaller_failure) = candidate.run_once(cluster).await {
+                    (failure, shrunk) = (smaller_failure, true);
                 }
             }
         }
         Err(failure)
     }
 
-    /// A source of choices for one purpose: what is drawn for another does not change it.
+    /// Returns an independent random generator for one action of one client.
     fn rng(&self, client: usize, action: usize) -> Rng {
         Rng::with_seed(self.seed.wrapping_mul(1_000_003) ^ ((client as u64) << 32) ^ action as u64)
     }
 
-    async fn once(&self, world: &Rc<World>) -> Result<(), Box<Failure>> {
-        let start = *self.rng(99, 0).choice(&STARTS).expect("there are some");
-        let scene = Scene::set(world, start).await;
+    async fn run_once(&self, cluster: &Rc<Cluster>) -> Result<(), Box<Failure>> {
+        let start = *self.rng(99, 0).choice(&INITIAL_STATES).expect("the list is not empty");
+        let scenario = Scenario::new(cluster, start).await;
         let count = self.actions.iter().map(|(client, _)| client + 1).max().unwrap_or(0);
         let mut actors = Vec::new();
         for client in 0..count {
-            let tokens = scene.run.session().await;
+            let tokens = scenario.run.new_session().await;
             let actions: Vec<Rng> = self
                 .actions
                 .iter()
-                .filter(|(who, _)| *who == client)
+                .filter(|(owner, _)| *owner == client)
                 .map(|(_, action)| self.rng(client, *action))
                 .collect();
-            let mut acting = Client::new(scene.run.clone(), client, tokens);
-            let actor: Actor<'_> = Box::new(move |turns| {
+            let mut client_state = Client::new(scenario.run.clone(), client, tokens);
+            let actor: Actor<'_> = Box::new(move |actor_scheduler| {
                 Box::pin(async move {
                     for mut rng in actions {
-                        acting.act(&turns, &mut rng).await;
+                        client_state.act(&actor_scheduler, &mut rng).await;
                     }
                 })
             });
             actors.push(actor);
         }
-        let mut choices = Choices(self.rng(99, 1));
-        let trace = run(actors, &mut choices, |actor| scene.run.released(actor)).await;
-        observe(&scene, false).await;
-        let (start, calls) = scene.run.history();
-        scene.run.clear().await;
+        let mut chooser = RandomChooser(self.rng(99, 1));
+        let trace = run(actors, &mut chooser, |actor| scenario.run.request_released(actor)).await;
+        observe(&scenario, false).await;
+        let (start, calls) = scenario.run.history();
+        scenario.run.delete_account().await;
         oracle::check(start, &calls)
             .map_err(|reason| Box::new(Failure { schedule: self.clone(), reason, trace, calls }))
     }
 }
 
-/// Where schedules start.
-const STARTS: [Start; 5] = [Start::Nothing, Start::Item, Start::OpenConflict, Start::WonConflict, Start::PurgeDue];
+/// Initial states of schedules.
+const INITIAL_STATES: [InitialState; 5] = [
+    InitialState::Empty,
+    InitialState::Item,
+    InitialState::OpenConflict,
+    InitialState::LocalWonConflict,
+    InitialState::PurgeDue,
+];
 
-struct Choices(Rng);
+struct RandomChooser(Rng);
 
-impl Chooser for Choices {
-    fn choose(&mut self, waiting: &[Point]) -> usize {
+impl Chooser for RandomChooser {
+    fn choose(&mut self, waiting: &[SchedulingPoint]) -> usize {
         self.0.usize(..waiting.len())
     }
 

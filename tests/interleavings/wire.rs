@@ -1,22 +1,22 @@
-//! Requests of the model as calls of the API, and answers of the API as answers of the model.
+//! Translation of model requests into API calls, and of API responses into model responses.
 
 use axum::http::Method;
 use model::{
-    Applied, Change, Choice, Conflict, Content, Edit, Key, Page, PageItem, Request, Response, Settled, Side, Status,
-    Uploaded,
+    Change, ChangeResult, Choice, Conflict, Content, Edit, Key, Page, PageItem, Request, Resolution, Response, Side,
+    Status, UploadResponse,
 };
 use serde_json::{Value, json};
 use shared::models::{ItemType, Strategy, Timestamp, Winner};
 use tests::{Request as HttpRequest, Response as HttpResponse, connection, history, saved_query};
 
-/// The lists of a page, and the kind of item in each.
+/// Lists of a page, with the item type of each.
 const LISTS: [(&str, ItemType); 3] = [
     ("connections", ItemType::Connection),
     ("saved_queries", ItemType::SavedQuery),
     ("query_history", ItemType::QueryHistory),
 ];
 
-/// The name of `content`'s item on the wire.
+/// Returns the JSON of an item with `content`.
 fn data(item_type: ItemType, content: &Content) -> Value {
     match item_type {
         ItemType::Connection => {
@@ -38,7 +38,7 @@ fn content(item_type: ItemType, data: &Value) -> Content {
     }
 }
 
-/// The call that `request` is, for the user `name`; `None` for what is no call of the API.
+/// Returns the API call of `request` for the user `name`; `None` for events that are not API calls.
 pub(crate) fn call(name: &str, request: &Request) -> Option<HttpRequest> {
     let post = |path: &str, body: Value| HttpRequest::post(path, &body);
     let authorized = |call: HttpRequest, token: &str| Some(call.bearer(token));
@@ -122,20 +122,20 @@ fn resolution(choice: &Choice) -> Value {
     }
 }
 
-/// Translates `answer` into the model's terms.
+/// Translates an API response into a model response.
 ///
 /// # Panics
-/// When it has another shape than the API promises.
-pub(crate) fn response(request: &Request, answer: &HttpResponse) -> Response {
-    let json = answer.json();
-    if answer.status >= 400 {
+/// Panics if the response violates the API schema.
+pub(crate) fn response(request: &Request, response: &HttpResponse) -> Response {
+    let json = response.json();
+    if response.status >= 400 {
         let conflict = json.get("conflict").map(|json| Box::new(conflict(json)));
-        return Response::Refused { status: answer.status, code: text(&json["code"]), conflict };
+        return Response::Refused { status: response.status, code: text(&json["code"]), conflict };
     }
     match request {
         Request::Upload { upload, .. } => {
             let results = upload.changes.iter().enumerate().map(|(index, change)| result(&json, index, &change.id));
-            Response::Uploaded(Uploaded { at: time(&json["synced_at"]), results: results.collect() })
+            Response::Uploaded(UploadResponse { at: time(&json["synced_at"]), results: results.collect() })
         }
         Request::Download { .. } => Response::Page(page(&json)),
         Request::Status { .. } => Response::Status(status(&json)),
@@ -154,17 +154,19 @@ pub(crate) fn response(request: &Request, answer: &HttpResponse) -> Response {
     }
 }
 
-/// The result of one change, which must be in exactly one of the lists.
-fn result(json: &Value, index: usize, id: &str) -> Applied {
+/// Returns the result of one change, which must be in exactly one of the lists.
+fn result(json: &Value, index: usize, id: &str) -> ChangeResult {
     let applied = list(&json["applied"]).iter().filter(|entry| entry["change_id"] == id);
     let conflicts = list(&json["conflicts"]).iter().filter(|entry| entry["change_id"] == id);
     let rejected = list(&json["rejected"]).iter().filter(|entry| entry["change"]["index"] == index);
-    let all: Vec<Applied> = applied
-        .map(|entry| Applied::Applied(number(&entry["sync_version"])))
-        .chain(conflicts.map(|entry| Applied::Conflict(Box::new(conflict(entry)))))
-        .chain(rejected.map(|entry| Applied::Rejected(text(&entry["code"]))))
+    let all: Vec<ChangeResult> = applied
+        .map(|entry| ChangeResult::Applied(number(&entry["sync_version"])))
+        .chain(conflicts.map(|entry| ChangeResult::Conflict(Box::new(conflict(entry)))))
+        .chain(rejected.map(|entry| ChangeResult::Rejected(text(&entry["code"]))))
         .collect();
-    <[Applied; 1]>::try_from(all).map(|[only]| only).unwrap_or_else(|all| panic!("{id} is answered {all:?} in {json}"))
+    <[ChangeResult; 1]>::try_from(all)
+        .map(|[only]| only)
+        .unwrap_or_else(|all| panic!("{id} has the results {all:?} in {json}"))
 }
 
 fn page(json: &Value) -> Page {
@@ -216,10 +218,10 @@ fn conflict(json: &Value) -> Conflict {
         version: number(&json["sync_version"]),
         device: text(&json["device_id"]),
     };
-    let settled = json.get("resolved_at").map(|at| Settled {
+    let resolution = json.get("resolved_at").map(|at| Resolution {
         at: time(at),
-        strategy: Strategy::named(&text(&json["resolution"])).expect("a strategy"),
-        winner: json.get("winner").map(|winner| Winner::named(&text(winner)).expect("a winner")),
+        strategy: Strategy::named(&text(&json["resolution"])).expect("a valid strategy"),
+        winner: json.get("winner").map(|winner| Winner::named(&text(winner)).expect("a valid winner")),
         copy: json.get("copy_id").map(text),
     });
     Conflict {
@@ -227,27 +229,27 @@ fn conflict(json: &Value) -> Conflict {
         key: Key { item_type, id: text(&json["item_id"]) },
         local: side(&json["local_version"]),
         remote: side(&json["remote_version"]),
-        settled,
+        resolution,
         revision: number(&json["revision"]),
     }
 }
 
 fn list(json: &Value) -> &[Value] {
-    json.as_array().unwrap_or_else(|| panic!("{json} is no list"))
+    json.as_array().unwrap_or_else(|| panic!("{json} is not a list"))
 }
 
 fn text(json: &Value) -> String {
-    json.as_str().unwrap_or_else(|| panic!("{json} is no text")).to_owned()
+    json.as_str().unwrap_or_else(|| panic!("{json} is not a string")).to_owned()
 }
 
 fn number(json: &Value) -> i64 {
-    json.as_i64().unwrap_or_else(|| panic!("{json} is no number"))
+    json.as_i64().unwrap_or_else(|| panic!("{json} is not a number"))
 }
 
 fn time(json: &Value) -> Timestamp {
-    text(json).parse().unwrap_or_else(|_| panic!("{json} is no time"))
+    text(json).parse().unwrap_or_else(|_| panic!("{json} is not a time"))
 }
 
 fn item_type(json: &Value) -> ItemType {
-    ItemType::named(&text(json)).unwrap_or_else(|| panic!("{json} is no kind of item"))
+    ItemType::named(&text(json)).unwrap_or_else(|| panic!("{json} is not an item type"))
 }

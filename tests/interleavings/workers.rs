@@ -1,4 +1,4 @@
-//! Explores on several threads, each with a world of its own.
+//! Parallel exploration on several threads, each with its own cluster.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -7,31 +7,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::world::World;
+use crate::cluster::Cluster;
 
-/// Makes a world.
-pub(crate) type MakeWorld<'a> = &'a (dyn Fn() -> LocalBoxFuture<'static, World> + Sync);
+/// Constructor of a cluster.
+pub(crate) type MakeCluster<'a> = &'a (dyn Fn() -> LocalBoxFuture<'static, Cluster> + Sync);
 
-/// Does `work` for each of `tasks` in worlds made by `make`, one on each processor; the results in order. `work` is told of a
-/// task's place.
+/// Runs `work` for each of `tasks` with its index, on one thread and cluster per processor; returns the results in
+/// order.
 pub(crate) fn for_each<T: Sync, R: Send>(
-    make: MakeWorld<'_>,
+    make_cluster: MakeCluster<'_>,
     tasks: &[T],
-    work: impl AsyncFn(&Rc<World>, usize, &T) -> R + Sync,
+    work: impl AsyncFn(&Rc<Cluster>, usize, &T) -> R + Sync,
 ) -> Vec<R> {
     let (next, results) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let runtime =
+                    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the runtime builds");
                 runtime.block_on(async {
-                    let world = Rc::new(make().await);
+                    let cluster = Rc::new(make_cluster().await);
                     loop {
-                        let place = next.fetch_add(1, Ordering::SeqCst);
-                        let Some(task) = tasks.get(place) else { break };
-                        let result = work(&world, place, task).await;
-                        results.lock().expect("no worker panicked").insert(place, result);
+                        let index = next.fetch_add(1, Ordering::SeqCst);
+                        let Some(task) = tasks.get(index) else { break };
+                        let result = work(&cluster, index, task).await;
+                        results.lock().expect("no worker panicked").insert(index, result);
                     }
                 });
             });

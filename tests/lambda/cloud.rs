@@ -5,7 +5,7 @@ use tests::{Api, Backends, Emulator, Gateway, Moto, wait_for_email};
 
 const SIGNING_KEY: &str = "a signing key for tests, 32 bytes";
 
-/// The functions that answer requests, and what all functions share: the stores, and the secret that opens them.
+/// Emulated AWS environment: the functions behind API Gateway, the stores, and the secret with their URLs.
 pub(crate) struct Cloud {
     pub(crate) api: Api,
     pub(crate) gateway: Arc<Gateway>,
@@ -16,18 +16,19 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
+    /// Starts all functions behind API Gateway.
     pub(crate) async fn start() -> Self {
         Self::start_where(async |gateway, _| gateway).await
     }
 
-    /// The same with other functions, as `change` has them, which is told the variables of all.
+    /// Starts the environment with a modified gateway. `change` receives the environment variables of all functions.
     pub(crate) async fn start_where(change: impl AsyncFnOnce(Gateway, &[(&str, &str)]) -> Gateway) -> Self {
         Self::with(&[], change).await
     }
 
-    /// The same with more in the secret.
+    /// Starts the environment with additional entries in the secret and a modified gateway.
     pub(crate) async fn with(
-        more: &[(&str, String)],
+        entries: &[(&str, String)],
         change: impl AsyncFnOnce(Gateway, &[(&str, &str)]) -> Gateway,
     ) -> Self {
         let folder = tests::scratch_dir();
@@ -35,7 +36,7 @@ impl Cloud {
         let mut secret: serde_json::Map<String, Value> =
             backends.settings.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
         secret.insert("JWT_SECRET".to_owned(), SIGNING_KEY.into());
-        secret.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
+        secret.extend(entries.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
         let environment = vec![
             ("SECRETS_ARN", moto.create("studio", &secret.into()).await),
             ("PUBLIC_URL", "https://sync.studio.example".to_owned()),
@@ -50,18 +51,18 @@ impl Cloud {
         Self { api: Api::Lambda(gateway.clone()), gateway, backends, environment, _moto: moto, folder }
     }
 
-    /// A function that a schedule starts.
+    /// Starts a function that a schedule invokes.
     pub(crate) async fn scheduled(&self, name: &str) -> Emulator {
         Emulator::start(name, &borrowed(&self.environment)).await
     }
 
-    /// What the secret holds that is one.
+    /// Returns the confidential values of the secret.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
         let urls = self.backends.settings.iter().map(|(_, url)| url.clone());
         urls.chain([SIGNING_KEY.to_owned()])
     }
 
-    /// The text part of the newest mail of the kind `kind`.
+    /// Returns the text part of the newest email of the kind `kind`.
     pub(crate) async fn mail(&self, kind: &str) -> String {
         std::fs::read_to_string(wait_for_email(self.folder.path(), kind).await).expect("the mail is whole")
     }
@@ -71,8 +72,8 @@ fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'static str,
     environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-/// The event `name` of those that people invoke functions with.
-pub(crate) fn kept(name: &str) -> Value {
+/// Reads the example event `name`.
+pub(crate) fn example_event(name: &str) -> Value {
     let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_slice(&std::fs::read(file).expect("it is there")).expect("it is JSON")
+    serde_json::from_slice(&std::fs::read(file).expect("the event exists")).expect("the event is JSON")
 }

@@ -1,43 +1,43 @@
-//! What API Gateway makes of requests, and what is no request.
+//! Events of API Gateway, and invalid events.
 
 use axum::http::Method;
 use serde_json::{Value, json};
 use tests::{Emulator, Request, gzip, saved_query};
 use tokio::time::Instant;
 
-use crate::cloud::{Cloud, kept};
+use crate::cloud::{Cloud, example_event};
 
-/// An upload of `count` saved queries of about 1 kB each.
-fn many(count: usize) -> Value {
-    let change = |place: usize| {
-        json!({ "id": format!("c{place}"), "item_type": "saved_query", "item_id": format!("q{place}"), "action": "create",
+/// Returns an upload of `count` saved queries of about 1 kB each.
+fn upload_of(count: usize) -> Value {
+    let change = |index: usize| {
+        json!({ "id": format!("c{index}"), "item_type": "saved_query", "item_id": format!("q{index}"), "action": "create",
             "updated_at": "2026-01-01T10:00:00Z", "sync_version": 0,
-            "data": saved_query("Orders", &format!("select {place} -- {}", "lorem ipsum ".repeat(80))) })
+            "data": saved_query("Orders", &format!("select {index} -- {}", "lorem ipsum ".repeat(80))) })
     };
     json!({ "device_id": "laptop", "changes": (0..count).map(change).collect::<Vec<_>>() })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_arrive_as_they_were_sent() {
+async fn requests_arrive_unchanged() {
     let cloud = Cloud::start().await;
     let session = cloud.api.sign_up("ada").await;
     let token = session["token"].as_str().expect("a token");
     let send = |call: Request| cloud.api.send(call.bearer(token));
 
-    // Compressed, and so in base64.
-    let upload =
-        Request::new(Method::POST, "/api/sync/upload").body("application/gzip", gzip(many(900).to_string().as_bytes()));
+    // A compressed body, which the event contains in base64.
+    let upload = Request::new(Method::POST, "/api/sync/upload")
+        .body("application/gzip", gzip(upload_of(900).to_string().as_bytes()));
     assert_eq!(send(upload).await.expect(200)["applied"].as_array().map(Vec::len), Some(900));
-    // In an encoding that the gateway has undone, which only the header still tells.
-    let upload = Request::post("/api/sync/upload", &many(1)).header("content-encoding", "gzip");
+    // A `content-encoding` that the gateway has already decoded; only the header remains.
+    let upload = Request::post("/api/sync/upload", &upload_of(1)).header("content-encoding", "gzip");
     let answer = send(upload).await;
-    assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "both logs know it by that");
+    assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "both logs use the id of the gateway");
     assert_eq!(answer.expect(200)["applied"].as_array().map(Vec::len), Some(1));
-    // A query whose values have to be encoded: once, and no more.
+    // Query parameters that are percent-encoded once.
     let delta = "/api/sync/download?device_id=my%20phone&since=1970-01-01T01%3A00%3A00%2B01%3A00&limit=7";
     let page = send(Request::get(delta)).await.expect(200);
     assert_eq!((page["saved_queries"].as_array().map(Vec::len), &page["reset"]), (Some(7), &json!(false)));
-    // The address that API Gateway saw, not one that a client claims.
+    // The address that API Gateway reports, not one that the client sends.
     let sessions = send(Request::get("/api/auth/sessions").header("x-forwarded-for", "198.51.100.1")).await.expect(200);
     assert_eq!(sessions["sessions"][0]["ip"], "203.0.113.7");
 
@@ -52,29 +52,29 @@ async fn requests_arrive_as_they_were_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_request_is_refused_at_once_and_the_next_is_answered() {
+async fn an_invalid_event_fails_immediately_and_the_next_request_succeeds() {
     let cloud = Cloud::start().await;
     for name in ["auth", "upload"] {
         let started = Instant::now();
         let refused = cloud.gateway.function(name).invoke(&json!({})).await;
         assert!(refused["errorType"].as_str().is_some_and(|kind| kind.contains("Deserialize")), "{refused}");
-        assert!(started.elapsed().as_secs() < 10, "the function was held: {}", cloud.gateway.function(name).log());
+        assert!(started.elapsed().as_secs() < 10, "the function was blocked: {}", cloud.gateway.function(name).log());
     }
     let session = cloud.api.sign_up("ada").await;
-    let upload = Request::post("/api/sync/upload", &many(1)).bearer(session["token"].as_str().expect("a token"));
+    let upload = Request::post("/api/sync/upload", &upload_of(1)).bearer(session["token"].as_str().expect("a token"));
     cloud.api.send(upload).await.expect(200);
 }
 
 #[tokio::test]
-async fn health_is_alive_without_a_secret() {
+async fn health_succeeds_without_a_secret() {
     let health = Emulator::start("health", &[("SECRETS_ARN", "nowhere"), ("AWS_REGION", "eu-central-1")]).await;
     for (name, status) in [("health", 200), ("health-ready", 503), ("health", 200)] {
-        assert_eq!(health.invoke(&kept(name)).await["statusCode"], status, "{name}");
+        assert_eq!(health.invoke(&example_event(name)).await["statusCode"], status, "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn events_that_people_invoke_functions_with_are_answered() {
+async fn example_events_are_handled() {
     let cloud = Cloud::start().await;
     let mut token = String::new();
     for (name, function, status) in [
@@ -92,7 +92,7 @@ async fn events_that_people_invoke_functions_with_are_answered() {
         ("health", "health", 200),
         ("health-ready", "health", 200),
     ] {
-        let mut event = kept(name);
+        let mut event = example_event(name);
         event["multiValueHeaders"]["Authorization"] = json!([format!("Bearer {token}")]);
         event["headers"]["Authorization"] = json!(format!("Bearer {token}"));
         let answer = cloud.gateway.function(function).invoke(&event).await;
@@ -106,19 +106,19 @@ async fn events_that_people_invoke_functions_with_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_gateway_refuses_in_the_shape_of_the_functions() {
+async fn gateway_errors_have_the_schema_of_the_functions() {
     let cloud = Cloud::start().await;
     let send = |call: Request| cloud.api.send(call);
     let login = json!({ "username": "ada", "password": "Sesame42" });
     send(Request::post("/api/auth/login", &login).header("x-api-key", "another")).await.expect_error(403, "FORBIDDEN");
     send(Request::post("/api/auth/login", &json!("ada"))).await.expect_error(400, "INVALID_REQUEST");
     send(Request::get("/api/nowhere")).await.expect_error(404, "NOT_FOUND");
-    let plain = Request::post("/api/sync/upload", &many(6_000));
+    let plain = Request::post("/api/sync/upload", &upload_of(6_000));
     assert!(plain.body.len() < 10_000_000);
     let refused = send(plain).await;
     refused.expect_error(413, "PAYLOAD_TOO_LARGE");
     assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
-    // Neither a page nor what is no method of a path has a key.
+    // Pages and unsupported methods need no API key.
     send(Request::new(Method::HEAD, "/api/sync/download").header("x-api-key", "")).await.expect_error(403, "FORBIDDEN");
     for (call, status) in [(Request::get("/reset-password?token=abc"), 200), (Request::get("/api/sync/upload"), 405)] {
         let answer = send(call.header("x-api-key", "")).await;

@@ -1,11 +1,11 @@
-//! The functions' binaries as AWS runs them: under its runtime interface emulator, with the events that API Gateway and a
-//! schedule hand over, on real stores.
+//! Tests of the Lambda functions: their binaries run under the AWS runtime interface emulator, receive the events of
+//! API Gateway and schedules, and use real stores.
 
 mod cloud;
 mod events;
+mod function_failures;
+mod gateway_spoofing;
 mod migrations;
 mod schedules;
-mod smuggling;
-mod story;
-mod trouble;
-mod watching;
+mod telemetry;
+mod two_devices;

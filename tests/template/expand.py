@@ -1,4 +1,4 @@
-"""Prints what CloudFormation would get of a SAM template: `expand.py template.yaml`."""
+"""Prints the CloudFormation template that SAM generates: `expand.py template.yaml`."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from samtranslator.translator.transform import transform
 
 
 class NoManagedPolicies:
-    """Looks up policies by their names, which would take an account; the template names none."""
+    """Loader of managed policies by name, which would require an AWS account; the template uses none."""
 
     def load(self):
         return {}
@@ -21,6 +21,6 @@ with open(sys.argv[1]) as file:
     template = yaml_parse(file.read())
 for name, resource in template["Resources"].items():
     if resource["Type"] == "AWS::Serverless::Function":
-        # Where `sam deploy` would have put it.
+        # Location that `sam deploy` would set.
         resource["Properties"]["CodeUri"] = f"s3://bucket/{name}"
 print(json.dumps(transform(template, {}, NoManagedPolicies())))

@@ -1,4 +1,5 @@
-//! The descriptions of the functions' versions, by which alone a change of a parameter takes effect.
+//! Descriptions of function versions. A new version is published only when its description changes, so the description
+//! must contain every parameter that the function depends on.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +8,8 @@ use tests::Template;
 
 use crate::rules::differences;
 
-/// Parameters of a deployment that has everything; the others are as they are by default.
-const EVERYTHING: [(&str, &str); 11] = [
+/// Parameters of a deployment with all features; the others have their defaults.
+const FULL_PARAMETERS: [(&str, &str); 11] = [
     ("Stage", "production"),
     ("SecretName", "sql-studio-sync/production"),
     ("DomainName", "sync.sqlstudio.app"),
@@ -26,38 +27,48 @@ const EVERYTHING: [(&str, &str); 11] = [
     ("DatadogSite", "datadoghq.eu"),
 ];
 
-/// Most characters of a version's description
+/// Maximum length of the description of a version, in characters
 /// (<https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html>).
-const LONGEST_OF_VERSION: usize = 256;
-/// Most characters of a policy's description
+const MAX_VERSION_DESCRIPTION: usize = 256;
+/// Maximum length of the description of a policy, in characters
 /// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>).
-const LONGEST_OF_POLICY: usize = 1_000;
+const MAX_POLICY_DESCRIPTION: usize = 1_000;
 
-/// Where a version does not tell what its function depends on, or cannot tell it.
-pub(crate) fn faults(template: &Template) -> Vec<String> {
+/// Returns the versions whose descriptions lack a parameter of their function, and the descriptions that are too long.
+pub(crate) fn violations(template: &Template) -> Vec<String> {
     let functions = template.functions();
-    let of_functions = functions.iter().flat_map(|(name, (resource, function))| {
+    let version_violations = functions.iter().flat_map(|(name, (resource, function))| {
         let version = template
             .resources("AWS::Lambda::Version")
             .find(|(_, version)| version["Properties"]["FunctionName"]["Ref"] == **resource);
         let description = version.map_or(&Value::Null, |(_, version)| &version["Properties"]["Description"]);
-        let mut faults = unpublished(template, name, function, description);
-        faults.extend(too_long(template, &format!("the version of {name}"), description, LONGEST_OF_VERSION));
-        faults
+        let mut violations = missing_parameters(template, name, function, description);
+        violations.extend(description_length(
+            template,
+            &format!("the version of {name}"),
+            description,
+            MAX_VERSION_DESCRIPTION,
+        ));
+        violations
     });
     let policies = template.resources("AWS::IAM::ManagedPolicy").flat_map(|(name, policy)| {
-        too_long(template, &format!("the policy {name}"), &policy["Properties"]["Description"], LONGEST_OF_POLICY)
+        description_length(
+            template,
+            &format!("the policy {name}"),
+            &policy["Properties"]["Description"],
+            MAX_POLICY_DESCRIPTION,
+        )
     });
-    of_functions.chain(policies).collect()
+    version_violations.chain(policies).collect()
 }
 
-/// The parameters that change a function, but make no new version of it; and those that make one which is the same.
-fn unpublished(template: &Template, name: &str, function: &Value, description: &Value) -> Vec<String> {
+/// Returns the parameters that change a function without changing the description of its version, and vice versa.
+fn missing_parameters(template: &Template, name: &str, function: &Value, description: &Value) -> Vec<String> {
     let resources = &template.json()["Resources"];
     let parts = ["Environment", "VpcConfig", "Layers"].map(|part| &function["Properties"][part]);
     let used = parts.into_iter().flat_map(|part| parameters_in(template, part)).collect();
     let mut described = parameters_in(template, description);
-    // A policy with another description has another id.
+    // The id of a policy changes with its description.
     for policy in references(description).iter().map(|name| &resources[name.as_str()]) {
         if policy["Type"] == "AWS::IAM::ManagedPolicy" {
             described.extend(parameters_in(template, &policy["Properties"]["Description"]));
@@ -66,12 +77,12 @@ fn unpublished(template: &Template, name: &str, function: &Value, description: &
     differences(&format!("a parameter in the version of {name}"), &used, &described)
 }
 
-fn too_long(template: &Template, whose: &str, description: &Value, longest: usize) -> Option<String> {
-    let length = resolved(template, description).as_str().map_or(0, |text| text.chars().count());
-    (length > longest).then(|| format!("{whose} is described in {length} characters"))
+fn description_length(template: &Template, owner: &str, description: &Value, max: usize) -> Option<String> {
+    let length = evaluate(template, description).as_str().map_or(0, |text| text.chars().count());
+    (length > max).then(|| format!("the description of {owner} has {length} characters"))
 }
 
-/// The parameters that a part of the template depends on, by itself or by conditions.
+/// Returns the parameters that a part of the template depends on, directly or through conditions.
 fn parameters_in(template: &Template, part: &Value) -> BTreeSet<String> {
     let (parameters, conditions) = (&template.json()["Parameters"], &template.json()["Conditions"]);
     let mut used = references(part);
@@ -84,7 +95,7 @@ fn parameters_in(template: &Template, part: &Value) -> BTreeSet<String> {
     used
 }
 
-/// Whatever a part of the template refers to.
+/// Returns all names that a part of the template refers to.
 fn references(part: &Value) -> BTreeSet<String> {
     match part {
         Value::Array(parts) => parts.iter().flat_map(references).collect(),
@@ -107,27 +118,27 @@ fn references(part: &Value) -> BTreeSet<String> {
     }
 }
 
-/// What becomes of a part of the template where there is everything.
-fn resolved(template: &Template, part: &Value) -> Value {
+/// Evaluates a part of the template with [`FULL_PARAMETERS`].
+fn evaluate(template: &Template, part: &Value) -> Value {
     let fields = part.as_object().filter(|fields| fields.len() == 1);
     let Some((function, argument)) = fields.and_then(|fields| fields.iter().next()) else {
         let Value::Array(parts) = part else { return part.clone() };
-        return parts.iter().map(|part| resolved(template, part)).collect();
+        return parts.iter().map(|part| evaluate(template, part)).collect();
     };
-    let argument = resolved(template, argument);
+    let argument = evaluate(template, argument);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let holds =
-        |condition: &Value| resolved(template, &template.json()["Conditions"][text(condition)]) == Value::Bool(true);
+    let is_true =
+        |condition: &Value| evaluate(template, &template.json()["Conditions"][text(condition)]) == Value::Bool(true);
     match function.as_str() {
-        "Ref" => given(template, &text(&argument)),
-        // As long as any id of a policy.
+        "Ref" => parameter_value(template, &text(&argument)),
+        // An example with the length of a policy id.
         "Fn::GetAtt" => "ANPAIOSFODNN7EXAMPLE1".into(),
         "Fn::Join" => {
             let words: Vec<_> = argument[1].as_array().into_iter().flatten().map(text).collect();
             words.join(&text(&argument[0])).into()
         }
-        "Fn::If" => argument[if holds(&argument[0]) { 1 } else { 2 }].clone(),
-        "Condition" => holds(&argument).into(),
+        "Fn::If" => argument[if is_true(&argument[0]) { 1 } else { 2 }].clone(),
+        "Condition" => is_true(&argument).into(),
         "Fn::Equals" => (argument[0] == argument[1]).into(),
         "Fn::Not" => (argument[0] == Value::Bool(false)).into(),
         "Fn::Or" => argument.as_array().is_some_and(|all| all.contains(&Value::Bool(true))).into(),
@@ -135,11 +146,11 @@ fn resolved(template: &Template, part: &Value) -> Value {
     }
 }
 
-/// What the parameter `name` is given.
-fn given(template: &Template, name: &str) -> Value {
+/// Returns the value of the parameter `name`.
+fn parameter_value(template: &Template, name: &str) -> Value {
     let parameter = &template.json()["Parameters"][name];
-    let said = EVERYTHING.iter().find(|(one, _)| *one == name).map(|(_, value)| Value::from(*value));
-    let value = said.unwrap_or_else(|| parameter["Default"].clone());
+    let set = FULL_PARAMETERS.iter().find(|(other, _)| *other == name).map(|(_, value)| Value::from(*value));
+    let value = set.unwrap_or_else(|| parameter["Default"].clone());
     if parameter["Type"] == "CommaDelimitedList" {
         value.as_str().unwrap_or_default().split(',').collect()
     } else {

@@ -1,4 +1,5 @@
-//! The detector of credentials: it comes to its end on any text, says the same each time, and finds what stands by itself.
+//! Fuzzes the secret scanner: it terminates on any text, is deterministic, and detects a password field next to any
+//! text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,11 +11,11 @@ fuzz_target!(|data: &[u8]| {
     let change = json!({ "item_type": "saved_query", "data": { "name": "n", "query": text, "metadata": { "note": text } } });
     let found = find(&change).map(|finding| (finding.path, finding.kind.to_string()));
     assert_eq!(found, find(&change).map(|finding| (finding.path, finding.kind.to_string())));
-    // Nothing beside it hides a field that is a password by its name.
+    // No other text hides a field that is a password by name.
     let mut with_password = change;
     with_password["data"]["password"] = Value::from("Sesame-42");
     assert!(find(&with_password).is_some());
-    // Whatever JSON it is.
+    // Arbitrary JSON.
     if let Ok(value) = serde_json::from_slice::<Value>(data) {
         find(&value);
     }

@@ -1,4 +1,5 @@
-//! Compressed bodies: never more than an upload may have, never a failure of ours; and what was compressed comes back.
+//! Fuzzes compressed bodies: the output never exceeds the upload limit, errors are client errors, and valid data
+//! round-trips.
 #![no_main]
 
 use std::io::Write;
@@ -12,8 +13,8 @@ use shared::models::limits;
 use tokio::runtime::Builder;
 
 fn read(kind: &str, body: Vec<u8>) -> Result<Vec<u8>, ApiError> {
-    let request = Request::builder().header("content-type", kind).body(Body::from(body)).expect("a request");
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let request = Request::builder().header("content-type", kind).body(Body::from(body)).expect("the request is valid");
+    let runtime = Builder::new_current_thread().build().expect("the runtime builds");
     runtime.block_on(RawBody::from_request(request, &())).map(|RawBody(bytes)| bytes)
 }
 
@@ -26,8 +27,8 @@ fuzz_target!(|data: &[u8]| {
     }
     if choice & 2 == 0 {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(rest).expect("into memory");
-        let gzip = gzip.finish().expect("into memory");
-        assert_eq!(read("application/gzip", gzip).expect("it is whole"), rest);
+        gzip.write_all(rest).expect("writing to memory succeeds");
+        let gzip = gzip.finish().expect("writing to memory succeeds");
+        assert_eq!(read("application/gzip", gzip).expect("the body is complete"), rest);
     }
 });

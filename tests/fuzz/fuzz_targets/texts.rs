@@ -1,4 +1,4 @@
-//! Times, cursors, queries of URLs and ids: what is taken is written as it was meant, and read again as the same.
+//! Fuzzes times, cursors, URL queries and ids: an accepted value is formatted and parsed again as the same value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(time) = text.parse::<Timestamp>() {
         let written = time.to_string();
-        assert_eq!(written.parse::<Timestamp>().expect("what we write we read"), time, "{text} became {written}");
+        assert_eq!(written.parse::<Timestamp>().expect("a formatted time parses"), time, "{text} became {written}");
         assert!(written.ends_with('Z') && written.len() >= 27, "{written}");
     }
     if let Ok(query) = Query::parse(Some(text)) {
@@ -17,8 +17,8 @@ fuzz_target!(|data: &[u8]| {
             assert!((1..=1_000).contains(&limit));
         }
         if let Ok(Some(since)) = query.time("since") {
-            let again = Query::parse(Some(&format!("since={since}"))).expect("a query");
-            assert_eq!(again.time("since").expect("a time"), Some(since));
+            let again = Query::parse(Some(&format!("since={since}"))).expect("the query parses");
+            assert_eq!(again.time("since").expect("the time parses"), Some(since));
         }
         if let Some(device) = query.get("device_id") {
             DeviceId::parse(device).ok();
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(name) = Username::parse(text) {
         assert!(!name.as_str().contains('@'));
-        let again = Username::parse(name.as_str()).expect("a name that is taken is one");
+        let again = Username::parse(name.as_str()).expect("an accepted name parses");
         assert_eq!(again.key(), name.key());
     }
 });

@@ -1,5 +1,5 @@
-//! Bodies of uploads, through the whole service on embedded stores: whatever comes, the answer is one of those that the
-//! document allows, each change has become of one of three things, and what was applied is there.
+//! Fuzzes upload bodies through the whole service on the embedded stores: every response is one that the OpenAPI
+//! document allows, and every change is applied, in conflict or rejected.
 #![no_main]
 
 use std::cell::OnceCell;
@@ -35,11 +35,11 @@ fuzz_target!(|body: &[u8]| {
         let account = account_cell.get_or_init(account);
         let call = Request::new(Method::POST, "/api/sync/upload").body("application/json", body).bearer(&account.token);
         let answer = account.runtime.block_on(account.service.api.send(call));
-        let json: Value = serde_json::from_slice(&answer.body).expect("every answer is JSON");
+        let json: Value = serde_json::from_slice(&answer.body).expect("every response is JSON");
         match answer.status {
             200 => {
                 let count = |list: &str| json[list].as_array().expect("a list").len();
-                let sent: Value = serde_json::from_slice(body).expect("what is taken is JSON");
+                let sent: Value = serde_json::from_slice(body).expect("an accepted body is JSON");
                 let changes = sent["changes"].as_array().expect("a list").len();
                 assert_eq!(count("applied") + count("conflicts") + count("rejected"), changes, "{json}");
                 assert_eq!(json["success"], count("rejected") == 0, "{json}");

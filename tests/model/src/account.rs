@@ -1,4 +1,4 @@
-//! The account, its sessions, the links in its mails, and the mails that wait.
+//! The account: its password, sessions, email links and outbox.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,21 +6,21 @@ use shared::models::Timestamp;
 
 use crate::call::{Mail, MailKind};
 
-/// Seconds for which a rotated refresh token still works.
-const GRACE: i64 = 10;
-/// Seconds for which a session, and its newest refresh token, live.
-const SESSION: i64 = 7 * 24 * 3_600;
-/// Seconds for which a claimed mail is left to its claimant.
-const CLAIM: i64 = 60;
-/// Seconds that lie between two links of a kind.
+/// Duration for which a rotated refresh token still works, in seconds.
+const ROTATION_GRACE_SECONDS: i64 = 10;
+/// Lifetime of a session and of its newest refresh token, in seconds.
+const SESSION_SECONDS: i64 = 7 * 24 * 3_600;
+/// Duration of a claim of an email, in seconds.
+const CLAIM_SECONDS: i64 = 60;
+/// Minimum interval between two links of the same kind, in seconds.
 const LINK_COOLDOWN_SECONDS: i64 = 60;
 
-/// A token in a mail.
+/// Token in an email.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Link {
+pub struct EmailLink {
     /// The token.
     pub token: String,
-    /// Until when it works.
+    /// Expiry time.
     pub expires_at: Timestamp,
 }
 
@@ -34,12 +34,12 @@ struct RefreshToken {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct QueuedMail {
     queued_at: Timestamp,
-    /// `None` once it was sent or dropped.
+    /// Time at which the email is due; `None` once it is completed.
     due_at: Option<Timestamp>,
     attempts: u32,
 }
 
-/// The claim of a mail.
+/// Claim of an email by an outbox worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Claim {
     pub(crate) kind: MailKind,
@@ -54,25 +54,25 @@ pub(crate) enum Rotation {
     Unknown,
 }
 
-/// The account.
+/// The account and everything that belongs to it except its sync data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Account {
-    /// Whether it is there: it is gone as soon as its deletion begins.
+    /// False as soon as the deletion of the account begins.
     pub(crate) exists: bool,
     pub(crate) password: String,
-    /// Number of times that the password was set: tells two equal passwords apart.
+    /// Number of times that the password was set. Distinguishes two equal passwords.
     pub(crate) password_number: u32,
     is_verified: bool,
     sessions: BTreeMap<u32, Timestamp>,
     next_session: u32,
     access_tokens: BTreeMap<String, u32>,
     refresh_tokens: BTreeMap<String, RefreshToken>,
-    links: BTreeMap<MailKind, Link>,
+    links: BTreeMap<MailKind, EmailLink>,
     outbox: BTreeMap<MailKind, QueuedMail>,
 }
 
 impl Account {
-    /// An account that was made at `now`; the mail with its link waits.
+    /// Creates an account at `now` and queues its verification email.
     pub fn new(password: &str, now: Timestamp) -> Self {
         let mut account = Self {
             exists: true,
@@ -90,10 +90,10 @@ impl Account {
         account
     }
 
-    /// Opens a session at `now`, with these tokens if they were given out; its number.
+    /// Opens a session at `now` with `tokens`, if the response contained them; returns its number.
     pub fn open_session(&mut self, tokens: Option<(&str, &str)>, now: Timestamp) -> u32 {
         let session = self.next_session;
-        let expires_at = now.plus_seconds(SESSION);
+        let expires_at = now.plus_seconds(SESSION_SECONDS);
         self.next_session += 1;
         self.sessions.insert(session, expires_at);
         if let Some((access, refresh)) = tokens {
@@ -104,7 +104,7 @@ impl Account {
         session
     }
 
-    /// The living session that an access token belongs to.
+    /// Returns the unexpired session of an access token.
     pub(crate) fn session_of(&self, access: &str, now: Timestamp) -> Option<u32> {
         let session = *self.access_tokens.get(access)?;
         self.sessions.get(&session).is_some_and(|expires_at| *expires_at > now).then_some(session)
@@ -114,9 +114,9 @@ impl Account {
         self.sessions.remove(&session);
     }
 
-    /// Ends all sessions but `spared`.
-    pub(crate) fn end_sessions_but(&mut self, spared: Option<u32>) {
-        self.sessions.retain(|session, _| Some(*session) == spared);
+    /// Ends all sessions except `except`.
+    pub(crate) fn end_sessions_except(&mut self, except: Option<u32>) {
+        self.sessions.retain(|session, _| Some(*session) == except);
     }
 
     /// Exchanges the refresh token `presented` for the pair `next`.
@@ -128,12 +128,12 @@ impl Account {
         if !self.sessions.contains_key(&session) {
             return Rotation::Unknown;
         }
-        if token.rotated_at.is_some_and(|rotated_at| rotated_at < now.plus_seconds(-GRACE)) {
+        if token.rotated_at.is_some_and(|rotated_at| rotated_at < now.plus_seconds(-ROTATION_GRACE_SECONDS)) {
             self.sessions.remove(&session);
             return Rotation::Reused;
         }
         token.rotated_at.get_or_insert(now);
-        let expires_at = now.plus_seconds(SESSION);
+        let expires_at = now.plus_seconds(SESSION_SECONDS);
         self.sessions.insert(session, expires_at);
         if let Some((access, refresh)) = next {
             self.access_tokens.insert(access.to_owned(), session);
@@ -147,11 +147,11 @@ impl Account {
         self.outbox.insert(kind, QueuedMail { queued_at: now, due_at: Some(now), attempts: 0 });
     }
 
-    fn settle_kind(&mut self, kind: MailKind) {
+    fn mark_completed(&mut self, kind: MailKind) {
         self.outbox.get_mut(&kind).into_iter().for_each(|mail| mail.due_at = None);
     }
 
-    /// Queues a link to choose a new password, unless one was queued just before.
+    /// Queues a password reset link, unless one was queued within [`LINK_COOLDOWN_SECONDS`].
     pub(crate) fn request_reset(&mut self, now: Timestamp) {
         let last = self.outbox.get(&MailKind::ResetPassword).map(|mail| mail.queued_at);
         if self.exists && last.is_none_or(|last| last <= now.plus_seconds(-LINK_COOLDOWN_SECONDS)) {
@@ -163,11 +163,11 @@ impl Account {
         password.clone_into(&mut self.password);
         self.password_number += 1;
         self.links.remove(&MailKind::ResetPassword);
-        self.settle_kind(MailKind::ResetPassword);
+        self.mark_completed(MailKind::ResetPassword);
         self.queue(MailKind::PasswordChanged, now);
     }
 
-    /// Changes the password, if it is still the one that was set as number `expected`.
+    /// Changes the password if its number is still `expected`; returns whether it did.
     pub(crate) fn change_password(&mut self, expected: u32, password: &str, now: Timestamp) -> bool {
         let is_current = self.exists && self.password_number == expected;
         if is_current {
@@ -176,14 +176,14 @@ impl Account {
         is_current
     }
 
-    /// Whether the link for `kind` works.
-    pub(crate) fn link_works(&self, kind: MailKind, token: &str, now: Timestamp) -> bool {
+    /// Returns whether the link is the current one and not expired.
+    pub(crate) fn is_link_valid(&self, kind: MailKind, token: &str, now: Timestamp) -> bool {
         self.links.get(&kind).is_some_and(|link| link.token == token && link.expires_at > now)
     }
 
-    /// Uses a link to set a new password; whether it worked.
+    /// Sets a new password with a link; returns whether the link was valid.
     pub(crate) fn reset_password(&mut self, token: &str, password: &str, now: Timestamp) -> bool {
-        if !self.link_works(MailKind::ResetPassword, token, now) {
+        if !self.is_link_valid(MailKind::ResetPassword, token, now) {
             return false;
         }
         self.set_password(password, now);
@@ -192,70 +192,70 @@ impl Account {
         true
     }
 
-    /// Uses a link to verify the address; whether it worked.
+    /// Verifies the address with a link; returns whether the link was valid.
     pub(crate) fn verify_email(&mut self, token: &str, now: Timestamp) -> bool {
-        let works = self.link_works(MailKind::VerifyEmail, token, now);
-        if works {
+        let is_valid = self.is_link_valid(MailKind::VerifyEmail, token, now);
+        if is_valid {
             self.links.remove(&MailKind::VerifyEmail);
             self.verify(now);
         }
-        works
+        is_valid
     }
 
     fn verify(&mut self, now: Timestamp) {
-        self.settle_kind(MailKind::VerifyEmail);
+        self.mark_completed(MailKind::VerifyEmail);
         if !self.is_verified {
             self.is_verified = true;
             self.queue(MailKind::Welcome, now);
         }
     }
 
-    /// The mails of which one may be claimed next: those that have been due for longest.
-    pub(crate) fn due_mails(&self, now: Timestamp) -> BTreeSet<MailKind> {
+    /// Returns the emails that can be claimed next: those with the earliest due time.
+    pub(crate) fn due_emails(&self, now: Timestamp) -> BTreeSet<MailKind> {
         let due_at = |mail: &QueuedMail| mail.due_at.filter(|due_at| *due_at <= now);
         let Some(first) = self.outbox.values().filter_map(due_at).min() else { return BTreeSet::new() };
         self.outbox.iter().filter(|(_, mail)| mail.due_at == Some(first)).map(|(kind, _)| *kind).collect()
     }
 
-    /// Claims a mail that is due.
+    /// Claims an email that is due.
     pub(crate) fn claim(&mut self, kind: MailKind, now: Timestamp) -> Option<Claim> {
         let mail = self.outbox.get_mut(&kind)?;
-        mail.due_at = Some(now.plus_seconds(CLAIM));
+        mail.due_at = Some(now.plus_seconds(CLAIM_SECONDS));
         mail.attempts += 1;
         Some(Claim { kind, queued_at: mail.queued_at, attempts: mail.attempts })
     }
 
-    /// Whether the mail is still wanted, and still claimed by `claim`.
-    pub(crate) fn wants(&self, claim: Claim) -> bool {
-        let waits = |mail: &QueuedMail| mail.due_at.is_some() && self.is_claimed(claim);
+    /// Returns whether the email is still needed and still claimed by `claim`.
+    pub(crate) fn is_needed(&self, claim: Claim) -> bool {
+        let is_pending = |mail: &QueuedMail| mail.due_at.is_some() && self.is_claimed(claim);
         match claim.kind {
-            MailKind::VerifyEmail => !self.is_verified && self.outbox.get(&claim.kind).is_some_and(waits),
-            MailKind::ResetPassword => self.outbox.get(&claim.kind).is_some_and(waits),
+            MailKind::VerifyEmail => !self.is_verified && self.outbox.get(&claim.kind).is_some_and(is_pending),
+            MailKind::ResetPassword => self.outbox.get(&claim.kind).is_some_and(is_pending),
             MailKind::Welcome | MailKind::PasswordChanged => self.exists,
         }
     }
 
     fn is_claimed(&self, claim: Claim) -> bool {
-        let of_claim = |mail: &QueuedMail| mail.queued_at == claim.queued_at && mail.attempts == claim.attempts;
-        self.outbox.get(&claim.kind).is_some_and(of_claim)
+        let matches_claim = |mail: &QueuedMail| mail.queued_at == claim.queued_at && mail.attempts == claim.attempts;
+        self.outbox.get(&claim.kind).is_some_and(matches_claim)
     }
 
-    /// Sends the mail: its link replaces the one before.
+    /// Sends the email; its link replaces the previous one.
     pub(crate) fn send(&mut self, mail: &Mail, now: Timestamp) {
         let hours = if mail.kind == MailKind::VerifyEmail { 24 } else { 1 };
         if let Some(token) = mail.link.clone() {
-            self.links.insert(mail.kind, Link { token, expires_at: now.plus_seconds(hours * 3_600) });
+            self.links.insert(mail.kind, EmailLink { token, expires_at: now.plus_seconds(hours * 3_600) });
         }
     }
 
-    /// Settles the mail, unless it was queued anew or claimed again.
-    pub(crate) fn settle(&mut self, claim: Claim) {
+    /// Completes the email, unless it was queued or claimed again.
+    pub(crate) fn complete(&mut self, claim: Claim) {
         if self.is_claimed(claim) {
-            self.settle_kind(claim.kind);
+            self.mark_completed(claim.kind);
         }
     }
 
-    /// The account is gone, with its links and mails; its sessions and data follow.
+    /// Removes the account with its links and emails. Its sessions and sync data are removed by later steps.
     pub(crate) fn begin_deletion(&mut self) {
         self.exists = false;
         self.links.clear();

@@ -1,26 +1,26 @@
-//! Requests and answers, as far as the model looks at them.
+//! Requests and responses, reduced to the fields that the model checks.
 
 use shared::models::{ItemType, Strategy, Timestamp, Winner};
 
-/// One item: its kind and its id.
+/// Key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Its kind.
+    /// Item type.
     pub item_type: ItemType,
-    /// Its id.
+    /// Item id.
     pub id: String,
 }
 
-/// The content of an item. All other fields are the same in every item of a kind.
+/// Content of an item. All other fields are the same in every item of a type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Content {
-    /// The name; empty for history.
+    /// Name; empty for history entries.
     pub name: String,
-    /// The query, or the database of a connection. Unique in each edit.
+    /// Query text, or database of a connection. Unique per edit.
     pub text: String,
 }
 
-/// The edit that a change makes.
+/// Edit of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Edit {
     /// `create`.
@@ -32,7 +32,7 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// The content afterwards; `None` for a deletion.
+    /// Returns the content after the edit; `None` for a deletion.
     pub const fn content(&self) -> Option<&Content> {
         match self {
             Self::Create(content) | Self::Update(content) => Some(content),
@@ -44,15 +44,15 @@ impl Edit {
 /// One change of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Change {
-    /// The change's id.
+    /// Change id.
     pub id: String,
-    /// The item.
+    /// Key of the item.
     pub key: Key,
     /// The edit.
     pub edit: Edit,
-    /// The version that the device last saw; 0 for none.
+    /// Version that the device last downloaded; 0 for none.
     pub base: i64,
-    /// When it was done, by the device's clock.
+    /// Time of the edit by the clock of the device.
     pub updated_at: Timestamp,
 }
 
@@ -61,15 +61,15 @@ pub struct Change {
 pub struct Upload {
     /// The device.
     pub device: String,
-    /// When the device last heard from the server.
+    /// Time of the last sync of the device.
     pub last_sync_at: Option<Timestamp>,
-    /// The strategy for its conflicts.
+    /// Conflict strategy.
     pub strategy: Strategy,
-    /// Its changes, in order.
+    /// Changes, in order.
     pub changes: Vec<Change>,
 }
 
-/// A way to resolve a conflict.
+/// Choice that resolves a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Choice {
     /// `last_write_wins`.
@@ -84,7 +84,7 @@ pub enum Choice {
     Merged(Content),
 }
 
-/// A call of the service, or something that happens to it.
+/// Call of the service, or an event such as a purge or the passage of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
     /// `POST /api/sync/upload`.
@@ -102,7 +102,7 @@ pub enum Request {
         device: String,
         /// The cursor.
         since: Option<Timestamp>,
-        /// Most items.
+        /// Maximum number of items.
         limit: usize,
     },
     /// `GET /api/sync/status`.
@@ -121,12 +121,12 @@ pub enum Request {
         token: String,
         /// The conflict.
         conflict: String,
-        /// The way.
+        /// The choice.
         choice: Choice,
-        /// The revision that the user has seen.
+        /// Revision that the user has seen.
         revision: Option<i64>,
     },
-    /// A session is opened without a password, so that there is one to look with.
+    /// Opens a session without a password, for the observer.
     OpenSession,
     /// `POST /api/auth/login`.
     LogIn {
@@ -155,215 +155,215 @@ pub enum Request {
         /// The password.
         password: String,
     },
-    /// The first step of a deletion, after which its process dies.
+    /// First step of a deletion, after which the process crashes.
     BeginDeletion,
     /// `POST /api/auth/change-password`.
     ChangePassword {
         /// The access token.
         token: String,
-        /// The password until now.
+        /// Current password.
         current: String,
-        /// The password from now on.
+        /// New password.
         new: String,
     },
     /// `POST /api/auth/request-password-reset`.
     RequestReset,
     /// `POST /api/auth/reset-password`.
     ResetPassword {
-        /// The token in the link.
+        /// Token in the link.
         link: String,
-        /// The password from now on.
+        /// New password.
         new: String,
     },
     /// `POST /api/auth/verify-email`.
     VerifyEmail {
-        /// The token in the link.
+        /// Token in the link.
         link: String,
     },
-    /// One run of the outbox worker.
+    /// Run of the outbox worker.
     DeliverMail,
-    /// One run of the purge.
+    /// Run of the purge.
     Purge,
-    /// Time passes.
+    /// Advances the clock.
     AdvanceClock {
-        /// Seconds, not negative.
+        /// Seconds, at least 0.
         seconds: i64,
     },
 }
 
-/// The result of one change.
+/// Result of one change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Applied {
-    /// It is applied, as this version.
+pub enum ChangeResult {
+    /// Applied as this version.
     Applied(i64),
-    /// It conflicts.
+    /// Conflict.
     Conflict(Box<Conflict>),
-    /// It is rejected, with this code.
+    /// Rejected with this error code.
     Rejected(String),
 }
 
-/// The answer to an upload.
+/// Response to an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Uploaded {
+pub struct UploadResponse {
     /// `synced_at`.
     pub at: Timestamp,
-    /// The result of each change, in order.
-    pub results: Vec<Applied>,
+    /// Result of each change, in order.
+    pub results: Vec<ChangeResult>,
 }
 
-/// One side of a conflict.
+/// Side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Side {
-    /// Its content; `None` for a deletion.
+    /// Content; `None` for a deletion.
     pub content: Option<Content>,
-    /// When it was edited.
+    /// Time of the edit.
     pub updated_at: Timestamp,
-    /// Its version; of the local side the version that it is based on.
+    /// Version; for the local side the version that the edit is based on.
     pub version: i64,
-    /// The device that wrote it; empty for none.
+    /// Device that made the edit; empty for none.
     pub device: String,
 }
 
-/// The resolution of a conflict.
+/// Resolution of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Settled {
-    /// When.
+pub struct Resolution {
+    /// Time of the resolution.
     pub at: Timestamp,
-    /// By which strategy.
+    /// Strategy.
     pub strategy: Strategy,
-    /// Which side won.
+    /// Winning side.
     pub winner: Option<Winner>,
-    /// The copy, where one was made.
+    /// Id of the copy, if one was created.
     pub copy: Option<String>,
 }
 
-/// A conflict as a client reads it.
+/// Conflict as a client reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Conflict {
-    /// Its id.
+    /// Conflict id.
     pub id: String,
-    /// The item.
+    /// Key of the item.
     pub key: Key,
-    /// The version that the uploading device sent.
+    /// Version that the uploading device sent.
     pub local: Side,
-    /// The version that the server held.
+    /// Version that the server had stored.
     pub remote: Side,
-    /// Its resolution, if it is resolved.
-    pub settled: Option<Settled>,
-    /// Changes whenever the conflict does.
+    /// Resolution, if the conflict is resolved.
+    pub resolution: Option<Resolution>,
+    /// Revision; differs for every state of the conflict.
     pub revision: i64,
 }
 
-/// An item as a page shows it.
+/// Item of a page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageItem {
-    /// Which.
+    /// Key of the item.
     pub key: Key,
-    /// Its content; `None` for a tombstone.
+    /// Content; `None` for a tombstone.
     pub content: Option<Content>,
-    /// Its version.
+    /// Version.
     pub version: i64,
 }
 
-/// One page of a download.
+/// Page of a download.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Page {
-    /// The items and tombstones, sorted.
+    /// Items and tombstones, sorted.
     pub items: Vec<PageItem>,
-    /// The open conflicts, newest first.
+    /// Open conflicts, newest first.
     pub conflicts: Vec<Conflict>,
     /// The cursor.
     pub sync_timestamp: Timestamp,
-    /// Whether there is more.
+    /// Whether more pages follow.
     pub has_more: bool,
-    /// Whether the page starts the whole state.
+    /// Whether the page is the first of a full sync.
     pub reset: bool,
 }
 
-/// The answer to a status call.
+/// Response to a status request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Status {
-    /// Devices by id: changes applied, and changes that conflicted, for the first time.
+    /// Devices sorted by id, each with its number of applied changes and of conflicts. Repeats are not counted.
     pub devices: Vec<(String, i64, i64)>,
-    /// Live items, in the order of [`ItemType::ALL`].
+    /// Numbers of live items, in the order of [`ItemType::ALL`].
     pub counts: [i64; 3],
-    /// Open conflicts.
+    /// Number of open conflicts.
     pub open_conflicts: i64,
-    /// The newest change.
+    /// Time of the newest change.
     pub sync_timestamp: Timestamp,
 }
 
-/// The kind of a mail.
+/// Kind of an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MailKind {
-    /// A link to verify the address.
+    /// Link to verify the address.
     VerifyEmail,
-    /// A link to choose a new password.
+    /// Link to reset the password.
     ResetPassword,
-    /// The address is verified.
+    /// Welcome after the address was verified.
     Welcome,
-    /// The password was changed.
+    /// Notification that the password was changed.
     PasswordChanged,
 }
 
-/// A mail that was sent.
+/// Email that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mail {
-    /// Its kind.
+    /// Kind of the email.
     pub kind: MailKind,
-    /// The token in its link, if it has one.
+    /// Token in its link, if it has one.
     pub link: Option<String>,
 }
 
-/// The answer to a [`Request`].
+/// Response to a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Response {
-    /// Of an upload.
-    Uploaded(Uploaded),
-    /// Of a download.
+    /// Response to an upload.
+    Uploaded(UploadResponse),
+    /// Response to a download.
     Page(Page),
-    /// Of a status call.
+    /// Response to a status request.
     Status(Status),
-    /// Of a list of conflicts: all of them.
+    /// Response to a list of conflicts: all conflicts.
     Conflicts(Vec<Conflict>),
-    /// Of a resolution.
+    /// Response to a resolution.
     Resolved {
         /// `resolved_at`.
         at: Timestamp,
-        /// The item, or the copy, unless it is deleted.
+        /// The item or the copy; `None` if it is deleted.
         item: Option<PageItem>,
     },
-    /// Of a login or a refresh.
+    /// Response to a login or a refresh.
     Tokens {
         /// The access token.
         access: String,
         /// The refresh token.
         refresh: String,
     },
-    /// Success without further content.
+    /// Success without a body.
     Done,
-    /// The mails that were sent, in order.
+    /// Emails that were sent, in order.
     Mails(Vec<Mail>),
-    /// Rows that a purge removed.
+    /// Numbers of rows that a purge removed.
     Purged {
         /// Tombstones.
         tombstones: u64,
         /// Resolved conflicts.
         conflicts: u64,
     },
-    /// An error.
+    /// Error response.
     Refused {
-        /// Its status.
+        /// HTTP status.
         status: u16,
-        /// Its code.
+        /// Error code.
         code: String,
-        /// The conflict as it is now.
+        /// Current state of the conflict.
         conflict: Option<Box<Conflict>>,
     },
 }
 
 impl Response {
-    /// Whether it is an error with this status.
+    /// Returns whether the response is an error with this status.
     pub fn is_refused(&self, expected: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == expected)
     }

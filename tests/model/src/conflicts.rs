@@ -1,26 +1,26 @@
-//! Resolutions of conflicts.
+//! Resolution of conflicts.
 
 use shared::models::{Strategy, Timestamp, Winner};
 
-use crate::call::{Choice, Conflict, Content, Key, PageItem, Response, Settled};
-use crate::data::{Data, Known, Stored};
+use crate::call::{Choice, Conflict, Content, Key, PageItem, Resolution, Response};
+use crate::data::{Data, Stored, StoredConflict};
 use crate::uploads::copy_of;
-use crate::{Mismatch, same};
+use crate::{Mismatch, expect_equal};
 
-/// The state of a conflict that the client has seen.
+/// State of a conflict that the client has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// The one with this revision.
+pub enum SeenState {
+    /// State with this revision.
     Revision(i64),
-    /// That of this write; `None` for any.
+    /// State after this write; `None` for any.
     Write(Option<u64>),
 }
 
-impl Seen {
-    fn is(self, known: &Known) -> bool {
+impl SeenState {
+    fn matches(self, conflict: &StoredConflict) -> bool {
         match self {
-            Self::Revision(revision) => known.revision == Some(revision),
-            Self::Write(write) => write.is_none_or(|write| known.write == write),
+            Self::Revision(revision) => conflict.revision == Some(revision),
+            Self::Write(write) => write.is_none_or(|write| conflict.write == write),
         }
     }
 }
@@ -36,68 +36,72 @@ impl Choice {
 }
 
 impl Data {
-    /// Resolves the conflict `id` at the time `now`, and checks the answer.
+    /// Resolves the conflict `id` at `now` and checks the response.
     ///
     /// # Errors
-    /// When the answer is another than was promised.
+    /// Returns an error if the response violates the contract.
     pub fn resolve(
         &mut self,
         id: &str,
         choice: &Choice,
-        seen: Seen,
-        answer: &Response,
+        seen: SeenState,
+        response: &Response,
         now: Timestamp,
     ) -> Result<(), Mismatch> {
-        let Some(known) = self.conflicts.get(id).cloned() else { return refused(answer, 404).map(drop) };
-        if self.resolutions.get(id) == Some(choice) || is_settled_so(&known, choice) {
-            return self.see_repeat(&known, answer);
+        let Some(conflict) = self.conflicts.get(id).cloned() else { return expect_refusal(response, 404).map(drop) };
+        if self.resolutions.get(id) == Some(choice) || is_resolved_by_choice(&conflict, choice) {
+            return self.check_repeated_resolution(&conflict, response);
         }
-        let is_other = known.settled.is_some()
-            && !(known.is_settled_by(Strategy::LastWriteWins) && choice.strategy() == Strategy::UserChoice);
-        if is_other {
-            let shown = refused(answer, 409)?;
-            return shown.map_or(Ok(()), |shown| self.see_conflict(&shown));
+        let is_resolved_differently = conflict.resolution.is_some()
+            && !(conflict.is_resolved_by(Strategy::LastWriteWins) && choice.strategy() == Strategy::UserChoice);
+        if is_resolved_differently {
+            let shown = expect_refusal(response, 409)?;
+            return shown.map_or(Ok(()), |shown| self.check_conflict(&shown));
         }
-        if self.side(&known.key).version != known.item_version {
-            self.renew(known);
-            return self.see_refusal(answer);
+        if self.side(&conflict.key).version != conflict.item_version {
+            self.refresh(conflict);
+            return self.check_refusal(response);
         }
-        if !seen.is(&known) {
-            return self.see_refusal(answer);
+        if !seen.matches(&conflict) {
+            return self.check_refusal(response);
         }
-        let Response::Resolved { at, item } = answer else { return Err(format!("{answer:?}, expected a resolution")) };
-        self.settle(known, choice, *at, item.as_ref(), now)
+        let Response::Resolved { at, item } = response else {
+            return Err(format!("{response:?}, expected a resolution"));
+        };
+        self.apply_resolution(conflict, choice, *at, item.as_ref(), now)
     }
 
-    /// The same again changes nothing, and is answered with the item as it is now.
-    fn see_repeat(&self, known: &Known, answer: &Response) -> Result<(), Mismatch> {
-        let Response::Resolved { at, item } = answer else { return Err(format!("{answer:?}, expected a resolution")) };
-        let settled = known.settled.as_ref().ok_or("a resolution was accepted, but the conflict is open")?;
-        same("resolved_at", at, &settled.at)?;
-        let key = settled.copy.clone().map_or_else(|| known.key.clone(), |id| Key { id, ..known.key.clone() });
-        same("the item", item, &self.show(&key))
+    /// Checks a repeated resolution: it changes nothing, and the response contains the current item.
+    fn check_repeated_resolution(&self, conflict: &StoredConflict, response: &Response) -> Result<(), Mismatch> {
+        let Response::Resolved { at, item } = response else {
+            return Err(format!("{response:?}, expected a resolution"));
+        };
+        let resolution = conflict.resolution.as_ref().ok_or("a resolution was accepted, but the conflict is open")?;
+        expect_equal("resolved_at", at, &resolution.at)?;
+        let key = resolution.copy.clone().map_or_else(|| conflict.key.clone(), |id| Key { id, ..conflict.key.clone() });
+        expect_equal("the item", item, &self.visible_item(&key))
     }
 
-    /// The conflict is not what the request takes it for, and is shown as it is now.
-    fn see_refusal(&mut self, answer: &Response) -> Result<(), Mismatch> {
-        let shown = refused(answer, 409)?.ok_or("a 409 without the conflict")?;
-        self.see_conflict(&shown)
+    /// Checks a refusal: the response contains the current state of the conflict.
+    fn check_refusal(&mut self, response: &Response) -> Result<(), Mismatch> {
+        let shown = expect_refusal(response, 409)?.ok_or("a 409 without the conflict")?;
+        self.check_conflict(&shown)
     }
 
-    /// The side that stands for the item becomes what is stored now.
-    fn renew(&mut self, mut known: Known) {
-        let current = self.side(&known.key);
-        known.item_version = current.version;
-        let local_won = known.settled.as_ref().is_some_and(|settled| settled.winner == Some(Winner::Local));
-        *if local_won { &mut known.local } else { &mut known.remote } = current;
-        known.touch(self.next_write());
-        self.conflicts.insert(known.id.clone(), known);
-        self.move_head_unseen();
+    /// Replaces the side that represents the item by the stored version.
+    fn refresh(&mut self, mut conflict: StoredConflict) {
+        let current = self.side(&conflict.key);
+        conflict.item_version = current.version;
+        let local_won = conflict.resolution.as_ref().is_some_and(|resolution| resolution.winner == Some(Winner::Local));
+        *if local_won { &mut conflict.local } else { &mut conflict.remote } = current;
+        conflict.touch(self.next_write());
+        self.conflicts.insert(conflict.id.clone(), conflict);
+        self.move_head_to_unknown_time();
     }
 
-    fn settle(
+    fn apply_resolution(
         &mut self,
-        mut known: Known,
+        mut conflict: StoredConflict,
         choice: &Choice,
         at: Timestamp,
         shown: Option<&PageItem>,
@@ -107,19 +111,19 @@ impl Data {
         let winner = match choice {
             Choice::Merged(_) => Some(Winner::Merged),
             Choice::Local => Some(Winner::Local),
-            Choice::LastWriteWins if known.local.updated_at > known.remote.updated_at => Some(Winner::Local),
-            Choice::KeepBoth if known.local.content.is_some() => None,
+            Choice::LastWriteWins if conflict.local.updated_at > conflict.remote.updated_at => Some(Winner::Local),
+            Choice::KeepBoth if conflict.local.content.is_some() => None,
             Choice::Remote | Choice::LastWriteWins | Choice::KeepBoth => Some(Winner::Remote),
         };
         let (key, content) = match (choice, winner) {
-            (Choice::Merged(content), _) => (known.key.clone(), Some(content.clone())),
-            (_, Some(Winner::Local)) => (known.key.clone(), known.local.content.clone()),
-            (_, Some(_)) => (known.key.clone(), known.remote.content.clone()),
+            (Choice::Merged(content), _) => (conflict.key.clone(), Some(content.clone())),
+            (_, Some(Winner::Local)) => (conflict.key.clone(), conflict.local.content.clone()),
+            (_, Some(_)) => (conflict.key.clone(), conflict.remote.content.clone()),
             (_, None) => {
-                let content = known.local.content.as_ref().map(|local| copy_of(local, &known.local.device, now));
-                let shown = shown.ok_or("both are kept, but no copy is shown")?;
+                let content = conflict.local.content.as_ref().map(|local| copy_of(local, &conflict.local.device, now));
+                let shown = shown.ok_or("keep_both without a copy in the response")?;
                 if self.items.contains_key(&shown.key) {
-                    return Err(format!("the copy {:?} is no new item", shown.key));
+                    return Err(format!("the copy {:?} is not a new item", shown.key));
                 }
                 (shown.key.clone(), content)
             }
@@ -127,18 +131,18 @@ impl Data {
         let write = self.next_write();
         let copy = winner.is_none().then(|| key.id.clone());
         self.write_resolution(&key, content, (at, write), now);
-        same("the item", &shown.cloned(), &self.show(&key))?;
+        expect_equal("the item", &shown.cloned(), &self.visible_item(&key))?;
         if copy.is_none() {
-            known.item_version = self.side(&key).version;
+            conflict.item_version = self.side(&key).version;
         }
-        self.resolutions.insert(known.id.clone(), choice.clone());
-        known.settled = Some(Settled { at, strategy: choice.strategy(), winner, copy });
-        known.touch(write);
-        self.conflicts.insert(known.id.clone(), known);
+        self.resolutions.insert(conflict.id.clone(), choice.clone());
+        conflict.resolution = Some(Resolution { at, strategy: choice.strategy(), winner, copy });
+        conflict.touch(write);
+        self.conflicts.insert(conflict.id.clone(), conflict);
         Ok(())
     }
 
-    /// Where there is nothing, and nothing is what was chosen, nothing is written.
+    /// Writes the resolved content. A deletion of an item that does not exist writes nothing.
     fn write_resolution(&mut self, key: &Key, content: Option<Content>, (at, write): (Timestamp, u64), now: Timestamp) {
         if content.is_none() && !self.items.contains_key(key) {
             return;
@@ -149,10 +153,10 @@ impl Data {
     }
 }
 
-/// Whether the conflict was settled by this choice already.
-fn is_settled_so(known: &Known, choice: &Choice) -> bool {
-    let winner = known.settled.as_ref().and_then(|settled| settled.winner);
-    known.is_settled_by(choice.strategy())
+/// Returns whether the conflict is already resolved by this choice.
+fn is_resolved_by_choice(conflict: &StoredConflict, choice: &Choice) -> bool {
+    let winner = conflict.resolution.as_ref().and_then(|resolution| resolution.winner);
+    conflict.is_resolved_by(choice.strategy())
         && match choice {
             Choice::LastWriteWins | Choice::KeepBoth => true,
             Choice::Local => winner == Some(Winner::Local),
@@ -161,12 +165,12 @@ fn is_settled_so(known: &Known, choice: &Choice) -> bool {
         }
 }
 
-/// Checks that `answer` is an error with `expected`; the conflict that it shows.
-fn refused(answer: &Response, expected: u16) -> Result<Option<Conflict>, Mismatch> {
-    match answer {
+/// Checks that `response` is an error with the status `expected`; returns the conflict that it contains.
+fn expect_refusal(response: &Response, expected: u16) -> Result<Option<Conflict>, Mismatch> {
+    match response {
         Response::Refused { status, conflict, .. } if *status == expected => {
             Ok(conflict.as_ref().map(|conflict| (**conflict).clone()))
         }
-        _ => Err(format!("{answer:?}, expected {expected}")),
+        _ => Err(format!("{response:?}, expected {expected}")),
     }
 }

@@ -1,36 +1,36 @@
-//! A plain, sequential model of what clients are promised, and a check of concurrent histories against it.
+//! Sequential specification of the API, and a linearizability check of concurrent histories against it.
 //!
-//! [`Model`] holds one account and its sync data as simple maps and applies one atomic step at a time. It is written from
-//! the contract and shares no code with the service: it knows nothing of batches, receipts tables or compare-and-swap.
-//! [`linearize`] decides whether some order of the steps of concurrent calls, which respects real time, explains every
-//! answer.
+//! [`Model`] stores one account and its sync data in maps and applies one atomic step at a time. It implements the
+//! contract of the API and shares no code with the service: it has no batches, no tables and no compare-and-swap.
+//! [`linearize`] decides whether some order of the steps of concurrent calls that respects real time explains every
+//! response.
 //!
-//! Ids that the service chooses (conflicts, copies, tokens) and the times that it gives out are taken from the answers; the
-//! model checks that they are new where they must be new, and the same where they must be the same.
+//! The model takes ids that the service generates (conflicts, copies, tokens) and server times from the responses. It
+//! checks that they are new or unchanged, as the contract requires.
 
 mod account;
 mod call;
 mod conflicts;
 mod data;
-mod history;
+mod linearizability;
 mod page;
 mod steps;
 mod uploads;
 
-pub use account::{Account, Link};
+pub use account::{Account, EmailLink};
 pub use call::{
-    Applied, Change, Choice, Conflict, Content, Edit, Key, Mail, MailKind, Page, PageItem, Request, Response, Settled,
-    Side, Status, Upload, Uploaded,
+    Change, ChangeResult, Choice, Conflict, Content, Edit, Key, Mail, MailKind, Page, PageItem, Request, Resolution,
+    Response, Side, Status, Upload, UploadResponse,
 };
-pub use conflicts::Seen;
+pub use conflicts::SeenState;
 pub use data::{Data, Stored};
-pub use history::{Call, NotLinearizable, linearize};
+pub use linearizability::{Call, NotLinearizable, linearize};
 pub use steps::{Model, Progress};
 
-/// Why the model cannot explain an answer.
+/// Reason why a response violates the contract.
 pub type Mismatch = String;
 
-/// Fails with a description unless both are equal.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, instrumented: &T, expected: &T) -> Result<(), Mismatch> {
-    if instrumented == expected { Ok(()) } else { Err(format!("{what} is {instrumented:?}, expected {expected:?}")) }
+/// Returns an error that describes `what`, unless both values are equal.
+fn expect_equal<T: PartialEq + std::fmt::Debug>(what: &str, actual: &T, expected: &T) -> Result<(), Mismatch> {
+    if actual == expected { Ok(()) } else { Err(format!("{what} is {actual:?}, expected {expected:?}")) }
 }

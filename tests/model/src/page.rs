@@ -3,23 +3,23 @@
 use shared::models::Timestamp;
 
 use crate::call::{Page, PageItem};
-use crate::data::{Data, FullDownload, Stored};
-use crate::{Key, Mismatch, same};
+use crate::data::{Data, FullSync, Stored};
+use crate::{Key, Mismatch, expect_equal};
 
 impl Data {
-    /// Checks a page for `device`, and remembers what a full download needs for its next page.
+    /// Checks a page for `device` and stores the state of a full sync for its next page.
     ///
     /// # Errors
-    /// When the page is another than was promised.
-    pub fn page(
+    /// Returns an error if the page violates the contract.
+    pub fn check_page(
         &mut self,
         device: &str,
         since: Option<Timestamp>,
         limit: usize,
-        instrumented: &Page,
+        actual: &Page,
     ) -> Result<(), Mismatch> {
         let reset = since.is_none_or(|since| !self.can_continue(device, since));
-        same("reset", &instrumented.reset, &reset)?;
+        expect_equal("reset", &actual.reset, &reset)?;
         let after = since.filter(|_| !reset).unwrap_or(Timestamp::MIN);
         let is_wanted = |stored: &Stored| stored.at > after && !(reset && stored.content.is_none());
         let mut changed: Vec<(&Key, &Stored)> = self.items.iter().filter(|(_, stored)| is_wanted(stored)).collect();
@@ -36,53 +36,53 @@ impl Data {
             })
             .collect();
         items.sort();
-        same("the page's items", &instrumented.items, &items)?;
-        same("has_more", &instrumented.has_more, &has_more)?;
+        expect_equal("the page's items", &actual.items, &items)?;
+        expect_equal("has_more", &actual.has_more, &has_more)?;
         match last.filter(|_| has_more) {
-            Some(last) => same("the cursor", &instrumented.sync_timestamp, &last)?,
-            None => self.see_head(instrumented.sync_timestamp)?,
+            Some(last) => expect_equal("the cursor", &actual.sync_timestamp, &last)?,
+            None => self.check_head(actual.sync_timestamp)?,
         }
-        self.see_page_conflicts(instrumented)?;
+        self.check_page_conflicts(actual)?;
         if has_more {
-            self.remember(device, since.filter(|_| !reset), instrumented.sync_timestamp);
+            self.store_full_sync(device, since.filter(|_| !reset), actual.sync_timestamp);
         }
         Ok(())
     }
 
-    /// Whether a delta from `since` can be right: nothing was purged since, or the device started empty after what was
-    /// purged had been deleted. Nor does one start after the newest change.
+    /// Returns whether a delta from `since` is complete: no tombstone after `since` was purged, or the device started
+    /// its full sync after the purged tombstones were written. A `since` after the newest change is not valid.
     fn can_continue(&self, device: &str, since: Timestamp) -> bool {
         let started_later =
-            |download: &FullDownload| download.cursors.contains(&since) && download.head >= self.purged_through;
+            |full_sync: &FullSync| full_sync.cursors.contains(&since) && full_sync.head >= self.purged_through;
         since <= self.known_head()
-            && (since >= self.purged_through || self.downloads.get(device).is_some_and(started_later))
+            && (since >= self.purged_through || self.full_syncs.get(device).is_some_and(started_later))
     }
 
-    /// The last page shows the open conflicts, newest first.
-    fn see_page_conflicts(&mut self, instrumented: &Page) -> Result<(), Mismatch> {
+    /// Checks the conflicts of a page. The last page contains the open conflicts, newest first.
+    fn check_page_conflicts(&mut self, actual: &Page) -> Result<(), Mismatch> {
         let mut open: Vec<(u64, String)> = Vec::new();
-        if !instrumented.has_more {
-            let waiting = self.conflicts.values().filter(|known| known.settled.is_none());
-            open.extend(waiting.map(|known| (known.write, known.id.clone())));
+        if !actual.has_more {
+            let open_conflicts = self.conflicts.values().filter(|conflict| conflict.resolution.is_none());
+            open.extend(open_conflicts.map(|conflict| (conflict.write, conflict.id.clone())));
         }
         open.sort_by_key(|(write, _)| std::cmp::Reverse(*write));
-        let shown: Vec<String> = instrumented.conflicts.iter().map(|conflict| conflict.id.clone()).collect();
-        same("the page's conflicts", &shown, &open.into_iter().map(|(_, id)| id).collect())?;
-        instrumented.conflicts.iter().try_for_each(|conflict| self.see_conflict(conflict))
+        let shown: Vec<String> = actual.conflicts.iter().map(|conflict| conflict.id.clone()).collect();
+        expect_equal("the page's conflicts", &shown, &open.into_iter().map(|(_, id)| id).collect())?;
+        actual.conflicts.iter().try_for_each(|conflict| self.check_conflict(conflict))
     }
 
-    fn remember(&mut self, device: &str, since: Option<Timestamp>, cursor: Timestamp) {
+    fn store_full_sync(&mut self, device: &str, since: Option<Timestamp>, cursor: Timestamp) {
         if cursor >= self.purged_through {
             return;
         }
-        let before = self.downloads.get(device);
-        let download = match (since, before) {
-            (None, _) => FullDownload { head: self.known_head(), cursors: [cursor; 2] },
+        let before = self.full_syncs.get(device);
+        let full_sync = match (since, before) {
+            (None, _) => FullSync { head: self.known_head(), cursors: [cursor; 2] },
             (Some(since), Some(before)) if before.cursors.contains(&since) => {
-                FullDownload { head: before.head, cursors: [cursor, since] }
+                FullSync { head: before.head, cursors: [cursor, since] }
             }
             (Some(_), _) => return,
         };
-        self.downloads.insert(device.to_owned(), download);
+        self.full_syncs.insert(device.to_owned(), full_sync);
     }
 }

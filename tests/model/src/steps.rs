@@ -1,135 +1,150 @@
 //! Calls as sequences of atomic steps.
 //!
-//! A call that concerns several stores is not atomic: its session is checked first, its effect comes later, and a password
-//! change ends other sessions before and after it. Each such step is atomic, and other calls may come between two of them.
+//! A call that uses several stores is not atomic: it authenticates first and takes effect later, and a password change
+//! ends other sessions before and after the change. Each step is atomic, and steps of other calls may run between two
+//! steps.
 
 use shared::models::{Timestamp, limits};
 
 use crate::Mismatch;
 use crate::account::{Account, Claim, Rotation};
 use crate::call::{Mail, Request, Response};
-use crate::conflicts::Seen;
+use crate::conflicts::SeenState;
 use crate::data::Data;
 
-/// The state of the service: one account, its data, and the time.
+/// State of the service: one account, its data and the clock.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Model {
-    /// The time.
+    /// The clock.
     pub clock: Timestamp,
     /// The account.
     pub account: Account,
-    /// Its data.
+    /// Sync data of the account.
     pub data: Data,
 }
 
-/// The progress of a call.
+/// Progress of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Progress {
-    /// Steps taken.
+    /// Number of completed steps.
     step: u8,
-    /// The session that the call was authenticated by.
+    /// Session that authenticated the call.
     session: Option<u32>,
-    /// The number of the password that was checked.
+    /// Number of the password that was checked.
     password: u32,
-    /// The write of the conflict that a resolution has seen, if it names no revision.
+    /// Write of the conflict that a resolution without a revision has read.
     seen: Option<u64>,
-    /// The mail that is claimed, and the mails sent so far.
+    /// Claimed email, and number of emails sent so far.
     claim: Option<Claim>,
     sent: usize,
 }
 
-/// The result of a step.
-pub(crate) enum Next {
+/// Outcome of a step.
+pub(crate) enum StepOutcome {
     /// More steps follow.
     Continues(Box<Model>, Progress),
-    /// The call has returned.
+    /// The call returns.
     Returned(Box<Model>),
 }
 
-/// Every way in which a step can explain the answer.
-type Ways = Result<Vec<Next>, Mismatch>;
+/// All outcomes of a step that are consistent with the response.
+type StepResult = Result<Vec<StepOutcome>, Mismatch>;
 
-fn expect(holds: bool, answer: &Response, expected: &str) -> Result<(), Mismatch> {
-    if holds { Ok(()) } else { Err(format!("{answer:?}, expected {expected}")) }
+fn ensure(condition: bool, response: &Response, expected: &str) -> Result<(), Mismatch> {
+    if condition { Ok(()) } else { Err(format!("{response:?}, expected {expected}")) }
 }
 
-fn returned(model: Model) -> Ways {
-    Ok(vec![Next::Returned(Box::new(model))])
+fn returned(model: Model) -> StepResult {
+    Ok(vec![StepOutcome::Returned(Box::new(model))])
 }
 
-fn tokens(answer: &Response) -> Option<(&str, &str)> {
-    match answer {
+fn tokens(response: &Response) -> Option<(&str, &str)> {
+    match response {
         Response::Tokens { access, refresh } => Some((access, refresh)),
         _ => None,
     }
 }
 
 impl Model {
-    /// A new account, at `now`.
+    /// Creates the state of a new account at `now`.
     pub fn new(password: &str, now: Timestamp) -> Self {
         Self { clock: now, account: Account::new(password, now), data: Data::default() }
     }
 
-    /// Takes the next step of `request`, whose answer was `answer`, with the clock read as `now`.
-    pub(crate) fn step(mut self, request: &Request, answer: &Response, mut at: Progress, now: Timestamp) -> Ways {
-        if at.step == 0
+    /// Executes the next step of `request` at the clock value `now`, given the response `response`.
+    pub(crate) fn step(
+        mut self,
+        request: &Request,
+        response: &Response,
+        mut progress: Progress,
+        now: Timestamp,
+    ) -> StepResult {
+        if progress.step == 0
             && let Some(token) = bearer(request)
         {
-            at.session = self.account.session_of(token, now);
-            if at.session.is_none() {
-                expect(answer.is_refused(401), answer, "401: the session has ended")?;
+            progress.session = self.account.session_of(token, now);
+            if progress.session.is_none() {
+                ensure(response.is_refused(401), response, "401: the session has ended")?;
                 return returned(self);
             }
-            at.step = 1;
-            return Ok(vec![Next::Continues(Box::new(self), at)]);
+            progress.step = 1;
+            return Ok(vec![StepOutcome::Continues(Box::new(self), progress)]);
         }
         match request {
-            Request::Resolve { conflict, revision: None, .. } if at.seen.is_none() && self.data.shows(conflict) => {
-                at.seen = self.data.write_of(conflict);
-                Ok(vec![Next::Continues(Box::new(self), at)])
+            Request::Resolve { conflict, revision: None, .. }
+                if progress.seen.is_none() && self.data.has_conflict(conflict) =>
+            {
+                progress.seen = self.data.write_of_conflict(conflict);
+                Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
             }
             Request::Upload { .. }
             | Request::Download { .. }
             | Request::Status { .. }
             | Request::ListConflicts { .. }
             | Request::Resolve { .. } => {
-                self.sync(request, answer, at.seen, now)?;
+                self.sync(request, response, progress.seen, now)?;
                 returned(self)
             }
             Request::OpenSession => {
-                self.account.open_session(tokens(answer), now);
+                self.account.open_session(tokens(response), now);
                 returned(self)
             }
-            Request::LogIn { password } => self.log_in(password, answer, at, now),
-            Request::Refresh { refresh_token } => self.refresh(refresh_token, answer, at, now),
+            Request::LogIn { password } => self.log_in(password, response, progress, now),
+            Request::Refresh { refresh_token } => self.refresh(refresh_token, response, progress, now),
             Request::LogOut { .. } => {
-                at.session.into_iter().for_each(|session| self.account.end_session(session));
-                expect(*answer == Response::Done, answer, "200")?;
+                progress.session.into_iter().for_each(|session| self.account.end_session(session));
+                ensure(*response == Response::Done, response, "200")?;
                 returned(self)
             }
             Request::ShowProfile { .. } => {
-                expect(answer.is_refused(401) != self.account.exists, answer, "200 while the account is there")?;
+                ensure(response.is_refused(401) != self.account.exists, response, "200 while the account exists")?;
                 returned(self)
             }
             Request::BeginDeletion => {
                 self.account.begin_deletion();
                 returned(self)
             }
-            Request::DeleteAccount { password, .. } => self.delete_account(password, answer, at),
-            Request::ChangePassword { current, new, .. } => self.change_password((current, new), answer, at, now),
+            Request::DeleteAccount { password, .. } => self.delete_account(password, response, progress),
+            Request::ChangePassword { current, new, .. } => {
+                self.change_password((current, new), response, progress, now)
+            }
             Request::RequestReset => {
                 self.account.request_reset(now);
-                expect(*answer == Response::Done, answer, "200")?;
+                ensure(*response == Response::Done, response, "200")?;
                 returned(self)
             }
-            Request::ResetPassword { link, new } => self.reset_password((link, new), answer, at, now),
+            Request::ResetPassword { link, new } => self.reset_password((link, new), response, progress, now),
             Request::VerifyEmail { link } => {
-                let works = self.account.verify_email(link, now);
-                expect(if works { *answer == Response::Done } else { answer.is_refused(410) }, answer, "200 or 410")?;
+                let is_valid = self.account.verify_email(link, now);
+                ensure(
+                    if is_valid { *response == Response::Done } else { response.is_refused(410) },
+                    response,
+                    "200 or 410",
+                )?;
                 returned(self)
             }
-            Request::DeliverMail => self.deliver_mail(answer, at, now),
-            Request::Purge => self.purge(answer, at, now),
+            Request::DeliverMail => self.deliver_mail(response, progress, now),
+            Request::Purge => self.purge(response, progress, now),
             Request::AdvanceClock { seconds } => {
                 self.clock = self.clock.plus_seconds(*seconds);
                 returned(self)
@@ -140,203 +155,206 @@ impl Model {
     fn sync(
         &mut self,
         request: &Request,
-        answer: &Response,
+        response: &Response,
         seen: Option<u64>,
         now: Timestamp,
     ) -> Result<(), Mismatch> {
         if self.data.closed {
-            return expect(answer.is_refused(401), answer, "401: the account is being deleted");
+            return ensure(response.is_refused(401), response, "401: the account is being deleted");
         }
-        match (request, answer) {
+        match (request, response) {
             (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => self.data.upload(upload, uploaded, now),
             (Request::Download { device, since, limit, .. }, Response::Page(page)) => {
-                self.data.page(device, *since, *limit, page)
+                self.data.check_page(device, *since, *limit, page)
             }
-            (Request::Status { .. }, Response::Status(status)) => self.data.see_status(status),
-            (Request::ListConflicts { .. }, Response::Conflicts(conflicts)) => self.data.see_conflicts(conflicts),
+            (Request::Status { .. }, Response::Status(status)) => self.data.check_status(status),
+            (Request::ListConflicts { .. }, Response::Conflicts(conflicts)) => self.data.check_conflict_list(conflicts),
             (Request::Resolve { conflict, choice, revision, .. }, _) => {
-                let seen = if let Some(revision) = revision { Seen::Revision(*revision) } else { Seen::Write(seen) };
-                self.data.resolve(conflict, choice, seen, answer, now)
+                let seen =
+                    if let Some(revision) = revision { SeenState::Revision(*revision) } else { SeenState::Write(seen) };
+                self.data.resolve(conflict, choice, seen, response, now)
             }
-            _ => expect(false, answer, "200"),
+            _ => ensure(false, response, "200"),
         }
     }
 
-    /// The password is compared, a session is opened, and the password is compared once more: a change
-    /// meanwhile has not ended this session.
-    fn log_in(mut self, password: &str, answer: &Response, mut at: Progress, now: Timestamp) -> Ways {
+    /// Compares the password, opens a session, and compares the password again: a concurrent password change has not
+    /// ended the new session.
+    fn log_in(mut self, password: &str, response: &Response, mut progress: Progress, now: Timestamp) -> StepResult {
         let is_right = self.account.exists && self.account.password == password;
-        let refused = answer.is_refused(401);
-        match at.step {
+        let refused = response.is_refused(401);
+        match progress.step {
             0 if !is_right => {
-                expect(refused, answer, "401: the password is wrong")?;
+                ensure(refused, response, "401: the password is wrong")?;
                 return returned(self);
             }
             0 => {}
-            1 => at.session = Some(self.account.open_session(tokens(answer), now)),
+            1 => progress.session = Some(self.account.open_session(tokens(response), now)),
             _ if is_right => {
-                expect(tokens(answer).is_some(), answer, "tokens")?;
+                ensure(tokens(response).is_some(), response, "tokens")?;
                 return returned(self);
             }
             _ => {
-                at.session.into_iter().for_each(|session| self.account.end_session(session));
-                expect(refused, answer, "401: the password was changed meanwhile")?;
+                progress.session.into_iter().for_each(|session| self.account.end_session(session));
+                ensure(refused, response, "401: the password was changed concurrently")?;
                 return returned(self);
             }
         }
-        at.step += 1;
-        Ok(vec![Next::Continues(Box::new(self), at)])
+        progress.step += 1;
+        Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
     }
 
-    fn refresh(mut self, presented: &str, answer: &Response, mut at: Progress, now: Timestamp) -> Ways {
-        if at.step > 0 {
-            let expected = if self.account.exists { tokens(answer).is_some() } else { answer.is_refused(401) };
-            expect(expected, answer, "tokens while the account is there")?;
+    fn refresh(mut self, presented: &str, response: &Response, mut progress: Progress, now: Timestamp) -> StepResult {
+        if progress.step > 0 {
+            let expected = if self.account.exists { tokens(response).is_some() } else { response.is_refused(401) };
+            ensure(expected, response, "tokens while the account exists")?;
             return returned(self);
         }
-        match self.account.rotate(presented, tokens(answer), now) {
+        match self.account.rotate(presented, tokens(response), now) {
             Rotation::Rotated => {
-                at.step = 1;
-                Ok(vec![Next::Continues(Box::new(self), at)])
+                progress.step = 1;
+                Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
             }
             Rotation::Reused => {
-                let is_reuse = matches!(answer, Response::Refused { code, .. } if code == "REFRESH_TOKEN_REUSED");
-                expect(is_reuse, answer, "REFRESH_TOKEN_REUSED")?;
+                let is_reuse = matches!(response, Response::Refused { code, .. } if code == "REFRESH_TOKEN_REUSED");
+                ensure(is_reuse, response, "REFRESH_TOKEN_REUSED")?;
                 returned(self)
             }
             Rotation::Unknown => {
-                let is_unknown = matches!(answer, Response::Refused { code, .. } if code == "UNAUTHORIZED");
-                expect(is_unknown, answer, "UNAUTHORIZED")?;
+                let is_unknown = matches!(response, Response::Refused { code, .. } if code == "UNAUTHORIZED");
+                ensure(is_unknown, response, "UNAUTHORIZED")?;
                 returned(self)
             }
         }
     }
 
-    /// The account is gone first, then its sessions, then its data. Where it is gone already, the rest is done all the same.
-    fn delete_account(mut self, password: &str, answer: &Response, mut at: Progress) -> Ways {
-        match at.step {
+    /// Deletes the account, then its sessions, then its data. Repeats the later steps if the account is already
+    /// deleted.
+    fn delete_account(mut self, password: &str, response: &Response, mut progress: Progress) -> StepResult {
+        match progress.step {
             1 if self.account.exists => {
                 if self.account.password != password {
-                    expect(answer.is_refused(401), answer, "401: the password is wrong")?;
+                    ensure(response.is_refused(401), response, "401: the password is wrong")?;
                     return returned(self);
                 }
                 self.account.begin_deletion();
             }
             1 => {}
-            2 => self.account.end_sessions_but(None),
+            2 => self.account.end_sessions_except(None),
             _ => {
                 self.data.close();
-                expect(*answer == Response::Done, answer, "200")?;
+                ensure(*response == Response::Done, response, "200")?;
                 return returned(self);
             }
         }
-        at.step += 1;
-        Ok(vec![Next::Continues(Box::new(self), at)])
+        progress.step += 1;
+        Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
     }
 
-    /// Other sessions are ended before the password is changed, so that a failure in between leaves none of them, and
-    /// again after it. Of two changes at once the later is refused; its first step counts all the same.
+    /// Ends other sessions before the password is changed, so that a failure in between leaves none of them, and again
+    /// afterwards. The later of two concurrent changes is refused, but its first step takes effect.
     fn change_password(
         mut self,
         (current, new): (&str, &str),
-        answer: &Response,
-        mut at: Progress,
+        response: &Response,
+        mut progress: Progress,
         now: Timestamp,
-    ) -> Ways {
-        match at.step {
+    ) -> StepResult {
+        match progress.step {
             1 if !self.account.exists || self.account.password != current => {
-                expect(answer.is_refused(401), answer, "401: the password is wrong")?;
+                ensure(response.is_refused(401), response, "401: the password is wrong")?;
                 return returned(self);
             }
-            1 => at.password = self.account.password_number,
-            2 | 4 => self.account.end_sessions_but(at.session),
+            1 => progress.password = self.account.password_number,
+            2 | 4 => self.account.end_sessions_except(progress.session),
             3 => {
-                if !self.account.change_password(at.password, new, now) {
+                if !self.account.change_password(progress.password, new, now) {
                     let status = if self.account.exists { 409 } else { 401 };
-                    expect(answer.is_refused(status), answer, "409: another request changed the password")?;
+                    ensure(response.is_refused(status), response, "409: another request changed the password")?;
                     return returned(self);
                 }
             }
             _ => {
-                expect(*answer == Response::Done, answer, "200")?;
+                ensure(*response == Response::Done, response, "200")?;
                 return returned(self);
             }
         }
-        at.step += 1;
-        Ok(vec![Next::Continues(Box::new(self), at)])
+        progress.step += 1;
+        Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
     }
 
-    /// As [`change_password`](Self::change_password), but that no session is spared.
+    /// Like [`change_password`](Self::change_password), but ends all sessions.
     fn reset_password(
         mut self,
         (link, new): (&str, &str),
-        answer: &Response,
-        mut at: Progress,
+        response: &Response,
+        mut progress: Progress,
         now: Timestamp,
-    ) -> Ways {
-        let spent = |model| {
-            expect(answer.is_refused(410), answer, "410: the link does not work")?;
+    ) -> StepResult {
+        let refuse = |model| {
+            ensure(response.is_refused(410), response, "410: the link is not valid")?;
             returned(model)
         };
-        match at.step {
-            0 if !self.account.link_works(crate::MailKind::ResetPassword, link, now) => return spent(self),
-            2 if !self.account.reset_password(link, new, now) => return spent(self),
+        match progress.step {
+            0 if !self.account.is_link_valid(crate::MailKind::ResetPassword, link, now) => return refuse(self),
+            2 if !self.account.reset_password(link, new, now) => return refuse(self),
             0 | 2 => {}
-            1 | 3 => self.account.end_sessions_but(None),
+            1 | 3 => self.account.end_sessions_except(None),
             _ => {
-                expect(*answer == Response::Done, answer, "200")?;
+                ensure(*response == Response::Done, response, "200")?;
                 return returned(self);
             }
         }
-        at.step += 1;
-        Ok(vec![Next::Continues(Box::new(self), at)])
+        progress.step += 1;
+        Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
     }
 
-    /// Claims a mail, sends it if it is still wanted, settles it, and goes on with the next.
-    fn deliver_mail(mut self, answer: &Response, mut at: Progress, now: Timestamp) -> Ways {
-        let Response::Mails(mails) = answer else { return expect(false, answer, "mails").map(|()| Vec::new()) };
-        let Some(claim) = at.claim else {
-            let due = self.account.due_mails(now);
+    /// Claims an email, sends it if it is still needed, completes it, and continues with the next one.
+    fn deliver_mail(mut self, response: &Response, mut progress: Progress, now: Timestamp) -> StepResult {
+        let Response::Mails(mails) = response else { return ensure(false, response, "emails").map(|()| Vec::new()) };
+        let Some(claim) = progress.claim else {
+            let due = self.account.due_emails(now);
             if due.is_empty() {
-                expect(at.sent == mails.len(), answer, &format!("{} mails", at.sent))?;
+                ensure(progress.sent == mails.len(), response, &format!("{} emails", progress.sent))?;
                 return returned(self);
             }
-            let claimed = |kind| {
+            let claim_of = |kind| {
                 let mut model = self.clone();
                 let claim = model.account.claim(kind, now);
-                Next::Continues(Box::new(model), Progress { step: 0, claim, ..at })
+                StepOutcome::Continues(Box::new(model), Progress { step: 0, claim, ..progress })
             };
-            return Ok(due.into_iter().map(claimed).collect());
+            return Ok(due.into_iter().map(claim_of).collect());
         };
-        if at.step == 0 && self.account.wants(claim) {
-            let mail: &Mail = mails.get(at.sent).ok_or_else(|| format!("{answer:?}, expected a {:?}", claim.kind))?;
-            expect(mail.kind == claim.kind, answer, &format!("{:?} at {}", claim.kind, at.sent))?;
+        if progress.step == 0 && self.account.is_needed(claim) {
+            let mail: &Mail =
+                mails.get(progress.sent).ok_or_else(|| format!("{response:?}, expected a {:?}", claim.kind))?;
+            ensure(mail.kind == claim.kind, response, &format!("{:?} at {}", claim.kind, progress.sent))?;
             self.account.send(mail, now);
-            (at.step, at.sent) = (1, at.sent + 1);
+            (progress.step, progress.sent) = (1, progress.sent + 1);
         } else {
-            self.account.settle(claim);
-            (at.step, at.claim) = (0, None);
+            self.account.complete(claim);
+            (progress.step, progress.claim) = (0, None);
         }
-        Ok(vec![Next::Continues(Box::new(self), at)])
+        Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
     }
 
-    /// Finishes a deletion that has begun, then removes what is old enough.
-    fn purge(mut self, answer: &Response, mut at: Progress, now: Timestamp) -> Ways {
-        match at.step {
-            // Nothing is left to do of a deletion that has not begun.
-            0 if self.account.exists => at.step = 2,
-            0 => self.account.end_sessions_but(None),
+    /// Finishes a pending deletion, then removes rows older than the retention period.
+    fn purge(mut self, response: &Response, mut progress: Progress, now: Timestamp) -> StepResult {
+        match progress.step {
+            // No deletion is pending.
+            0 if self.account.exists => progress.step = 2,
+            0 => self.account.end_sessions_except(None),
             1 => self.data.close(),
             _ => {
                 let cutoff = now.plus_seconds(-limits::RETENTION_DAYS * 24 * 3_600);
                 let (tombstones, conflicts) = self.data.purge(cutoff);
                 let expected = Response::Purged { tombstones, conflicts };
-                expect(*answer == expected, answer, &format!("{expected:?}"))?;
+                ensure(*response == expected, response, &format!("{expected:?}"))?;
                 return returned(self);
             }
         }
-        at.step += 1;
-        Ok(vec![Next::Continues(Box::new(self), at)])
+        progress.step += 1;
+        Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
     }
 }
 

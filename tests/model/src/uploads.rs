@@ -1,36 +1,36 @@
-//! Uploads.
+//! Upload of changes.
 
 use shared::models::{ItemType, Strategy, Timestamp, Winner};
 
-use crate::call::{Applied, Change, Content, Edit, Key, Settled, Side, Upload, Uploaded};
-use crate::data::{Accepted, Data, Known, Stored};
-use crate::{Mismatch, same};
+use crate::call::{Change, ChangeResult, Content, Edit, Key, Resolution, Side, Upload, UploadResponse};
+use crate::data::{Data, Receipt, Stored, StoredConflict};
+use crate::{Mismatch, expect_equal};
 
-/// Each accepted change of an upload gets a server time, and these lie one millisecond apart.
-const TICK: i64 = 1_000;
+/// Interval between the server times of two accepted changes of an upload, in microseconds.
+const TICK_MICROS: i64 = 1_000;
 
-/// One upload as its changes are applied one after the other.
-struct Pass<'a> {
+/// Upload in execution: applies its changes in order.
+struct UploadExecution<'a> {
     data: &'a mut Data,
     upload: &'a Upload,
     now: Timestamp,
-    /// Server times given out so far.
+    /// Number of server times assigned so far.
     ticks: i64,
-    /// Writes so far, each at its tick: times are known only when the number of ticks is.
+    /// Writes so far, each with its tick. Server times are computed when the total number of ticks is known.
     items: Vec<(Key, i64)>,
     conflicts: Vec<(String, i64)>,
     synced: i64,
-    conflicted: i64,
+    conflicts_count: i64,
 }
 
 impl Data {
-    /// Applies `upload` at the time `now`, and checks its answer.
+    /// Applies `upload` at `now` and checks the response.
     ///
     /// # Errors
-    /// When the answer is another than was promised.
-    pub fn upload(&mut self, upload: &Upload, answer: &Uploaded, now: Timestamp) -> Result<(), Mismatch> {
-        same("the number of results", &answer.results.len(), &upload.changes.len())?;
-        let mut pass = Pass {
+    /// Returns an error if the response violates the contract.
+    pub fn upload(&mut self, upload: &Upload, response: &UploadResponse, now: Timestamp) -> Result<(), Mismatch> {
+        expect_equal("the number of results", &response.results.len(), &upload.changes.len())?;
+        let mut execution = UploadExecution {
             data: self,
             upload,
             now,
@@ -38,85 +38,86 @@ impl Data {
             items: Vec::new(),
             conflicts: Vec::new(),
             synced: 0,
-            conflicted: 0,
+            conflicts_count: 0,
         };
-        for (change, instrumented) in upload.changes.iter().zip(&answer.results) {
-            pass.apply(change, instrumented)?;
+        for (change, actual) in upload.changes.iter().zip(&response.results) {
+            execution.apply(change, actual)?;
         }
-        pass.finish(answer.at)?;
-        // A conflict is shown as it is after the whole upload.
-        answer.results.iter().try_for_each(|result| match result {
-            Applied::Conflict(conflict) => self.see_conflict(conflict),
-            Applied::Applied(_) | Applied::Rejected(_) => Ok(()),
+        execution.finish(response.at)?;
+        // The response contains each conflict in its state after the whole upload.
+        response.results.iter().try_for_each(|result| match result {
+            ChangeResult::Conflict(conflict) => self.check_conflict(conflict),
+            ChangeResult::Applied(_) | ChangeResult::Rejected(_) => Ok(()),
         })
     }
 }
 
-impl Pass<'_> {
+impl UploadExecution<'_> {
     fn finish(self, at: Timestamp) -> Result<(), Mismatch> {
         if self.ticks == 0 {
-            return self.data.see_head(at);
+            return self.data.check_head(at);
         }
         self.data.move_head(at)?;
-        let time = |tick: i64| Timestamp::from_micros(at.micros() - (self.ticks - tick) * TICK);
+        let time = |tick: i64| Timestamp::from_micros(at.micros() - (self.ticks - tick) * TICK_MICROS);
         for (key, tick) in self.items {
             if let Some(stored) = self.data.items.get_mut(&key) {
                 stored.at = time(tick);
             }
         }
         for (id, tick) in self.conflicts {
-            let settled = self.data.conflicts.get_mut(&id).and_then(|known| known.settled.as_mut());
-            settled.into_iter().for_each(|settled| settled.at = time(tick));
+            let resolution = self.data.conflicts.get_mut(&id).and_then(|conflict| conflict.resolution.as_mut());
+            resolution.into_iter().for_each(|resolution| resolution.at = time(tick));
         }
         let device = self.data.devices.entry(self.upload.device.clone()).or_default();
         device.0 += self.synced;
-        device.1 += self.conflicted;
+        device.1 += self.conflicts_count;
         Ok(())
     }
 
-    fn apply(&mut self, change: &Change, instrumented: &Applied) -> Result<(), Mismatch> {
-        let expected = self.decide(change, instrumented)?;
-        let matches = match (&expected, instrumented) {
-            (Expected::Conflict(id), Applied::Conflict(conflict)) => *id == conflict.id,
-            (Expected::Applied(version), Applied::Applied(given)) => version == given,
-            (Expected::Rejected(code), Applied::Rejected(given)) => code == given,
+    fn apply(&mut self, change: &Change, actual: &ChangeResult) -> Result<(), Mismatch> {
+        let expected = self.decide(change, actual)?;
+        let matches = match (&expected, actual) {
+            (Expected::Conflict(id), ChangeResult::Conflict(conflict)) => *id == conflict.id,
+            (Expected::Applied(version), ChangeResult::Applied(given)) => version == given,
+            (Expected::Rejected(code), ChangeResult::Rejected(given)) => code == given,
             _ => false,
         };
-        if matches { Ok(()) } else { Err(format!("{change:?} is {instrumented:?}, expected {expected:?}")) }
+        if matches { Ok(()) } else { Err(format!("{change:?} is {actual:?}, expected {expected:?}")) }
     }
 
-    fn decide(&mut self, change: &Change, instrumented: &Applied) -> Result<Expected, Mismatch> {
-        let receipt = (self.upload.device.clone(), change.id.clone());
+    fn decide(&mut self, change: &Change, actual: &ChangeResult) -> Result<Expected, Mismatch> {
+        let receipt_key = (self.upload.device.clone(), change.id.clone());
         let is_append = change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete;
-        if let Some(accepted) = self.data.accepted.get(&receipt) {
-            return Ok(self.repeat(accepted, change));
+        if let Some(receipt) = self.data.receipts.get(&receipt_key) {
+            return Ok(self.repeat(receipt, change));
         }
         if is_append {
             return Ok(self.append(change));
         }
-        let expected = self.edit(change, instrumented)?;
+        let expected = self.edit(change, actual)?;
         let (version, conflict) = match &expected {
             Expected::Applied(version) => (*version, None),
             Expected::Conflict(id) => (self.data.side(&change.key).version, Some(id.clone())),
             Expected::Rejected(_) => return Ok(expected),
         };
-        *if conflict.is_none() { &mut self.synced } else { &mut self.conflicted } += 1;
-        self.data.accepted.insert(receipt, Accepted { key: change.key.clone(), version, conflict });
+        *if conflict.is_none() { &mut self.synced } else { &mut self.conflicts_count } += 1;
+        self.data.receipts.insert(receipt_key, Receipt { key: change.key.clone(), version, conflict });
         Ok(expected)
     }
 
-    /// A repeat changes nothing and is answered as the first time; as applied, where its conflict was purged.
-    fn repeat(&self, accepted: &Accepted, change: &Change) -> Expected {
-        if accepted.key != change.key {
+    /// Returns the result of a repeated change: the first result, or `Applied` if its conflict was purged. Changes
+    /// nothing.
+    fn repeat(&self, receipt: &Receipt, change: &Change) -> Expected {
+        if receipt.key != change.key {
             return Expected::Rejected("CHANGE_ID_REUSED");
         }
-        match &accepted.conflict {
+        match &receipt.conflict {
             Some(id) if self.data.conflicts.contains_key(id) => Expected::Conflict(id.clone()),
-            _ => Expected::Applied(accepted.version),
+            _ => Expected::Applied(receipt.version),
         }
     }
 
-    /// History is append-only: the same id again changes nothing, and what was deleted does not come back.
+    /// Appends a history entry. A known id changes nothing, and a deleted entry is not restored.
     fn append(&mut self, change: &Change) -> Expected {
         let is_known = self.data.items.contains_key(&change.key) || self.data.deleted_history.contains(&change.key.id);
         if !is_known {
@@ -127,10 +128,10 @@ impl Pass<'_> {
         Expected::Applied(1)
     }
 
-    fn edit(&mut self, change: &Change, instrumented: &Applied) -> Result<Expected, Mismatch> {
+    fn edit(&mut self, change: &Change, actual: &ChangeResult) -> Result<Expected, Mismatch> {
         let content = change.edit.content();
         let Some(stored) = self.data.items.get(&change.key) else {
-            return Ok(self.edit_nothing(change));
+            return Ok(self.edit_missing_item(change));
         };
         let (version, is_own) = (stored.version, stored.device == self.upload.device);
         if stored.content.as_ref() == content {
@@ -145,10 +146,10 @@ impl Pass<'_> {
             }
             return Ok(Expected::Applied(self.write(change)));
         }
-        self.conflict(change, instrumented)
+        self.conflict(change, actual)
     }
 
-    fn edit_nothing(&mut self, change: &Change) -> Expected {
+    fn edit_missing_item(&mut self, change: &Change) -> Expected {
         let last_sync = self.upload.last_sync_at.unwrap_or(Timestamp::MIN);
         let purged_through = self.data.purged_through;
         match &change.edit {
@@ -174,7 +175,7 @@ impl Pass<'_> {
         change.updated_at.min(self.now)
     }
 
-    /// Makes `change` the item; its version.
+    /// Writes `change` to the item; returns the new version.
     fn write(&mut self, change: &Change) -> i64 {
         let content = change.edit.content().cloned();
         self.write_as(&change.key, content, self.edited_at(change))
@@ -190,15 +191,15 @@ impl Pass<'_> {
         version
     }
 
-    fn conflict(&mut self, change: &Change, instrumented: &Applied) -> Result<Expected, Mismatch> {
-        let Applied::Conflict(shown) = instrumented else {
-            return Err(format!("{change:?} is {instrumented:?}, expected a conflict"));
+    fn conflict(&mut self, change: &Change, actual: &ChangeResult) -> Result<Expected, Mismatch> {
+        let ChangeResult::Conflict(shown) = actual else {
+            return Err(format!("{change:?} is {actual:?}, expected a conflict"));
         };
-        let earlier = self.earlier(change).cloned();
+        let earlier = self.conflict_to_update(change).cloned();
         match &earlier {
-            Some(earlier) => same("the conflict that is renewed", &shown.id, &earlier.id)?,
+            Some(earlier) => expect_equal("the updated conflict", &shown.id, &earlier.id)?,
             None if self.data.conflicts.contains_key(&shown.id) => {
-                return Err(format!("{change:?} renews {}, expected a new conflict", shown.id));
+                return Err(format!("{change:?} updates {}, expected a new conflict", shown.id));
             }
             None => {}
         }
@@ -210,7 +211,7 @@ impl Pass<'_> {
             version: change.base,
             device: self.upload.device.clone(),
         };
-        let copy = shown.settled.as_ref().and_then(|settled| settled.copy.clone());
+        let copy = shown.resolution.as_ref().and_then(|resolution| resolution.copy.clone());
         let (winner, copy) = match (self.upload.strategy, &change.edit) {
             (Strategy::UserChoice, _) => (None, None),
             (Strategy::LastWriteWins, _) if local.updated_at > remote.updated_at => {
@@ -221,53 +222,58 @@ impl Pass<'_> {
             (Strategy::KeepBoth, _) => (None, Some(self.copy(change, earlier.as_ref(), copy)?)),
         };
         let strategy = self.upload.strategy;
-        let settled =
-            (strategy != Strategy::UserChoice).then_some(Settled { at: Timestamp::EPOCH, strategy, winner, copy });
-        self.record(change, earlier, shown.id.clone(), (local, remote), settled);
+        let resolution =
+            (strategy != Strategy::UserChoice).then_some(Resolution { at: Timestamp::EPOCH, strategy, winner, copy });
+        self.record(change, earlier, shown.id.clone(), (local, remote), resolution);
         Ok(Expected::Conflict(shown.id.clone()))
     }
 
     fn record(
         &mut self,
         change: &Change,
-        earlier: Option<Known>,
+        earlier: Option<StoredConflict>,
         id: String,
         (local, remote): (Side, Side),
-        settled: Option<Settled>,
+        resolution: Option<Resolution>,
     ) {
-        // A copy is written at the same moment as its conflict.
+        // The copy and its conflict are written in the same write.
         let write = self.data.next_write();
-        if let Some(copy) = settled.as_ref().and_then(|settled| settled.copy.clone()) {
+        if let Some(copy) = resolution.as_ref().and_then(|resolution| resolution.copy.clone()) {
             let key = Key { id: copy, ..change.key.clone() };
             self.data.items.get_mut(&key).into_iter().for_each(|copy| copy.write = write);
         }
         let detected = earlier.as_ref().map_or(write, |earlier| earlier.detected);
-        let mut known = earlier.unwrap_or_else(|| Known {
+        let mut conflict = earlier.unwrap_or_else(|| StoredConflict {
             id: id.clone(),
             key: change.key.clone(),
             local: local.clone(),
             remote: remote.clone(),
             item_version: 0,
-            settled: None,
+            resolution: None,
             write,
             detected,
             revision: None,
             old_revisions: [].into(),
         });
-        known.touch(write);
-        (known.local, known.remote, known.settled) = (local, remote, settled);
-        known.item_version = self.data.side(&change.key).version;
-        self.data.conflicts.insert(id.clone(), known);
+        conflict.touch(write);
+        (conflict.local, conflict.remote, conflict.resolution) = (local, remote, resolution);
+        conflict.item_version = self.data.side(&change.key).version;
+        self.data.conflicts.insert(id.clone(), conflict);
         self.conflicts.push((id, self.ticks));
     }
 
-    /// Writes the copy that keeping both makes: the one of the renewed conflict, or a new one.
-    fn copy(&mut self, change: &Change, earlier: Option<&Known>, shown: Option<String>) -> Result<String, Mismatch> {
-        let id = shown.ok_or_else(|| format!("{change:?} made no copy"))?;
+    /// Writes the copy of `keep_both`: the copy of the updated conflict, or a new one.
+    fn copy(
+        &mut self,
+        change: &Change,
+        earlier: Option<&StoredConflict>,
+        shown: Option<String>,
+    ) -> Result<String, Mismatch> {
+        let id = shown.ok_or_else(|| format!("{change:?} created no copy"))?;
         let key = Key { id: id.clone(), ..change.key.clone() };
-        match earlier.and_then(|earlier| earlier.settled.as_ref()?.copy.as_ref()) {
-            Some(before) => same("the copy that is renewed", &id, before)?,
-            None if self.data.items.contains_key(&key) => return Err(format!("the copy {id} is no new item")),
+        match earlier.and_then(|earlier| earlier.resolution.as_ref()?.copy.as_ref()) {
+            Some(before) => expect_equal("the updated copy", &id, before)?,
+            None if self.data.items.contains_key(&key) => return Err(format!("the copy {id} is not a new item")),
             None => {}
         }
         let content = change.edit.content().map(|content| copy_of(content, &self.upload.device, self.now));
@@ -275,46 +281,52 @@ impl Pass<'_> {
         Ok(id)
     }
 
-    /// The conflict that `change` renews: one of the same item, device and base. The open one, or the newest.
-    fn earlier(&self, change: &Change) -> Option<&Known> {
-        let of_branch = |known: &&Known| {
-            known.key == change.key && known.local.device == self.upload.device && known.local.version == change.base
+    /// Returns the conflict that `change` updates: one of the same item, device and base version; the open one, or else
+    /// the newest.
+    fn conflict_to_update(&self, change: &Change) -> Option<&StoredConflict> {
+        let of_branch = |conflict: &&StoredConflict| {
+            conflict.key == change.key
+                && conflict.local.device == self.upload.device
+                && conflict.local.version == change.base
         };
-        let branch: Vec<&Known> = self.data.conflicts.values().filter(of_branch).collect();
-        // Of those that were settled alike, only the newest can go on.
-        let kind = |known: &Known| known.settled.as_ref().map(|settled| (settled.strategy, settled.copy.is_some()));
-        let is_newest =
-            |known: &&&Known| !branch.iter().any(|other| kind(other) == kind(known) && other.write > known.write);
-        let candidates = branch.iter().filter(is_newest).filter(|known| self.renews(known, change));
-        candidates.max_by_key(|known| (known.settled.is_none(), known.write)).copied()
+        let branch: Vec<&StoredConflict> = self.data.conflicts.values().filter(of_branch).collect();
+        // Among conflicts with the same kind of resolution, only the newest can be updated.
+        let kind = |conflict: &StoredConflict| {
+            conflict.resolution.as_ref().map(|resolution| (resolution.strategy, resolution.copy.is_some()))
+        };
+        let is_newest = |conflict: &&&StoredConflict| {
+            !branch.iter().any(|other| kind(other) == kind(conflict) && other.write > conflict.write)
+        };
+        let candidates = branch.iter().filter(is_newest).filter(|conflict| self.can_update(conflict, change));
+        candidates.max_by_key(|conflict| (conflict.resolution.is_none(), conflict.write)).copied()
     }
 
-    fn renews(&self, known: &Known, change: &Change) -> bool {
+    fn can_update(&self, conflict: &StoredConflict, change: &Change) -> bool {
         let is_deletion = change.edit == Edit::Delete;
-        let Some(settled) = &known.settled else {
+        let Some(resolution) = &conflict.resolution else {
             return !(self.upload.strategy == Strategy::KeepBoth && is_deletion);
         };
         match self.upload.strategy {
             Strategy::LastWriteWins => {
-                known.is_settled_by(Strategy::LastWriteWins) && settled.winner == Some(Winner::Remote)
+                conflict.is_resolved_by(Strategy::LastWriteWins) && resolution.winner == Some(Winner::Remote)
             }
-            Strategy::KeepBoth if known.is_settled_by(Strategy::KeepBoth) && !is_deletion => {
-                let copy = settled.copy.as_ref().map(|id| Key { id: id.clone(), ..known.key.clone() });
+            Strategy::KeepBoth if conflict.is_resolved_by(Strategy::KeepBoth) && !is_deletion => {
+                let copy = resolution.copy.as_ref().map(|id| Key { id: id.clone(), ..conflict.key.clone() });
                 let copy = copy.and_then(|key| self.data.items.get(&key));
-                copy.is_some_and(|copy| copy.content.is_some() && copy.write == known.write)
+                copy.is_some_and(|copy| copy.content.is_some() && copy.write == conflict.write)
             }
             _ => false,
         }
     }
 }
 
-/// `content` under the name of a copy that was made for `device` on the day of `now`.
+/// Returns `content` under the name of a copy that was created for `device` on the day of `now`.
 pub(crate) fn copy_of(content: &Content, device: &str, now: Timestamp) -> Content {
     let name = format!("{} (conflicted copy, {device}, {})", content.name, now.date());
     Content { name, text: content.text.clone() }
 }
 
-/// The expected result of a change.
+/// Expected result of a change.
 #[derive(Debug)]
 enum Expected {
     Applied(i64),

@@ -1,4 +1,4 @@
-//! A function that does nothing: what Lambda, its runtime and `lambda_http` cost by themselves.
+//! Function that does nothing: the baseline for the cost of Lambda, its runtime and `lambda_http`.
 
 use lambda_http::{Error, Request, run, service_fn};
 

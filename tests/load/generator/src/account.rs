@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tests::{Api, Request, history, saved_query};
 
-/// Most changes of an upload.
-const MOST: usize = 5_000;
+/// Maximum number of changes of an upload.
+const MAX_CHANGES: usize = 5_000;
 
-/// Somebody's account, and how many items it was given.
+/// Account with its number of items.
 pub(crate) struct Account {
     pub(crate) api: Api,
     token: String,
@@ -14,18 +14,18 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// A new one named `name`.
+    /// Creates an account named `name`.
     pub(crate) async fn of(api: &Api, name: &str) -> Self {
         let session = api.sign_up(name).await;
         Self { api: api.clone(), token: session["token"].as_str().expect("a token").to_owned(), items: 0 }
     }
 
-    /// An upload of `count` saved queries that are new.
+    /// Returns an upload of `count` new saved queries.
     pub(crate) fn upload(&mut self, count: usize) -> Request {
         self.changes("saved_query", &data(), count)
     }
 
-    /// An upload of `count` entries of the history that are new.
+    /// Returns an upload of `count` new history entries.
     pub(crate) fn upload_history(&mut self, count: usize) -> Request {
         self.changes("query_history", &history("SELECT 1"), count)
     }
@@ -41,21 +41,21 @@ impl Account {
         self.call(Request::post("/api/sync/upload", &json!({ "device_id": "laptop", "changes": changes })))
     }
 
-    /// Uploads until there are `count` items.
+    /// Uploads items until the account has `count` items.
     pub(crate) async fn grow(&mut self, count: usize) {
         while self.items < count {
-            let call = self.upload(MOST.min(count - self.items));
+            let call = self.upload(MAX_CHANGES.min(count - self.items));
             self.send(call).await;
         }
     }
 
-    /// What the phone has missed since `since`, at most `limit` items.
+    /// Returns a download of the phone since `since` with at most `limit` items.
     pub(crate) fn download(&self, since: Option<&str>, limit: usize) -> Request {
         let since = since.map_or_else(String::new, |since| format!("&since={since}"));
         self.call(Request::get(format!("/api/sync/download?device_id=phone&limit={limit}{since}")))
     }
 
-    /// Where the account stands.
+    /// Downloads everything and returns the cursor.
     pub(crate) async fn cursor(&self) -> String {
         let mut answer = self.send(self.download(None, 1_000)).await;
         while answer["has_more"] == true {
@@ -65,7 +65,7 @@ impl Account {
         answer["sync_timestamp"].as_str().expect("a time").to_owned()
     }
 
-    /// `call` by this account.
+    /// Authorizes `call` as this account.
     pub(crate) fn call(&self, call: Request) -> Request {
         call.bearer(&self.token)
     }
@@ -74,22 +74,22 @@ impl Account {
         self.api.send(call).await.expect(200)
     }
 
-    /// How long `call` takes, until its whole answer is there; nobody reads that.
+    /// Returns the time until the complete response to `call`; does not parse it.
     pub(crate) async fn time(&self, call: Request) -> Duration {
         time_of(&self.api, call).await
     }
 }
 
-/// How long the service takes for `call`.
+/// Returns the response time of the service for `call`.
 pub(crate) async fn time_of(api: &Api, call: Request) -> Duration {
-    let begun = Instant::now();
+    let start = Instant::now();
     let answer = api.send(call).await;
-    let time = begun.elapsed();
+    let time = start.elapsed();
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     time
 }
 
-/// The data of one item: about what people save.
+/// Returns the data of a typical item.
 pub(crate) fn data() -> Value {
     let query = "SELECT o.id, o.total, c.name FROM orders o JOIN customers c ON c.id = o.customer_id \
                  WHERE o.created_at > now() - interval '30 days' ORDER BY o.total DESC LIMIT 100";

@@ -1,11 +1,11 @@
-//! `tests/load/figures [TABLE…]`: what operations cost, beside bare floors that are measured in turns with them, so that a
-//! slow moment strikes both alike. Each figure is a median. The service runs in this process, on the embedded stores, with its
-//! files in memory; `server` starts the server itself, and `requests` real stores.
-#![expect(clippy::print_stdout, reason = "figures are what whoever runs this wants to see")]
+//! Benchmarks, `tests/load/figures [TABLE…]`: measures operations and their baselines alternately, so that a slow
+//! moment affects both. Each value is a median. The service runs in this process on the embedded stores, with files in
+//! memory; `server` starts the server binary, and `requests` uses real stores.
+#![expect(clippy::print_stdout, reason = "the results are the output of this program")]
 
 mod account;
+mod baseline;
 mod downloads;
-mod floor;
 mod growth;
 mod logins;
 mod requests;
@@ -14,20 +14,20 @@ mod uploads;
 
 use std::time::Duration;
 
-/// The tables, by their names.
+/// Names of all tables.
 const TABLES: [&str; 6] = ["uploads", "downloads", "growth", "logins", "requests", "server"];
 
 #[tokio::main]
 async fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = asked.iter().find(|name| !TABLES.contains(&name.as_str())) {
-        panic!("there is no table {unknown}; there are: {}", TABLES.join(" "));
+    let requested: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = requested.iter().find(|name| !TABLES.contains(&name.as_str())) {
+        panic!("unknown table {unknown}; available: {}", TABLES.join(" "));
     }
-    for table in TABLES.into_iter().filter(|table| asked.is_empty() || asked.iter().any(|name| name == table)) {
+    for table in TABLES.into_iter().filter(|table| requested.is_empty() || requested.iter().any(|name| name == table)) {
         let columns = match table {
             "requests" => ["PostgreSQL", "libSQL", "Redis"],
             "server" => ["/health", "processor", "ratio"],
-            _ => ["floor", "ours", "ratio"],
+            _ => ["baseline", "service", "ratio"],
         };
         println!("\n{table:<48} {:>11} {:>11} {:>7}", columns[0], columns[1], columns[2]);
         match table {
@@ -41,28 +41,29 @@ async fn main() {
     }
 }
 
-/// Has two things done in turns, `rounds` times each, and prints a line of the table. Each tells how long it took.
+/// Runs two operations alternately, `rounds` times each, and prints a row of the table. Each operation returns its
+/// duration.
 async fn compare(
-    what: &str,
+    name: &str,
     rounds: usize,
-    mut floor: impl AsyncFnMut() -> Duration,
-    mut ours: impl AsyncFnMut() -> Duration,
+    mut baseline: impl AsyncFnMut() -> Duration,
+    mut service: impl AsyncFnMut() -> Duration,
 ) {
-    let (mut floors, mut all) = (Vec::new(), Vec::new());
-    // The first of each is for caches and pools.
+    let (mut baselines, mut times) = (Vec::new(), Vec::new());
+    // The first round fills caches and pools.
     for round in 0..=rounds {
-        let (floor, ours) = (floor().await, ours().await);
+        let (baseline, service) = (baseline().await, service().await);
         if round > 0 {
-            floors.push(floor);
-            all.push(ours);
+            baselines.push(baseline);
+            times.push(service);
         }
     }
-    line(what, median(floors), median(all));
+    print_row(name, median(baselines), median(times));
 }
 
-fn line(what: &str, floor: Duration, ours: Duration) {
-    let ratio = ours.as_secs_f64() / floor.as_secs_f64();
-    println!("{what:<48} {:>8.3} ms {:>8.3} ms {ratio:>7.2}", ms(floor), ms(ours));
+fn print_row(name: &str, baseline: Duration, service: Duration) {
+    let ratio = service.as_secs_f64() / baseline.as_secs_f64();
+    println!("{name:<48} {:>8.3} ms {:>8.3} ms {ratio:>7.2}", ms(baseline), ms(service));
 }
 
 fn ms(time: Duration) -> f64 {

@@ -2,7 +2,7 @@ use tests::{Backends, PASSWORD, Service};
 
 use crate::account::Account;
 
-/// How often each store is asked by one call, on real servers: round trips through a proxy before each.
+/// Counts the round trips of one call to each store, with a proxy before each real server.
 pub(crate) async fn table() {
     let mut backends = Backends::start_servers().await;
     let proxies = backends.insert_proxies().await;
@@ -13,7 +13,7 @@ pub(crate) async fn table() {
     account.time(call).await;
     let last = account.cursor().await;
     let login = tests::login_request("ada", PASSWORD);
-    // The first time a connection has to make itself acquainted with the statements.
+    // The first call on a connection also prepares the statements.
     account.time(login.clone()).await;
     let calls = [
         ("poll of nothing", account.download(Some(&last), 1_000)),
@@ -25,12 +25,12 @@ pub(crate) async fn table() {
         ("upload of 100 new entries of the history", account.upload_history(100)),
         ("login", login),
     ];
-    for (what, call) in calls {
+    for (name, call) in calls {
         for proxy in &proxies {
             proxy.take_round_trips();
         }
         account.time(call).await;
         let [accounts, data, sessions] = proxies.each_ref().map(tests::Proxy::take_round_trips);
-        println!("{what:<48} {accounts:>11} {data:>11} {sessions:>7}");
+        println!("{name:<48} {accounts:>11} {data:>11} {sessions:>7}");
     }
 }

@@ -3,33 +3,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use shared::telemetry::SecurityEvent;
 
-use super::told::Told;
+use super::captured::Captured;
 
-/// The lines of `log` that a function wrote for people.
-fn lines(log: &str) -> Vec<Value> {
+/// Returns the lines of `log` that are not metrics.
+fn log_lines(log: &str) -> Vec<Value> {
     let json = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     json.filter(|line| line.is_object() && line["_aws"].is_null()).collect()
 }
 
-fn requests(lines: &[Value]) -> impl Iterator<Item = &Value> {
-    lines.iter().filter(|line| ["request", "request failed"].iter().any(|message| line["message"] == *message))
+fn request_lines(log_lines: &[Value]) -> impl Iterator<Item = &Value> {
+    log_lines.iter().filter(|line| ["request", "request failed"].iter().any(|message| line["message"] == *message))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_request_has_one_line_with_everything() {
-    let told = Told::once().await;
-    let lines = lines(&told.log);
-    for line in &lines {
+async fn each_request_is_logged_once_with_all_fields() {
+    let captured = Captured::once().await;
+    let log_lines = log_lines(&captured.log);
+    for line in &log_lines {
         for key in ["level", "message", "timestamp", "service", "function_name"] {
             assert!(line[key].is_string(), "{key}: {line}");
         }
     }
     let mut per_function: BTreeMap<&str, usize> = BTreeMap::new();
-    for line in requests(&lines) {
+    for line in request_lines(&log_lines) {
         for key in ["request_id", "function_request_id", "method", "route"] {
             assert!(line[key].is_string(), "{key}: {line}");
         }
-        // The other functions were given no trace.
+        // Only the function auth is traced.
         if line["function_name"] == "auth" {
             let (xray, trace) = (line["xray_trace_id"].as_str(), line["trace_id"].as_str().expect("a trace"));
             assert_eq!(xray, Some(format!("1-{}-{}", &trace[..8], &trace[8..]).as_str()), "{line}");
@@ -40,21 +40,21 @@ async fn each_request_has_one_line_with_everything() {
         assert!(line["cold_start"].is_boolean(), "{line}");
         *per_function.entry(line["function_name"].as_str().unwrap_or_default()).or_default() += 1;
     }
-    // The emulator tells of each call that it made.
-    let calls = told.log.lines().filter(|line| line.starts_with("END RequestId")).count();
+    // The emulator logs each invocation.
+    let calls = captured.log.lines().filter(|line| line.starts_with("END RequestId")).count();
     let scheduled = 3;
     assert_eq!(per_function.values().sum::<usize>(), calls - scheduled, "{per_function:?}");
-    let uploads: Vec<_> = requests(&lines).filter(|line| line["route"] == "/api/sync/upload").collect();
+    let uploads: Vec<_> = request_lines(&log_lines).filter(|line| line["route"] == "/api/sync/upload").collect();
     assert_eq!(uploads.len(), 3);
     assert!(uploads.iter().all(|line| line["user"] == uploads[0]["user"] && line["user"].is_string()), "{uploads:?}");
     assert_eq!(uploads[0]["device"], "laptop");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_is_told_with_its_cause() {
-    let told = Told::once().await;
-    let lines = lines(&told.log);
-    let failed: Vec<_> = lines.iter().filter(|line| line["message"] == "request failed").collect();
+async fn a_failure_is_logged_with_its_cause() {
+    let captured = Captured::once().await;
+    let log_lines = log_lines(&captured.log);
+    let failed: Vec<_> = log_lines.iter().filter(|line| line["message"] == "request failed").collect();
     assert_eq!(failed.len(), 2, "{failed:?}");
     for line in failed {
         let cause = line["cause"].as_str().expect("a cause");
@@ -63,36 +63,40 @@ async fn a_failure_is_told_with_its_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_security_event_is_told_by_its_name() {
-    let told = Told::once().await;
-    let lines = lines(&told.log);
+async fn every_security_event_is_logged_by_name() {
+    let captured = Captured::once().await;
+    let log_lines = log_lines(&captured.log);
     let names: BTreeSet<_> = SecurityEvent::ALL.iter().map(|event| event.name()).collect();
-    let events: Vec<_> = lines.iter().filter(|line| line["message"] == "security event").collect();
-    let told: BTreeSet<_> = events.iter().map(|line| line["event"].as_str().expect("a name")).collect();
-    assert_eq!(told, names);
+    let events: Vec<_> = log_lines.iter().filter(|line| line["message"] == "security event").collect();
+    let logged: BTreeSet<_> = events.iter().map(|line| line["event"].as_str().expect("a name")).collect();
+    assert_eq!(logged, names);
     assert!(events.iter().all(|line| line["request_id"].is_string() && line["route"].is_string()));
 }
 
-/// Those of `secrets` that stand in `text`, as they are or as JSON would write them.
-fn found<'a>(text: &str, secrets: &'a [String]) -> Vec<&'a str> {
-    let stands = |secret: &&String| {
+/// Returns the `secrets` that `text` contains, literally or escaped as JSON.
+fn leaked_secrets<'a>(text: &str, secrets: &'a [String]) -> Vec<&'a str> {
+    let is_contained = |secret: &&String| {
         let quoted = serde_json::to_string(secret).expect("a text");
         text.contains(secret.as_str()) || text.contains(quoted.trim_matches('"'))
     };
-    secrets.iter().filter(stands).map(String::as_str).collect()
+    secrets.iter().filter(is_contained).map(String::as_str).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_told_and_one_that_is_planted_is_found() {
-    let told = Told::once().await;
-    assert!(told.secrets.len() > 40 && told.secrets.iter().all(|secret| secret.len() > 5), "{:?}", told.secrets);
-    assert_eq!(found(&told.log, &told.secrets), Vec::<&str>::new());
-    for report in &told.reports {
-        assert_eq!(found(report, &told.secrets), Vec::<&str>::new());
+async fn the_log_contains_no_secret_and_planted_secrets_are_detected() {
+    let captured = Captured::once().await;
+    assert!(
+        captured.secrets.len() > 40 && captured.secrets.iter().all(|secret| secret.len() > 5),
+        "{:?}",
+        captured.secrets
+    );
+    assert_eq!(leaked_secrets(&captured.log, &captured.secrets), Vec::<&str>::new());
+    for report in &captured.reports {
+        assert_eq!(leaked_secrets(report, &captured.secrets), Vec::<&str>::new());
     }
-    for secret in &told.secrets {
+    for secret in &captured.secrets {
         let line = serde_json::json!({ "message": "request", "cause": format!("no {secret}") });
-        let planted = format!("{}\n{line}\n", told.log);
-        assert!(found(&planted, &told.secrets).contains(&secret.as_str()), "{secret}");
+        let planted = format!("{}\n{line}\n", captured.log);
+        assert!(leaked_secrets(&planted, &captured.secrets).contains(&secret.as_str()), "{secret}");
     }
 }

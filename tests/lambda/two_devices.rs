@@ -1,4 +1,4 @@
-//! A laptop and a phone, by the functions.
+//! Sync between a laptop and a phone through the functions.
 
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
@@ -7,7 +7,7 @@ use tests::{Device, Request, saved_query};
 use crate::cloud::Cloud;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_devices_meet_and_settle_a_conflict() {
+async fn two_devices_sync_and_resolve_a_conflict() {
     let cloud = Cloud::start().await;
     let session = cloud.api.sign_up("ada").await;
     let token = session["token"].as_str().expect("a token");

@@ -1,4 +1,4 @@
-//! The service under test: several instances of it, as AWS runs functions, which share nothing but the stores and the time.
+//! Service under test: several instances that share only the stores and the clock, as Lambda functions do.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use shared::storage::embedded::Embedded;
 use shared::storage::libsql::{FileDatabase, Transport};
 use tests::{Api, Backends, scratch_dir};
 
-/// Instances of the service. An actor uses one of its own: instances of a function never share a queue or a cache.
+/// Number of instances. Each actor uses its own instance, because instances of a function share no queue or cache.
 const INSTANCES: usize = 6;
 
-/// Dearer than the hash that an account starts with, so that a login replaces that; otherwise as cheap as can be.
-const CHEAP: PasswordCost = PasswordCost { memory_kib: 16, passes: 1, lanes: 1 };
+/// Slightly more expensive than the initial hash of an account, so that a login replaces it.
+const CHEAP_PASSWORD_COST: PasswordCost = PasswordCost { memory_kib: 16, passes: 1, lanes: 1 };
 
-/// The service.
-pub(crate) struct World {
+/// Instances of the service on shared stores.
+pub(crate) struct Cluster {
     pub(crate) stores: Stores,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) random: Arc<dyn Random>,
@@ -32,26 +32,26 @@ pub(crate) struct World {
     _backends: Backends,
 }
 
-impl World {
-    /// On a file, reached by what `wrap` makes of the way to it.
+impl Cluster {
+    /// Creates a cluster on the embedded stores, whose transport `wrap` may replace.
     pub(crate) async fn embedded(wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
         let folder = scratch_dir();
         let file = FileDatabase::open(&folder.path().join(Embedded::FILE)).await.expect("the file opens");
         let file: Arc<dyn Transport> = Arc::new(file);
-        Embedded::with_transport(file.clone()).migrate().await.expect("the tables are made");
+        Embedded::with_transport(file.clone()).migrate().await.expect("the migrations succeed");
         let stores = Stores::embedded(Embedded::with_transport(wrap(file)));
-        Self::on(stores, Backends::none(), folder)
+        Self::with_stores(stores, Backends::none(), folder)
     }
 
-    /// On PostgreSQL, sqld and Redis.
+    /// Creates a cluster on PostgreSQL, sqld and Redis.
     pub(crate) async fn on_servers() -> Self {
         let backends = Backends::start_servers().await;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&config(&backends).stores, &random).await.expect("the URLs are right");
-        Self::on(stores, backends, scratch_dir())
+        let stores = Stores::open(&config(&backends).stores, &random).await.expect("the URLs are valid");
+        Self::with_stores(stores, backends, scratch_dir())
     }
 
-    fn on(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
+    fn with_stores(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
         let config = config(&backends);
         let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
         let app = App {
@@ -61,32 +61,32 @@ impl World {
             mail_queued: Arc::default(),
             clock: clock.clone(),
             random: random.clone(),
-            password_cost: CHEAP,
+            password_cost: CHEAP_PASSWORD_COST,
         };
-        let instances = (0..INSTANCES).map(|_| Api::Router(app.router().expect("there is a signing key")));
+        let instances = (0..INSTANCES).map(|_| Api::Router(app.router().expect("the signing key is set")));
         Self {
             instances: instances.collect(),
             stores: app.stores.clone(),
             clock,
             random,
-            tokens: AccessTokens::new(&app.config.auth).expect("there is a signing key"),
+            tokens: AccessTokens::new(&app.config.auth).expect("the signing key is valid"),
             app,
             _folder: folder,
             _backends: backends,
         }
     }
 
-    /// The API of one instance.
+    /// Returns the API of one instance.
     pub(crate) fn api(&self, instance: usize) -> &Api {
         &self.instances[instance % INSTANCES]
     }
 
-    /// The purge.
+    /// Returns the purge of the service.
     pub(crate) fn purge(&self) -> Purge {
         self.app.purge()
     }
 
-    /// An outbox worker that hands its mails to `mailer`.
+    /// Returns an outbox worker that sends its emails to `mailer`.
     pub(crate) fn outbox_worker(&self, mailer: Arc<MemoryMailer>) -> shared::mail::OutboxWorker {
         let app = App { mailer, ..self.app.clone() };
         app.outbox_worker()
@@ -97,5 +97,5 @@ fn config(backends: &Backends) -> Config {
     let fixed = [("RATE_LIMITS", "off"), ("JWT_SECRET", "a signing key for tests, 32 bytes")];
     let env = Env::from_pairs(fixed.into_iter().chain(backends.settings.iter().map(|(key, url)| (*key, url.as_str()))));
     let config = Config::from_env(&env, PathBuf::new(), "http://127.0.0.1:8500".to_owned());
-    config.expect("the settings are right")
+    config.expect("the settings are valid")
 }

@@ -10,7 +10,7 @@ use tests::Api;
 
 use crate::account::data;
 
-/// The items of an upload, by one statement.
+/// Inserts the items of an upload in one statement.
 const INSERT: &str = "
 INSERT INTO saved_queries (user_id, id, name, description, query, connection_id, tags, favorite, metadata, created_at,
     updated_at, sync_version, deleted_at, seq, device_id, bytes)
@@ -19,13 +19,13 @@ SELECT ?1, value ->> '$.id', value ->> '$.name', value ->> '$.description', valu
     1767225600000000 + key, 'laptop', 500
 FROM json_each(?2)";
 
-/// What recognises a repeat of each of their changes.
+/// Inserts the receipts of the changes of an upload.
 const INSERT_RECEIPTS: &str = "
 INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, seq)
 SELECT ?1, 'laptop', value ->> '$.id', 'saved_query', value ->> '$.id', 1, NULL, 1767225600000000 + key
 FROM json_each(?2)";
 
-/// The same rows in the same tables, without a service.
+/// Tables of the service, written directly.
 pub(crate) struct BareTable {
     file: FileDatabase,
     items: usize,
@@ -34,16 +34,16 @@ pub(crate) struct BareTable {
 impl BareTable {
     pub(crate) async fn open(folder: &Path) -> Self {
         let file = FileDatabase::open(&folder.join("bare.db")).await.expect("the file opens");
-        migrate(&file, SYNC).await.expect("the tables are made");
+        migrate(&file, SYNC).await.expect("the migrations succeed");
         Self { file, items: 0 }
     }
 
-    /// Inserts `count` new items, and tells how long that took.
+    /// Inserts `count` new items and returns the time taken.
     pub(crate) async fn insert(&mut self, count: usize) -> Duration {
         self.write(count, &[INSERT]).await
     }
 
-    /// The same with their receipts: all rows of an upload.
+    /// Inserts `count` new items with their receipts, the rows of an upload, and returns the time taken.
     pub(crate) async fn insert_all(&mut self, count: usize) -> Duration {
         self.write(count, &[INSERT, INSERT_RECEIPTS]).await
     }
@@ -58,13 +58,13 @@ impl BareTable {
         self.items += count;
         let rows = serde_json::to_string(&rows).expect("JSON");
         let statements = sql.iter().map(|sql| Statement::new(sql, ["the user".into(), rows.clone().into()])).collect();
-        let begun = Instant::now();
+        let start = Instant::now();
         self.file.write("bare", statements).await.expect("the rows are written");
-        begun.elapsed()
+        start.elapsed()
     }
 }
 
-/// A handler that answers with these bytes, whatever it is asked.
+/// Returns a handler that responds to every request with `body`.
 pub(crate) fn empty_handler(body: Vec<u8>) -> Api {
     let answer = move || {
         let body = body.clone();

@@ -3,12 +3,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use shared::telemetry::METRICS;
 
-use super::told::Told;
+use super::captured::Captured;
 
-/// What the embedded metric format asks of a document
+/// Returns the JSON schema of the embedded metric format
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 fn schema() -> Value {
-    let name = |longest: u32| json!({ "type": "string", "minLength": 1, "maxLength": longest });
+    let name = |max_length: u32| json!({ "type": "string", "minLength": 1, "maxLength": max_length });
     let rates = ["Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes"];
     let bits = ["Bits", "Kilobits", "Megabits", "Gigabits", "Terabits"];
     let plain = ["Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None"];
@@ -31,29 +31,29 @@ fn schema() -> Value {
             { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "number" } } ] } })
 }
 
-/// Where `document` is none of the format: by the schema, or because it names what is not there.
-fn faults(document: &Value) -> Vec<String> {
-    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
-    let mut faults: Vec<_> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+/// Returns the violations of the format by `document`: of the schema, or references to missing fields.
+fn violations(document: &Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is valid");
+    let mut violations: Vec<_> = validator.iter_errors(document).map(|error| error.to_string()).collect();
     for directive in document["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
         for dimension in
             directive["Dimensions"].as_array().into_iter().flatten().flat_map(|set| set.as_array()).flatten()
         {
             if !document[dimension.as_str().unwrap_or_default()].is_string() {
-                faults.push(format!("{dimension} is no dimension"));
+                violations.push(format!("{dimension} is not a dimension"));
             }
         }
         for metric in directive["Metrics"].as_array().into_iter().flatten() {
             let value = &document[metric["Name"].as_str().unwrap_or_default()];
             if !value.is_number() && !value.is_array() {
-                faults.push(format!("{metric} has no value"));
+                violations.push(format!("{metric} has no value"));
             }
         }
     }
-    faults
+    violations
 }
 
-/// The lines of `log` that CloudWatch takes for metrics.
+/// Returns the lines of `log` that CloudWatch parses as metrics.
 fn documents(log: &str) -> Vec<Value> {
     let lines = log.lines().filter(|line| line.contains("\"_aws\""));
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
@@ -64,31 +64,31 @@ fn texts(value: &Value) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_metric_is_measured_and_in_the_format() {
-    let told = Told::once().await;
-    let mut measured = BTreeSet::new();
-    for document in documents(&told.log) {
-        assert_eq!(faults(&document), Vec::<String>::new(), "{document}");
+async fn every_metric_is_emitted_in_the_embedded_metric_format() {
+    let captured = Captured::once().await;
+    let mut emitted = BTreeSet::new();
+    for document in documents(&captured.log) {
+        assert_eq!(violations(&document), Vec::<String>::new(), "{document}");
         let directive = &document["_aws"]["CloudWatchMetrics"][0];
         let dimensions = texts(&directive["Dimensions"][0]);
         let is_known = |name: &String| ["function", "route", "outcome"].contains(&name.as_str());
         assert!(dimensions.contains("function") && dimensions.iter().all(is_known), "{document}");
         for metric in directive["Metrics"].as_array().into_iter().flatten() {
-            measured.insert(metric["Name"].as_str().expect("a name").to_owned());
+            emitted.insert(metric["Name"].as_str().expect("a name").to_owned());
         }
     }
-    let listed: BTreeSet<_> = METRICS.iter().map(|meter| meter.name.to_owned()).collect();
-    assert_eq!(measured, listed);
+    let listed: BTreeSet<_> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
+    assert_eq!(emitted, listed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_happened_is_counted() {
-    let told = Told::once().await;
-    let documents = documents(&told.log);
-    // The sum of `metric` over all documents of which `labels` are true.
+async fn metrics_count_the_recorded_operations() {
+    let captured = Captured::once().await;
+    let documents = documents(&captured.log);
+    // Returns the sum of `metric` over all documents with these labels.
     let sum = |metric: &str, labels: &[(&str, &str)]| -> f64 {
-        let fits = |document: &&Value| labels.iter().all(|(name, value)| document[name] == *value);
-        let values = documents.iter().filter(fits).map(|document| &document[metric]);
+        let has_labels = |document: &&Value| labels.iter().all(|(name, value)| document[name] == *value);
+        let values = documents.iter().filter(has_labels).map(|document| &document[metric]);
         values
             .flat_map(|value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]))
             .filter_map(|v| v.as_f64())
@@ -100,9 +100,9 @@ async fn what_happened_is_counted() {
     assert_eq!(sum("conflicts", &[("function", "upload"), ("outcome", "last_write_wins")]), 1.0);
     assert_eq!(sum("rejected_changes", &[("outcome", "CREDENTIALS_PRESENT")]), 1.0);
     assert_eq!(sum("rate_limited", &[("function", "conflicts")]), 1.0);
-    assert_eq!(sum("active_users", &[]), 1.0, "Ada alone showed a token");
-    assert_eq!(sum("mails_given_up", &[("function", "auth")]), 1.0, "Bob's");
-    assert!(sum("mails_postponed", &[]) >= 1.0, "Eve's");
+    assert_eq!(sum("active_users", &[]), 1.0, "only Ada authenticated");
+    assert_eq!(sum("mails_given_up", &[("function", "auth")]), 1.0, "the email of Bob");
+    assert!(sum("mails_postponed", &[]) >= 1.0, "the email of Eve");
     assert_eq!(sum("cold_starts", &[("function", "auth")]), 1.0);
     assert_eq!(sum("purges", &[("function", "purge")]), 1.0);
     assert_eq!(sum("purged_tombstones", &[]), 1.0);
@@ -112,11 +112,11 @@ async fn what_happened_is_counted() {
 }
 
 #[test]
-fn what_is_not_of_the_format_is_found() {
-    let good = json!({ "_aws": { "Timestamp": 1, "CloudWatchMetrics": [
+fn invalid_documents_are_detected() {
+    let valid = json!({ "_aws": { "Timestamp": 1, "CloudWatchMetrics": [
         { "Namespace": "n", "Dimensions": [["d"]], "Metrics": [{ "Name": "m", "Unit": "Count" }] }] }, "d": "x", "m": [1] });
-    assert_eq!(faults(&good), Vec::<String>::new());
-    for (pointer, bad) in [
+    assert_eq!(violations(&valid), Vec::<String>::new());
+    for (pointer, invalid) in [
         ("/_aws/Timestamp", json!("now")),
         ("/_aws/CloudWatchMetrics/0/Metrics/0/Unit", json!("Pieces")),
         ("/_aws/CloudWatchMetrics/0/Dimensions", json!([])),
@@ -124,8 +124,8 @@ fn what_is_not_of_the_format_is_found() {
         ("/m", json!({})),
         ("/m", json!(vec![1; 101])),
     ] {
-        let mut document = good.clone();
-        *document.pointer_mut(pointer).expect("it is there") = bad.clone();
-        assert!(!faults(&document).is_empty(), "{pointer} {bad}");
+        let mut document = valid.clone();
+        *document.pointer_mut(pointer).expect("the field exists") = invalid.clone();
+        assert!(!violations(&document).is_empty(), "{pointer} {invalid}");
     }
 }

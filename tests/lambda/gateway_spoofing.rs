@@ -1,12 +1,12 @@
-//! What a client can send that looks as if it came from API Gateway.
+//! Client input that imitates data of API Gateway.
 
 use serde_json::json;
 use tests::Request;
 
 use crate::cloud::Cloud;
 
-/// Headers by which gateways, runtimes and proxies tell of a request, with what an attacker would like them to tell.
-const CLAIMS: [(&str, &str); 17] = [
+/// Headers that gateways, runtimes and proxies set, with values that an attacker could choose.
+const SPOOFED_HEADERS: [(&str, &str); 17] = [
     ("x-forwarded-for", "198.51.100.1"),
     ("x-real-ip", "198.51.100.1"),
     ("forwarded", "for=198.51.100.1;host=evil.example;proto=http"),
@@ -27,24 +27,24 @@ const CLAIMS: [(&str, &str); 17] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_of_the_gateway_are_not_taken_from_clients() {
+async fn gateway_headers_from_clients_are_ignored() {
     let cloud = Cloud::start().await;
     let session = cloud.api.sign_up("ada").await;
     let token = session["token"].as_str().expect("a token");
     let sessions = || Request::get("/api/auth/sessions");
-    for (name, value) in CLAIMS {
+    for (name, value) in SPOOFED_HEADERS {
         let answer = cloud.api.send(sessions().header(name, value).bearer(token)).await;
         assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "{name}");
         let body = answer.expect(200);
         assert_eq!(body["sessions"].as_array().map(Vec::len), Some(1), "{name}: {body}");
         assert_eq!(body["sessions"][0]["ip"], "203.0.113.7", "{name}");
-        // None of them is as good as a token.
+        // None of them replaces a token.
         cloud.api.send(sessions().header(name, value)).await.expect_error(401, "UNAUTHORIZED");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fields_of_an_event_within_a_body_are_a_body() {
+async fn event_fields_in_a_body_are_ignored() {
     let cloud = Cloud::start().await;
     cloud.api.sign_up("ada").await;
     let login = json!({ "username": "ada", "password": "Sesame42", "isBase64Encoded": true, "httpMethod": "DELETE",
@@ -53,12 +53,13 @@ async fn fields_of_an_event_within_a_body_are_a_body() {
     let session = cloud.api.send(Request::post("/api/auth/login", &login)).await.expect(200);
     let token = session["token"].as_str().expect("a token");
     let sessions = cloud.api.send(Request::get("/api/auth/sessions").bearer(token)).await.expect(200);
-    let addresses: Vec<_> = sessions["sessions"].as_array().expect("a list").iter().map(|one| &one["ip"]).collect();
+    let addresses: Vec<_> =
+        sessions["sessions"].as_array().expect("a list").iter().map(|session| &session["ip"]).collect();
     assert_eq!(addresses, ["203.0.113.7", "203.0.113.7"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_path_leads_to_one_function_alone() {
+async fn path_variants_do_not_reach_another_function() {
     let cloud = Cloud::start().await;
     let session = cloud.api.sign_up("ada").await;
     let token = session["token"].as_str().expect("a token");

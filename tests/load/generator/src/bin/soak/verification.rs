@@ -6,33 +6,33 @@ use tests::{Device, Key, KnownItem, Request};
 use crate::user::User;
 
 impl User {
-    /// Looks from outside whether everything is there. Nothing waits to be uploaded, for whoever uploads does so until it
-    /// is acknowledged.
+    /// Verifies all data through the API. No change is pending, because every upload is repeated until it is
+    /// acknowledged.
     pub(crate) async fn verify(&mut self) {
         self.both_download().await;
-        let mut fresh = self.newcomer();
+        let mut fresh = self.new_device();
         fresh.download().await;
         let live = live(&fresh);
         let conflicts = self.all_conflicts().await;
         let status = self.devices[0].send(Request::get("/api/sync/status")).await.expect(200);
-        let mut wrong = self.books.check(&self.devices[0].known);
-        wrong.extend(self.books.check_conflicts(&conflicts, &live));
-        wrong.extend(self.devices.iter().filter_map(|device| differs(device, &live)));
-        wrong.extend(miscounted(&status, &conflicts, &live));
-        for what in wrong {
-            self.wrong(&what);
+        let mut violation = self.expected.check(&self.devices[0].known);
+        violation.extend(self.expected.check_conflicts(&conflicts, &live));
+        violation.extend(self.devices.iter().filter_map(|device| difference(device, &live)));
+        violation.extend(status_difference(&status, &conflicts, &live));
+        for reason in violation {
+            self.violation(&reason);
         }
     }
 }
 
-/// The items that a device holds.
+/// Returns the live items of a device.
 fn live(device: &Device) -> BTreeMap<Key, KnownItem> {
     let live = device.known.iter().filter(|(_, known)| known.data.is_some());
     live.map(|(key, known)| (key.clone(), known.clone())).collect()
 }
 
-/// In what `device` differs from one that has just downloaded everything.
-fn differs(device: &Device, fresh: &BTreeMap<Key, KnownItem>) -> Option<String> {
+/// Returns the differences between `device` and a device that has just downloaded everything, if any.
+fn difference(device: &Device, fresh: &BTreeMap<Key, KnownItem>) -> Option<String> {
     let held = live(device);
     let unsent = device.unsent().count();
     if held == *fresh && unsent == 0 {
@@ -43,8 +43,8 @@ fn differs(device: &Device, fresh: &BTreeMap<Key, KnownItem>) -> Option<String> 
     Some(format!("{} has {unsent} unsent edits, and differs from a new device: {some:?}", device.id))
 }
 
-/// In what the status differs from what there is.
-fn miscounted(status: &Value, conflicts: &[Value], live: &BTreeMap<Key, KnownItem>) -> Option<String> {
+/// Returns a difference between the status and the data, if any.
+fn status_difference(status: &Value, conflicts: &[Value], live: &BTreeMap<Key, KnownItem>) -> Option<String> {
     let kinds = ["connection", "saved_query", "query_history"];
     let count = |kind: &str| live.keys().filter(|key| key.0 == kind).count();
     let open = conflicts.iter().filter(|conflict| conflict["resolved_at"].is_null()).count();

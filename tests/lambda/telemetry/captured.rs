@@ -9,38 +9,38 @@ use tokio::time::sleep;
 use wiremock::matchers::{body_string_contains, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::cloud::{Cloud, kept};
+use crate::cloud::{Cloud, example_event};
 
-/// After which a refresh token that was exchanged is taken for stolen: ten seconds, and some.
-const GRACE: Duration = Duration::from_millis(11_000);
+/// Time after which reuse of a rotated refresh token is treated as theft: the grace period of 10 s and a margin.
+const REUSE_DELAY: Duration = Duration::from_millis(11_000);
 
-/// Where nobody listens.
-const NOBODY: [(&str, &str); 4] = [
+/// Store URLs on which no server listens.
+const UNREACHABLE_STORES: [(&str, &str); 4] = [
     ("DATABASE_URL", "postgres://studio:sesame-of-postgres@127.0.0.1:9/studio"),
     ("TURSO_DATABASE_URL", "http://127.0.0.1:9"),
     ("REDIS_URL", "redis://:sesame-of-redis@127.0.0.1:9"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
 ];
 
-/// What all functions wrote while they were used, and what they must not have written.
-pub(crate) struct Told {
-    /// Their logs, one after the other.
+/// Telemetry that the functions emitted during a recording, and the secrets that it must not contain.
+pub(crate) struct Captured {
+    /// Logs of all functions, concatenated.
     pub(crate) log: String,
-    /// Everything secret that was sent to them, or that they were given.
+    /// All secrets in requests and in the configuration.
     pub(crate) secrets: Vec<String>,
-    /// What was sent to Sentry.
+    /// Requests to Sentry.
     pub(crate) reports: Vec<String>,
 }
 
-impl Told {
-    /// What was told while something of everything happened; it happens once, whoever asks.
+impl Captured {
+    /// Returns the telemetry of the recording, which runs once per test process.
     pub(crate) async fn once() -> &'static Self {
-        static TOLD: OnceCell<Told> = OnceCell::const_new();
-        TOLD.get_or_init(Self::listen).await
+        static CAPTURED: OnceCell<Captured> = OnceCell::const_new();
+        CAPTURED.get_or_init(Self::capture).await
     }
 
-    async fn listen() -> Self {
-        let (resend, sentry) = (provider().await, MockServer::start().await);
+    async fn capture() -> Self {
+        let (resend, sentry) = (email_provider().await, MockServer::start().await);
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&sentry).await;
         let secret = [
             ("RESEND_API_KEY", "re_sesame_of_resend".to_owned()),
@@ -49,49 +49,50 @@ impl Told {
             ("SENTRY_DSN", sentry.uri().replace("://", "://sesameofsentry@") + "/42"),
         ];
         let cloud = Cloud::with(&secret, async |gateway: Gateway, variables: &[(&str, &str)]| {
-            let counting = [variables, &[("RATE_LIMITS", "on")]].concat();
-            let cut_off = [variables, &NOBODY].concat();
+            let rate_limited = [variables, &[("RATE_LIMITS", "on")]].concat();
+            let unreachable = [variables, &UNREACHABLE_STORES].concat();
             gateway
                 .with("auth", Emulator::start_traced("auth", variables).await)
-                .with("conflicts", Emulator::start("conflicts", &counting).await)
-                .with("health", Emulator::start("health", &cut_off).await)
+                .with("conflicts", Emulator::start("conflicts", &rate_limited).await)
+                .with("health", Emulator::start("health", &unreachable).await)
         })
         .await;
-        let known = ["re_sesame_of_resend", "sesameofsentry", "sesame-of-postgres", "sesame-of-redis"];
-        let secrets = known.map(str::to_owned).into_iter().chain(cloud.secrets()).collect();
-        let mut story = Story { cloud, secrets };
-        story.accounts(&resend).await;
-        story.sync().await;
-        story.troubles().await;
-        let log = story.schedules().await;
+        let configured = ["re_sesame_of_resend", "sesameofsentry", "sesame-of-postgres", "sesame-of-redis"];
+        let secrets = configured.map(str::to_owned).into_iter().chain(cloud.secrets()).collect();
+        let mut recording = Recording { cloud, secrets };
+        recording.accounts(&resend).await;
+        recording.sync().await;
+        recording.failures().await;
+        let log = recording.schedules().await;
         let reports = sentry.received_requests().await.expect("requests are recorded");
         let reports = reports.iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
-        Self { log, secrets: story.secrets, reports }
+        Self { log, secrets: recording.secrets, reports }
     }
 }
 
-/// Somebody who takes most mails, but neither Bob's nor, for now, Eve's.
-async fn provider() -> MockServer {
+/// Starts an email provider that rejects the emails of Bob permanently and those of Eve temporarily, and accepts all
+/// others.
+async fn email_provider() -> MockServer {
     let server = MockServer::start().await;
-    let taken = ResponseTemplate::new(200).set_body_json(json!({ "id": "49a3999c" }));
+    let accepted = ResponseTemplate::new(200).set_body_json(json!({ "id": "49a3999c" }));
     for (to, answer) in [
         ("bob-of-the-log@", ResponseTemplate::new(422).set_body_json(json!({ "name": "validation_error" }))),
         ("eve-of-the-log@", ResponseTemplate::new(500)),
-        ("", taken),
+        ("", accepted),
     ] {
         Mock::given(method("POST")).and(body_string_contains(to)).respond_with(answer).mount(&server).await;
     }
     server
 }
 
-/// A story in which everything happens, and what of it is nobody's business.
-struct Story {
+/// Recording of one operation of every kind, with the secrets that it used.
+struct Recording {
     cloud: Cloud,
     secrets: Vec<String>,
 }
 
-impl Story {
-    /// Sends `call`, every part of which is secret that holds one of the texts in `secret`.
+impl Recording {
+    /// Sends `call` and records the texts in `secret` and the returned credentials as secrets.
     async fn call(&mut self, call: Request, secret: &[&str], status: u16) -> Value {
         self.secrets.extend(secret.iter().map(|text| (*text).to_owned()));
         let answer = self.cloud.api.send(call).await.expect(status);
@@ -108,25 +109,25 @@ impl Story {
         self.call(Request::post("/api/auth/signup", &body), &[&address, &password], 201).await
     }
 
-    /// Mails that are taken, refused, postponed and dropped; wrong passwords; tokens that are used when they should not be.
+    /// Emails that are sent, rejected, postponed and dropped; wrong passwords; reused and invalid tokens.
     async fn accounts(&mut self, resend: &MockServer) {
         let ada = self.sign_up("ada-of-the-log").await;
         self.sign_up("bob-of-the-log").await;
         self.sign_up("eve-of-the-log").await;
-        let wrong = json!({ "username": "ada-of-the-log", "password": "Wrong-sesame42" });
-        self.call(Request::post("/api/auth/login", &wrong), &["Wrong-sesame42"], 401).await;
+        let wrong_login = json!({ "username": "ada-of-the-log", "password": "Wrong-sesame42" });
+        self.call(Request::post("/api/auth/login", &wrong_login), &["Wrong-sesame42"], 401).await;
 
         let refresh = Request::post("/api/auth/refresh", &json!({ "refresh_token": ada["refresh_token"] }));
         let rotated = Instant::now();
         self.call(refresh.clone(), &[], 200).await;
         for name in ["nobody-of-the-log", "ada-of-the-log"] {
             let address = format!("{name}@example.com");
-            let ask = Request::post("/api/auth/request-password-reset", &json!({ "email": address }));
-            self.call(ask, &[&address], 200).await;
+            let request_reset = Request::post("/api/auth/request-password-reset", &json!({ "email": address }));
+            self.call(request_reset, &[&address], 200).await;
         }
         let token = link_token(resend).await;
         self.secrets.extend(token.clone());
-        sleep(GRACE.saturating_sub(rotated.elapsed())).await;
+        sleep(REUSE_DELAY.saturating_sub(rotated.elapsed())).await;
         self.call(refresh, &[], 401).await;
 
         let reset = json!({ "token": token, "new_password": "Another-sesame42" });
@@ -135,7 +136,7 @@ impl Story {
         self.call(Request::get("/api/auth/profile").bearer(old), &[], 401).await;
     }
 
-    /// Uploads of two devices that get into each other's way, and one with a credential.
+    /// Conflicting uploads of two devices, an upload with a credential, and an exceeded rate limit.
     async fn sync(&mut self) {
         let login = json!({ "username": "ada-of-the-log", "password": "Another-sesame42" });
         let session = self.call(Request::post("/api/auth/login", &login), &[], 200).await;
@@ -160,33 +161,33 @@ impl Story {
         let mut calls = 1;
         while self.cloud.api.send(list.clone()).await.status != 429 {
             calls += 1;
-            assert!(calls < 100, "nobody counts");
+            assert!(calls < 100, "no rate limit is applied");
         }
     }
 
-    /// A request while the stores are out, and one that makes no sense.
-    async fn troubles(&mut self) {
+    /// Requests while the stores are unreachable, and a request to an unknown path.
+    async fn failures(&mut self) {
         for _ in 0..2 {
             self.call(Request::get("/ready"), &[], 503).await;
         }
         self.call(Request::get("/nowhere"), &[], 404).await;
     }
 
-    /// What the schedules start, after somebody else's data has become old; all that was written.
+    /// Runs the scheduled functions on purgeable data; returns the logs of all functions.
     async fn schedules(&mut self) -> String {
-        self.something_old().await;
+        self.create_purgeable_data().await;
         let mut log = self.cloud.gateway.log();
         for name in ["mail", "purge", "migrate"] {
             let function = self.cloud.scheduled(name).await;
-            let answer = function.invoke(&kept("schedule")).await;
+            let answer = function.invoke(&example_event("schedule")).await;
             assert!(answer["errorMessage"].is_null(), "{name}: {answer}");
             log += &function.log();
         }
         log
     }
 
-    /// Something for the purge to remove of each kind.
-    async fn something_old(&mut self) {
+    /// Creates a row of each kind that the purge removes.
+    async fn create_purgeable_data(&mut self) {
         let service = Service::on_backends(self.cloud.backends.share(), &[("RATE_LIMITS", "off")]).await;
         let (old, gone) = (service.api.sign_up("old-of-the-log").await, service.api.sign_up("gone-of-the-log").await);
         service.newest_token(MailKind::VerifyEmail, "old-of-the-log@example.com").await;
@@ -206,9 +207,9 @@ impl Story {
     }
 }
 
-/// The token of the newest link to reset a password.
+/// Returns the token of the newest password reset link.
 async fn link_token(resend: &MockServer) -> Option<String> {
-    tests::eventually("the mail with the link", async || {
+    tests::eventually("the email with the link", async || {
         let mails = resend.received_requests().await.expect("requests are recorded");
         let is_in_token = |c: &char| c.is_ascii_alphanumeric() || ['-', '_'].contains(c);
         let text = |mail: &wiremock::Request| String::from_utf8_lossy(&mail.body).into_owned();

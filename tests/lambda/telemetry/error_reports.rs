@@ -1,11 +1,11 @@
 use serde_json::Value;
 
-use super::told::Told;
+use super::captured::Captured;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_is_reported_with_the_request_that_met_it() {
-    let told = Told::once().await;
-    let events: Vec<Value> = told
+async fn an_error_is_reported_with_its_request() {
+    let captured = Captured::once().await;
+    let events: Vec<Value> = captured
         .reports
         .iter()
         .flat_map(|envelope| envelope.lines())

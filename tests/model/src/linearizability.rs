@@ -1,5 +1,7 @@
-//! Whether a concurrent history can be explained by some sequential one: linearizability, as Herlihy and Wing define it,
-//! checked by the search of Wing and Gong with the memory of Lowe, step by step rather than call by call.
+//! Linearizability check of a concurrent history, as Herlihy and Wing define it.
+//!
+//! Uses the search of Wing and Gong with the memoization of Lowe. The unit of the search is a step of a call rather
+//! than a call, because a call that uses several stores is not atomic.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -8,76 +10,76 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use shared::models::Timestamp;
 
 use crate::call::{Request, Response};
-use crate::steps::{Model, Next, Progress};
+use crate::steps::{Model, Progress, StepOutcome};
 
-/// A call that has returned.
+/// Call that has returned.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The request.
     pub request: Request,
-    /// The answer.
+    /// The response.
     pub response: Response,
-    /// When it began, on a counter of events.
+    /// Time of the invocation, on a counter of events.
     pub invoked: u64,
-    /// When it returned, on the same counter.
+    /// Time of the return, on the same counter.
     pub returned: u64,
-    /// The clock when it began.
+    /// Clock of the service at the invocation.
     pub clock: Timestamp,
 }
 
-/// No sequential history explains the answers.
+/// Error: no sequential history explains the responses.
 #[derive(Debug)]
 pub struct NotLinearizable {
-    /// Where the search got furthest: how many calls were explained.
+    /// Maximum number of calls that the search explained.
     explained: usize,
-    /// Which calls were explained by then, and why the others could not be.
+    /// Reasons why the remaining calls cannot be explained at that point.
     reasons: Vec<String>,
 }
 
 impl fmt::Display for NotLinearizable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "not linearizable: {} calls can be explained, after which", self.explained)?;
+        writeln!(f, "not linearizable: {} calls can be explained; after them:", self.explained)?;
         self.reasons.iter().try_for_each(|reason| writeln!(f, "  {reason}"))
     }
 }
 
-/// The state of the search: the model, and how far each call has come.
+/// State of the search: the model and the progress of each call.
 #[derive(Clone, Hash)]
 struct State {
     model: Model,
-    calls: Vec<At>,
+    calls: Vec<CallState>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum At {
-    Waiting,
+enum CallState {
+    NotStarted,
     Running(Progress),
     Returned,
 }
 
 struct Search<'a> {
     calls: &'a [Call],
-    /// Every time that the clock has shown.
+    /// All values that the clock has had.
     clocks: BTreeSet<Timestamp>,
     visited: HashSet<u64>,
     furthest: NotLinearizable,
 }
 
-/// Finds a sequential history that explains `calls`; the state in which it ends.
+/// Finds a sequential history that explains `calls`; returns its final state.
 ///
 /// # Errors
-/// When there is none.
+/// Returns an error if no such history exists.
 pub fn linearize(start: Model, calls: &[Call]) -> Result<Model, NotLinearizable> {
     let furthest = NotLinearizable { explained: 0, reasons: Vec::new() };
     let clocks = clocks(start.clock, calls);
     let mut search = Search { calls, clocks, visited: HashSet::new(), furthest };
-    let mut open = vec![State { model: start, calls: vec![At::Waiting; calls.len()] }];
+    let mut open = vec![State { model: start, calls: vec![CallState::NotStarted; calls.len()] }];
     while let Some(state) = open.pop() {
-        if state.calls.iter().all(|at| *at == At::Returned) {
+        if state.calls.iter().all(|at| *at == CallState::Returned) {
             return Ok(state.model);
         }
         let mut next = search.successors(&state);
-        // The stack's top is tried first: the call that returned first is the likeliest to come first.
+        // The top of the stack is tried first. The call that returned first is most likely to be linearized first.
         next.reverse();
         open.extend(next);
     }
@@ -86,22 +88,23 @@ pub fn linearize(start: Model, calls: &[Call]) -> Result<Model, NotLinearizable>
 
 impl Search<'_> {
     fn successors(&mut self, state: &State) -> Vec<State> {
-        let pending = || self.calls.iter().zip(&state.calls).enumerate().filter(|(_, (_, at))| **at != At::Returned);
+        let pending =
+            || self.calls.iter().zip(&state.calls).enumerate().filter(|(_, (_, at))| **at != CallState::Returned);
         let Some(first_return) = pending().map(|(_, (call, _))| call.returned).min() else { return Vec::new() };
-        // A call that began after another returned comes after it.
+        // A call that was invoked after another returned is linearized after it.
         let mut enabled: Vec<usize> =
-            pending().filter(|(_, (call, _))| call.invoked <= first_return).map(|(place, _)| place).collect();
-        enabled.sort_by_key(|place| self.calls[*place].returned);
+            pending().filter(|(_, (call, _))| call.invoked <= first_return).map(|(index, _)| index).collect();
+        enabled.sort_by_key(|index| self.calls[*index].returned);
         let (mut next, mut reasons) = (Vec::new(), Vec::new());
-        for place in enabled {
-            for found in self.steps(state, place) {
+        for index in enabled {
+            for found in self.steps(state, index) {
                 match found {
                     Ok(found) => next.push(found),
-                    Err(reason) => reasons.push(format!("{:?}: {reason}", self.calls[place].request)),
+                    Err(reason) => reasons.push(format!("{:?}: {reason}", self.calls[index].request)),
                 }
             }
         }
-        let explained = state.calls.iter().filter(|at| **at == At::Returned).count();
+        let explained = state.calls.iter().filter(|at| **at == CallState::Returned).count();
         if next.is_empty() && explained >= self.furthest.explained {
             self.furthest = NotLinearizable { explained, reasons };
         }
@@ -109,19 +112,20 @@ impl Search<'_> {
         next
     }
 
-    /// The states that the next step of the call at `place` leads to, for every time that the clock has shown since it began.
-    fn steps(&self, state: &State, place: usize) -> Vec<Result<State, String>> {
-        let call = &self.calls[place];
-        let progress = match state.calls[place] {
-            At::Running(progress) => progress,
-            At::Waiting | At::Returned => Progress::default(),
+    /// Returns the states after the next step of the call `index`, one for each value of the clock since its
+    /// invocation.
+    fn steps(&self, state: &State, index: usize) -> Vec<Result<State, String>> {
+        let call = &self.calls[index];
+        let progress = match state.calls[index] {
+            CallState::Running(progress) => progress,
+            CallState::NotStarted | CallState::Returned => Progress::default(),
         };
         let mut found = Vec::new();
         let (began, now) = (call.clock.min(state.model.clock), call.clock.max(state.model.clock));
         for &now in self.clocks.range(began..=now).rev() {
             match state.model.clone().step(&call.request, &call.response, progress, now) {
                 Err(reason) => found.push(Err(reason)),
-                Ok(ways) => found.extend(ways.into_iter().map(|way| Ok(state.after(place, way)))),
+                Ok(outcomes) => found.extend(outcomes.into_iter().map(|outcome| Ok(state.after(index, outcome)))),
             }
         }
         found
@@ -129,13 +133,13 @@ impl Search<'_> {
 }
 
 impl State {
-    fn after(&self, place: usize, next: Next) -> Self {
+    fn after(&self, index: usize, next: StepOutcome) -> Self {
         let mut calls = self.calls.clone();
         let (model, at) = match next {
-            Next::Continues(model, progress) => (model, At::Running(progress)),
-            Next::Returned(model) => (model, At::Returned),
+            StepOutcome::Continues(model, progress) => (model, CallState::Running(progress)),
+            StepOutcome::Returned(model) => (model, CallState::Returned),
         };
-        calls[place] = at;
+        calls[index] = at;
         Self { model: *model, calls }
     }
 }

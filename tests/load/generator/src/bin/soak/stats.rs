@@ -1,35 +1,35 @@
 use std::time::Duration;
 
-/// How often something was asked, and what came of it.
+/// Response counts and latencies of one kind of request.
 #[derive(Default)]
-pub(crate) struct Figures {
+pub(crate) struct Stats {
     /// 2xx.
-    well: usize,
+    success: usize,
     /// 429.
     limited: usize,
     /// 503.
-    out: usize,
-    /// Whatever else was answered, by right or not.
+    unavailable: usize,
+    /// All other statuses.
     other: usize,
     times: Vec<Duration>,
 }
 
-impl Figures {
+impl Stats {
     pub(crate) fn add(&mut self, status: u16, took: Duration) {
         match status {
-            200..300 => self.well += 1,
+            200..300 => self.success += 1,
             429 => self.limited += 1,
-            503 => self.out += 1,
+            503 => self.unavailable += 1,
             _ => self.other += 1,
         }
         self.times.push(took);
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts and latencies of `other`.
     pub(crate) fn join(&mut self, other: &Self) {
-        self.well += other.well;
+        self.success += other.success;
         self.limited += other.limited;
-        self.out += other.out;
+        self.unavailable += other.unavailable;
         self.other += other.other;
         self.times.extend(&other.times);
     }
@@ -38,18 +38,18 @@ impl Figures {
         self.times.len()
     }
 
-    /// All of it in a line.
+    /// Returns a summary line.
     pub(crate) fn line(&mut self) -> String {
         self.times.sort();
         let ms = |percent: usize| {
-            let place = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
-            self.times.get(place).map_or(0.0, Duration::as_secs_f64) * 1_000.0
+            let index = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
+            self.times.get(index).map_or(0.0, Duration::as_secs_f64) * 1_000.0
         };
         format!(
             "2xx {:>7}  429 {:>4}  503 {:>5}  other {:>4}  p50 {:>7.1} ms  p99 {:>8.1} ms",
-            self.well,
+            self.success,
             self.limited,
-            self.out,
+            self.unavailable,
             self.other,
             ms(50),
             ms(99)
