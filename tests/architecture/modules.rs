@@ -26,7 +26,7 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("telemetry", &["clock", "error_text", "http_client", "models", "schedule", "sync"]),
     ("storage", &["clock", "config", "http_client", "models", "root_certificates", "secret", "sync", "telemetry"]),
     ("account_eraser", &["models", "storage"]),
-    ("auth", &["clock", "config", "models", "secret", "storage"]),
+    ("auth", &["clock", "config", "models", "secret"]),
     ("mail", &["auth", "clock", "config", "http_client", "models", "secret", "storage", "telemetry"]),
     ("http", &["auth", "clock", "config", "error_text", "models", "storage", "telemetry"]),
     ("lambda", &["clock", "config", "http", "root_certificates", "secrets_manager", "telemetry"]),
