@@ -219,8 +219,8 @@ impl RedisServer {
 
     /// Returns the number of keys, and the number of keys without an expiry.
     pub async fn keys(&self) -> (usize, usize) {
-        let script = "local all, persistent = redis.request('KEYS', '*'), 0 for _, key in ipairs(all) do \
-                      if redis.request('PTTL', key) < 0 then persistent = persistent + 1 end end return #all .. ' ' .. persistent";
+        let script = "local all, persistent = redis.call('KEYS', '*'), 0 for _, key in ipairs(all) do \
+                      if redis.call('PTTL', key) < 0 then persistent = persistent + 1 end end return #all .. ' ' .. persistent";
         let response = exchange(self.0.port, &format!("EVAL \"{script}\" 0\r\nQUIT\r\n")).await;
         let mut numbers = response.lines().nth(1).unwrap_or_default().split(' ').map_while(|word| word.parse().ok());
         (numbers.next().unwrap_or(0), numbers.next().unwrap_or(usize::MAX))
