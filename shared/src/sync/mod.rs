@@ -20,7 +20,8 @@
 //!   other content. A conflict keeps both sides: *local* is what the uploading device sent, *remote* is what the server held.
 //! - **Resolution**: the outcome of a conflict. It names the winner, or the conflicted copy.
 //! - **Conflicted copy**: a new item with the local side's content, beside the item that keeps the remote side's.
-//! - **[`Branch`]**: the edits that one device made to one item on one base version. See `branch.rs`.
+//! - **Branch** ([`Branch`]): the edits that one device made to one item on one base version. A device that uploads again on
+//!   the same base version continues its branch, and *renews* the branch's conflict instead of adding another.
 //! - **Receipt**: the record of an accepted change. A repeat of the change finds it, changes nothing, and gets the same
 //!   result.
 //! - **Tombstone**: a stored version that is a deletion. The purge removes it after the retention period.

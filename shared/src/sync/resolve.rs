@@ -145,8 +145,8 @@ fn already_resolved(snapshot: &Snapshot, conflict: &Conflict, resolution: &Resol
 
 /// Whether `choice` may replace `resolution`: a user's choice may replace what last-write-wins decided without asking.
 ///
-/// Any other resolution is final. Otherwise two users of an account could resolve a conflict at the same time, and a
-/// conflicted copy could remain although the second resolution chose a winner.
+/// Any other resolution is final. Otherwise two clients could resolve a conflict at the same time, and the conflicted copy
+/// of the first resolution would remain although the second one chose a winner.
 fn can_overrule(resolution: &Resolution, choice: &Choice) -> bool {
     resolution.strategy == Strategy::LastWriteWins && choice.strategy() == Strategy::UserChoice
 }
