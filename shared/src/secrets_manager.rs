@@ -19,7 +19,7 @@ use crate::secret::SecretSource;
 /// Timeout of a read, including the retries of the client.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a read value counts as current. It bounds the number of reads: each forged token asks for the current keys.
+/// Time for which a read value counts as current. It bounds the number of reads: each forged token asks for the current keys.
 const FRESH_FOR: Duration = Duration::from_secs(10);
 
 type Values = HashMap<String, SecretString>;

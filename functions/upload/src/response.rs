@@ -1,6 +1,6 @@
 use serde::Serialize;
 use shared::models::{
-    ChangeHead, ChangeId, ConflictRecord, Content, FieldError, ItemId, ItemKey, ItemRecord, ItemType, SyncVersion,
+    ChangeId, ChangeSummary, ConflictRecord, Content, FieldError, ItemId, ItemKey, ItemRecord, ItemType, SyncVersion,
     Timestamp, limits,
 };
 use shared::sync::{ChangeResult, Decision, Rejection, RejectionCode};
@@ -48,7 +48,7 @@ struct ConflictOutcome {
 #[derive(Debug, Serialize, ToSchema)]
 struct Rejected {
     /// Which change, without its data.
-    change: ChangeHead,
+    change: ChangeSummary,
     /// Why, in a sentence that names the field.
     reason: String,
     /// Why, for a program.

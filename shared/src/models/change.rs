@@ -48,10 +48,9 @@ pub enum Edit {
     Delete,
 }
 
-/// The header of a rejected change: tells the client which change was rejected. It omits the data, so that a response
-/// never repeats a credential.
+/// Summary of a rejected change, to identify it. It omits the data, so that a response never repeats a credential.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ChangeHead {
+pub struct ChangeSummary {
     /// Index of the change in the upload, starting at 0.
     pub index: usize,
     /// Id of the change.

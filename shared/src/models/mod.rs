@@ -4,8 +4,10 @@
 //! no other module of the crate.
 
 mod change;
+mod check;
 mod conflict;
 mod connection;
+mod deserialize;
 mod device;
 mod field;
 mod ids;
@@ -19,11 +21,12 @@ mod timestamp;
 mod token_hash;
 mod user;
 
-pub use change::{Action, Change, ChangeHead, Edit};
+pub use change::{Action, Change, ChangeSummary, Edit};
 pub use conflict::{Conflict, ConflictRecord, ItemVersion, Resolution, Strategy, VersionRecord, Winner};
 pub use connection::{Connection, DatabaseType};
+pub use deserialize::{optional_by_name, optional_whole_number};
 pub use device::Device;
-pub use field::{FieldError, InvalidValue, optional_by_name, optional_whole_number};
+pub use field::{FieldError, InvalidValue};
 pub use ids::{ChangeId, ConflictId, DeviceId, ItemId, SessionId, SyncVersion, UserId};
 pub use item::{Content, Item, ItemKey, ItemRecord, ItemType, Stored};
 pub use query_history::QueryHistory;
@@ -33,5 +36,6 @@ pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token_hash::TokenHash;
 pub use user::{EmailAddress, Login, Role, User, Username};
 
-pub(crate) use field::{Check, by_name, whole_number};
+pub(crate) use check::Check;
+pub(crate) use deserialize::{by_name, whole_number};
 use metadata::Metadata;

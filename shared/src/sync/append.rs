@@ -17,8 +17,8 @@ pub struct Append {
 }
 
 impl Append {
-    /// Returns the entries that `upload` adds at the server time `now`. Returns `None` if it adds none or does anything
-    /// else.
+    /// Returns the entries that `upload` adds. `now` is the time of the server's clock. Returns `None` if the upload adds
+    /// none, or does anything else.
     pub fn from_upload(upload: &Upload, now: Timestamp) -> Option<Self> {
         let mut seen = BTreeSet::new();
         let mut entries = Vec::with_capacity(upload.changes.len());

@@ -1,8 +1,8 @@
 //! Ids of conflicts and conflicted copies, and the content of a copy.
 //!
-//! The ids are derived from what they belong to, so that a decision that is made again writes the same rows. The copy of a
-//! branch has one id, and the copy that resolving a conflict makes has another, so that both can be loaded with the items
-//! of the upload or with the conflict.
+//! The ids are derived, so that a decision that is made again writes the same rows. The id of a branch's copy follows from
+//! the branch, and the id of a resolution's copy from the conflict. So the copies are part of the read set, before anything
+//! is loaded. Stores contain these ids: what they are derived from must never change.
 
 use std::collections::BTreeMap;
 

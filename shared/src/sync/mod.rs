@@ -16,17 +16,18 @@
 //!   up-to-date device, and the optimistic lock of the user's data in one.
 //! - **Base version**: the version of an item that a device last saw when it made a change. 0 if it saw none.
 //! - **Stored version**: the newest version of an item on the server.
-//! - **Conflict**: a change whose base version is not the stored version, while another device wrote the stored version.
-//!   A conflict keeps both sides: *local* is what the uploading device sent, *remote* is what the server held.
+//! - **Conflict**: a change of an item whose stored version is not the base version, was written by another device, and has
+//!   other content. A conflict keeps both sides: *local* is what the uploading device sent, *remote* is what the server held.
 //! - **Resolution**: the outcome of a conflict. It names the winner, or the conflicted copy.
 //! - **Conflicted copy**: a new item with the local side's content, beside the item that keeps the remote side's.
-//! - **[`Branch`]**: the edits that one device made to one item on one base version. See `branch.rs`.
+//! - **Branch** ([`Branch`]): the edits that one device made to one item on one base version. A device that uploads again on
+//!   the same base version continues its branch, and *renews* the branch's conflict instead of adding another.
 //! - **Receipt**: the record of an accepted change. A repeat of the change finds it, changes nothing, and gets the same
 //!   result.
 //! - **Tombstone**: a stored version that is a deletion. The purge removes it after the retention period.
 //! - **History tombstone**: a receipt that keeps a deleted history entry from being added again, even after the purge has
 //!   removed its tombstone.
-//! - **Full sync**: a download of the whole state in pages, without tombstones.
+//! - **Full sync**: a download of the whole state, in pages. The client replaces what it has.
 //! - **Resync**: a full sync that the server demands because it cannot serve a correct delta any more.
 //!
 //! [`Stored::seq`]: crate::models::Stored::seq

@@ -12,12 +12,12 @@
 use super::Head;
 use crate::models::Timestamp;
 
-/// How a download is served.
+/// Mode of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DownloadMode {
-    /// As a delta: everything after this time, including tombstones.
+    /// A delta: all items and tombstones after this time.
     Delta(Timestamp),
-    /// As the whole state: all live items, from the start. The client replaces what it has.
+    /// The whole state: all live items, from the start. The client replaces what it has.
     Reset,
 }
 
@@ -58,7 +58,7 @@ pub fn download_mode(since: Option<Timestamp>, head: Head, full_sync: Option<Ful
 }
 
 /// Returns the progress to remember before the page with the cursor `next` is sent; `None` if there is nothing to remember.
-/// `mode` is how the page was served, `full_sync` the progress remembered so far.
+/// `mode` is the mode of that page, `full_sync` the progress remembered so far.
 pub fn next_full_sync(
     mode: DownloadMode,
     next: Timestamp,

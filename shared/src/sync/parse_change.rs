@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::json_path::join;
 use super::{Rejection, RejectionCode, canonical_hash, matches_checksum};
 use crate::models::{
-    Action, Change, ChangeHead, ChangeId, Content, Edit, FieldError, InvalidTimestamp, ItemId, ItemKey, ItemType,
+    Action, Change, ChangeId, ChangeSummary, Content, Edit, FieldError, InvalidTimestamp, ItemId, ItemKey, ItemType,
     SyncVersion, Timestamp, limits, whole_number,
 };
 
@@ -29,12 +29,12 @@ const MAX_CHANGE_BYTES: usize = 6 * limits::ITEM_BYTES + 65_536;
 /// # Errors
 /// Returns the rejection of an invalid change. Its fields are paths such as `changes[3].data.port`.
 pub fn parse_change(index: usize, raw: &RawValue) -> Result<Change, Box<Rejection>> {
-    let reject = |head: ChangeHead, error: InvalidChange| {
+    let reject = |change: ChangeSummary, error: InvalidChange| {
         let (code, details) = below(&format!("changes[{index}]"), error);
-        Box::new(Rejection { change: head, code, details })
+        Box::new(Rejection { change, code, details })
     };
-    let mut fields = parse_object(raw).map_err(|error| reject(change_head(index, &Fields::new()), error))?;
-    parse_fields(&mut fields).map_err(|error| reject(change_head(index, &fields), error))
+    let mut fields = parse_object(raw).map_err(|error| reject(summarize(index, &Fields::new()), error))?;
+    parse_fields(&mut fields).map_err(|error| reject(summarize(index, &fields), error))
 }
 
 /// Parses and checks `data` as the data of the item `key`. `field` is its name in the request, for errors.
@@ -83,7 +83,7 @@ fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
     }
     if let Some(found) = secret_scan::find_below(fields) {
         if !found.path.starts_with("data") {
-            // The header of the rejection could repeat the credential.
+            // The summary could repeat the credential.
             fields.clear();
         }
         let error = FieldError::new(found.path, found.kind.to_string());
@@ -114,13 +114,13 @@ fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
     Ok(Change { id, key, edit, updated_at, base })
 }
 
-/// Returns the header of a rejected change: the fields that identify it, as far as they are present and well-typed.
-fn change_head(index: usize, fields: &Fields) -> ChangeHead {
+/// Summarizes a rejected change: the fields that identify it, as far as they are present and have the right type.
+fn summarize(index: usize, fields: &Fields) -> ChangeSummary {
     let text = |name: &str| {
         let text = fields.get(name)?.as_str()?;
         Some(text.chars().take(limits::ID_CHARS).collect())
     };
-    ChangeHead {
+    ChangeSummary {
         index,
         id: text("id"),
         item_type: text("item_type"),

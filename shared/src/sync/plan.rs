@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Head;
 use crate::models::{
-    Change, ChangeHead, ChangeId, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, Stored, Strategy,
+    Change, ChangeId, ChangeSummary, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, Stored, Strategy,
     SyncVersion, Timestamp,
 };
 
@@ -136,7 +136,7 @@ pub enum RejectionCode {
     ChecksumMismatch,
     /// The change's id was already used for a change of another item.
     ChangeIdReused,
-    /// The upload has reached its limit for the number or size of conflicts. Upload the rejected changes again, in smaller
+    /// The upload has reached its limit for the total size of conflicts. Upload the rejected changes again, in smaller
     /// uploads.
     TooManyConflicts,
     /// The item was deleted, and its tombstone was purged before this device saw it. Download without `since`, then upload
@@ -154,8 +154,8 @@ impl fmt::Display for RejectionCode {
 /// A rejected change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Header of the change.
-    pub change: ChangeHead,
+    /// Summary of the change.
+    pub change: ChangeSummary,
     /// Reason for the rejection.
     pub code: RejectionCode,
     /// The errors, by field. Never empty.
@@ -171,7 +171,7 @@ impl Rejection {
             Edit::Put { .. } => "create",
             Edit::Delete => "delete",
         };
-        let head = ChangeHead {
+        let summary = ChangeSummary {
             index,
             id: Some(change.id.to_string()),
             item_type: Some(change.key.item_type.to_string()),
@@ -181,6 +181,6 @@ impl Rejection {
             sync_version: Some(change.base),
         };
         let field = format!("changes[{index}].{}", error.field);
-        Self { change: head, code, details: vec![FieldError::new(field, error.message)] }
+        Self { change: summary, code, details: vec![FieldError::new(field, error.message)] }
     }
 }

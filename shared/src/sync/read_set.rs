@@ -27,6 +27,7 @@ pub struct ReadSet {
 /// An upload of a history entry leaves no receipt, because the stored entry itself serves as one. Once the purge has
 /// removed the entry and its tombstone, only the history tombstone keeps a late repeat from adding the entry again.
 pub(super) fn history_tombstone_id(entry: &ItemId) -> ChangeId {
+    // Stores contain ids with this prefix.
     ChangeId::new_unchecked(format!("buried:{entry}"))
 }
 

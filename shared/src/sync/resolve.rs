@@ -13,10 +13,10 @@
 //!
 //! Invariants:
 //!
-//! - A resolution never overwrites a stored version that the conflict does not show. So nobody resolves a conflict without
-//!   having seen both sides.
-//! - A resolution writes a new version of the item, or a conflicted copy, on behalf of no device. So every device downloads
-//!   it as another device's write.
+//! - A resolution never overwrites a stored version that the conflict does not show. If the request names a revision, both
+//!   sides are exactly those that the user has seen.
+//! - A resolution writes a new version of the item, or a conflicted copy, on behalf of no device. So every device treats it
+//!   as another device's write. Only an absent item that stays absent is not written.
 //! - A request leaves a receipt with the resolution's server time. So its repeat is recognised.
 
 use std::sync::Arc;
@@ -90,8 +90,8 @@ pub struct ResolvedConflict {
     pub stored: Option<Stored>,
 }
 
-/// Decides what `request` does about the conflict `id` at the server time `now`. Returns `None` if `snapshot` has no such
-/// conflict.
+/// Decides what `request` does about the conflict `id`. `now` is the time of the server's clock. Returns `None` if
+/// `snapshot` has no such conflict.
 pub fn resolve(
     snapshot: &Snapshot,
     id: &ConflictId,
@@ -145,8 +145,8 @@ fn already_resolved(snapshot: &Snapshot, conflict: &Conflict, resolution: &Resol
 
 /// Whether `choice` may replace `resolution`: a user's choice may replace what last-write-wins decided without asking.
 ///
-/// Any other resolution is final. Otherwise two users of an account could resolve a conflict at the same time, and a
-/// conflicted copy could remain although the second resolution chose a winner.
+/// Any other resolution is final. Otherwise two clients could resolve a conflict at the same time, and the conflicted copy
+/// of the first resolution would remain although the second one chose a winner.
 fn can_overrule(resolution: &Resolution, choice: &Choice) -> bool {
     resolution.strategy == Strategy::LastWriteWins && choice.strategy() == Strategy::UserChoice
 }

@@ -6,8 +6,8 @@
 //!   the stored version wins.
 //! - `UserChoice`: the stored version stays the item, and the conflict stays open until the user resolves it.
 //!
-//! A change may renew an earlier conflict of its branch instead of adding one (see `sync::branch`). The
-//! conflict then keeps its id, its time of detection, and its conflicted copy.
+//! A change may renew an earlier conflict of its branch instead of adding one (see `sync::branch`). The conflict then keeps
+//! its id, its time of detection, and its conflicted copy.
 
 use std::sync::Arc;
 

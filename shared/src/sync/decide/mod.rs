@@ -16,8 +16,8 @@
 //! Invariants:
 //!
 //! - Everything that is written has a server time after the head, and the plan moves the head to the last of them.
-//! - Every accepted change leaves a receipt, or is a stored history entry. So its repeat matches rule 1 or 2 and writes
-//!   nothing, whatever has been written since.
+//! - Every accepted change leaves a receipt. For an added history entry, the entry or its history tombstone serves as one.
+//!   So a repeat matches rule 1 or 2 and writes nothing, regardless of later writes.
 //! - A rejected change writes nothing.
 //! - A change that conflicts loses neither side: the item, its conflicted copy, or the conflict keeps each of them.
 
@@ -35,7 +35,7 @@ use crate::models::{
     Change, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, ItemType, Stored, SyncVersion, Timestamp,
 };
 
-/// Decides what `upload` does to the data in `snapshot` at the server time `now`.
+/// Decides what `upload` does to the data in `snapshot`. `now` is the time of the server's clock.
 pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> Decision {
     let mut state = UploadState::new(snapshot, upload, now);
     let outcomes = upload
