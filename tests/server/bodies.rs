@@ -1,12 +1,12 @@
-//! Bodies that are wrong: one field at a time, and as a whole.
+//! Generators of invalid bodies: single fields, complete bodies, and corrupt compression.
 
 use serde_json::Value;
 use tests::{gzip, zstd};
 
-/// What stands for a value that no [`Value`] can be.
-const PLACE: &str = "@@here@@";
+/// Placeholder for bytes that a [`Value`] cannot represent.
+const PLACEHOLDER: &str = "@@here@@";
 
-/// Values that hardly any field takes, as they stand in JSON or as close to it as they come.
+/// Values that few fields accept, as JSON or malformed JSON.
 pub(crate) fn values() -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = [
         r#"null"#,
@@ -60,44 +60,44 @@ pub(crate) fn values() -> Vec<Vec<u8>> {
     values
 }
 
-/// 10,000 levels deep.
+/// Returns JSON with 10,000 levels.
 fn nested(open: &str, close: &str) -> Vec<u8> {
     format!("{}1{}", open.repeat(10_000), close.repeat(10_000)).into_bytes()
 }
 
-/// The JSON pointers to everything in `value`, itself included.
-pub(crate) fn places(value: &Value) -> Vec<String> {
-    let mut found = vec![String::new()];
-    let below: Vec<(String, &Value)> = match value {
+/// Returns the JSON pointers to all values in `value`, including itself.
+pub(crate) fn pointers(value: &Value) -> Vec<String> {
+    let mut pointers_found = vec![String::new()];
+    let children: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
         Value::Array(values) => values.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
         _ => Vec::new(),
     };
-    for (name, value) in below {
-        found.extend(places(value).into_iter().map(|rest| format!("/{name}{rest}")));
+    for (name, value) in children {
+        pointers_found.extend(pointers(value).into_iter().map(|rest| format!("/{name}{rest}")));
     }
-    found
+    pointers_found
 }
 
-/// `body` with `bytes` at `place`.
-pub(crate) fn with(body: &Value, place: &str, bytes: &[u8]) -> Vec<u8> {
+/// Replaces the value at `pointer` in `body` by `bytes`.
+pub(crate) fn with(body: &Value, pointer: &str, bytes: &[u8]) -> Vec<u8> {
     let mut body = body.clone();
-    *body.pointer_mut(place).expect("the place is there") = Value::from(PLACE);
+    *body.pointer_mut(pointer).expect("the pointer is valid") = Value::from(PLACEHOLDER);
     splice(&body, bytes)
 }
 
-/// `body` where the field at `place` stands twice, the second time as `bytes`; `None` where it is no field.
-pub(crate) fn doubled(body: &Value, place: &str, bytes: &[u8]) -> Option<Vec<u8>> {
-    let (parent, name) = place.rsplit_once('/')?;
+/// Duplicates the field at `pointer` in `body`, with the second value `bytes`. Returns `None` if it is not a field.
+pub(crate) fn with_duplicate(body: &Value, pointer: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    let (parent, name) = pointer.rsplit_once('/')?;
     body.pointer(parent)?.as_object()?;
-    let before = body.pointer(place)?.to_string();
-    let twice = [before.as_bytes(), b",\"", name.as_bytes(), b"\":", bytes].concat();
-    Some(with(body, place, &twice))
+    let before = body.pointer(pointer)?.to_string();
+    let duplicate = [before.as_bytes(), b",\"", name.as_bytes(), b"\":", bytes].concat();
+    Some(with(body, pointer, &duplicate))
 }
 
-/// `body` without what is at `place`; `None` where that is all of it.
-pub(crate) fn without(body: &Value, place: &str) -> Option<Vec<u8>> {
-    let (parent, name) = place.rsplit_once('/')?;
+/// Removes the value at `pointer` from `body`. Returns `None` for the complete body.
+pub(crate) fn without(body: &Value, pointer: &str) -> Option<Vec<u8>> {
+    let (parent, name) = pointer.rsplit_once('/')?;
     let mut body = body.clone();
     match body.pointer_mut(parent)? {
         Value::Object(fields) => fields.remove(name),
@@ -109,15 +109,15 @@ pub(crate) fn without(body: &Value, place: &str) -> Option<Vec<u8>> {
 
 fn splice(body: &Value, bytes: &[u8]) -> Vec<u8> {
     let text = body.to_string();
-    let (before, after) = text.split_once(&format!("\"{PLACE}\"")).expect("the place was marked");
+    let (before, after) = text.split_once(&format!("\"{PLACEHOLDER}\"")).expect("the placeholder exists");
     [before.as_bytes(), bytes, after.as_bytes()].concat()
 }
 
-/// What is no JSON object of the kind wanted, made of one that is.
-pub(crate) fn wholes(right: &Value) -> Vec<Vec<u8>> {
-    let text = right.to_string().into_bytes();
-    let utf16: Vec<u8> = right.to_string().encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let mut wholes = vec![
+/// Returns bodies that are not valid, derived from the valid body `valid`.
+pub(crate) fn invalid_bodies(valid: &Value) -> Vec<Vec<u8>> {
+    let text = valid.to_string().into_bytes();
+    let utf16: Vec<u8> = valid.to_string().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut invalid_bodies = vec![
         Vec::new(),
         b" \t\r\n".to_vec(),
         b"\0\0\0\0".to_vec(),
@@ -141,17 +141,17 @@ pub(crate) fn wholes(right: &Value) -> Vec<Vec<u8>> {
         text[..text.len() / 2].to_vec(),
         utf16,
     ];
-    wholes.extend(values());
-    wholes
+    invalid_bodies.extend(values());
+    invalid_bodies
 }
 
-/// Compressed bodies that are damaged, or lie about themselves.
-pub(crate) fn damaged(right: &Value) -> Vec<Vec<u8>> {
-    let text = right.to_string().into_bytes();
-    let mut damaged = vec![
+/// Returns compressed bodies that are corrupt or have misleading headers.
+pub(crate) fn corrupt_compressed(valid: &Value) -> Vec<Vec<u8>> {
+    let text = valid.to_string().into_bytes();
+    let mut corrupt_compressed = vec![
         b"\x1f\x8b".to_vec(),
         b"\x28\xb5\x2f\xfd".to_vec(),
-        // A window of terabytes, a content of 2^64 - 1 bytes, a dictionary that nobody has, a frame to be skipped.
+        // A window of terabytes, a content of 2^64 - 1 bytes, an unknown dictionary, a skippable frame.
         b"\x28\xb5\x2f\xfd\x00\xff\x01\x00\x00".to_vec(),
         b"\x28\xb5\x2f\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00".to_vec(),
         b"\x28\xb5\x2f\xfd\x03\x00\x11\x22\x33\x44\x01\x00\x00".to_vec(),
@@ -159,16 +159,17 @@ pub(crate) fn damaged(right: &Value) -> Vec<Vec<u8>> {
         gzip(b""),
         zstd(b""),
     ];
-    for whole in [gzip(&text), zstd(&text)] {
-        damaged.extend([1, 5, 12, whole.len() / 2, whole.len() - 1].map(|end| whole[..end].to_vec()));
-        for place in [0, 3, 4, 10, whole.len() / 2, whole.len() - 2] {
-            let mut flipped = whole.clone();
-            flipped[place] ^= 0xff;
-            damaged.push(flipped);
+    for complete in [gzip(&text), zstd(&text)] {
+        corrupt_compressed
+            .extend([1, 5, 12, complete.len() / 2, complete.len() - 1].map(|end| complete[..end].to_vec()));
+        for pointer in [0, 3, 4, 10, complete.len() / 2, complete.len() - 2] {
+            let mut flipped = complete.clone();
+            flipped[pointer] ^= 0xff;
+            corrupt_compressed.push(flipped);
         }
-        damaged.push([whole.as_slice(), b"and more"].concat());
-        damaged.push([whole.as_slice(), &whole].concat());
-        damaged.push(whole);
+        corrupt_compressed.push([complete.as_slice(), b"and more"].concat());
+        corrupt_compressed.push([complete.as_slice(), &complete].concat());
+        corrupt_compressed.push(complete);
     }
-    damaged
+    corrupt_compressed
 }

@@ -1,4 +1,4 @@
-//! Many devices of one user at once: nothing is lost, nothing comes twice, time moves on.
+//! Concurrent devices of one user: no edit is lost, no version is downloaded twice, times increase.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use shared::clock::{Clock, SystemClock};
 use tests::{Api, Device, Key, KnownItem, PendingChange, Request, saved_query};
 use tokio::task::JoinSet;
 
-use crate::accounts::text;
 use crate::fleet::Fleet;
+use crate::target::text;
 
 const DEVICES: usize = 8;
-/// Uploads of each device.
+/// Number of uploads of each device.
 const UPLOADS: usize = 25;
-/// New items in each upload.
+/// Number of new items in each upload.
 const NEW_ITEMS: usize = 4;
-/// How often all devices edit the same items.
+/// Number of rounds in which all devices edit the same items.
 const ROUNDS: usize = 5;
-/// Items that they all edit.
+/// Number of items that all devices edit.
 const SHARED_ITEMS: usize = 4;
 
-/// Writes items of its own, and goes back to older ones of its own; the server's times of its uploads.
-async fn write_much(mut device: Device) -> (Device, Vec<String>) {
+/// Uploads new items and edits of older ones. Returns the device and the server times of its uploads.
+async fn upload_repeatedly(mut device: Device) -> (Device, Vec<String>) {
     let mut times = Vec::new();
     for upload in 0..UPLOADS {
         for item in 0..NEW_ITEMS {
@@ -45,21 +45,24 @@ async fn write_much(mut device: Device) -> (Device, Vec<String>) {
     (device, times)
 }
 
-/// What an applied change says is there.
-fn as_applied(change: PendingChange) -> (Key, KnownItem) {
-    let version = change.applied.expect("it was applied");
+/// Returns the key and state of the item after an applied change.
+fn applied_state(change: PendingChange) -> (Key, KnownItem) {
+    let version = change.applied.expect("the change was applied");
     (change.key, KnownItem { version, data: change.json.get("data").cloned() })
 }
 
-/// Polls until `finished`, and once more: [`Device`] itself sees to it that no version comes twice.
-async fn read_along(mut reader: Device, finished: Arc<AtomicBool>) -> Device {
+/// Polls until `finished` is set, and once more. [`Device`] asserts that no version is downloaded twice.
+async fn poll_until_finished(mut reader: Device, finished: Arc<AtomicBool>) -> Device {
     reader.since = Some("1970-01-01T00:00:00.000000Z".to_owned());
     loop {
         let last = finished.load(Ordering::SeqCst);
         let before = (reader.since.clone(), reader.known.clone());
         let page = reader.download_page().await;
         assert_eq!(page["reset"], false, "{page}");
-        assert!(before.0 < reader.since || before.1 == reader.known, "items came, but no time went by: {page}");
+        assert!(
+            before.0 < reader.since || before.1 == reader.known,
+            "items arrived, but the time did not increase: {page}"
+        );
         if last && page["has_more"] == false {
             return reader;
         }
@@ -68,48 +71,48 @@ async fn read_along(mut reader: Device, finished: Arc<AtomicBool>) -> Device {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_follows_eight_writers() {
-    follow_eight_writers(&Fleet::of_one().await).await;
+async fn reader_receives_all_versions_of_eight_writers() {
+    check_readers_of_eight_writers(&Fleet::single().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_follows_eight_writers_on_two_servers() {
-    follow_eight_writers(&Fleet::of_two().await).await;
+async fn reader_receives_all_versions_of_eight_writers_on_two_servers() {
+    check_readers_of_eight_writers(&Fleet::pair().await).await;
 }
 
-async fn follow_eight_writers(fleet: &Fleet) {
+async fn check_readers_of_eight_writers(fleet: &Fleet) {
     let finished = Arc::new(AtomicBool::new(false));
     let mut readers = JoinSet::new();
     for (index, page) in [7, 1_000].into_iter().enumerate() {
         let mut reader = Device::new(fleet.api(index), &fleet.token, &format!("reader{index}"));
         reader.page_size = page;
-        readers.spawn(read_along(reader, finished.clone()));
+        readers.spawn(poll_until_finished(reader, finished.clone()));
     }
     let mut writers = JoinSet::new();
     for index in 0..DEVICES {
-        writers.spawn(write_much(Device::new(fleet.api(index), &fleet.token, &format!("writer{index}"))));
+        writers.spawn(upload_repeatedly(Device::new(fleet.api(index), &fleet.token, &format!("writer{index}"))));
     }
 
     let (mut written, mut all_times) = (BTreeMap::new(), BTreeSet::new());
     for (device, times) in writers.join_all().await {
         assert!(times.is_sorted(), "{times:?}");
         all_times.extend(times);
-        written.extend(device.pending.into_iter().map(as_applied));
+        written.extend(device.pending.into_iter().map(applied_state));
     }
     finished.store(true, Ordering::SeqCst);
 
-    assert_eq!(all_times.len(), DEVICES * UPLOADS, "two uploads at the same time");
+    assert_eq!(all_times.len(), DEVICES * UPLOADS, "two uploads have the same time");
     assert_eq!(written.len(), DEVICES * UPLOADS * NEW_ITEMS);
     for reader in readers.join_all().await {
-        same_items(&reader.known, &written);
+        assert_same_items(&reader.known, &written);
     }
     let mut late = Device::new(fleet.api(1), &fleet.token, "late");
     late.download().await;
-    same_items(&late.known, &written);
+    assert_same_items(&late.known, &written);
 }
 
 #[track_caller]
-fn same_items(read: &BTreeMap<Key, KnownItem>, written: &BTreeMap<Key, KnownItem>) {
+fn assert_same_items(read: &BTreeMap<Key, KnownItem>, written: &BTreeMap<Key, KnownItem>) {
     assert_eq!(read.len(), written.len());
     for (key, written) in written {
         let read = &read[key];
@@ -119,61 +122,61 @@ fn same_items(read: &BTreeMap<Key, KnownItem>, written: &BTreeMap<Key, KnownItem
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_edit_of_the_same_items_is_lost_by_last_write_wins() {
-    edit_the_same(&Fleet::of_one().await, "last_write_wins").await;
+async fn last_write_wins_loses_no_concurrent_edit() {
+    edit_same_items(&Fleet::single().await, "last_write_wins").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_edit_of_the_same_items_is_lost_by_keep_both() {
-    edit_the_same(&Fleet::of_one().await, "keep_both").await;
+async fn keep_both_loses_no_concurrent_edit() {
+    edit_same_items(&Fleet::single().await, "keep_both").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_edit_of_the_same_items_is_lost_by_user_choice() {
-    edit_the_same(&Fleet::of_one().await, "user_choice").await;
+async fn user_choice_loses_no_concurrent_edit() {
+    edit_same_items(&Fleet::single().await, "user_choice").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_edit_of_the_same_items_is_lost_on_two_servers() {
+async fn no_concurrent_edit_is_lost_on_two_servers() {
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
-        edit_the_same(&Fleet::of_two().await, strategy).await;
+        edit_same_items(&Fleet::pair().await, strategy).await;
     }
 }
 
-/// All devices know the same versions and then edit them at once, again and again.
-async fn edit_the_same(fleet: &Fleet, strategy: &str) {
+/// In each round all devices download the same versions and then edit them concurrently.
+async fn edit_same_items(fleet: &Fleet, strategy: &str) {
     let mut devices: Vec<Device> = (0..DEVICES)
         .map(|index| Device::new(fleet.api(index), &fleet.token, &format!("device{index}")).with_strategy(strategy))
         .collect();
     for (index, device) in devices.iter_mut().enumerate() {
-        // Clocks differ, so that those who come later are not always the later ones.
+        // Clocks differ, so that the order of uploads is not the order of edits.
         device.clock_skew_seconds = -i64::try_from(index * 7 % DEVICES).expect("fits");
     }
     for round in 0..ROUNDS {
-        devices = edit_at_once(devices, round).await;
-        let kept = everything_kept(fleet.api(round), &fleet.token).await;
+        devices = edit_concurrently(devices, round).await;
+        let stored = stored_queries(fleet.api(round), &fleet.token).await;
         for device in &devices {
             for item in 0..SHARED_ITEMS {
-                let edit = edit_of(&device.id, round, item);
-                assert!(kept.contains(&edit), "{edit} is nowhere, under {strategy}");
+                let edit = edit_text(&device.id, round, item);
+                assert!(stored.contains(&edit), "{edit} is lost with {strategy}");
             }
         }
     }
 }
 
-fn edit_of(device: &str, round: usize, item: usize) -> String {
+fn edit_text(device: &str, round: usize, item: usize) -> String {
     format!("select '{device}', {round}, {item}")
 }
 
-async fn edit_at_once(devices: Vec<Device>, round: usize) -> Vec<Device> {
+async fn edit_concurrently(devices: Vec<Device>, round: usize) -> Vec<Device> {
     let mut editing = JoinSet::new();
-    let everyone_has_synced = Arc::new(tokio::sync::Barrier::new(devices.len()));
+    let all_downloaded = Arc::new(tokio::sync::Barrier::new(devices.len()));
     for mut device in devices {
-        let barrier = everyone_has_synced.clone();
+        let barrier = all_downloaded.clone();
         editing.spawn(async move {
             device.download().await;
             for item in 0..SHARED_ITEMS {
-                let data = saved_query(&format!("shared {item}"), &edit_of(&device.id, round, item));
+                let data = saved_query(&format!("shared {item}"), &edit_text(&device.id, round, item));
                 device.write("saved_query", &format!("shared{item}"), data, SystemClock.now());
             }
             barrier.wait().await;
@@ -186,21 +189,22 @@ async fn edit_at_once(devices: Vec<Device>, round: usize) -> Vec<Device> {
     editing.join_all().await
 }
 
-/// The queries of all items, and of both sides of all conflicts.
-async fn everything_kept(api: &Api, token: &str) -> BTreeSet<String> {
+/// Returns the texts of all queries, and of both versions of all conflicts.
+async fn stored_queries(api: &Api, token: &str) -> BTreeSet<String> {
     let mut reader = Device::new(api, token, "reader");
     reader.download().await;
-    let mut kept: BTreeSet<String> = reader.known.values().filter_map(|known| query(known.data.as_ref()?)).collect();
+    let mut stored: BTreeSet<String> = reader.known.values().filter_map(|known| query(known.data.as_ref()?)).collect();
     let mut cursor = String::new();
     loop {
         let path = format!("/api/sync/conflicts?status=all&limit=50{cursor}");
         let page = api.send(Request::get(path).bearer(token)).await.expect(200);
         for conflict in page["conflicts"].as_array().expect("conflicts") {
-            kept.extend(["local_version", "remote_version"].iter().filter_map(|side| query(&conflict[*side]["data"])));
+            stored
+                .extend(["local_version", "remote_version"].iter().filter_map(|side| query(&conflict[*side]["data"])));
         }
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
-            None => return kept,
+            None => return stored,
         }
     }
 }

@@ -5,7 +5,7 @@ use shared::clock::{Random, SystemRandom};
 use shared::config::Env;
 use tests::{Api, Backends, ServerProcess};
 
-use crate::accounts::sign_up;
+use crate::target::sign_up;
 
 /// Server processes on the same stores, and an account.
 pub(crate) struct Fleet {
@@ -16,13 +16,13 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// One process, on the stores that `TEST_STORES` chooses.
-    pub(crate) async fn of_one() -> Self {
+    /// Starts one process on the stores that `TEST_STORES` selects.
+    pub(crate) async fn single() -> Self {
         Self::start(1, None).await
     }
 
-    /// Two processes on real servers, as functions run side by side.
-    pub(crate) async fn of_two() -> Self {
+    /// Starts two processes on real servers, like concurrent functions.
+    pub(crate) async fn pair() -> Self {
         Self::start(2, Some(Backends::start_servers().await)).await
     }
 
@@ -39,7 +39,7 @@ impl Fleet {
         Self { token, servers, _backends: backends, folder }
     }
 
-    /// The stores of a fleet of one, opened by this process beside the server's.
+    /// Opens the stores of a single server in this process.
     pub(crate) async fn stores(&self) -> Stores {
         let backends = Backends::for_folder(self.folder.path()).await;
         let env = Env::from_pairs(backends.settings.iter().map(|(name, url)| (*name, url.as_str())));
@@ -48,8 +48,8 @@ impl Fleet {
         Stores::open(&config, &random).await.expect("the stores open")
     }
 
-    /// The way to one of the processes, by turns.
-    pub(crate) fn api(&self, turn: usize) -> &Api {
-        &self.servers[turn % self.servers.len()].api
+    /// Returns a transport to one of the processes; `index` selects it modulo their number.
+    pub(crate) fn api(&self, index: usize) -> &Api {
+        &self.servers[index % self.servers.len()].api
     }
 }

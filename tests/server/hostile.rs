@@ -1,34 +1,34 @@
-//! Every route and method, asked in every wrong way: never a 5xx, always the one shape, and the server goes on.
+//! Hostile requests to every route: no response is a 5xx, every error has the documented shape, and the server keeps working.
 
 use axum::http::Method;
 use serde_json::{Value, json};
 use tests::Request;
 
-use crate::accounts::Target;
-use crate::bodies::{damaged, doubled, places, values, wholes, with, without};
-use crate::oddities::{ENCODINGS, IDS, KINDS, QUERIES, headers};
+use crate::bodies::{corrupt_compressed, invalid_bodies, pointers, values, with, with_duplicate, without};
+use crate::checks::check_response;
+use crate::hostile_values::{ENCODINGS, IDS, MEDIA_TYPES, QUERIES, headers};
+use crate::raw_http::RawRequest;
 use crate::routes::{Route, routes, routes_with_body};
-use crate::verdict::judge;
-use crate::wire::RawRequest;
+use crate::target::Target;
 
-/// The longest body for a route that reads none: it arrives in one piece with the head.
+/// Maximum body for a route that reads none, in bytes: it arrives in one packet with the head.
 const UNREAD_BYTES: usize = 4_000;
 
-async fn try_out(target: &Target, request: &RawRequest) {
-    judge(request, &target.ask(request).await);
+async fn send_and_check(target: &Target, request: &RawRequest) {
+    check_response(request, &target.send(request).await);
 }
 
-/// A request that would be right.
-async fn right_request(target: &Target, route: &Route, signed_in: bool) -> RawRequest {
+/// Creates a valid request.
+async fn valid_request(target: &Target, route: &Route, signed_in: bool) -> RawRequest {
     let request = target.request(route, signed_in).await;
-    if route.takes_body { request.json(route.right_body().to_string()) } else { request }
+    if route.takes_body { request.json(route.valid_body().to_string()) } else { request }
 }
 
 #[tokio::test]
-async fn the_bodies_that_these_tests_damage_are_right() {
+async fn valid_bodies_are_accepted() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
-        let response = target.ask(&right_request(&target, &route, true).await).await;
+        let response = target.send(&valid_request(&target, &route, true).await).await;
         assert!(![400, 404, 405, 413, 415].contains(&response.status), "{route:?} {response:?}");
         if route.path == "/api/sync/upload" {
             assert_eq!(response.json()["success"], true, "{}", response.json());
@@ -37,141 +37,141 @@ async fn the_bodies_that_these_tests_damage_are_right() {
 }
 
 #[tokio::test]
-async fn every_field_with_every_wrong_value() {
+async fn invalid_field_values_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
-        let body = route.right_body();
-        for place in places(&body) {
+        let body = route.valid_body();
+        for place in pointers(&body) {
             let mut wrong: Vec<Vec<u8>> = values().iter().map(|value| with(&body, &place, value)).collect();
             wrong.extend(without(&body, &place));
-            wrong.extend(doubled(&body, &place, b"null"));
-            wrong.extend(doubled(&body, &place, b"[1.5]"));
+            wrong.extend(with_duplicate(&body, &place, b"null"));
+            wrong.extend(with_duplicate(&body, &place, b"[1.5]"));
             for body in wrong {
-                try_out(&target, &target.request(&route, true).await.json(body)).await;
+                send_and_check(&target, &target.request(&route, true).await.json(body)).await;
             }
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_every_wrong_body() {
+async fn invalid_bodies_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes(&target.server.api).await {
-        let right = if route.takes_body { route.right_body() } else { json!({}) };
-        for body in wholes(&right) {
+        let right = if route.takes_body { route.valid_body() } else { json!({}) };
+        for body in invalid_bodies(&right) {
             for signed_in in [true, false] {
-                let reads = route.takes_body && (signed_in || !route.guarded);
-                // What is closed before it was read may lose its response on the way.
+                let reads = route.takes_body && (signed_in || !route.needs_token);
+                // If the server closes before it reads the body, the response may be lost.
                 if reads || body.len() < UNREAD_BYTES {
-                    try_out(&target, &target.request(&route, signed_in).await.json(body.clone())).await;
+                    send_and_check(&target, &target.request(&route, signed_in).await.json(body.clone())).await;
                 }
             }
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_every_kind_and_encoding() {
+async fn media_types_and_encodings_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes(&target.server.api).await {
-        let right = if route.takes_body { route.right_body() } else { json!({}) };
+        let right = if route.takes_body { route.valid_body() } else { json!({}) };
         let plain = || async { target.request(&route, true).await.body(right.to_string()) };
-        for kind in KINDS {
-            try_out(&target, &plain().await.header("content-type", kind)).await;
-            let twice = plain().await.header("content-type", "application/json").header("content-type", kind);
-            try_out(&target, &twice).await;
+        for media_type in MEDIA_TYPES {
+            send_and_check(&target, &plain().await.header("content-type", media_type)).await;
+            let twice = plain().await.header("content-type", "application/json").header("content-type", media_type);
+            send_and_check(&target, &twice).await;
         }
-        // All routes read bodies alike: one of them gets every combination.
-        let kinds = if route.path == "/api/sync/upload" { &KINDS[..] } else { &KINDS[..1] };
-        for kind in kinds {
+        // All routes read bodies the same way, so only one gets all combinations.
+        let media_types = if route.path == "/api/sync/upload" { &MEDIA_TYPES[..] } else { &MEDIA_TYPES[..1] };
+        for media_type in media_types {
             for encoding in ENCODINGS {
-                let both = plain().await.header("content-type", *kind).header("content-encoding", encoding);
-                try_out(&target, &both).await;
+                let both = plain().await.header("content-type", *media_type).header("content-encoding", encoding);
+                send_and_check(&target, &both).await;
             }
         }
-        try_out(&target, &plain().await).await;
+        send_and_check(&target, &plain().await).await;
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_a_damaged_compressed_body() {
+async fn corrupt_compressed_bodies_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
-        for body in damaged(&route.right_body()) {
-            for kind in ["application/gzip", "application/zstd"] {
+        for body in corrupt_compressed(&route.valid_body()) {
+            for media_type in ["application/gzip", "application/zstd"] {
                 let request = target.request(&route, true).await.body(body.clone());
-                try_out(&target, &request.header("content-type", kind)).await;
+                send_and_check(&target, &request.header("content-type", media_type)).await;
             }
             for encoding in ["gzip", "zstd"] {
                 let request = target.request(&route, true).await.json(body.clone());
-                try_out(&target, &request.header("content-encoding", encoding)).await;
+                send_and_check(&target, &request.header("content-encoding", encoding)).await;
             }
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_every_odd_header() {
+async fn hostile_headers_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes(&target.server.api).await {
         for (name, value) in headers() {
-            let request = right_request(&target, &route, false).await.header(name, value.clone());
-            try_out(&target, &request).await;
-            if route.guarded && name != "authorization" {
-                try_out(&target, &right_request(&target, &route, true).await.header(name, value)).await;
+            let request = valid_request(&target, &route, false).await.header(name, value.clone());
+            send_and_check(&target, &request).await;
+            if route.needs_token && name != "authorization" {
+                send_and_check(&target, &valid_request(&target, &route, true).await.header(name, value)).await;
             }
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_every_odd_query() {
+async fn hostile_queries_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes(&target.server.api).await {
         for query in QUERIES {
             let prefix = if route.path == "/api/sync/download" { "?device_id=laptop&" } else { "?" };
-            let mut request = right_request(&target, &route, true).await;
+            let mut request = valid_request(&target, &route, true).await;
             request.target.extend([prefix.as_bytes(), query].concat());
-            try_out(&target, &request).await;
+            send_and_check(&target, &request).await;
         }
-        let mut long = right_request(&target, &route, true).await;
+        let mut long = valid_request(&target, &route, true).await;
         long.target.extend(format!("?device_id={}", "x".repeat(30_000)).into_bytes());
-        try_out(&target, &long).await;
+        send_and_check(&target, &long).await;
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_an_id_with_every_odd_id() {
+async fn hostile_ids_cause_no_server_error() {
     let target = Target::start().await;
     let long = "x".repeat(10_000);
     for route in routes(&target.server.api).await.into_iter().filter(|route| route.path.contains("{id}")) {
         for id in IDS.into_iter().chain([long.as_str(), ""]) {
             for signed_in in [true, false] {
-                let mut request = right_request(&target, &route, signed_in).await;
+                let mut request = valid_request(&target, &route, signed_in).await;
                 request.target = route.target(id).into_bytes();
-                try_out(&target, &request).await;
+                send_and_check(&target, &request).await;
             }
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn every_route_with_every_method() {
+async fn unsupported_methods_are_rejected() {
     let target = Target::start().await;
     let all = routes(&target.server.api).await;
     for route in &all {
         for method in ["GET", "POST", "DELETE", "PUT", "PATCH", "TRACE", "HEAD", "PROPFIND", "BREW", "get"] {
-            let mut request = right_request(&target, route, true).await;
+            let mut request = valid_request(&target, route, true).await;
             request.method = method.to_owned();
-            let response = target.ask(&request).await;
-            judge(&request, &response);
+            let response = target.send(&request).await;
+            check_response(&request, &response);
             let known = all.iter().any(|other| other.path == route.path && other.method == method);
             assert!(known || method == "HEAD" || response.status == 405, "{} to {request}", response.status);
         }
@@ -179,16 +179,16 @@ async fn every_route_with_every_method() {
             let mut preflight = target.request(route, false).await.header("origin", origin);
             preflight.method = "OPTIONS".to_owned();
             preflight = preflight.header("access-control-request-method", route.method.as_str());
-            let response = target.ask(&preflight).await;
+            let response = target.send(&preflight).await;
             assert_eq!(response.status, 200, "{preflight}");
-            judge(&preflight, &response);
+            check_response(&preflight, &response);
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn unknown_routes() {
+async fn unknown_routes_are_not_found() {
     let target = Target::start().await;
     for path in
         ["/", "//", "/api", "/api/", "/health/", "/HEALTH", "/api/sync/upload/", "/%68ealth", "/a%2fb", "/%ff", "/%"]
@@ -197,47 +197,47 @@ async fn unknown_routes() {
     {
         for method in ["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"] {
             let request = RawRequest::new(method, path);
-            let response = target.ask(&request).await;
-            judge(&request, &response);
+            let response = target.send(&request).await;
+            check_response(&request, &response);
             assert!(response.status == 404 || method == "OPTIONS", "{} to {request}", response.status);
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
-/// The document says that every body is an object; an array of its values in their order is none.
+/// By the OpenAPI document every body is an object. An array of the values in order must be rejected.
 #[tokio::test]
-async fn an_array_is_no_object() {
+async fn array_bodies_are_rejected() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
-        let request = target.request(&route, true).await.json(in_order(&route).to_string());
-        let response = target.ask(&request).await;
-        judge(&request, &response);
+        let request = target.request(&route, true).await.json(body_as_array(&route).to_string());
+        let response = target.send(&request).await;
+        check_response(&request, &response);
         assert_eq!(response.status, 400, "{}\nto {request}", String::from_utf8_lossy(&response.body));
     }
 }
 
-/// The values of a right body without their names, in the order of the document.
-fn in_order(route: &Route) -> Value {
+/// Returns the values of a valid body in the order of the document.
+fn body_as_array(route: &Route) -> Value {
     match route.path.as_str() {
         "/api/auth/login" => json!(["bob", "Sesame42", null]),
         "/api/auth/signup" => json!(["zoe", "zoe@example.com", "Sesame42", null]),
         "/api/sync/upload" => json!(["laptop", null, null, []]),
         "/api/sync/conflicts/{id}/resolve" => json!(["user_choice", "local", null]),
-        _ => route.right_body().as_object().into_iter().flatten().map(|(_, value)| value.clone()).collect(),
+        _ => route.valid_body().as_object().into_iter().flatten().map(|(_, value)| value.clone()).collect(),
     }
 }
 
-/// A field that is missing is a field at fault, and so stands in `details`.
+/// A missing field must be named in `details`.
 #[tokio::test]
-async fn a_missing_field_is_named() {
+async fn missing_fields_are_named() {
     let target = Target::start().await;
     for route in routes_with_body(&target.server.api).await {
-        let body = route.right_body();
+        let body = route.valid_body();
         for name in body.as_object().into_iter().flatten().map(|(name, _)| name) {
-            let without = without(&body, &format!("/{name}")).expect("the field is there");
+            let without = without(&body, &format!("/{name}")).expect("the field exists");
             let request = target.request(&route, true).await.json(without);
-            let response = target.ask(&request).await;
+            let response = target.send(&request).await;
             if response.status == 400 {
                 let error = response.json();
                 let named = error["details"].as_array().into_iter().flatten().any(|detail| !detail["field"].is_null());
@@ -247,32 +247,32 @@ async fn a_missing_field_is_named() {
     }
 }
 
-/// What the client will not take is sent to it nevertheless, or refused in shape; it is not both done and refused.
+/// A client that accepts no encoding gets an unencoded response or a documented error.
 #[tokio::test]
-async fn a_client_that_takes_no_encoding_at_all() {
+async fn client_without_acceptable_encoding_gets_a_response() {
     let target = Target::start().await;
     for route in routes(&target.server.api).await {
-        let request = right_request(&target, &route, true).await;
-        try_out(&target, &request.header("accept-encoding", "identity;q=0, *;q=0")).await;
+        let request = valid_request(&target, &route, true).await;
+        send_and_check(&target, &request.header("accept-encoding", "identity;q=0, *;q=0")).await;
     }
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_a_token_whatever_they_send() {
+async fn missing_token_is_rejected_before_the_body() {
     let target = Target::start().await;
-    for route in routes(&target.server.api).await.into_iter().filter(|route| route.guarded) {
+    for route in routes(&target.server.api).await.into_iter().filter(|route| route.needs_token) {
         for body in ["", "{", "[[[["] {
             let request = target.request(&route, false).await.header("content-type", "text/plain").body(body);
-            let response = target.ask(&request).await;
+            let response = target.send(&request).await;
             assert_eq!(response.status, 401, "{request}");
-            judge(&request, &response);
+            check_response(&request, &response);
         }
     }
 }
 
-/// Authentication is checked before the body is read; the client that is still sending gets to know all the same.
+/// Authentication precedes reading the body. The response must reach a client that is still sending.
 #[tokio::test]
-async fn a_large_upload_with_a_stale_token_is_told_so() {
+async fn large_upload_with_invalid_token_gets_a_response() {
     let target = Target::start().await;
     let mut lost = Vec::new();
     for bytes in [100_000, 1_000_000, 9_000_000] {

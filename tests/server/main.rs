@@ -1,19 +1,19 @@
-//! What only a running server shows: hostile requests, many clients at once, crashes, volume, starting and stopping.
+//! Tests of the server binary: hostile requests, concurrent clients, crashes, volume, start and shutdown.
 
-mod accounts;
 mod bodies;
+mod checks;
 mod concurrency;
 mod crash;
-mod encrypted;
 mod fleet;
 mod hostile;
+mod hostile_values;
+mod lifecycle;
+mod malformed_http;
 mod mutations;
-mod not_http;
-mod oddities;
-mod racing;
+mod observability;
+mod races;
+mod raw_http;
 mod routes;
-mod stop;
-mod verdict;
+mod target;
+mod tls;
 mod volume;
-mod watching;
-mod wire;

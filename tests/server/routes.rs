@@ -1,20 +1,20 @@
-//! Every route, as the server itself tells them, with a body that is right.
+//! All routes, from the server's OpenAPI document, with valid bodies.
 
 use serde_json::{Value, json};
 use tests::{Api, Request, connection, history, saved_query};
 
-/// A route and a method that it takes.
+/// Route with one method.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Route {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// Whether it asks for an access token.
-    pub(crate) guarded: bool,
-    /// Whether it reads a body.
+    /// Whether the route requires an access token.
+    pub(crate) needs_token: bool,
+    /// Whether the route reads a body.
     pub(crate) takes_body: bool,
 }
 
-/// All routes of the server.
+/// Returns all routes of the server.
 pub(crate) async fn routes(api: &Api) -> Vec<Route> {
     let document = api.send(Request::get("/openapi.json")).await.expect(200);
     let mut routes = Vec::new();
@@ -23,7 +23,7 @@ pub(crate) async fn routes(api: &Api) -> Vec<Route> {
             routes.push(Route {
                 method: method.to_uppercase(),
                 path: path.clone(),
-                guarded: operation.get("security").is_some(),
+                needs_token: operation.get("security").is_some(),
                 takes_body: operation.get("requestBody").is_some(),
             });
         }
@@ -32,23 +32,22 @@ pub(crate) async fn routes(api: &Api) -> Vec<Route> {
     routes
 }
 
-/// The routes that read a body.
+/// Returns the routes that read a body.
 pub(crate) async fn routes_with_body(api: &Api) -> Vec<Route> {
     routes(api).await.into_iter().filter(|route| route.takes_body).collect()
 }
 
 impl Route {
-    /// A target, with `id` where the path has a place for one.
+    /// Returns the path with `id` in place of its parameter.
     pub(crate) fn target(&self, id: &str) -> String {
         self.path.replace("{id}", id)
     }
 
-    /// A body whose every field has the right type. It does as little harm as it can: the password is wrong where the
-    /// right one would end the account.
+    /// Returns a body with valid types. Passwords are wrong where the right one would change or delete the account.
     ///
     /// # Panics
-    /// When the route is a new one.
-    pub(crate) fn right_body(&self) -> Value {
+    /// If the route is unknown.
+    pub(crate) fn valid_body(&self) -> Value {
         match self.path.as_str() {
             "/api/auth/signup" => {
                 json!({ "username": "eve", "email": "eve@example.com", "password": "Sesame42", "device": "laptop" })
@@ -64,12 +63,12 @@ impl Route {
             "/api/sync/conflicts/{id}/resolve" => {
                 json!({ "strategy": "user_choice", "merged_data": saved_query("merged", "select 3") })
             }
-            path => panic!("say in tests/server/routes.rs what a right body for {path} is"),
+            path => panic!("add a valid body for {path} to tests/server/routes.rs"),
         }
     }
 }
 
-/// An upload with an item of each kind, every field given, and a deletion.
+/// Returns an upload with an item of each type with all fields, and a deletion.
 pub(crate) fn upload() -> Value {
     let mut full = connection("full");
     for (name, value) in [("ssh_host", json!("gate.example.com")), ("ssh_port", json!(22)), ("ssh_user", json!("ada"))]
@@ -88,13 +87,13 @@ pub(crate) fn upload() -> Value {
         json!({ "id": id, "item_type": kind, "item_id": id, "action": action, "data": data,
             "updated_at": "2026-01-01T00:00:00Z", "sync_version": 0 })
     };
-    let gone = json!({ "id": "gone", "item_type": "saved_query", "item_id": "gone", "action": "delete",
+    let deletion = json!({ "id": "gone", "item_type": "saved_query", "item_id": "gone", "action": "delete",
         "updated_at": "2026-01-01T00:00:00Z", "sync_version": 1 });
     json!({ "device_id": "laptop", "last_sync_at": "2026-01-01T00:00:00Z", "conflict_strategy": "last_write_wins",
         "changes": [
             change("c", "connection", "create", full),
             change("q", "saved_query", "update", query),
             change("h", "query_history", "create", entry),
-            gone,
+            deletion,
         ] })
 }

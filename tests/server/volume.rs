@@ -1,4 +1,4 @@
-//! Much at once: the most that the limits allow, and how long it takes.
+//! Uploads and downloads at the limits, with their durations.
 
 use std::time::{Duration, Instant};
 
@@ -6,33 +6,35 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tests::{Api, Device, Request, Response, ServerProcess, gzip, history, saved_query, zstd};
 
-use crate::accounts::sign_up;
+use crate::target::sign_up;
 
-/// Most changes of an upload.
+/// Maximum number of changes in an upload.
 const CHANGES: usize = 5_000;
-/// Items of the large account.
+/// Number of items of the fixture account.
 const ITEMS: usize = 100_000;
-/// Items of an upload of 9 MB, and the length of each one's query.
+/// Number of items in an upload of 9 MB.
 const LARGE_ITEMS: usize = 3_000;
+/// Length of the query of each of these items.
 const QUERY_CHARS: usize = 2_750;
 
-/// Tells a figure, for those who run with `--nocapture`.
-#[expect(clippy::print_stdout, reason = "figures are wanted by whoever runs these tests")]
-pub(crate) fn tell(what: &str) {
-    println!("{what}");
+/// Prints a figure, visible with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the figures are part of the output")]
+pub(crate) fn print_figure(text: &str) {
+    println!("{text}");
 }
 
-fn tell_time(what: &str, started: Instant) {
-    tell(&format!("{what}: {:.2} s", started.elapsed().as_secs_f64()));
+fn print_duration(text: &str, started: Instant) {
+    print_figure(&format!("{text}: {:.2} s", started.elapsed().as_secs_f64()));
 }
 
-struct Large {
+/// Server with one account.
+struct Fixture {
     server: ServerProcess,
     token: String,
     _folder: tempfile::TempDir,
 }
 
-impl Large {
+impl Fixture {
     async fn start() -> Self {
         let folder = tests::scratch_dir();
         let server = ServerProcess::start(folder.path()).await;
@@ -48,15 +50,15 @@ impl Large {
         Device::new(self.api(), &self.token, id)
     }
 
-    async fn upload(&self, kind: &str, body: impl Into<Vec<u8>>) -> Response {
-        self.api().send(Request::new(Method::POST, "/api/sync/upload").body(kind, body).bearer(&self.token)).await
+    async fn upload(&self, media_type: &str, body: impl Into<Vec<u8>>) -> Response {
+        self.api().send(Request::new(Method::POST, "/api/sync/upload").body(media_type, body).bearer(&self.token)).await
     }
 }
 
-/// An upload that makes the items `ids`.
-fn making(kind: &str, ids: &[String], data: &Value) -> String {
+/// Returns the body of an upload that creates the items `ids`.
+fn upload_creating(item_type: &str, ids: &[String], data: &Value) -> String {
     let change = |id| {
-        json!({ "id": id, "item_type": kind, "item_id": id, "action": "create", "data": data,
+        json!({ "id": id, "item_type": item_type, "item_id": id, "action": "create", "data": data,
             "updated_at": "2026-01-01T00:00:00Z", "sync_version": 0 })
     };
     let changes: Vec<Value> = ids.iter().map(change).collect();
@@ -64,49 +66,49 @@ fn making(kind: &str, ids: &[String], data: &Value) -> String {
 }
 
 #[tokio::test]
-async fn five_thousand_entries_of_the_history_in_one_upload() {
-    let large = Large::start().await;
+async fn upload_of_5000_history_entries_succeeds() {
+    let fixture = Fixture::start().await;
     let ids: Vec<String> = (0..CHANGES).map(|index| format!("h{index}")).collect();
-    let body = making("query_history", &ids, &history("select 1"));
+    let body = upload_creating("query_history", &ids, &history("select 1"));
     let started = Instant::now();
-    let response = large.upload("application/json", body).await.expect(200);
-    tell_time("5,000 entries of the history uploaded", started);
+    let response = fixture.upload("application/json", body).await.expect(200);
+    print_duration("5,000 entries of the history uploaded", started);
     assert_eq!(response["applied"].as_array().map(Vec::len), Some(CHANGES));
     let again = Instant::now();
-    let mut phone = large.device("phone");
+    let mut phone = fixture.device("phone");
     phone.download().await;
-    tell_time("and downloaded", again);
+    print_duration("and downloaded", again);
     assert_eq!(phone.known.len(), CHANGES);
 }
 
 #[tokio::test]
-async fn one_change_too_many_is_refused() {
-    let large = Large::start().await;
+async fn upload_with_too_many_changes_is_rejected() {
+    let fixture = Fixture::start().await;
     let change = json!({ "item_type": "saved_query", "item_id": "q", "action": "delete",
         "updated_at": "2026-01-01T00:00:00Z" });
     let body = json!({ "device_id": "laptop", "changes": vec![change; CHANGES + 1] });
-    let response = large.upload("application/json", body.to_string()).await;
+    let response = fixture.upload("application/json", body.to_string()).await;
     assert_eq!(response.expect_error(400, "INVALID_REQUEST")["details"][0]["field"], "changes");
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_items_reach_a_new_device() {
-    let large = Large::start().await;
+async fn new_device_downloads_100000_items() {
+    let fixture = Fixture::start().await;
     let (mut first, mut last, started) = (None, Duration::ZERO, Instant::now());
     for upload in 0..ITEMS / CHANGES {
         let ids: Vec<String> = (0..CHANGES).map(|index| format!("q{upload}-{index}")).collect();
-        let body = making("saved_query", &ids, &saved_query("orders", "select 1"));
-        let begun = Instant::now();
-        let response = large.upload("application/json", body).await.expect(200);
-        last = begun.elapsed();
+        let body = upload_creating("saved_query", &ids, &saved_query("orders", "select 1"));
+        let upload_started = Instant::now();
+        let response = fixture.upload("application/json", body).await.expect(200);
+        last = upload_started.elapsed();
         first.get_or_insert(last);
         assert_eq!(response["applied"].as_array().map(Vec::len), Some(CHANGES), "{}", response["message"]);
     }
-    tell_time("100,000 items uploaded", started);
-    tell(&format!("the first 5,000 in {:?}, the last in {last:?}", first.unwrap_or_default()));
+    print_duration("100,000 items uploaded", started);
+    print_figure(&format!("the first 5,000 in {:?}, the last in {last:?}", first.unwrap_or_default()));
 
     let again = Instant::now();
-    let (mut phone, mut pages) = (large.device("phone"), 0);
+    let (mut phone, mut pages) = (fixture.device("phone"), 0);
     loop {
         let page = phone.download_page().await;
         pages += 1;
@@ -114,20 +116,20 @@ async fn a_hundred_thousand_items_reach_a_new_device() {
             break;
         }
     }
-    tell_time(&format!("and downloaded in {pages} pages"), again);
-    // The device itself sees to it that nothing comes twice.
+    print_duration(&format!("and downloaded in {pages} pages"), again);
+    // `Device` asserts that no item is downloaded twice.
     assert_eq!(phone.known.len(), ITEMS);
     assert_eq!(pages, ITEMS / 1_000);
-    let status = large.api().send(Request::get("/api/sync/status").bearer(&large.token)).await.expect(200);
+    let status = fixture.api().send(Request::get("/api/sync/status").bearer(&fixture.token)).await.expect(200);
     assert_eq!(status["counts"]["saved_query"], ITEMS);
 }
 
-/// An upload of 9 MB, whose items are named after `name`.
+/// Returns the body of an upload of 9 MB. Item ids start with `name`.
 fn nine_megabytes(name: &str) -> String {
-    let mut dice = fastrand::Rng::with_seed(9);
+    let mut rng = fastrand::Rng::with_seed(9);
     let changes: Vec<_> = (0..LARGE_ITEMS)
         .map(|index| {
-            let words: String = (0..QUERY_CHARS / 5).map(|_| format!("{:04x} ", dice.u16(..))).collect();
+            let words: String = (0..QUERY_CHARS / 5).map(|_| format!("{:04x} ", rng.u16(..))).collect();
             let data = saved_query(name, &format!("select '{words}'"));
             json!({ "item_type": "saved_query", "item_id": format!("{name}{index}"), "action": "create", "data": data,
                 "updated_at": "2026-01-01T00:00:00Z" })
@@ -139,40 +141,40 @@ fn nine_megabytes(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn nine_megabytes_in_every_kind() {
-    let large = Large::start().await;
-    for kind in ["application/json", "application/gzip", "application/zstd"] {
-        let plain = nine_megabytes(kind).into_bytes();
-        let body = match kind {
+async fn nine_megabyte_upload_succeeds_in_every_encoding() {
+    let fixture = Fixture::start().await;
+    for media_type in ["application/json", "application/gzip", "application/zstd"] {
+        let plain = nine_megabytes(media_type).into_bytes();
+        let body = match media_type {
             "application/gzip" => gzip(&plain),
             "application/zstd" => zstd(&plain),
             _ => plain,
         };
         let (bytes, started) = (body.len(), Instant::now());
-        let response = large.upload(kind, body).await.expect(200);
-        tell_time(&format!("9 MB as {bytes} bytes of {kind}"), started);
+        let response = fixture.upload(media_type, body).await.expect(200);
+        print_duration(&format!("9 MB as {bytes} bytes of {media_type}"), started);
         assert_eq!(response["applied"].as_array().map(Vec::len), Some(LARGE_ITEMS), "{}", response["message"]);
     }
-    let mut phone = large.device("phone");
+    let mut phone = fixture.device("phone");
     let started = Instant::now();
     phone.download().await;
-    tell_time("27 MB downloaded", started);
+    print_duration("27 MB downloaded", started);
     assert_eq!(phone.known.len(), 3 * LARGE_ITEMS);
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_however_it_is_packed() {
-    let large = Large::start().await;
+async fn oversized_upload_is_rejected_in_every_encoding() {
+    let fixture = Fixture::start().await;
     let too_large = b" ".repeat(11 * 1024 * 1024);
     let bomb = b" ".repeat(1_000_000_000);
     let started = Instant::now();
-    for (kind, body) in [
+    for (media_type, body) in [
         ("application/json", too_large.clone()),
         ("application/gzip", gzip(&too_large)),
         ("application/zstd", zstd(&too_large)),
         ("application/gzip", gzip(&bomb)),
     ] {
-        large.upload(kind, body).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+        fixture.upload(media_type, body).await.expect_error(413, "PAYLOAD_TOO_LARGE");
     }
-    tell_time("four that were too large refused", started);
+    print_duration("four oversized uploads rejected", started);
 }

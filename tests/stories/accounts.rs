@@ -1,4 +1,4 @@
-//! People come, go, come back, and leave for good.
+//! Sign-up, login, sessions, passwords and account deletion.
 
 use axum::http::Method;
 use local::App;
@@ -10,23 +10,15 @@ use tests::{
     Api, PASSWORD, Request, Service, TestUser, error_fields, history, query_update, refresh, saved_query, try_login,
 };
 
-use crate::verbs::DAY;
+use crate::helpers::DAY;
 
 async fn sign_up(service: &Service, name: &str, email: &str, password: &str) -> tests::Response {
     let body = json!({ "username": name, "email": email, "password": password });
     service.api.send(Request::post("/api/auth/signup", &body)).await
 }
 
-async fn sessions(person: &TestUser) -> Vec<Value> {
-    person.get("/api/auth/sessions").await.expect(200)["sessions"].as_array().expect("a list").clone()
-}
-
-async fn is_let_in(person: &TestUser) -> bool {
-    person.get("/api/auth/profile").await.status == 200
-}
-
 #[tokio::test]
-async fn signing_up_says_who_one_is_and_lets_one_in() {
+async fn sign_up_returns_profile_and_valid_tokens() {
     let service = Service::start().await;
     let response = service.api.sign_up("ada").await;
     let user = &response["user"];
@@ -42,29 +34,29 @@ async fn signing_up_says_who_one_is_and_lets_one_in() {
 }
 
 #[tokio::test]
-async fn one_logs_in_by_name_or_address_in_any_case() {
+async fn login_accepts_name_or_address_in_any_case() {
     let service = Service::start().await;
     let first = service.api.sign_up("ada").await;
     for name in ["ada", "ADA", "ada@example.com", "Ada@EXAMPLE.com"] {
         let response = try_login(&service.api, name, PASSWORD).await.expect(200);
         assert_eq!(response["user"], first["user"], "{name}");
-        assert!(is_let_in(&TestUser::from_tokens(&service.api, "ada", &response)).await, "{name}");
+        assert!(TestUser::from_tokens(&service.api, "ada", &response).is_authenticated().await, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_like_an_unknown_user() {
+async fn wrong_password_and_unknown_user_have_equal_errors() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let wrong = try_login(&service.api, "ada", "Sesame43").await.expect_error(401, "INVALID_CREDENTIALS");
-    for nobody in ["bob", "bob@example.com", " "] {
-        let unknown = try_login(&service.api, nobody, PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
+    for name in ["bob", "bob@example.com", " "] {
+        let unknown = try_login(&service.api, name, PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
         assert_eq!(unknown["message"], wrong["message"]);
     }
 }
 
 #[tokio::test]
-async fn a_session_is_known_by_no_credential() {
+async fn device_name_with_credential_is_rejected() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     for device in ["postgres://ada:hunter2@db/orders", "lap\0top"] {
@@ -78,7 +70,7 @@ async fn a_session_is_known_by_no_credential() {
 }
 
 #[tokio::test]
-async fn names_and_addresses_are_taken_in_every_case_and_script() {
+async fn name_and_address_conflicts_ignore_case_and_width() {
     let service = Service::start().await;
     sign_up(&service, "Straße", "用户@例子.公司", PASSWORD).await.expect(201);
     sign_up(&service, "Ὀδυσσεύς", "Odysseus@Example.com", PASSWORD).await.expect(201);
@@ -94,12 +86,12 @@ async fn names_and_addresses_are_taken_in_every_case_and_script() {
     }
     assert!(
         service.newest_email(MailKind::VerifyEmail, "Odysseus@Example.com").await.is_some(),
-        "mails go where one typed"
+        "the email goes to the address as entered"
     );
 }
 
 #[tokio::test]
-async fn everything_wrong_with_a_sign_up_is_told_at_once() {
+async fn sign_up_reports_all_invalid_fields() {
     let service = Service::start().await;
     let error = sign_up(&service, "a@b", "nowhere", "sesame").await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(error_fields(&error), ["username", "email", "password"]);
@@ -115,7 +107,7 @@ async fn everything_wrong_with_a_sign_up_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
+async fn refresh_returns_new_tokens_of_the_same_session() {
     let service = Service::start().await;
     let mut ada = TestUser::sign_up(&service.api, "ada").await;
     for _ in 0..3 {
@@ -125,13 +117,13 @@ async fn each_refresh_hands_out_the_next_pair_of_the_same_session() {
         let next = TestUser::from_tokens(&service.api, "ada", &response);
         assert_ne!(next.refresh_token, ada.refresh_token);
         ada = next;
-        assert!(is_let_in(&ada).await);
+        assert!(ada.is_authenticated().await);
     }
-    assert_eq!(sessions(&ada).await.len(), 1);
+    assert_eq!(ada.sessions().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_refresh_is_forgiven_for_ten_seconds() {
+async fn refresh_can_be_repeated_within_ten_seconds() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let one_tab = refresh(&service.api, &ada.refresh_token).await.expect(200);
@@ -139,31 +131,31 @@ async fn a_lost_answer_to_a_refresh_is_forgiven_for_ten_seconds() {
     let other_tab = refresh(&service.api, &ada.refresh_token).await.expect(200);
     for tab in [one_tab, other_tab] {
         let tab = TestUser::from_tokens(&service.api, "ada", &tab);
-        assert_eq!(sessions(&tab).await.len(), 1);
+        assert_eq!(tab.sessions().await.len(), 1);
         refresh(&service.api, &tab.refresh_token).await.expect(200);
     }
 }
 
 #[tokio::test]
-async fn a_stolen_refresh_token_ends_the_session() {
+async fn reused_refresh_token_ends_the_session() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let elsewhere = ada.log_in().await;
+    let other_session = ada.log_in().await;
     let response = refresh(&service.api, &ada.refresh_token).await.expect(200);
     let next = TestUser::from_tokens(&service.api, "ada", &response);
     service.clock.advance(11);
     refresh(&service.api, &ada.refresh_token).await.expect_error(401, "REFRESH_TOKEN_REUSED");
     next.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
     refresh(&service.api, &next.refresh_token).await.expect_error(401, "UNAUTHORIZED");
-    assert!(is_let_in(&elsewhere).await, "the session of another login lives on");
+    assert!(other_session.is_authenticated().await, "other sessions continue");
 }
 
 #[tokio::test]
-async fn tokens_expire() {
+async fn access_and_refresh_tokens_expire() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     service.clock.advance(DAY - 1);
-    assert!(is_let_in(&ada).await);
+    assert!(ada.is_authenticated().await);
     service.clock.advance(1);
     ada.get("/api/auth/profile").await.expect_error(401, "TOKEN_EXPIRED");
     service.clock.advance(6 * DAY - 1);
@@ -174,7 +166,7 @@ async fn tokens_expire() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_lets_nobody_in() {
+async fn malformed_tokens_are_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let (signed, _) = ada.token.rsplit_once('.').unwrap();
@@ -188,18 +180,18 @@ async fn what_is_no_token_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn logging_out_works_at_once() {
+async fn logout_ends_the_session_immediately() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let elsewhere = ada.log_in().await;
+    let other_session = ada.log_in().await;
     assert_eq!(ada.send(Request::new(Method::POST, "/api/auth/logout")).await.expect(200)["success"], true);
     ada.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
     refresh(&service.api, &ada.refresh_token).await.expect_error(401, "UNAUTHORIZED");
-    assert!(is_let_in(&elsewhere).await);
+    assert!(other_session.is_authenticated().await);
 }
 
 #[tokio::test]
-async fn sessions_are_seen_and_ended_by_their_owner_alone() {
+async fn only_the_owner_can_list_and_end_sessions() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     service.clock.advance(3_600);
@@ -210,47 +202,47 @@ async fn sessions_are_seen_and_ended_by_their_owner_alone() {
     let eve = TestUser::sign_up(&service.api, "eve").await;
     service.clock.advance(3_600);
 
-    let listed = sessions(&ada).await;
+    let listed = ada.sessions().await;
     assert_eq!(listed.len(), 3);
     let current: Vec<_> = listed.iter().filter(|session| session["current"] == true).collect();
     assert_eq!(current.len(), 1);
     assert_eq!(current[0]["created_at"], "2026-01-01T00:00:00.000000Z");
     assert_eq!(current[0]["last_seen_at"], "2026-01-01T02:00:00.000000Z");
-    let of_phone = listed.iter().find(|session| session["device"] == "Ada's phone").unwrap();
-    assert_eq!(of_phone["last_seen_at"], "2026-01-01T01:00:00.000000Z");
-    assert!(of_phone["ip"].is_string());
+    let phone_session = listed.iter().find(|session| session["device"] == "Ada's phone").unwrap();
+    assert_eq!(phone_session["last_seen_at"], "2026-01-01T01:00:00.000000Z");
+    assert!(phone_session["ip"].is_string());
 
-    let path = format!("/api/auth/sessions/{}", of_phone["id"].as_str().unwrap());
+    let path = format!("/api/auth/sessions/{}", phone_session["id"].as_str().unwrap());
     eve.delete(&path).await.expect_error(404, "NOT_FOUND");
-    assert!(is_let_in(&phone).await);
+    assert!(phone.is_authenticated().await);
     ada.delete(&path).await.expect(200);
-    assert!(!is_let_in(&phone).await);
+    assert!(!phone.is_authenticated().await);
     ada.delete(&path).await.expect_error(404, "NOT_FOUND");
     for id in ["nonsense", "%00", "a%2Fb", "%F0%9F%98%80"] {
         ada.delete(&format!("/api/auth/sessions/{id}")).await.expect_error(404, "NOT_FOUND");
     }
 
     ada.delete("/api/auth/sessions").await.expect(200);
-    assert!(!is_let_in(&third).await);
-    assert!(is_let_in(&ada).await && is_let_in(&eve).await);
+    assert!(!third.is_authenticated().await);
+    assert!(ada.is_authenticated().await && eve.is_authenticated().await);
 }
 
 #[tokio::test]
-async fn a_new_password_ends_every_other_session() {
+async fn password_change_ends_all_other_sessions() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let thief = ada.log_in().await;
+    let other_session = ada.log_in().await;
     let change = |current: &str, new: &str| json!({ "current_password": current, "new_password": new });
     let path = "/api/auth/change-password";
     ada.post(path, &change("Sesame43", "Barley77")).await.expect_error(401, "INVALID_CREDENTIALS");
     let error = ada.post(path, &change(PASSWORD, "barley")).await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(error_fields(&error), ["new_password"]);
-    assert!(is_let_in(&thief).await);
+    assert!(other_session.is_authenticated().await);
 
     ada.post(path, &change(PASSWORD, "Barley77")).await.expect(200);
-    assert!(is_let_in(&ada).await);
-    assert!(!is_let_in(&thief).await);
-    assert_eq!(refresh(&service.api, &thief.refresh_token).await.status, 401);
+    assert!(ada.is_authenticated().await);
+    assert!(!other_session.is_authenticated().await);
+    assert_eq!(refresh(&service.api, &other_session.refresh_token).await.status, 401);
     refresh(&service.api, &ada.refresh_token).await.expect(200);
     try_login(&service.api, "ada", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
@@ -258,7 +250,7 @@ async fn a_new_password_ends_every_other_session() {
 }
 
 #[tokio::test]
-async fn whoever_leaves_takes_everything_along() {
+async fn account_deletion_removes_all_data() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let phone = ada.log_in().await;
@@ -270,12 +262,12 @@ async fn whoever_leaves_takes_everything_along() {
         "changes": [query_update(&service, "c", "q", "select 2", 0)] });
     ada.post("/api/sync/upload", &conflicting).await.expect(200);
 
-    let leave =
+    let delete_account =
         |password: &str| Request::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": password }));
-    ada.send(leave("Sesame43")).await.expect_error(401, "INVALID_CREDENTIALS");
+    ada.send(delete_account("Sesame43")).await.expect_error(401, "INVALID_CREDENTIALS");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 1");
     let link = json!({ "token": service.newest_token(MailKind::VerifyEmail, "ada@example.com").await });
-    ada.send(leave(PASSWORD)).await.expect(200);
+    ada.send(delete_account(PASSWORD)).await.expect(200);
     for session in [&ada, &phone] {
         session.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
         assert_eq!(refresh(&service.api, &session.refresh_token).await.status, 401);
@@ -287,12 +279,12 @@ async fn whoever_leaves_takes_everything_along() {
     let status = newcomer.get("/api/sync/status").await.expect(200);
     assert_eq!(status["counts"], json!({ "connection": 0, "saved_query": 0, "query_history": 0 }));
     assert_eq!((&status["devices"], &status["open_conflicts"]), (&json!([]), &json!(0)));
-    assert_eq!(sessions(&newcomer).await.len(), 1);
+    assert_eq!(newcomer.sessions().await.len(), 1);
     ada.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
 }
 
-/// The same stores behind another signing key.
-fn with_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
+/// Returns a transport to the same stores with other signing keys.
+fn with_signing_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
     let mut config = service.app.config.clone();
     config.auth.signing_key = SecretString::from(current);
     config.auth.previous_key = previous.map(SecretString::from);
@@ -301,19 +293,19 @@ fn with_keys(service: &Service, current: &str, previous: Option<&str>) -> Api {
 }
 
 #[tokio::test]
-async fn while_the_signing_key_is_rotated_nobody_is_logged_out() {
+async fn signing_key_rotation_keeps_sessions_valid() {
     let service = Service::start().await;
     let (old, new) = ("the signing key of last year, long", "the signing key of this year, long");
-    let before = with_keys(&service, old, None);
-    let meanwhile = with_keys(&service, new, Some(old));
-    let afterwards = with_keys(&service, new, None);
+    let before = with_signing_keys(&service, old, None);
+    let during = with_signing_keys(&service, new, Some(old));
+    let after = with_signing_keys(&service, new, None);
     let old_pair = before.sign_up("ada").await;
-    let new_pair = try_login(&meanwhile, "ada", PASSWORD).await.expect(200);
+    let new_pair = try_login(&during, "ada", PASSWORD).await.expect(200);
     let status =
         async |api: &Api, pair: &Value| TestUser::from_tokens(api, "ada", pair).get("/api/sync/status").await.status;
-    assert_eq!(status(&meanwhile, &old_pair).await, 200);
-    assert_eq!(status(&meanwhile, &new_pair).await, 200);
-    assert_eq!(status(&afterwards, &new_pair).await, 200);
-    assert_eq!(status(&afterwards, &old_pair).await, 401);
+    assert_eq!(status(&during, &old_pair).await, 200);
+    assert_eq!(status(&during, &new_pair).await, 200);
+    assert_eq!(status(&after, &new_pair).await, 200);
+    assert_eq!(status(&after, &old_pair).await, 401);
     assert_eq!(status(&before, &new_pair).await, 401);
 }

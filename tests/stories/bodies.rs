@@ -1,19 +1,20 @@
-//! Uploads arrive plain, compressed, damaged, and far too large.
+//! Upload bodies: plain, compressed, corrupt and oversized.
 
 use axum::http::Method;
 use serde_json::json;
 use shared::clock::Clock;
 use tests::{Request, Response, Service, TestUser, error_fields, gzip, query_update, zstd};
 
-async fn upload(ada: &TestUser, kind: &str, encoding: &str, body: Vec<u8>) -> Response {
-    ada.send(Request::new(Method::POST, "/api/sync/upload").body(kind, body).header("content-encoding", encoding)).await
+async fn upload(ada: &TestUser, media_type: &str, encoding: &str, body: Vec<u8>) -> Response {
+    ada.send(Request::new(Method::POST, "/api/sync/upload").body(media_type, body).header("content-encoding", encoding))
+        .await
 }
 
 #[tokio::test]
-async fn an_upload_may_be_compressed_under_either_header() {
+async fn upload_accepts_compression_by_type_or_encoding() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    for (item, kind, encoding, pack) in [
+    for (item, media_type, encoding, compress) in [
         ("plain", "application/json", "identity", <[u8]>::to_vec as fn(&[u8]) -> Vec<u8>),
         ("charset", "application/json; charset=utf-8", "", <[u8]>::to_vec),
         ("gzip encoding", "application/json", "gzip", gzip),
@@ -22,47 +23,47 @@ async fn an_upload_may_be_compressed_under_either_header() {
         ("zstd type", "application/zstd", "", zstd),
     ] {
         let body = json!({ "device_id": "laptop", "changes": [query_update(&service, item, item, "select 'é'", 0)] });
-        let response = upload(&ada, kind, encoding, pack(body.to_string().as_bytes())).await.expect(200);
+        let response = upload(&ada, media_type, encoding, compress(body.to_string().as_bytes())).await.expect(200);
         assert_eq!(response["success"], true, "{item}");
         assert_eq!(ada.query_text(item).await.unwrap(), "select 'é'");
     }
 }
 
 #[tokio::test]
-async fn a_bomb_is_refused() {
+async fn decompression_bomb_is_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let zeros = vec![b' '; 50_000_000];
-    for (kind, encoding, bomb) in [
+    for (media_type, encoding, bomb) in [
         ("application/gzip", "identity", gzip(&zeros)),
         ("application/json", "gzip", gzip(&zeros)),
         ("application/zstd", "identity", zstd(&zeros)),
         ("application/json", "zstd", zstd(&zeros)),
         ("application/json", "identity", zeros[..10 * 1_024 * 1_024 + 1].to_vec()),
     ] {
-        upload(&ada, kind, encoding, bomb).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+        upload(&ada, media_type, encoding, bomb).await.expect_error(413, "PAYLOAD_TOO_LARGE");
     }
 }
 
 #[tokio::test]
-async fn ten_megabytes_are_taken() {
+async fn upload_of_ten_megabytes_is_accepted() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let body = json!({ "device_id": "laptop", "changes": [query_update(&service, "1", "q", "select 1", 0)] });
     let mut body = body.to_string().into_bytes();
     body.resize(10 * 1_024 * 1_024, b' ');
-    for (kind, body) in [("application/json", body.clone()), ("application/gzip", gzip(&body))] {
-        assert_eq!(upload(&ada, kind, "identity", body).await.expect(200)["success"], true, "{kind}");
+    for (media_type, body) in [("application/json", body.clone()), ("application/gzip", gzip(&body))] {
+        assert_eq!(upload(&ada, media_type, "identity", body).await.expect(200)["success"], true, "{media_type}");
     }
 }
 
 #[tokio::test]
-async fn what_is_damaged_or_no_json_is_told_so() {
+async fn corrupt_or_non_json_body_is_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let whole = gzip(br#"{"device_id":"laptop","changes":[]}"#);
-    for (kind, body) in [
-        ("application/gzip", whole[..whole.len() - 6].to_vec()),
+    let compressed = gzip(br#"{"device_id":"laptop","changes":[]}"#);
+    for (media_type, body) in [
+        ("application/gzip", compressed[..compressed.len() - 6].to_vec()),
         ("application/gzip", b"{}".to_vec()),
         ("application/zstd", b"{}".to_vec()),
         ("application/json", b"{".to_vec()),
@@ -72,18 +73,18 @@ async fn what_is_damaged_or_no_json_is_told_so() {
         ("application/json", br#"{"device_id":"laptop","changes":[]} and more"#.to_vec()),
     ] {
         let shown = String::from_utf8_lossy(&body).into_owned();
-        let response = upload(&ada, kind, "identity", body).await;
-        assert_eq!(response.status, 400, "{kind} {shown}");
+        let response = upload(&ada, media_type, "identity", body).await;
+        assert_eq!(response.status, 400, "{media_type} {shown}");
         response.expect_error(400, "INVALID_REQUEST");
     }
 }
 
 #[tokio::test]
-async fn other_kinds_of_body_are_not_understood() {
+async fn unsupported_media_types_are_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let body = json!({ "device_id": "laptop", "changes": [] }).to_string().into_bytes();
-    for (kind, encoding) in [
+    for (media_type, encoding) in [
         ("text/plain", "identity"),
         ("application/xml", "identity"),
         ("", "identity"),
@@ -91,14 +92,14 @@ async fn other_kinds_of_body_are_not_understood() {
         ("application/json", "deflate"),
         ("application/gzip", "gzip"),
     ] {
-        upload(&ada, kind, encoding, body.clone()).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        upload(&ada, media_type, encoding, body.clone()).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
     }
-    let untyped = Request { body, ..Request::new(Method::POST, "/api/sync/upload") };
-    ada.send(untyped).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+    let without_type = Request { body, ..Request::new(Method::POST, "/api/sync/upload") };
+    ada.send(without_type).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
 }
 
 #[tokio::test]
-async fn five_thousand_changes_are_taken_and_not_one_more() {
+async fn upload_accepts_at_most_5000_changes() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let at = service.clock.now().to_string();

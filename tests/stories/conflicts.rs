@@ -1,40 +1,42 @@
-//! Two devices meet a conflict, under each strategy.
+//! Conflicts of two devices, with each strategy.
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use tests::{Device, Service, TestUser, saved_query};
 
-use crate::verbs::choose;
+use crate::helpers::choose;
 
-/// Ada's laptop and phone, which both know version 1 of a query; a minute has passed.
+/// Creates a user with two devices that both have version 1 of a query, and advances the clock by a minute.
 pub(crate) async fn two_devices(service: &Service, strategy: &str) -> (TestUser, Device, Device) {
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let device = |id| ada.device(id).with_strategy(strategy);
     let (mut laptop, mut phone) = (device("laptop"), device("phone"));
-    types(service, &mut laptop, "select 1");
+    edit_query(service, &mut laptop, "select 1");
     laptop.sync().await;
     phone.sync().await;
     service.clock.advance(60);
     (ada, laptop, phone)
 }
 
-/// Types another text for the query, now.
-pub(crate) fn types(service: &Service, device: &mut Device, text: &str) {
+/// Sets the text of the query on `device` at the current time.
+pub(crate) fn edit_query(service: &Service, device: &mut Device, text: &str) {
     device.write("saved_query", "q", saved_query("orders", text), service.clock.now());
 }
 
-/// Types another text and uploads it; then a minute passes.
-pub(crate) async fn saves(service: &Service, device: &mut Device, text: &str) -> Value {
-    types(service, device, text);
+/// Sets the text of the query, uploads it, and advances the clock by a minute.
+pub(crate) async fn edit_and_upload(service: &Service, device: &mut Device, text: &str) -> Value {
+    edit_query(service, device, text);
     let response = device.upload().await;
     service.clock.advance(60);
     response
 }
 
-pub(crate) fn text(device: &Device) -> Option<String> {
+/// Returns the text of the query that is visible on `device`.
+pub(crate) fn query_text(device: &Device) -> Option<String> {
     Some(device.visible_data("saved_query", "q")?["query"].as_str()?.to_owned())
 }
 
+/// Returns names and texts of all saved queries but the original.
 async fn copies(ada: &TestUser) -> Vec<(String, String)> {
     let page = ada.download("").await;
     let copies = page["saved_queries"].as_array().expect("a list").iter().filter(|query| query["id"] != "q");
@@ -43,12 +45,12 @@ async fn copies(ada: &TestUser) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_later_edit_wins_whichever_comes_first() {
+async fn later_edit_wins_in_either_upload_order() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    types(&service, &mut phone, "select 'phone'");
+    edit_query(&service, &mut phone, "select 'phone'");
     service.clock.advance(60);
-    saves(&service, &mut laptop, "select 'laptop'").await;
+    edit_and_upload(&service, &mut laptop, "select 'laptop'").await;
 
     let response = phone.sync().await;
     assert_eq!((&response["success"], &response["applied"]), (&json!(true), &json!([])));
@@ -59,119 +61,119 @@ async fn the_later_edit_wins_whichever_comes_first() {
     assert_eq!(lost["remote_version"]["data"]["query"], "select 'laptop'");
     assert_eq!(lost["remote_version"]["sync_version"], 2);
     assert!(lost["resolved_at"].is_string());
-    assert_eq!(text(&phone).unwrap(), "select 'laptop'");
+    assert_eq!(query_text(&phone).unwrap(), "select 'laptop'");
 
-    saves(&service, &mut laptop, "select 3").await;
-    let won = &saves(&service, &mut phone, "select 4").await["conflicts"][0];
+    edit_and_upload(&service, &mut laptop, "select 3").await;
+    let won = &edit_and_upload(&service, &mut phone, "select 4").await["conflicts"][0];
     assert_eq!(won["winner"], "local");
-    assert_eq!(won["remote_version"]["data"]["query"], "select 3", "what was overwritten is kept");
+    assert_eq!(won["remote_version"]["data"]["query"], "select 3", "the conflict contains the overwritten version");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 4");
     laptop.download().await;
-    assert_eq!(text(&laptop).unwrap(), "select 4");
+    assert_eq!(query_text(&laptop).unwrap(), "select 4");
     assert_eq!(ada.conflicts("open").await, Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn on_a_tie_the_stored_version_stays() {
+async fn stored_version_wins_a_tie() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    types(&service, &mut laptop, "select 'first'");
-    types(&service, &mut phone, "select 'second'");
+    edit_query(&service, &mut laptop, "select 'first'");
+    edit_query(&service, &mut phone, "select 'second'");
     laptop.upload().await;
     assert_eq!(phone.upload().await["conflicts"][0]["winner"], "remote");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'first'");
 }
 
 #[tokio::test]
-async fn a_clock_that_runs_ahead_cannot_win_for_ever() {
+async fn fast_clock_does_not_win_later_conflicts() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
     phone.clock_skew_seconds = 365 * 24 * 3_600;
-    saves(&service, &mut phone, "select 'next year'").await;
-    let won = &saves(&service, &mut laptop, "select 'today'").await["conflicts"][0];
+    edit_and_upload(&service, &mut phone, "select 'next year'").await;
+    let won = &edit_and_upload(&service, &mut laptop, "select 'today'").await["conflicts"][0];
     assert_eq!(won["winner"], "local");
     assert_eq!(won["remote_version"]["updated_at"], "2026-01-01T00:01:00.000000Z");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'today'");
 }
 
 #[tokio::test]
-async fn a_deletion_that_wins_can_be_taken_back() {
+async fn winning_deletion_can_be_reverted() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    saves(&service, &mut laptop, "select 2").await;
+    edit_and_upload(&service, &mut laptop, "select 2").await;
     phone.delete("saved_query", "q", service.clock.now());
     let conflict = phone.sync().await["conflicts"][0].clone();
     assert_eq!((&conflict["winner"], &conflict["local_version"]["deleted"]), (&json!("local"), &json!(true)));
     assert!(conflict["local_version"].get("data").is_none());
     laptop.download().await;
-    assert_eq!(text(&laptop), None);
+    assert_eq!(query_text(&laptop), None);
 
-    let settled = ada.resolve(&conflict, &choose("remote")).await.expect(200);
-    assert_eq!(settled["item"]["query"], "select 2");
+    let resolved = ada.resolve(&conflict, &choose("remote")).await.expect(200);
+    assert_eq!(resolved["item"]["query"], "select 2");
     for device in [&mut laptop, &mut phone] {
         device.download().await;
-        assert_eq!(text(device).unwrap(), "select 2");
+        assert_eq!(query_text(device).unwrap(), "select 2");
     }
 }
 
 #[tokio::test]
-async fn a_deletion_that_loses_can_still_be_chosen() {
+async fn losing_deletion_can_be_chosen() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
     phone.delete("saved_query", "q", service.clock.now());
     service.clock.advance(60);
-    saves(&service, &mut laptop, "select 2").await;
+    edit_and_upload(&service, &mut laptop, "select 2").await;
     let conflict = phone.sync().await["conflicts"][0].clone();
     assert_eq!(conflict["winner"], "remote");
-    assert_eq!(text(&phone).unwrap(), "select 2");
+    assert_eq!(query_text(&phone).unwrap(), "select 2");
 
-    let settled = ada.resolve(&conflict, &choose("local")).await.expect(200);
-    assert!(settled.get("item").is_none());
+    let resolved = ada.resolve(&conflict, &choose("local")).await.expect(200);
+    assert!(resolved.get("item").is_none());
     laptop.download().await;
-    assert_eq!(text(&laptop), None);
+    assert_eq!(query_text(&laptop), None);
 }
 
 #[tokio::test]
-async fn an_edit_older_than_the_deletion_it_did_not_know_of_loses_and_comes_back_when_chosen() {
+async fn edit_older_than_the_deletion_loses_and_can_be_chosen() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    types(&service, &mut phone, "select 'phone'");
+    edit_query(&service, &mut phone, "select 'phone'");
     service.clock.advance(60);
     laptop.delete("saved_query", "q", service.clock.now());
     laptop.sync().await;
     let conflict = phone.sync().await["conflicts"][0].clone();
     assert_eq!((&conflict["winner"], &conflict["remote_version"]["deleted"]), (&json!("remote"), &json!(true)));
-    assert_eq!(text(&phone), None);
+    assert_eq!(query_text(&phone), None);
 
     ada.resolve(&conflict, &choose("local")).await.expect(200);
     laptop.download().await;
-    assert_eq!(text(&laptop).unwrap(), "select 'phone'");
+    assert_eq!(query_text(&laptop).unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
-async fn an_edit_newer_than_the_deletion_it_did_not_know_of_wins() {
+async fn edit_newer_than_the_deletion_wins() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
     laptop.delete("saved_query", "q", service.clock.now());
     laptop.sync().await;
     service.clock.advance(60);
-    let conflict = &saves(&service, &mut phone, "select 'phone'").await["conflicts"][0];
+    let conflict = &edit_and_upload(&service, &mut phone, "select 'phone'").await["conflicts"][0];
     assert_eq!(conflict["winner"], "local");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
-async fn keeping_both_leaves_the_item_and_makes_a_copy_that_says_whose_it_is() {
+async fn keep_both_creates_a_copy_named_after_the_device() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
-    saves(&service, &mut laptop, "select 'laptop'").await;
-    let response = saves(&service, &mut phone, "select 'phone'").await;
+    edit_and_upload(&service, &mut laptop, "select 'laptop'").await;
+    let response = edit_and_upload(&service, &mut phone, "select 'phone'").await;
     let conflict = &response["conflicts"][0];
     assert_eq!((&response["applied"], &conflict["resolution"]), (&json!([]), &json!("keep_both")));
     assert!(conflict.get("winner").is_none());
 
     laptop.download().await;
-    assert_eq!(text(&laptop).unwrap(), "select 'laptop'");
+    assert_eq!(query_text(&laptop).unwrap(), "select 'laptop'");
     let copy = laptop.visible_data("saved_query", conflict["copy_id"].as_str().unwrap()).unwrap();
     assert_eq!(copy["name"], "orders (conflicted copy, phone, 2026-01-01)");
     assert_eq!(copy["query"], "select 'phone'");
@@ -180,12 +182,12 @@ async fn keeping_both_leaves_the_item_and_makes_a_copy_that_says_whose_it_is() {
 }
 
 #[tokio::test]
-async fn typing_on_renews_the_copy() {
+async fn further_edit_updates_the_copy() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
-    saves(&service, &mut laptop, "select 'laptop'").await;
+    edit_and_upload(&service, &mut laptop, "select 'laptop'").await;
     for text in ["s", "se", "sel"] {
-        assert_eq!(saves(&service, &mut phone, text).await["conflicts"].as_array().unwrap().len(), 1);
+        assert_eq!(edit_and_upload(&service, &mut phone, text).await["conflicts"].as_array().unwrap().len(), 1);
     }
     assert_eq!(copies(&ada).await, [("orders (conflicted copy, phone, 2026-01-01)".to_owned(), "sel".to_owned())]);
     assert_eq!(ada.conflicts("all").await.len(), 1);
@@ -193,54 +195,54 @@ async fn typing_on_renews_the_copy() {
 }
 
 #[tokio::test]
-async fn an_edit_of_another_version_is_another_copy() {
+async fn edit_of_another_version_creates_another_copy() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
-    saves(&service, &mut laptop, "select 2").await;
-    saves(&service, &mut phone, "select 'on 1'").await;
+    edit_and_upload(&service, &mut laptop, "select 2").await;
+    edit_and_upload(&service, &mut phone, "select 'on 1'").await;
     phone.download().await;
-    saves(&service, &mut laptop, "select 3").await;
-    saves(&service, &mut phone, "select 'on 2'").await;
+    edit_and_upload(&service, &mut laptop, "select 3").await;
+    edit_and_upload(&service, &mut phone, "select 'on 2'").await;
     let texts: Vec<String> = copies(&ada).await.into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["select 'on 1'", "select 'on 2'"]);
 }
 
 #[tokio::test]
-async fn a_copy_that_somebody_else_went_on_with_is_not_overwritten() {
+async fn copy_edited_elsewhere_is_not_overwritten() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
-    saves(&service, &mut laptop, "select 2").await;
-    let conflict = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    edit_and_upload(&service, &mut laptop, "select 2").await;
+    let conflict = edit_and_upload(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
     let copy = conflict["copy_id"].as_str().unwrap();
     laptop.download().await;
     laptop.write("saved_query", copy, saved_query("merged", "select 'both'"), service.clock.now());
     laptop.sync().await;
     service.clock.advance(60);
 
-    saves(&service, &mut phone, "select 'phone, gone on'").await;
+    edit_and_upload(&service, &mut phone, "select 'phone, gone on'").await;
     let texts: Vec<String> = copies(&ada).await.into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["select 'both'", "select 'phone, gone on'"]);
 }
 
 #[tokio::test]
-async fn a_deletion_leaves_nothing_to_copy() {
+async fn keep_both_creates_no_copy_of_a_deletion() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "keep_both").await;
-    saves(&service, &mut laptop, "select 2").await;
+    edit_and_upload(&service, &mut laptop, "select 2").await;
     phone.delete("saved_query", "q", service.clock.now());
     let conflict = &phone.sync().await["conflicts"][0];
     assert_eq!(conflict["winner"], "remote");
-    assert_eq!((copies(&ada).await, text(&phone).unwrap()), (vec![], "select 2".to_owned()));
+    assert_eq!((copies(&ada).await, query_text(&phone).unwrap()), (vec![], "select 2".to_owned()));
 }
 
 #[tokio::test]
-async fn an_open_conflict_waits_and_typing_on_renews_it() {
+async fn further_edit_updates_the_open_conflict() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "user_choice").await;
-    saves(&service, &mut laptop, "select 'laptop'").await;
-    let first = saves(&service, &mut phone, "sel").await["conflicts"][0].clone();
+    edit_and_upload(&service, &mut laptop, "select 'laptop'").await;
+    let first = edit_and_upload(&service, &mut phone, "sel").await["conflicts"][0].clone();
     assert!(first.get("resolved_at").is_none() && first.get("winner").is_none());
-    let second = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    let second = edit_and_upload(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
     assert_eq!((&second["id"], &second["detected_at"]), (&first["id"], &first["detected_at"]));
 
     let open = ada.conflicts("open").await;
@@ -253,14 +255,14 @@ async fn an_open_conflict_waits_and_typing_on_renews_it() {
 }
 
 #[tokio::test]
-async fn an_edit_of_another_version_is_another_open_conflict() {
+async fn edit_of_another_version_creates_another_open_conflict() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "user_choice").await;
-    saves(&service, &mut laptop, "select 2").await;
-    saves(&service, &mut phone, "select 'on 1'").await;
+    edit_and_upload(&service, &mut laptop, "select 2").await;
+    edit_and_upload(&service, &mut phone, "select 'on 1'").await;
     phone.download().await;
-    saves(&service, &mut laptop, "select 3").await;
-    saves(&service, &mut phone, "select 'on 2'").await;
+    edit_and_upload(&service, &mut laptop, "select 3").await;
+    edit_and_upload(&service, &mut phone, "select 'on 2'").await;
     let open = ada.conflicts("open").await;
     let texts: Vec<&str> =
         open.iter().filter_map(|conflict| conflict["local_version"]["data"]["query"].as_str()).collect();

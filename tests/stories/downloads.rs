@@ -1,24 +1,25 @@
-//! What a device gets to know, and when.
+//! Downloads: full syncs, deltas, pages and status.
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use tests::{Device, Service, TestUser, connection, error_fields, history, pluck, query_update, saved_query};
 
-use crate::verbs::{DAY, delete};
+use crate::helpers::{DAY, query_deletion};
 
-async fn status(person: &TestUser) -> Value {
-    person.get("/api/sync/status").await.expect(200)
+async fn status(user: &TestUser) -> Value {
+    user.get("/api/sync/status").await.expect(200)
 }
 
-fn entries(page: &Value) -> usize {
+/// Counts the items and tombstones of a page.
+fn count_entries(page: &Value) -> usize {
     ["connections", "saved_queries", "query_history", "deleted"]
         .iter()
         .map(|list| page[list].as_array().expect("a list").len())
         .sum()
 }
 
-/// Ada with `count` queries, written one a minute from her laptop.
-async fn ada_with_queries(service: &Service, count: usize) -> (TestUser, Device) {
+/// Creates a user with `count` queries, uploaded from a laptop one per minute.
+async fn user_with_queries(service: &Service, count: usize) -> (TestUser, Device) {
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
     for n in 0..count {
@@ -30,7 +31,7 @@ async fn ada_with_queries(service: &Service, count: usize) -> (TestUser, Device)
 }
 
 #[tokio::test]
-async fn whoever_has_written_nothing_gets_nothing() {
+async fn empty_account_downloads_an_empty_page() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let page = ada.download("").await;
@@ -42,7 +43,7 @@ async fn whoever_has_written_nothing_gets_nothing() {
 }
 
 #[tokio::test]
-async fn what_one_device_writes_another_reads() {
+async fn uploaded_items_reach_other_devices() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone"));
@@ -53,9 +54,9 @@ async fn what_one_device_writes_another_reads() {
     laptop.upload().await;
     phone.download().await;
 
-    let seen = |kind: &str, written: Value| {
+    let check_item = |kind: &str, uploaded: Value| {
         let seen = phone.visible_data(kind, "same").unwrap();
-        for (field, value) in written.as_object().unwrap() {
+        for (field, value) in uploaded.as_object().unwrap() {
             match field.as_str() {
                 "executed_at" => assert_eq!(seen[field], "2026-01-01T00:00:00.000000Z"),
                 _ => assert_eq!(seen[field], *value, "{field}"),
@@ -64,24 +65,24 @@ async fn what_one_device_writes_another_reads() {
         assert_eq!((&seen["id"], &seen["sync_version"]), (&json!("same"), &json!(1)));
         seen
     };
-    let shop = seen("connection", connection("shop"));
+    let shop = check_item("connection", connection("shop"));
     assert_eq!((&shop["created_at"], &shop["updated_at"]), (&json!(now.to_string()), &json!(now.to_string())));
-    assert!(shop.get("ssh_host").is_none() && shop.get("color").is_none(), "what is missing is left out");
-    seen("saved_query", saved_query("orders", "select 'é'"));
-    seen("query_history", history("select 1"));
+    assert!(shop.get("ssh_host").is_none() && shop.get("color").is_none(), "missing fields are omitted");
+    check_item("saved_query", saved_query("orders", "select 'é'"));
+    check_item("query_history", history("select 1"));
 }
 
 #[tokio::test]
-async fn a_device_that_goes_on_gets_only_what_is_new_its_deletions_included() {
+async fn delta_contains_only_new_changes_and_deletions() {
     let service = Service::start().await;
-    let (_, mut laptop) = ada_with_queries(&service, 3).await;
+    let (_, mut laptop) = user_with_queries(&service, 3).await;
     let mut phone = laptop.clone();
     phone.id = "phone".to_owned();
     let first = phone.download().await;
-    assert_eq!((entries(&first), &first["reset"]), (3, &json!(true)));
-    let nothing = phone.download().await;
-    assert_eq!((entries(&nothing), &nothing["reset"]), (0, &json!(false)));
-    assert_eq!(nothing["sync_timestamp"], first["sync_timestamp"]);
+    assert_eq!((count_entries(&first), &first["reset"]), (3, &json!(true)));
+    let empty = phone.download().await;
+    assert_eq!((count_entries(&empty), &empty["reset"]), (0, &json!(false)));
+    assert_eq!(empty["sync_timestamp"], first["sync_timestamp"]);
 
     laptop.write("saved_query", "q0", saved_query("orders", "select 2"), service.clock.now());
     laptop.delete("saved_query", "q1", service.clock.now());
@@ -90,45 +91,45 @@ async fn a_device_that_goes_on_gets_only_what_is_new_its_deletions_included() {
     assert_eq!(pluck(&delta["saved_queries"], "id"), ["q0"]);
     let tombstone = &delta["deleted"][0];
     assert_eq!((&tombstone["item_type"], &tombstone["item_id"]), (&json!("saved_query"), &json!("q1")));
-    assert_eq!((&tombstone["sync_version"], entries(&delta)), (&json!(2), 2));
+    assert_eq!((&tombstone["sync_version"], count_entries(&delta)), (&json!(2), 2));
     assert!(tombstone["deleted_at"].as_str().unwrap().starts_with("2026-01-01T00:03:00."));
 }
 
 #[tokio::test]
-async fn the_whole_state_holds_no_tombstones_and_a_delta_from_the_beginning_does() {
+async fn full_sync_has_no_tombstones_but_a_delta_has() {
     let service = Service::start().await;
-    let (ada, _) = ada_with_queries(&service, 2).await;
-    ada.upload("laptop", &[delete(&service, "gone", "q0", 1)]).await;
-    let whole = ada.download("").await;
-    assert_eq!((&whole["reset"], &whole["deleted"]), (&json!(true), &json!([])));
-    assert_eq!(pluck(&whole["saved_queries"], "id"), ["q1"]);
+    let (ada, _) = user_with_queries(&service, 2).await;
+    ada.upload("laptop", &[query_deletion(&service, "gone", "q0", 1)]).await;
+    let full = ada.download("").await;
+    assert_eq!((&full["reset"], &full["deleted"]), (&json!(true), &json!([])));
+    assert_eq!(pluck(&full["saved_queries"], "id"), ["q1"]);
     let delta = ada.download("&since=1970-01-01T00:00:00Z").await;
     assert_eq!((&delta["reset"], pluck(&delta["deleted"], "item_id")), (&json!(false), vec!["q0"]));
     assert_eq!(pluck(&delta["saved_queries"], "id"), ["q1"]);
 }
 
 #[tokio::test]
-async fn small_pages_bring_everything_once_and_in_order() {
+async fn pages_contain_each_item_once_in_order() {
     let service = Service::start().await;
-    let (ada, _) = ada_with_queries(&service, 7).await;
+    let (ada, _) = user_with_queries(&service, 7).await;
     let (mut since, mut seen) = (String::new(), Vec::new());
     loop {
         let page = ada.download(&format!("&limit=3{since}")).await;
         assert_eq!(page["reset"], since.is_empty());
         seen.extend(pluck(&page["saved_queries"], "id").into_iter().map(str::to_owned));
         assert_eq!(page["has_more"], seen.len() < 7);
-        assert_eq!(entries(&page), 3.min(7 - seen.len() + entries(&page)));
+        assert_eq!(count_entries(&page), 3.min(7 - seen.len() + count_entries(&page)));
         since = format!("&since={}", page["sync_timestamp"].as_str().unwrap());
         if page["has_more"] == false {
             break;
         }
     }
     assert_eq!(seen, ["q0", "q1", "q2", "q3", "q4", "q5", "q6"]);
-    assert_eq!(ada.download("&limit=7").await["has_more"], false, "a full page is not a promise of more");
+    assert_eq!(ada.download("&limit=7").await["has_more"], false, "a full last page must not promise more");
 }
 
 #[tokio::test]
-async fn a_client_that_keeps_milliseconds_gets_through_the_smallest_pages() {
+async fn millisecond_timestamps_work_with_single_item_pages() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let changes: Vec<Value> =
@@ -141,10 +142,10 @@ async fn a_client_that_keeps_milliseconds_gets_through_the_smallest_pages() {
 }
 
 #[tokio::test]
-async fn a_page_of_large_items_has_at_most_four_megabytes() {
+async fn page_has_at_most_four_megabytes() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    // Each quote takes two bytes on the wire.
+    // Each quote takes two bytes in JSON.
     let text = "\"".repeat(480_000);
     for n in 0..10 {
         let item = format!("q{n}");
@@ -163,11 +164,11 @@ async fn a_page_of_large_items_has_at_most_four_megabytes() {
         }
     }
     assert_eq!(seen, (0..10).map(|n| format!("q{n}")).collect::<Vec<_>>());
-    assert_eq!(pages, 3, "as full as they may be");
+    assert_eq!(pages, 3, "pages are filled up to the limit");
 }
 
 #[tokio::test]
-async fn large_conflicts_leave_room_for_one_another_and_for_the_items() {
+async fn large_conflicts_are_limited_by_page_size() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     for n in 0..4 {
@@ -180,7 +181,7 @@ async fn large_conflicts_leave_room_for_one_another_and_for_the_items() {
     let mut phone = ada.device("phone");
     let last = phone.download().await;
     assert!(last.to_string().len() <= 4_000_000);
-    assert_eq!(pluck(&last["conflicts"], "item_id"), ["q3"], "as many as fit");
+    assert_eq!(pluck(&last["conflicts"], "item_id"), ["q3"], "as many conflicts as fit");
     assert_eq!(phone.known.len(), 4);
 
     let (mut cursor, mut seen) = (String::new(), Vec::new());
@@ -195,9 +196,9 @@ async fn large_conflicts_leave_room_for_one_another_and_for_the_items() {
 }
 
 #[tokio::test]
-async fn a_server_whose_clock_jumps_back_loses_nothing() {
+async fn server_clock_moving_back_loses_no_change() {
     let service = Service::start().await;
-    let (ada, mut laptop) = ada_with_queries(&service, 1).await;
+    let (ada, mut laptop) = user_with_queries(&service, 1).await;
     let mut phone = ada.device("phone");
     phone.download().await;
     service.clock.advance(-30);
@@ -210,9 +211,9 @@ async fn a_server_whose_clock_jumps_back_loses_nothing() {
 }
 
 #[tokio::test]
-async fn after_a_purge_a_device_that_slept_starts_over() {
+async fn purge_forces_a_full_sync_of_an_inactive_device() {
     let service = Service::start().await;
-    let (ada, mut laptop) = ada_with_queries(&service, 3).await;
+    let (ada, mut laptop) = user_with_queries(&service, 3).await;
     let mut phone = ada.device("phone");
     phone.download().await;
     laptop.delete("saved_query", "q1", service.clock.now());
@@ -224,7 +225,11 @@ async fn after_a_purge_a_device_that_slept_starts_over() {
     phone.set_token(&ada.token);
     phone.page_size = 1;
     assert_eq!(phone.download_page().await["reset"], true);
-    assert_eq!(phone.download_page().await["reset"], false, "the walk goes on, even before the horizon");
+    assert_eq!(
+        phone.download_page().await["reset"],
+        false,
+        "the full sync continues, although its cursor is before the purge"
+    );
     phone.download().await;
     assert!(phone.visible_data("saved_query", "q1").is_none());
     assert_eq!(phone.known.len(), 2);
@@ -236,9 +241,9 @@ async fn after_a_purge_a_device_that_slept_starts_over() {
 }
 
 #[tokio::test]
-async fn a_device_that_had_seen_the_purged_deletion_goes_on_as_before() {
+async fn purge_does_not_affect_a_device_that_saw_the_deletion() {
     let service = Service::start().await;
-    let (ada, mut laptop) = ada_with_queries(&service, 2).await;
+    let (ada, mut laptop) = user_with_queries(&service, 2).await;
     laptop.delete("saved_query", "q0", service.clock.now());
     laptop.sync().await;
     service.clock.advance(31 * DAY);
@@ -248,21 +253,21 @@ async fn a_device_that_had_seen_the_purged_deletion_goes_on_as_before() {
 }
 
 #[tokio::test]
-async fn a_device_that_knows_more_than_the_server_starts_over() {
+async fn timestamp_newer_than_the_server_forces_a_full_sync() {
     let service = Service::start().await;
-    let (ada, _) = ada_with_queries(&service, 2).await;
+    let (ada, _) = user_with_queries(&service, 2).await;
     let newest = status(&ada).await["sync_timestamp"].as_str().unwrap().to_owned();
     assert_eq!(ada.download(&format!("&since={newest}")).await["reset"], false);
     for since in ["2026-02-01T00:00:00Z", "9999-01-01T00:00:00Z", &newest.replace("000Z", "001Z")] {
         let page = ada.download(&format!("&since={since}")).await;
-        assert_eq!((&page["reset"], entries(&page)), (&json!(true), 2), "{since}");
+        assert_eq!((&page["reset"], count_entries(&page)), (&json!(true), 2), "{since}");
     }
 }
 
 #[tokio::test]
-async fn a_time_may_carry_an_offset_escaped_or_not() {
+async fn since_accepts_utc_offsets() {
     let service = Service::start().await;
-    let (ada, _) = ada_with_queries(&service, 2).await;
+    let (ada, _) = user_with_queries(&service, 2).await;
     for since in [
         "2026-01-01T02:00:30%2B02:00",
         "2026-01-01T02:00:30+02:00",
@@ -275,7 +280,7 @@ async fn a_time_may_carry_an_offset_escaped_or_not() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_question_is_named() {
+async fn invalid_query_parameters_are_named() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let long = format!("device_id={}", "x".repeat(129));
@@ -300,9 +305,9 @@ async fn what_is_wrong_with_a_question_is_named() {
 }
 
 #[tokio::test]
-async fn open_conflicts_come_with_the_last_page() {
+async fn last_page_contains_the_open_conflicts() {
     let service = Service::start().await;
-    let (ada, _) = ada_with_queries(&service, 3).await;
+    let (ada, _) = user_with_queries(&service, 3).await;
     let body = json!({ "device_id": "phone", "conflict_strategy": "user_choice",
         "changes": [query_update(&service, "1", "q0", "select 'phone'", 0), query_update(&service, "2", "q1", "select 'phone'", 0)] });
     ada.post("/api/sync/upload", &body).await.expect(200);
@@ -317,9 +322,9 @@ async fn open_conflicts_come_with_the_last_page() {
 }
 
 #[tokio::test]
-async fn the_status_counts_what_there_is() {
+async fn status_counts_items_conflicts_and_devices() {
     let service = Service::start().await;
-    let (ada, mut laptop) = ada_with_queries(&service, 2).await;
+    let (ada, mut laptop) = user_with_queries(&service, 2).await;
     laptop.write("connection", "c", connection("shop"), service.clock.now());
     laptop.write("query_history", "h", history("select 1"), service.clock.now());
     laptop.delete("saved_query", "q1", service.clock.now());
@@ -343,7 +348,7 @@ async fn the_status_counts_what_there_is() {
 }
 
 #[tokio::test]
-async fn every_limit_can_be_asked_for_without_logging_in() {
+async fn limits_are_public() {
     let service = Service::start().await;
     let limits = service.api.send(tests::Request::get("/api/sync/limits")).await.expect(200);
     for (name, value) in [

@@ -1,15 +1,15 @@
-//! Stories.
+//! User stories, endpoint by endpoint.
 
 mod accounts;
 mod bodies;
+mod conflict_resolution;
 mod conflicts;
 mod downloads;
-mod first_clients;
-mod frame;
-mod limits;
-mod mailed_links;
+mod email_links;
+mod helpers;
+mod idempotency;
+mod legacy_clients;
+mod middleware;
 mod purge;
-mod repeats;
-mod settling;
+mod rate_limits;
 mod uploads;
-mod verbs;

@@ -1,4 +1,4 @@
-//! What is forgotten, and when.
+//! Retention: what a purge removes, and when.
 
 use axum::http::Method;
 use purge::Report;
@@ -7,10 +7,10 @@ use shared::clock::Clock;
 use shared::models::UserId;
 use tests::{PASSWORD, Request, Service, TestUser, connection, history, query_update, refresh, saved_query, try_login};
 
-use crate::verbs::{DAY, choose, delete};
+use crate::helpers::{DAY, choose, query_deletion};
 
 #[tokio::test]
-async fn what_was_deleted_is_forgotten_after_thirty_days() {
+async fn tombstones_are_purged_after_thirty_days() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
@@ -24,44 +24,44 @@ async fn what_was_deleted_is_forgotten_after_thirty_days() {
         laptop.delete(kind, "gone", service.clock.now());
     }
     laptop.sync().await;
-    let from_the_beginning = "&since=1970-01-01T00:00:00Z";
-    assert_eq!(ada.download(from_the_beginning).await["deleted"].as_array().unwrap().len(), 3);
+    let from_start = "&since=1970-01-01T00:00:00Z";
+    assert_eq!(ada.download(from_start).await["deleted"].as_array().unwrap().len(), 3);
 
     service.clock.advance(30 * DAY);
     assert_eq!(service.purge().await.tombstones, 0);
     let ada = ada.log_in().await;
-    assert_eq!(ada.download(from_the_beginning).await["deleted"].as_array().unwrap().len(), 3);
+    assert_eq!(ada.download(from_start).await["deleted"].as_array().unwrap().len(), 3);
 
     service.clock.advance(60);
     let report = service.purge().await;
     assert_eq!((report.tombstones, report.unfinished), (3, false));
-    let page = ada.download(from_the_beginning).await;
+    let page = ada.download(from_start).await;
     assert_eq!((&page["deleted"], &page["reset"]), (&json!([]), &json!(true)));
     let status = ada.get("/api/sync/status").await.expect(200);
     assert_eq!(status["counts"], json!({ "connection": 1, "saved_query": 1, "query_history": 1 }));
-    assert_eq!(service.purge().await, Report::default(), "there is nothing left to do");
+    assert_eq!(service.purge().await, Report::default(), "a second purge removes nothing");
 }
 
 #[tokio::test]
-async fn one_users_purge_is_no_other_users_horizon() {
+async fn purge_forces_a_full_sync_only_for_affected_users() {
     let service = Service::start().await;
     let (ada, bob) = (TestUser::sign_up(&service.api, "ada").await, TestUser::sign_up(&service.api, "bob").await);
-    for person in [&ada, &bob] {
-        person.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
+    for user in [&ada, &bob] {
+        user.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
     }
     let since = |page: &serde_json::Value| format!("&since={}", page["sync_timestamp"].as_str().unwrap());
-    let (of_ada, of_bob) = (since(&ada.download("").await), since(&bob.download("").await));
+    let (adas_cursor, bobs_cursor) = (since(&ada.download("").await), since(&bob.download("").await));
     service.clock.advance(60);
-    ada.upload("laptop", &[delete(&service, "2", "q", 1)]).await;
+    ada.upload("laptop", &[query_deletion(&service, "2", "q", 1)]).await;
     service.clock.advance(31 * DAY);
     assert_eq!(service.purge().await.tombstones, 1);
     let (ada, bob) = (ada.log_in().await, bob.log_in().await);
-    assert_eq!(ada.download(&of_ada).await["reset"], true);
-    assert_eq!(bob.download(&of_bob).await["reset"], false);
+    assert_eq!(ada.download(&adas_cursor).await["reset"], true);
+    assert_eq!(bob.download(&bobs_cursor).await["reset"], false);
 }
 
 #[tokio::test]
-async fn an_edit_of_an_item_from_before_the_purge_is_none_of_its_successor() {
+async fn edit_of_a_purged_item_conflicts_with_its_successor() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone").with_strategy("user_choice"));
@@ -85,15 +85,15 @@ async fn an_edit_of_an_item_from_before_the_purge_is_none_of_its_successor() {
 }
 
 #[tokio::test]
-async fn a_settled_conflict_is_forgotten_after_thirty_days_and_an_open_one_never() {
+async fn resolved_conflicts_are_purged_after_thirty_days_and_open_ones_never() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let written = ["settled", "open"].map(|item| query_update(&service, item, item, "select 1", 0));
-    ada.upload("laptop", &written).await;
+    let updates = ["settled", "open"].map(|item| query_update(&service, item, item, "select 1", 0));
+    ada.upload("laptop", &updates).await;
     let changes = ["settled", "open"].map(|item| query_update(&service, item, item, "select 'phone'", 0));
     let body = json!({ "device_id": "phone", "conflict_strategy": "user_choice", "changes": changes });
-    let met = ada.post("/api/sync/upload", &body).await.expect(200);
-    let conflict = &met["conflicts"][0];
+    let response = ada.post("/api/sync/upload", &body).await.expect(200);
+    let conflict = &response["conflicts"][0];
     ada.resolve(conflict, &choose("remote")).await.expect(200);
 
     service.clock.advance(30 * DAY);
@@ -107,12 +107,12 @@ async fn a_settled_conflict_is_forgotten_after_thirty_days_and_an_open_one_never
 
     let again = ada.post("/api/sync/upload", &body).await.expect(200);
     assert_eq!((&again["success"], &again["rejected"]), (&json!(true), &json!([])));
-    assert_eq!(ada.conflicts("all").await.len(), 1, "a late repeat makes no new conflict");
+    assert_eq!(ada.conflicts("all").await.len(), 1, "a late repeat creates no new conflict");
     assert_eq!(ada.query_text("settled").await.unwrap(), "select 1");
 }
 
 #[tokio::test]
-async fn what_has_expired_is_removed_and_what_lives_is_left() {
+async fn purge_removes_only_expired_tokens_and_sessions() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     service.deliver_due_emails().await;
@@ -122,18 +122,22 @@ async fn what_has_expired_is_removed_and_what_lives_is_left() {
 
     service.deliver_due_emails().await;
     service.clock.advance(DAY / 2);
-    assert_eq!(service.purge().await.expired, 1, "the link in Ada's mail");
+    assert_eq!(service.purge().await.expired, 1, "the link in Ada's email");
     service.clock.advance(6 * DAY);
-    // What Redis keeps is forgotten by itself.
-    let of_sessions = if service.on_servers() { 0 } else { 2 };
-    assert_eq!(service.purge().await.expired, 1 + of_sessions, "Bob's link, Ada's session and its refresh token");
+    // Keys in Redis expire by themselves.
+    let expired_session_rows = if service.on_servers() { 0 } else { 2 };
+    assert_eq!(
+        service.purge().await.expired,
+        1 + expired_session_rows,
+        "Bob's link, Ada's session and its refresh token"
+    );
     assert_eq!(refresh(&service.api, &ada.refresh_token).await.status, 401);
     refresh(&service.api, &bob.refresh_token).await.expect(200);
     ada.log_in().await;
 }
 
-/// Somebody with a saved query whose deletion was begun, and broke off there.
-async fn leaves_halfway(service: &Service) -> (TestUser, UserId) {
+/// Creates a user with a saved query whose account deletion was interrupted after the first step.
+async fn user_with_interrupted_deletion(service: &Service) -> (TestUser, UserId) {
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(service, "1", "q", "select 1", 0)]).await;
     let profile = ada.get("/api/auth/profile").await.expect(200);
@@ -143,9 +147,9 @@ async fn leaves_halfway(service: &Service) -> (TestUser, UserId) {
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_interrupted_is_followed_up() {
+async fn purge_completes_an_interrupted_account_deletion() {
     let service = Service::start().await;
-    let (ada, user) = leaves_halfway(&service).await;
+    let (ada, user) = user_with_interrupted_deletion(&service).await;
     try_login(&service.api, "ada", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     let newcomer = TestUser::sign_up(&service.api, "ada").await;
 
@@ -154,7 +158,7 @@ async fn a_deletion_that_was_interrupted_is_followed_up() {
     assert_eq!(service.purge().await.accounts, 0);
     newcomer.upload("laptop", &[query_update(&service, "1", "q", "select 'new'", 0)]).await;
 
-    // The mark that keeps late uploads out is itself forgotten after thirty days: what is there then?
+    // The marker that rejects late uploads is itself purged after thirty days. No data must remain then.
     service.clock.advance(31 * DAY);
     service.purge().await;
     let left = service.app.stores.data().status(user).await.unwrap();
@@ -163,11 +167,11 @@ async fn a_deletion_that_was_interrupted_is_followed_up() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_interrupted_goes_on_when_it_is_asked_for_again() {
+async fn interrupted_account_deletion_can_be_repeated() {
     let service = Service::start().await;
-    let (ada, _) = leaves_halfway(&service).await;
-    let leave = Request::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
-    ada.send(leave).await.expect(200);
+    let (ada, _) = user_with_interrupted_deletion(&service).await;
+    let delete_account = Request::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": PASSWORD }));
+    ada.send(delete_account).await.expect(200);
     ada.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");
-    assert_eq!(service.purge().await.accounts, 0, "nothing was left to follow up");
+    assert_eq!(service.purge().await.accounts, 0, "nothing is left to complete");
 }

@@ -1,22 +1,22 @@
-//! What becomes of each change of an upload.
+//! Results of the changes of an upload.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::clock::Clock;
 use tests::{Request, Service, TestUser, connection, error_fields, history, pluck, query_update, saved_query};
 
-use crate::verbs::{DAY, delete};
+use crate::helpers::{DAY, query_deletion};
 
-/// A change that is right, for a test to spoil.
+/// Creates a valid change, which tests invalidate.
 fn change(id: &str) -> Value {
     json!({ "id": id, "item_type": "connection", "item_id": "c", "action": "create", "data": connection("shop"),
         "updated_at": "2026-01-01T00:00:00Z", "sync_version": 0 })
 }
 
-/// The same with `value` at the path `field`.
+/// Sets the field at the path `field` to `value`.
 fn with(mut change: Value, field: &str, value: Value) -> Value {
-    let place = field.split('.').fold(&mut change, |value, name| &mut value[name]);
-    *place = value;
+    let target = field.split('.').fold(&mut change, |value, name| &mut value[name]);
+    *target = value;
     change
 }
 
@@ -26,7 +26,7 @@ fn without(mut change: Value, field: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_change_ends_in_exactly_one_list() {
+async fn every_change_is_in_exactly_one_list() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(&service, "base", "met", "select 1", 0)]).await;
@@ -36,7 +36,7 @@ async fn every_change_ends_in_exactly_one_list() {
         with(change("spoiled"), "data.port", json!(0)),
         query_update(&service, "older", "met", "select 2", 0),
         query_update(&service, "again", "q", "select 2", 0),
-        delete(&service, "gone", "nothing", 0),
+        query_deletion(&service, "gone", "nothing", 0),
     ];
     let response = ada.upload("phone", &changes).await;
     assert_eq!(pluck(&response["applied"], "change_id"), ["new", "again", "gone"]);
@@ -57,7 +57,7 @@ async fn every_change_ends_in_exactly_one_list() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_change_is_told_by_field() {
+async fn invalid_change_is_rejected_with_its_field() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let long = "x".repeat(129);
@@ -91,16 +91,16 @@ async fn what_is_wrong_with_a_change_is_told_by_field() {
         assert_eq!(error_fields(rejected), [format!("changes[1].{field}")], "{rejected}");
         assert!(rejected["reason"].as_str().unwrap().contains(field), "{rejected}");
         assert_eq!(rejected["change"]["index"], 1);
-        assert_eq!(response["applied"].as_array().unwrap().len(), 1, "the other change is none the worse");
+        assert_eq!(response["applied"].as_array().unwrap().len(), 1, "the other change is applied");
     }
-    for no_change in [json!(null), json!(7), json!([])] {
-        let response = ada.upload("laptop", &[no_change]).await;
+    for non_object in [json!(null), json!(7), json!([])] {
+        let response = ada.upload("laptop", &[non_object]).await;
         assert_eq!(error_fields(&response["rejected"][0]), ["changes[0]"]);
     }
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_an_item_is_told_at_once() {
+async fn rejection_names_all_invalid_fields() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let spoiled = with(with(change("a"), "data.port", json!(0)), "data.name", json!("x".repeat(256)));
@@ -109,10 +109,10 @@ async fn all_that_is_wrong_with_an_item_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_checksum_that_is_given_must_be_right() {
+async fn wrong_checksum_is_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    // RFC 8785 by hand: keys in order, 1.0 as 1, no escapes beyond the necessary.
+    // RFC 8785 by hand: sorted keys, 1.0 as 1, minimal escapes.
     let data = json!({ "query": "select 'é'", "name": "q", "metadata": {}, "favorite": false, "tags": [], "x": 1.0 });
     let canonical = r#"{"favorite":false,"metadata":{},"name":"q","query":"select 'é'","tags":[],"x":1}"#;
     let right = hex::encode(Sha256::digest(canonical));
@@ -127,7 +127,7 @@ async fn a_checksum_that_is_given_must_be_right() {
 }
 
 #[tokio::test]
-async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repeated() {
+async fn change_with_credential_is_rejected_without_repeating_it() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     for (field, value) in [
@@ -153,7 +153,7 @@ async fn a_change_with_a_credential_is_refused_whole_and_the_credential_not_repe
 }
 
 #[tokio::test]
-async fn an_item_that_would_not_fit_a_page_is_refused() {
+async fn item_larger_than_a_page_is_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let of = |length: usize| query_update(&service, &length.to_string(), "q", &"\"".repeat(length), 0);
@@ -166,7 +166,7 @@ async fn an_item_that_would_not_fit_a_page_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too_large() {
+async fn response_with_large_conflicts_omits_their_data() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let large = |device: &str| -> Vec<Value> {
@@ -185,29 +185,32 @@ async fn an_answer_of_large_conflicts_leaves_their_data_out_rather_than_grow_too
 }
 
 #[tokio::test]
-async fn a_device_is_known_by_no_credential() {
+async fn device_id_or_version_with_credential_is_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let secret = "postgres://ada:hunter2@db/orders";
     let escaped = "postgres%3A%2F%2Fada%3Ahunter2%40db%2Forders";
     let body = json!({ "device_id": "laptop", "changes": [change("a")] });
     let upload = || Request::post("/api/sync/upload", &body);
-    let refused = [
+    let rejected_responses = [
         (ada.get(&format!("/api/sync/download?device_id={escaped}")).await, "device_id"),
         (ada.send(upload().header("x-client-version", secret)).await, "x-client-version"),
     ];
-    for (response, field) in refused {
+    for (response, field) in rejected_responses {
         let error = response.expect_error(400, "INVALID_REQUEST");
         assert_eq!(error_fields(&error), [field]);
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
     ada.send(upload().header("user-agent", secret)).await.expect(200);
     let status = ada.get("/api/sync/status").await.expect(200);
-    assert_eq!(status["devices"][0]["version"], "", "what the client may not be able to help is left out");
+    assert_eq!(
+        status["devices"][0]["version"], "",
+        "a credential in the user agent is dropped, because clients may not control it"
+    );
 }
 
 #[tokio::test]
-async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
+async fn invalid_envelope_rejects_the_whole_upload() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let right = json!({ "device_id": "laptop", "changes": [change("a")] });
@@ -235,7 +238,7 @@ async fn an_envelope_that_is_wrong_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_out() {
+async fn unknown_fields_are_ignored_and_missing_fields_omitted() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let newer = with(with(change("a"), "data.colour_of_the_sky", json!("blue")), "mood", json!("good"));
@@ -252,16 +255,16 @@ async fn what_the_server_does_not_know_is_ignored_and_what_is_missing_is_left_ou
 }
 
 #[tokio::test]
-async fn a_device_never_conflicts_with_itself() {
+async fn device_does_not_conflict_with_itself() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let day = [
+    let changes = [
         query_update(&service, "1", "q", "select 1", 0),
         query_update(&service, "2", "q", "select 2", 0),
-        delete(&service, "3", "q", 0),
+        query_deletion(&service, "3", "q", 0),
         query_update(&service, "4", "q", "select 4", 0),
     ];
-    let response = ada.upload("laptop", &day).await;
+    let response = ada.upload("laptop", &changes).await;
     let versions: Vec<_> = response["applied"].as_array().unwrap().iter().map(|one| &one["sync_version"]).collect();
     assert_eq!(versions, [&json!(1), &json!(2), &json!(3), &json!(4)]);
     let next = ada.upload("laptop", &[query_update(&service, "5", "q", "select 5", 0)]).await;
@@ -270,7 +273,7 @@ async fn a_device_never_conflicts_with_itself() {
 }
 
 #[tokio::test]
-async fn the_same_edit_on_two_devices_is_no_conflict() {
+async fn equal_edits_on_two_devices_do_not_conflict() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
@@ -282,15 +285,15 @@ async fn the_same_edit_on_two_devices_is_no_conflict() {
         phone.write("saved_query", strategy, saved_query("same", "select 1"), service.clock.now());
         let response = phone.sync().await;
         assert_eq!((&response["conflicts"], &response["applied"][0]["sync_version"]), (&json!([]), &json!(1)));
-        assert_eq!(laptop.download().await["saved_queries"], json!([]), "nothing has changed");
+        assert_eq!(laptop.download().await["saved_queries"], json!([]), "nothing changed");
     }
-    ada.upload("laptop", &[delete(&service, "gone", "keep_both", 1)]).await;
-    let also = ada.upload("phone", &[delete(&service, "gone too", "keep_both", 1)]).await;
+    ada.upload("laptop", &[query_deletion(&service, "gone", "keep_both", 1)]).await;
+    let also = ada.upload("phone", &[query_deletion(&service, "gone too", "keep_both", 1)]).await;
     assert_eq!((&also["conflicts"], &also["applied"][0]["sync_version"]), (&json!([]), &json!(2)));
 }
 
 #[tokio::test]
-async fn history_is_written_once_and_can_only_be_deleted() {
+async fn history_entries_are_immutable_but_can_be_deleted() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let entry = |id: &str, query: &str| json!({ "id": id, "item_type": "query_history", "item_id": "h", "action": "create", "data": history(query) });
@@ -304,11 +307,11 @@ async fn history_is_written_once_and_can_only_be_deleted() {
 
     assert_eq!(ada.upload("phone", &[remove("3")]).await["applied"][0]["item_id"], "h");
     assert_eq!(ada.upload("laptop", &[entry("4", "select 4")]).await["success"], true);
-    assert_eq!(ada.download("").await["query_history"], json!([]), "what was deleted does not come back");
+    assert_eq!(ada.download("").await["query_history"], json!([]), "a deleted entry must not be restored");
 }
 
 #[tokio::test]
-async fn an_update_from_before_the_purge_does_not_bring_a_deleted_item_back() {
+async fn update_of_a_purged_item_requires_a_resync() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let (mut laptop, mut phone) = (ada.device("laptop"), ada.device("phone"));
@@ -330,13 +333,13 @@ async fn an_update_from_before_the_purge_does_not_bring_a_deleted_item_back() {
     assert_eq!(ada.query_text("q").await, None);
 
     phone.download().await;
-    assert_eq!(phone.pending.len(), 1, "the edit is still there to be sent");
+    assert_eq!(phone.pending.len(), 1, "the edit is still pending");
     assert_eq!(phone.upload().await["applied"][0]["item_id"], "q");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
-async fn an_upload_that_names_no_strategy_is_settled_as_the_server_is_set() {
+async fn default_strategy_is_configurable() {
     for strategy in ["last_write_wins", "keep_both", "user_choice"] {
         let service = Service::with_settings(&[("RATE_LIMITS", "off"), ("CONFLICT_STRATEGY", strategy)]).await;
         let ada = TestUser::sign_up(&service.api, "ada").await;
@@ -349,15 +352,15 @@ async fn an_upload_that_names_no_strategy_is_settled_as_the_server_is_set() {
 }
 
 #[tokio::test]
-async fn the_same_ids_of_two_users_never_meet() {
+async fn item_ids_are_scoped_to_the_user() {
     let service = Service::start().await;
     let (ada, bob) = (TestUser::sign_up(&service.api, "ada").await, TestUser::sign_up(&service.api, "bob").await);
-    for (person, text) in [(&ada, "select 'ada'"), (&bob, "select 'bob'")] {
-        let response = person.upload("laptop", &[query_update(&service, "1", "q", text, 0)]).await;
+    for (user, text) in [(&ada, "select 'ada'"), (&bob, "select 'bob'")] {
+        let response = user.upload("laptop", &[query_update(&service, "1", "q", text, 0)]).await;
         assert_eq!(response["applied"][0]["sync_version"], 1);
     }
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'ada'");
     assert_eq!(bob.query_text("q").await.unwrap(), "select 'bob'");
-    bob.upload("laptop", &[delete(&service, "2", "q", 1)]).await;
+    bob.upload("laptop", &[query_deletion(&service, "2", "q", 1)]).await;
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'ada'");
 }

@@ -1,4 +1,4 @@
-//! Clients of the service that this one replaces: the requests of its integration tests, and the fields that they check.
+//! Compatibility with clients of the predecessor service: the requests of its integration tests, and the fields they check.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -6,14 +6,14 @@ use tests::{Request, Response, Service, refresh};
 
 const PASSWORD: &str = "TestPassword123!";
 
-async fn signs_up(service: &Service, name: &str) -> Value {
+async fn sign_up(service: &Service, name: &str) -> Value {
     let body = json!({ "email": format!("{name}@example.com"), "username": name, "password": PASSWORD });
     let response = service.api.send(Request::post("/api/auth/signup", &body)).await;
     assert!(matches!(response.status, 200 | 201), "{response:?}");
     response.json()
 }
 
-async fn logs_in(service: &Service, name: &str, password: &str) -> Response {
+async fn log_in(service: &Service, name: &str, password: &str) -> Response {
     let body = json!({ "username": name, "password": password });
     service.api.send(Request::post("/api/auth/login", &body)).await
 }
@@ -22,45 +22,45 @@ fn token(response: &Value) -> &str {
     response["token"].as_str().filter(|token| !token.is_empty()).expect("a token")
 }
 
-async fn profile(service: &Service, token: &str) -> u16 {
+async fn profile_status(service: &Service, token: &str) -> u16 {
     service.api.send(Request::get("/api/auth/profile").bearer(token)).await.status
 }
 
 #[tokio::test]
-async fn accounts() {
+async fn sign_up_login_refresh_and_logout_work() {
     let service = Service::start().await;
-    // Their suffix, meant to be the time, is always the replacement character.
+    // The suffix in these tests, intended to be the time, is always the replacement character.
     let name = "testuser\u{fffd}";
-    let user = signs_up(&service, name).await["user"].clone();
+    let user = sign_up(&service, name).await["user"].clone();
     assert!(user["id"].as_str().is_some_and(|id| !id.is_empty()), "{user}");
     assert_eq!((&user["username"], &user["email"]), (&json!(name), &json!(format!("{name}@example.com"))));
 
-    let login = logs_in(&service, name, PASSWORD).await.expect(200);
+    let login = log_in(&service, name, PASSWORD).await.expect(200);
     assert_eq!(login["user"]["username"], name);
     assert!(login["expires_at"].as_str().is_some_and(|time| time.parse::<shared::models::Timestamp>().is_ok()));
-    let wrong = logs_in(&service, name, "WrongPassword123!").await.expect(401);
+    let wrong = log_in(&service, name, "WrongPassword123!").await.expect(401);
     assert!(wrong["error"] == true && wrong["message"].as_str().is_some_and(|text| !text.is_empty()), "{wrong}");
 
     let refreshed = refresh(&service.api, login["refresh_token"].as_str().expect("a token")).await.expect(200);
     assert_ne!(token(&refreshed), token(&login), "even within the same second");
-    assert_eq!(profile(&service, token(&login)).await, 200, "the old access token still works");
+    assert_eq!(profile_status(&service, token(&login)).await, 200, "the old access token still works");
     assert_eq!(service.api.send(Request::get("/api/auth/profile")).await.status, 401);
 
     let log_out = Request::new(Method::POST, "/api/auth/logout").bearer(token(&login));
     assert_eq!(service.api.send(log_out).await.status, 200);
-    assert_eq!(profile(&service, token(&login)).await, 401);
+    assert_eq!(profile_status(&service, token(&login)).await, 401);
 }
 
 #[tokio::test]
-async fn bad_input_is_a_bad_request() {
+async fn invalid_input_is_a_bad_request() {
     let service = Service::start().await;
     for (email, password) in [("", PASSWORD), ("not-an-email", PASSWORD), ("test@example.com", "weak")] {
         let body = json!({ "email": email, "username": "testuser", "password": password });
         service.api.send(Request::post("/api/auth/signup", &body)).await.expect_error(400, "INVALID_REQUEST");
     }
-    let error = logs_in(&service, "", "password").await.expect_error(400, "INVALID_REQUEST");
+    let error = log_in(&service, "", "password").await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(tests::error_fields(&error), ["username"]);
-    let error = logs_in(&service, "somebody", "").await.expect_error(400, "INVALID_REQUEST");
+    let error = log_in(&service, "somebody", "").await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(tests::error_fields(&error), ["password"]);
     service.api.send(Request::new(Method::POST, "/api/auth/login")).await.expect_error(400, "INVALID_REQUEST");
 }
@@ -80,9 +80,9 @@ async fn health() {
 }
 
 #[tokio::test]
-async fn synchronising() {
+async fn upload_download_and_conflicts_work() {
     let service = Service::start().await;
-    let account = signs_up(&service, "synctest\u{fffd}").await;
+    let account = sign_up(&service, "synctest\u{fffd}").await;
     let send = |request: Request| service.api.send(request.bearer(token(&account)));
     let now = "2026-01-01T00:00:00.123456789+02:00";
     let data = json!({ "id": "query-123", "name": "Test Query", "query": "SELECT * FROM users", "favorite": false,
@@ -108,7 +108,7 @@ async fn synchronising() {
     let conflicts = send(Request::get("/api/sync/conflicts")).await.expect(200);
     assert!(conflicts["conflicts"].is_array() && conflicts["count"].is_u64(), "{conflicts}");
 
-    assert_eq!(service.api.send(upload(json!([]))).await.status, 401, "who asks is checked first");
+    assert_eq!(service.api.send(upload(json!([]))).await.status, 401, "authentication is checked first");
     assert_eq!(service.api.send(Request::get("/api/sync/download")).await.status, 401);
     let error = send(upload(json!([]))).await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(tests::error_fields(&error), ["changes"]);
@@ -121,11 +121,11 @@ async fn synchronising() {
     }
 }
 
-/// A hundred changes whose ids are the first hundred characters of Unicode, control characters among them.
+/// Uploads a hundred changes whose ids are the first hundred characters of Unicode, including control characters.
 #[tokio::test]
-async fn ids_of_any_character() {
+async fn ids_with_any_character_are_handled() {
     let service = Service::start().await;
-    let account = signs_up(&service, "synctest").await;
+    let account = sign_up(&service, "synctest").await;
     let change = |character: char| {
         json!({ "id": character, "item_type": "saved_query", "item_id": format!("query-{character}"),
             "action": "create", "updated_at": "2026-01-01T00:00:00Z", "sync_version": 1, "device_id": "test-device",

@@ -1,12 +1,11 @@
-//! What breaks HTTP itself. Where it breaks off, nothing of the service is reached, and the connection may just close;
-//! what is answered is never a 5xx.
+//! Malformed HTTP. The server may close the connection without a response; a response is never a 5xx.
 
-use crate::accounts::Target;
+use crate::checks::{assert_healthy, check_response};
+use crate::raw_http::{RawRequest, exchange, parse_response};
 use crate::routes::upload;
-use crate::verdict::{judge, still_alive};
-use crate::wire::{RawRequest, exchange, read_answer};
+use crate::target::Target;
 
-/// An upload whose head says what `framing` says of its body.
+/// Returns an upload whose head has the framing headers `framing`.
 fn upload_with(target_token: &str, framing: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST /api/sync/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {target_token}\r\n\
@@ -15,18 +14,19 @@ fn upload_with(target_token: &str, framing: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Whether an response to what is no HTTP will do.
-fn is_no_failure(sent: &[u8], got: &[u8]) {
-    let what = sent[..sent.len().min(500)].escape_ascii();
-    if got.is_empty() {
+/// Asserts that the server closed the connection or sent a response below 500.
+fn assert_no_server_error(sent: &[u8], received: &[u8]) {
+    let sent_text = sent[..sent.len().min(500)].escape_ascii();
+    if received.is_empty() {
         return;
     }
-    let response = read_answer(got, false).unwrap_or_else(|| panic!("{} to {what}", got.escape_ascii()));
-    assert!(response.status < 500, "{} to {what}", response.status);
+    let response =
+        parse_response(received, false).unwrap_or_else(|| panic!("{} to {sent_text}", received.escape_ascii()));
+    assert!(response.status < 500, "{} to {sent_text}", response.status);
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_refused_and_leaves_nothing() {
+async fn truncated_bodies_are_rejected() {
     let target = Target::start().await;
     let token = target.token();
     let body = upload().to_string();
@@ -46,17 +46,17 @@ async fn a_body_that_breaks_off_is_refused_and_leaves_nothing() {
         upload_with(token, chunked, b"2\r\n{}garbage\r\n0\r\n\r\n"),
     ];
     for sent in cases {
-        let got = exchange(&target.server.base_url, &sent, true).await;
-        is_no_failure(&sent, &got);
-        if let Some(response) = read_answer(&got, false) {
+        let received = exchange(&target.server.base_url, &sent, true).await;
+        assert_no_server_error(&sent, &received);
+        if let Some(response) = parse_response(&received, false) {
             assert!(response.status >= 400, "{} to {}", response.status, sent.escape_ascii());
         }
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn a_length_that_is_none_is_refused() {
+async fn invalid_framing_causes_no_server_error() {
     let target = Target::start().await;
     let body = upload().to_string();
     for framing in [
@@ -79,14 +79,14 @@ async fn a_length_that_is_none_is_refused() {
         "X: a\rb",
     ] {
         let sent = upload_with(target.token(), framing, body.as_bytes());
-        let got = exchange(&target.server.base_url, &sent, true).await;
-        is_no_failure(&sent, &got);
+        let received = exchange(&target.server.base_url, &sent, true).await;
+        assert_no_server_error(&sent, &received);
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused() {
+async fn non_http_input_causes_no_server_error() {
     let target = Target::start().await;
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(70_000));
     let large = format!("GET /health HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000_000));
@@ -114,36 +114,36 @@ async fn what_is_no_request_is_refused() {
         large.into_bytes(),
         many.into_bytes(),
     ] {
-        let got = exchange(&target.server.base_url, &sent, true).await;
-        is_no_failure(&sent, &got);
+        let received = exchange(&target.server.base_url, &sent, true).await;
+        assert_no_server_error(&sent, &received);
     }
-    still_alive(&target.server.api).await;
+    assert_healthy(&target.server.api).await;
 }
 
 #[tokio::test]
-async fn a_second_request_hidden_in_a_body_is_not_answered() {
+async fn smuggled_request_is_not_processed() {
     let target = Target::start().await;
-    let hidden = b"0\r\n\r\nGET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n";
-    let framing = format!("Content-Length: {}\r\nTransfer-Encoding: chunked", hidden.len());
-    let sent = upload_with(target.token(), &framing, hidden);
-    let got = exchange(&target.server.base_url, &sent, false).await;
-    let answers = String::from_utf8_lossy(&got).matches("HTTP/1.1 ").count();
-    assert!(answers <= 1, "{}", got.escape_ascii());
-    still_alive(&target.server.api).await;
+    let smuggled = b"0\r\n\r\nGET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n";
+    let framing = format!("Content-Length: {}\r\nTransfer-Encoding: chunked", smuggled.len());
+    let sent = upload_with(target.token(), &framing, smuggled);
+    let received = exchange(&target.server.base_url, &sent, false).await;
+    let responses = String::from_utf8_lossy(&received).matches("HTTP/1.1 ").count();
+    assert!(responses <= 1, "{}", received.escape_ascii());
+    assert_healthy(&target.server.api).await;
 }
 
 #[tokio::test]
-async fn idle_and_half_open_connections_do_not_stop_others() {
+async fn idle_and_half_open_connections_do_not_block_others() {
     let target = Target::start().await;
     let mut idle = Vec::new();
     for start in ["", "GET /hea", "POST /api/sync/upload HTTP/1.1\r\nContent-Length: 100\r\n\r\n{"].repeat(50) {
-        let mut stream = crate::wire::connect(&target.server.base_url).await;
+        let mut stream = crate::raw_http::connect(&target.server.base_url).await;
         tokio::io::AsyncWriteExt::write_all(&mut stream, start.as_bytes()).await.ok();
         idle.push(stream);
     }
-    target.still_serves_its_user().await;
+    target.assert_account_intact().await;
     let request = RawRequest::new("GET", "/api/sync/status").bearer(Some(target.token()));
-    judge(&request, &target.ask(&request).await);
+    check_response(&request, &target.send(&request).await);
     drop(idle);
-    still_alive(&target.server.api).await;
+    assert_healthy(&target.server.api).await;
 }

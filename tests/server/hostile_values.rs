@@ -1,7 +1,7 @@
-//! What no decent client puts around its bodies.
+//! Hostile values of headers, queries and ids.
 
-/// Kinds of body; the first is the right one, the last no text.
-pub(crate) const KINDS: [&[u8]; 15] = [
+/// Media types; the first is valid, the last is not text.
+pub(crate) const MEDIA_TYPES: [&[u8]; 15] = [
     b"application/json",
     b"",
     b"text/plain",
@@ -19,11 +19,11 @@ pub(crate) const KINDS: [&[u8]; 15] = [
     b"application/\xff",
 ];
 
-/// Ways to have encoded it.
+/// Content encodings.
 pub(crate) const ENCODINGS: [&[u8]; 11] =
     [b"", b"gzip", b"zstd", b"x-gzip", b"identity", b"br", b"deflate", b"gzip, gzip", b"gzip;q=1", b"chunked", b"\xff"];
 
-/// Queries.
+/// Query strings.
 pub(crate) const QUERIES: [&[u8]; 30] = [
     b"since=%ff",
     b"since=",
@@ -57,7 +57,7 @@ pub(crate) const QUERIES: [&[u8]; 30] = [
     b"token=%3Cscript%3E%00%ff",
 ];
 
-/// Ids in a path.
+/// Ids in a path, as percent-encoded text.
 pub(crate) const IDS: [&str; 22] = [
     "%00",
     "%2f",
@@ -83,7 +83,7 @@ pub(crate) const IDS: [&str; 22] = [
     "00000000-0000-0000-0000-000000000000",
 ];
 
-/// Headers that no client sends; those that say who is asking take the place of the right one.
+/// Headers that no valid client sends. `authorization` headers replace the valid one.
 pub(crate) fn headers() -> Vec<(&'static str, Vec<u8>)> {
     let long = || b"x".repeat(16_000);
     let forged = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiIwIn0.";

@@ -1,4 +1,4 @@
-//! Starting, stopping, and the commands besides.
+//! Start, shutdown, and the other commands of the binary.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,35 +13,38 @@ use tests::{Backends, Device, PostgresServer, Request, ServerProcess, Sqld, save
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::accounts::{sign_up, text};
+use crate::checks::assert_healthy;
+use crate::raw_http::{RawRequest, connect, parse_response, read_all};
 use crate::routes::upload;
-use crate::verdict::still_alive;
-use crate::wire::{RawRequest, connect, read_all, read_answer};
+use crate::target::{sign_up, text};
 
-/// Long enough for the server to see what was sent, or to have stopped where it must not.
-const MOMENT: Duration = Duration::from_millis(300);
+/// Long enough for the server to receive data, or to stop too early.
+const PAUSE: Duration = Duration::from_millis(300);
 
-/// Runs the binary to its end, on the stores of the servers that keep their data in `folder`.
+/// Runs the binary until it ends, on the stores of the data folder `folder`.
 async fn run(args: &[&str], folder: &Path) -> Output {
     run_with(args, folder, &Backends::for_folder(folder).await.settings).await
 }
 
-/// Runs the binary to its end, with these settings.
+/// Runs the binary until it ends, with these settings.
 async fn run_with(args: &[&str], folder: &Path, settings: &[(&str, String)]) -> Output {
     let mut command = Command::new(ServerProcess::binary());
     command.args(args).env("DATA_DIR", folder).env("RUST_LOG", "warn").kill_on_drop(true);
     let running = command.envs(settings.iter().map(|(name, value)| (name, value))).output();
-    tokio::time::timeout(Duration::from_secs(30), running).await.expect("it ends in time").expect("it runs")
+    tokio::time::timeout(Duration::from_secs(30), running)
+        .await
+        .expect("the command ends in time")
+        .expect("the command runs")
 }
 
 #[track_caller]
-fn said(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).expect("it writes text")
+    String::from_utf8(output.stdout.clone()).expect("UTF-8 output")
 }
 
 #[tokio::test]
-async fn an_upload_in_flight_gets_its_answer() {
+async fn shutdown_completes_uploads_in_flight() {
     let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let (base, token) = (server.base_url.clone(), sign_up(&server.api, "ada").await);
@@ -49,16 +52,16 @@ async fn an_upload_in_flight_gets_its_answer() {
     let (first, second) = request.split_at(request.len() - 100);
     let mut stream = connect(&base).await;
     stream.write_all(first).await.unwrap();
-    tokio::time::sleep(MOMENT).await;
+    tokio::time::sleep(PAUSE).await;
 
     let client = async {
-        tokio::time::sleep(MOMENT).await;
-        stream.write_all(second).await.expect("the server still listens to what it has begun");
+        tokio::time::sleep(PAUSE).await;
+        stream.write_all(second).await.expect("the server reads the rest of the request");
         read_all(&mut stream).await
     };
-    let (ended_well, response) = tokio::join!(server.stop(), client);
-    assert!(ended_well);
-    let response = read_answer(&response, false).expect("an response").expect(200);
+    let (exited_cleanly, response) = tokio::join!(server.stop(), client);
+    assert!(exited_cleanly);
+    let response = parse_response(&response, false).expect("a response").expect(200);
     assert_eq!(response["success"], true, "{response}");
 
     let server = ServerProcess::start(folder.path()).await;
@@ -68,28 +71,28 @@ async fn an_upload_in_flight_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_takes_no_more() {
+async fn stopped_server_refuses_connections() {
     let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let api = server.api.clone();
-    still_alive(&api).await;
+    assert_healthy(&api).await;
     assert!(server.stop().await);
     assert!(api.try_send(Request::get("/health")).await.is_none());
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_up_the_end() {
+async fn idle_connection_does_not_delay_shutdown() {
     let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let _idle = connect(&server.base_url).await;
-    still_alive(&server.api).await;
+    assert_healthy(&server.api).await;
     let started = std::time::Instant::now();
     assert!(server.stop().await);
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn data_and_sessions_outlive_restarts() {
+async fn data_and_sessions_survive_restarts() {
     let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let token = sign_up(&server.api, "ada").await;
@@ -109,7 +112,7 @@ async fn data_and_sessions_outlive_restarts() {
 }
 
 #[tokio::test]
-async fn two_servers_on_one_folder_keep_the_data() {
+async fn two_servers_can_share_a_data_folder() {
     let folder = tests::scratch_dir();
     let first = ServerProcess::start(folder.path()).await;
     let token = sign_up(&first.api, "ada").await;
@@ -131,32 +134,32 @@ async fn two_servers_on_one_folder_keep_the_data() {
 }
 
 #[tokio::test]
-async fn the_port_is_announced_and_a_taken_one_is_an_error() {
+async fn port_is_printed_and_a_port_in_use_is_an_error() {
     let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let port = server.base_url.rsplit_once(':').expect("a port").1;
     assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{}", server.base_url);
-    still_alive(&server.api).await;
+    assert_healthy(&server.api).await;
 
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let _holder = TcpListener::bind(taken).unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _listener = TcpListener::bind(address).unwrap();
     let other = tests::scratch_dir();
-    let output = run(&["serve", "--listen", &taken.to_string()], other.path()).await;
+    let output = run(&["serve", "--listen", &address.to_string()], other.path()).await;
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains(&taken.to_string()), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&address.to_string()), "{output:?}");
 }
 
 #[tokio::test]
-async fn migrate_brings_the_stores_up_to_date_once() {
+async fn migrate_applies_each_migration_once() {
     let folder = tests::scratch_dir();
     let (sqld, postgres) = (Sqld::start().await, PostgresServer::shared().await.database().await);
     let servers = [("DATABASE_URL", postgres), ("TURSO_DATABASE_URL", sqld.url())];
-    // Sessions stay in the file.
+    // Sessions stay in the embedded file.
     let (sync, file, users) = (SYNC.len(), EMBEDDED.len(), MIGRATIONS.iter().count());
     for (settings, steps) in [(&[][..], sync + file), (&servers, sync + users)] {
-        let first = said(&run_with(&["migrate"], folder.path(), settings).await);
+        let first = stdout(&run_with(&["migrate"], folder.path(), settings).await);
         assert!(first.starts_with(&format!("{steps} migrations applied")), "{first}");
-        let again = said(&run_with(&["migrate"], folder.path(), settings).await);
+        let again = stdout(&run_with(&["migrate"], folder.path(), settings).await);
         assert!(again.starts_with("0 migrations applied"), "{again}");
         let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let server = ServerProcess::start_with(folder.path(), &settings).await;
@@ -165,7 +168,7 @@ async fn migrate_brings_the_stores_up_to_date_once() {
 }
 
 #[tokio::test]
-async fn purge_forgets_what_was_deleted_long_ago() {
+async fn purge_removes_old_tombstones() {
     let folder = tests::scratch_dir();
     let server = ServerProcess::start(folder.path()).await;
     let token = sign_up(&server.api, "ada").await;
@@ -177,13 +180,13 @@ async fn purge_forgets_what_was_deleted_long_ago() {
     laptop.delete("saved_query", "q", SystemClock.now());
     laptop.sync().await;
 
-    let early = said(&run(&["purge"], folder.path()).await);
+    let early = stdout(&run(&["purge"], folder.path()).await);
     assert!(early.contains("Purged 0 tombstones"), "{early}");
     let in_31_days = SystemClock.now().plus_seconds(31 * 24 * 3_600).to_string();
-    let due = said(&run(&["purge", "--now", &in_31_days], folder.path()).await);
+    let due = stdout(&run(&["purge", "--now", &in_31_days], folder.path()).await);
     assert!(due.contains("Purged 1 tombstones"), "{due}");
 
-    // The session has been purged as well, for it had expired by then; one in Redis expires by itself.
+    // The purge also removed the session, which had expired by then. Sessions in Redis expire by the real clock.
     if Backends::for_folder(folder.path()).await.settings.is_empty() {
         server.api.send(Request::get("/api/sync/status").bearer(&token)).await.expect_error(401, "UNAUTHORIZED");
     }
@@ -197,15 +200,18 @@ async fn purge_forgets_what_was_deleted_long_ago() {
 }
 
 #[tokio::test]
-async fn openapi_prints_the_document_that_is_kept() {
+async fn openapi_prints_the_committed_document() {
     let folder = tests::scratch_dir();
-    let printed = said(&run(&["openapi"], folder.path()).await);
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions/health/openapi.json");
-    assert!(printed == std::fs::read_to_string(kept).unwrap(), "run `local openapi > functions/health/openapi.json`");
+    let printed = stdout(&run(&["openapi"], folder.path()).await);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions/health/openapi.json");
+    assert!(
+        printed == std::fs::read_to_string(committed).unwrap(),
+        "run `local openapi > functions/health/openapi.json`"
+    );
 }
 
 #[tokio::test]
-async fn what_is_no_command_is_told_and_harms_nothing() {
+async fn invalid_arguments_are_rejected_without_side_effects() {
     let folder = tests::scratch_dir();
     for args in [&["erase"][..], &["purge", "--now", "yesterday"], &["serve", "--listen", "here"], &["migrate", "x"]] {
         let output = run(args, folder.path()).await;

@@ -1,4 +1,4 @@
-//! Users settle their conflicts.
+//! Resolution of conflicts by users.
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
@@ -6,14 +6,14 @@ use shared::models::ConflictId;
 use shared::sync::resolution_copy_id;
 use tests::{Device, Request, Service, TestUser, error_fields, pluck, query_update, saved_query};
 
-use crate::conflicts::{saves, text, two_devices};
-use crate::verbs::{DAY, choose};
+use crate::conflicts::{edit_and_upload, query_text, two_devices};
+use crate::helpers::{DAY, choose};
 
-/// The phone's edit waits in an open conflict with the laptop's.
+/// Creates an open conflict between edits of the laptop and the phone.
 async fn open_conflict(service: &Service) -> (TestUser, Device, Device, Value) {
     let (ada, mut laptop, mut phone) = two_devices(service, "user_choice").await;
-    saves(service, &mut laptop, "select 'laptop'").await;
-    let conflict = saves(service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    edit_and_upload(service, &mut laptop, "select 'laptop'").await;
+    let conflict = edit_and_upload(service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
     phone.download().await;
     (ada, laptop, phone, conflict)
 }
@@ -23,83 +23,83 @@ fn merge(data: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_chosen_version_reaches_every_device() {
+async fn chosen_version_reaches_all_devices() {
     for (chosen, expected) in [("local", "select 'phone'"), ("remote", "select 'laptop'")] {
         let service = Service::start().await;
         let (ada, mut laptop, mut phone, conflict) = open_conflict(&service).await;
-        let settled = ada.resolve(&conflict, &choose(chosen)).await.expect(200);
-        assert_eq!((&settled["success"], &settled["item"]["sync_version"]), (&json!(true), &json!(3)));
-        assert_eq!((&settled["item"]["id"], &settled["item"]["query"]), (&json!("q"), &json!(expected)));
+        let resolved = ada.resolve(&conflict, &choose(chosen)).await.expect(200);
+        assert_eq!((&resolved["success"], &resolved["item"]["sync_version"]), (&json!(true), &json!(3)));
+        assert_eq!((&resolved["item"]["id"], &resolved["item"]["query"]), (&json!("q"), &json!(expected)));
         for device in [&mut laptop, &mut phone] {
             let page = device.download().await;
             assert_eq!(page["conflicts"], json!([]));
-            assert_eq!(text(device).unwrap(), expected);
+            assert_eq!(query_text(device).unwrap(), expected);
             assert_eq!(device.known[&("saved_query".to_owned(), "q".to_owned())].version, 3, "a new version");
         }
         let resolved = &ada.conflicts("resolved").await[0];
         assert_eq!((&resolved["winner"], &resolved["resolution"]), (&json!(chosen), &json!("user_choice")));
-        assert_eq!(resolved["resolved_at"], settled["resolved_at"]);
+        assert_eq!(resolved["resolved_at"], resolved["resolved_at"]);
     }
 }
 
 #[tokio::test]
-async fn the_later_version_is_taken_on_request() {
+async fn resolution_by_last_write_wins_takes_the_later_version() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
-    let settled = ada.resolve(&conflict, &json!({ "strategy": "last_write_wins" })).await.expect(200);
-    assert_eq!(settled["item"]["query"], "select 'phone'");
+    let resolved = ada.resolve(&conflict, &json!({ "strategy": "last_write_wins" })).await.expect(200);
+    assert_eq!(resolved["item"]["query"], "select 'phone'");
     laptop.download().await;
-    assert_eq!(text(&laptop).unwrap(), "select 'phone'");
+    assert_eq!(query_text(&laptop).unwrap(), "select 'phone'");
 }
 
 #[tokio::test]
-async fn both_versions_are_kept_on_request() {
+async fn resolution_by_keep_both_creates_a_copy() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
-    let settled = ada.resolve(&conflict, &json!({ "strategy": "keep_both" })).await.expect(200);
-    assert_eq!(settled["item"]["name"], "orders (conflicted copy, phone, 2026-01-01)");
+    let resolved = ada.resolve(&conflict, &json!({ "strategy": "keep_both" })).await.expect(200);
+    assert_eq!(resolved["item"]["name"], "orders (conflicted copy, phone, 2026-01-01)");
     let resolved = &ada.conflicts("resolved").await[0];
-    assert_eq!(resolved["copy_id"], settled["item"]["id"]);
+    assert_eq!(resolved["copy_id"], resolved["item"]["id"]);
     laptop.download().await;
-    assert_eq!(text(&laptop).unwrap(), "select 'laptop'");
+    assert_eq!(query_text(&laptop).unwrap(), "select 'laptop'");
     let copy = laptop.visible_data("saved_query", resolved["copy_id"].as_str().unwrap()).unwrap();
     assert_eq!(copy["query"], "select 'phone'");
 }
 
-/// A device may know a copy of which a server that was restored from a backup knows nothing.
+/// After the server is restored from a backup, a device may have a copy that is missing on the server.
 #[tokio::test]
-async fn a_copy_takes_no_other_items_place() {
+async fn copy_does_not_replace_an_existing_item() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
     let id = resolution_copy_id(&ConflictId::new_unchecked(conflict["id"].as_str().unwrap()));
     laptop.write("saved_query", id.as_str(), saved_query("mine", "select 'mine'"), service.clock.now());
     laptop.upload().await;
     let keep_both = json!({ "strategy": "keep_both" });
-    let settled = ada.resolve(&conflict, &keep_both).await.expect(200);
-    assert_eq!(settled["item"]["query"], "select 'phone'");
-    assert_ne!(settled["item"]["id"], id.as_str());
+    let resolved = ada.resolve(&conflict, &keep_both).await.expect(200);
+    assert_eq!(resolved["item"]["query"], "select 'phone'");
+    assert_ne!(resolved["item"]["id"], id.as_str());
     assert_eq!(ada.query_text(id.as_str()).await.unwrap(), "select 'mine'");
-    assert_eq!(ada.resolve(&conflict, &keep_both).await.expect(200), settled, "a repeat makes no other copy");
+    assert_eq!(ada.resolve(&conflict, &keep_both).await.expect(200), resolved, "a repeat creates no second copy");
 }
 
 #[tokio::test]
-async fn a_merge_becomes_the_item() {
+async fn merged_data_becomes_the_item() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
     let merged = merge(saved_query("orders", "select 'both'"));
-    let settled = ada.resolve(&conflict, &merged).await.expect(200);
-    assert_eq!(settled["item"]["query"], "select 'both'");
+    let resolved = ada.resolve(&conflict, &merged).await.expect(200);
+    assert_eq!(resolved["item"]["query"], "select 'both'");
     assert_eq!(ada.conflicts("resolved").await[0]["winner"], "merged");
     laptop.download().await;
-    assert_eq!(text(&laptop).unwrap(), "select 'both'");
-    assert_eq!(ada.resolve(&conflict, &merged).await.expect(200), settled);
+    assert_eq!(query_text(&laptop).unwrap(), "select 'both'");
+    assert_eq!(ada.resolve(&conflict, &merged).await.expect(200), resolved);
     let other = merge(saved_query("orders", "select 'neither'"));
     ada.resolve(&conflict, &other).await.expect_error(409, "CONFLICT");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'both'");
 }
 
 #[tokio::test]
-async fn a_merge_is_checked_like_an_upload() {
+async fn merged_data_is_validated_like_an_upload() {
     let service = Service::start().await;
     let (ada, _, _, conflict) = open_conflict(&service).await;
     let without = |field: &str| {
@@ -130,7 +130,7 @@ async fn a_merge_is_checked_like_an_upload() {
 }
 
 #[tokio::test]
-async fn a_merge_brings_no_credential_in() {
+async fn merged_data_with_credential_is_rejected() {
     let service = Service::start().await;
     let (ada, _, _, conflict) = open_conflict(&service).await;
     let mut data = saved_query("orders", "select 1");
@@ -143,7 +143,7 @@ async fn a_merge_brings_no_credential_in() {
 }
 
 #[tokio::test]
-async fn a_choice_that_says_too_little_or_too_much_is_refused() {
+async fn incomplete_or_contradictory_choice_is_rejected() {
     let service = Service::start().await;
     let (ada, _, _, conflict) = open_conflict(&service).await;
     let mut both = choose("local");
@@ -169,10 +169,10 @@ async fn a_choice_that_says_too_little_or_too_much_is_refused() {
 }
 
 #[tokio::test]
-async fn an_item_that_moved_on_is_looked_at_again_before_it_is_settled() {
+async fn outdated_conflict_is_renewed_before_resolution() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
-    saves(&service, &mut laptop, "select 'laptop, gone on'").await;
+    edit_and_upload(&service, &mut laptop, "select 'laptop, gone on'").await;
     let error = ada.resolve(&conflict, &choose("local")).await.expect_error(409, "CONFLICT");
     let renewed = &error["conflict"];
     assert_eq!(renewed["id"], conflict["id"]);
@@ -182,52 +182,52 @@ async fn an_item_that_moved_on_is_looked_at_again_before_it_is_settled() {
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'laptop, gone on'");
     assert_eq!(ada.conflicts("open").await, std::slice::from_ref(renewed));
 
-    let settled = ada.resolve(&conflict, &choose("local")).await.expect(200);
-    assert_eq!((&settled["item"]["query"], &settled["item"]["sync_version"]), (&json!("select 'phone'"), &json!(4)));
+    let resolved = ada.resolve(&conflict, &choose("local")).await.expect(200);
+    assert_eq!((&resolved["item"]["query"], &resolved["item"]["sync_version"]), (&json!("select 'phone'"), &json!(4)));
 }
 
 #[tokio::test]
-async fn settling_twice_answers_alike_and_settling_otherwise_is_refused() {
-    let ways = [choose("local"), choose("remote"), json!({ "strategy": "keep_both" })];
+async fn equal_resolution_is_idempotent_and_another_is_rejected() {
+    let resolutions = [choose("local"), choose("remote"), json!({ "strategy": "keep_both" })];
     let by_time = json!({ "strategy": "last_write_wins" });
-    for way in &ways {
+    for resolution in &resolutions {
         let service = Service::start().await;
         let (ada, _, _, conflict) = open_conflict(&service).await;
-        let settled = ada.resolve(&conflict, way).await.expect(200);
+        let resolved = ada.resolve(&conflict, resolution).await.expect(200);
         service.clock.advance(60);
-        assert_eq!(ada.resolve(&conflict, way).await.expect(200), settled, "{way}");
+        assert_eq!(ada.resolve(&conflict, resolution).await.expect(200), resolved, "{resolution}");
         let state = ada.download("").await;
-        for other in ways.iter().chain([&by_time]).filter(|other| *other != way) {
+        for other in resolutions.iter().chain([&by_time]).filter(|other| *other != resolution) {
             ada.resolve(&conflict, other).await.expect_error(409, "CONFLICT");
         }
-        assert_eq!(ada.download("").await, state, "{way}");
+        assert_eq!(ada.download("").await, state, "{resolution}");
     }
 }
 
 #[tokio::test]
-async fn only_what_was_settled_by_time_alone_is_settled_anew() {
+async fn only_last_write_wins_resolution_can_be_changed() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    saves(&service, &mut laptop, "select 'laptop'").await;
-    let conflict = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    edit_and_upload(&service, &mut laptop, "select 'laptop'").await;
+    let conflict = edit_and_upload(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
     assert_eq!(conflict["winner"], "local");
     ada.resolve(&conflict, &json!({ "strategy": "keep_both" })).await.expect_error(409, "CONFLICT");
 
-    let settled = ada.resolve(&conflict, &choose("remote")).await.expect(200);
-    assert_eq!((&settled["item"]["query"], &settled["item"]["sync_version"]), (&json!("select 'laptop'"), &json!(4)));
+    let resolved = ada.resolve(&conflict, &choose("remote")).await.expect(200);
+    assert_eq!((&resolved["item"]["query"], &resolved["item"]["sync_version"]), (&json!("select 'laptop'"), &json!(4)));
     phone.download().await;
-    assert_eq!(text(&phone).unwrap(), "select 'laptop'");
-    assert_eq!(ada.resolve(&conflict, &choose("remote")).await.expect(200), settled);
+    assert_eq!(query_text(&phone).unwrap(), "select 'laptop'");
+    assert_eq!(ada.resolve(&conflict, &choose("remote")).await.expect(200), resolved);
     ada.resolve(&conflict, &choose("local")).await.expect_error(409, "CONFLICT");
 }
 
 #[tokio::test]
-async fn a_choice_that_was_settled_anew_is_no_repeat_any_more() {
+async fn replaced_resolution_cannot_be_repeated() {
     let service = Service::start().await;
     let (ada, _, _, conflict) = open_conflict(&service).await;
     let by_time = json!({ "strategy": "last_write_wins" });
-    let settled = ada.resolve(&conflict, &by_time).await.expect(200);
-    assert_eq!(ada.resolve(&conflict, &by_time).await.expect(200), settled);
+    let resolved = ada.resolve(&conflict, &by_time).await.expect(200);
+    assert_eq!(ada.resolve(&conflict, &by_time).await.expect(200), resolved);
     ada.resolve(&conflict, &choose("remote")).await.expect(200);
     let error = ada.resolve(&conflict, &by_time).await.expect_error(409, "CONFLICT");
     assert_eq!(error["conflict"]["resolution"], "user_choice");
@@ -235,7 +235,7 @@ async fn a_choice_that_was_settled_anew_is_no_repeat_any_more() {
 }
 
 #[tokio::test]
-async fn a_revision_may_be_written_as_any_whole_number() {
+async fn revision_accepts_whole_floats() {
     let service = Service::start().await;
     let (ada, _, _, conflict) = open_conflict(&service).await;
     let mut choice = choose("local");
@@ -244,22 +244,22 @@ async fn a_revision_may_be_written_as_any_whole_number() {
 }
 
 #[tokio::test]
-async fn an_overwritten_version_does_not_come_back_over_a_newer_one_unseen() {
+async fn overwritten_version_does_not_replace_an_unseen_newer_one() {
     let service = Service::start().await;
     let (ada, mut laptop, mut phone) = two_devices(&service, "last_write_wins").await;
-    saves(&service, &mut laptop, "select 'laptop'").await;
-    let conflict = saves(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
+    edit_and_upload(&service, &mut laptop, "select 'laptop'").await;
+    let conflict = edit_and_upload(&service, &mut phone, "select 'phone'").await["conflicts"][0].clone();
     phone.download().await;
-    saves(&service, &mut phone, "select 'phone, gone on'").await;
+    edit_and_upload(&service, &mut phone, "select 'phone, gone on'").await;
     let error = ada.resolve(&conflict, &choose("remote")).await.expect_error(409, "CONFLICT");
     assert_eq!(error["conflict"]["local_version"]["data"]["query"], "select 'phone, gone on'");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'phone, gone on'");
-    let settled = ada.resolve(&conflict, &choose("remote")).await.expect(200);
-    assert_eq!(settled["item"]["query"], "select 'laptop'");
+    let resolved = ada.resolve(&conflict, &choose("remote")).await.expect(200);
+    assert_eq!(resolved["item"]["query"], "select 'laptop'");
 }
 
 #[tokio::test]
-async fn an_open_conflict_outlives_its_item() {
+async fn open_conflict_survives_purge_of_its_item() {
     for (chosen, expected) in [("local", Some("select 'phone'")), ("remote", None)] {
         let service = Service::start().await;
         let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
@@ -270,14 +270,14 @@ async fn an_open_conflict_outlives_its_item() {
         let ada = ada.log_in().await;
         let error = ada.resolve(&conflict, &choose(chosen)).await.expect_error(409, "CONFLICT");
         assert_eq!(error["conflict"]["remote_version"]["deleted"], true);
-        let settled = ada.resolve(&conflict, &choose(chosen)).await.expect(200);
-        assert_eq!(settled["item"]["query"].as_str(), expected);
+        let resolved = ada.resolve(&conflict, &choose(chosen)).await.expect(200);
+        assert_eq!(resolved["item"]["query"].as_str(), expected);
         assert_eq!(ada.query_text("q").await.as_deref(), expected);
     }
 }
 
 #[tokio::test]
-async fn a_foreign_conflict_is_no_conflict_at_all() {
+async fn conflict_of_another_user_is_not_found() {
     let service = Service::start().await;
     let (_, _, _, conflict) = open_conflict(&service).await;
     let eve = TestUser::sign_up(&service.api, "eve").await;
@@ -287,12 +287,12 @@ async fn a_foreign_conflict_is_no_conflict_at_all() {
         eve.resolve(&json!({ "id": id }), &choose("local")).await.expect_error(404, "NOT_FOUND");
     }
     let id = conflict["id"].as_str().unwrap();
-    let unasked = Request::post(format!("/api/sync/conflicts/{id}/resolve"), &choose("local"));
-    service.api.send(unasked).await.expect_error(401, "UNAUTHORIZED");
+    let unauthenticated = Request::post(format!("/api/sync/conflicts/{id}/resolve"), &choose("local"));
+    service.api.send(unauthenticated).await.expect_error(401, "UNAUTHORIZED");
 }
 
 #[tokio::test]
-async fn many_conflicts_come_in_pages_the_newest_first() {
+async fn conflicts_are_paged_newest_first() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let all = |device: &str| -> Vec<Value> {

@@ -1,11 +1,11 @@
-//! Encryption on the way to every store, and certificates that are looked at.
+//! TLS connections to every store, with verified certificates.
 
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
 use tests::{Certificates, Device, PostgresServer, RedisServer, Request, ServerProcess, Sqld, saved_query};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_works_over_encrypted_connections_to_whom_is_trusted() {
+async fn stores_are_reached_over_tls_with_a_trusted_certificate() {
     let certificates = Certificates::generate();
     let (sqld, postgres) = (Sqld::start().await, PostgresServer::start_encrypted(&certificates).await);
     let (_redis, redis_port) = RedisServer::start_encrypted(&certificates).await;
@@ -23,21 +23,21 @@ async fn everything_works_over_encrypted_connections_to_whom_is_trusted() {
         .arg(folder.path())
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .output();
-    let migrated = migrate.expect("it runs");
+    let migrated = migrate.expect("the command runs");
     assert!(migrated.status.success(), "{migrated:?}");
 
-    let trusting: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let server = ServerProcess::start_with(folder.path(), &trusting).await;
+    let environment: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let server = ServerProcess::start_with(folder.path(), &environment).await;
     server.api.send(Request::get("/ready")).await.expect(200);
     let account = server.api.sign_up("ada").await;
     let mut laptop = Device::new(&server.api, account["token"].as_str().expect("a token"), "laptop");
     laptop.write("saved_query", "q", saved_query("orders", "select 1"), SystemClock.now());
     laptop.sync().await;
-    assert_eq!(laptop.visible_data("saved_query", "q").expect("it is there")["query"], json!("select 1"));
+    assert_eq!(laptop.visible_data("saved_query", "q").expect("the query is downloaded")["query"], json!("select 1"));
 
-    // Whoever does not know the authority talks to none of the three.
-    for (place, setting) in ["DATABASE_URL", "TURSO_DATABASE_URL", "REDIS_URL"].into_iter().enumerate() {
-        let url = settings[place].1.split("&sslrootcert").next().expect("a URL");
+    // A server that does not trust the authority connects to none of the stores.
+    for (index, setting) in ["DATABASE_URL", "TURSO_DATABASE_URL", "REDIS_URL"].into_iter().enumerate() {
+        let url = settings[index].1.split("&sslrootcert").next().expect("a URL");
         let folder = tests::scratch_dir();
         let server = ServerProcess::start_with(folder.path(), &[(setting, url)]).await;
         server.api.send(Request::get("/ready")).await.expect_error(503, "SERVICE_UNAVAILABLE");

@@ -1,10 +1,10 @@
-//! Whatever is uploaded once more, is answered as it was the first time, and changes nothing.
+//! Idempotency: a repeated change has the same result and no further effect.
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use tests::{Service, TestUser, connection, error_fields, query_update, saved_query};
 
-use crate::verbs::{DAY, choose, delete};
+use crate::helpers::{DAY, choose, query_deletion};
 
 async fn upload(ada: &TestUser, device: &str, strategy: &str, changes: &[Value]) -> Value {
     let body = json!({ "device_id": device, "conflict_strategy": strategy, "changes": changes });
@@ -12,7 +12,7 @@ async fn upload(ada: &TestUser, device: &str, strategy: &str, changes: &[Value])
 }
 
 #[tokio::test]
-async fn an_upload_whose_answer_was_lost_is_sent_again() {
+async fn repeated_upload_returns_the_same_result() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut laptop = ada.device("laptop");
@@ -25,13 +25,13 @@ async fn an_upload_whose_answer_was_lost_is_sent_again() {
     service.clock.advance(60);
     let response = laptop.upload().await;
     assert_eq!(response["applied"], lost["applied"]);
-    assert_eq!(response["synced_at"], lost["synced_at"], "nothing was written");
+    assert_eq!(response["synced_at"], lost["synced_at"], "the repeat must not write");
     let status = ada.get("/api/sync/status").await.expect(200);
-    assert_eq!(status["devices"][0]["total_synced"], 4, "and nothing counted twice");
+    assert_eq!(status["devices"][0]["total_synced"], 4, "the repeat must not be counted");
 }
 
 #[tokio::test]
-async fn a_repeat_is_known_in_another_batch_under_another_strategy_and_after_others_wrote() {
+async fn repeat_is_recognized_in_another_batch_with_another_strategy() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let first = [query_update(&service, "1", "q", "select 1", 0), query_update(&service, "2", "r", "select 1", 0)];
@@ -51,20 +51,20 @@ async fn a_repeat_is_known_in_another_batch_under_another_strategy_and_after_oth
 }
 
 #[tokio::test]
-async fn a_repeat_of_a_conflict_meets_the_same_conflict_as_it_stands_now() {
+async fn repeat_of_a_conflicting_change_returns_the_current_conflict() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(&service, "1", "q", "select 'laptop'", 0)]).await;
     let change = query_update(&service, "2", "q", "select 'phone'", 0);
-    let met = upload(&ada, "phone", "user_choice", std::slice::from_ref(&change)).await;
-    let conflict = &met["conflicts"][0];
+    let response = upload(&ada, "phone", "user_choice", std::slice::from_ref(&change)).await;
+    let conflict = &response["conflicts"][0];
     let again = upload(&ada, "phone", "last_write_wins", std::slice::from_ref(&change)).await;
-    assert_eq!(again["conflicts"], met["conflicts"]);
+    assert_eq!(again["conflicts"], response["conflicts"]);
 
-    let settled = ada.resolve(conflict, &choose("remote")).await.expect(200);
+    let resolved = ada.resolve(conflict, &choose("remote")).await.expect(200);
     let again = upload(&ada, "phone", "keep_both", std::slice::from_ref(&change)).await;
     assert_eq!(again["conflicts"][0]["id"], conflict["id"]);
-    assert_eq!(again["conflicts"][0]["resolved_at"], settled["resolved_at"]);
+    assert_eq!(again["conflicts"][0]["resolved_at"], resolved["resolved_at"]);
     assert_eq!(ada.conflicts("all").await.len(), 1);
     let page = ada.download("").await;
     assert_eq!(page["saved_queries"].as_array().unwrap().len(), 1);
@@ -72,13 +72,13 @@ async fn a_repeat_of_a_conflict_meets_the_same_conflict_as_it_stands_now() {
 }
 
 #[tokio::test]
-async fn a_repeat_does_not_bring_back_what_was_deleted_since_however_late_it_comes() {
+async fn late_repeat_does_not_restore_a_deleted_item() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut change = query_update(&service, "1", "q", "select 1", 0);
     change["action"] = json!("create");
     let first = ada.upload("laptop", std::slice::from_ref(&change)).await;
-    ada.upload("phone", &[delete(&service, "1", "q", 1)]).await;
+    ada.upload("phone", &[query_deletion(&service, "1", "q", 1)]).await;
     service.clock.advance(31 * DAY);
     assert_eq!(service.purge().await.tombstones, 1);
     let ada = ada.log_in().await;
@@ -88,28 +88,28 @@ async fn a_repeat_does_not_bring_back_what_was_deleted_since_however_late_it_com
 }
 
 #[tokio::test]
-async fn a_repeat_without_an_id_is_known_by_its_content() {
+async fn repeat_without_id_is_recognized_by_content() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let anonymous = |text: &str| {
+    let change_without_id = |text: &str| {
         let mut change = query_update(&service, "", "q", text, 0);
         change.as_object_mut().unwrap().remove("id");
         change
     };
-    let first = ada.upload("laptop", &[anonymous("select 1")]).await;
+    let first = ada.upload("laptop", &[change_without_id("select 1")]).await;
     assert!(first["applied"][0]["change_id"].is_string());
-    ada.upload("laptop", &[anonymous("select 2")]).await;
+    ada.upload("laptop", &[change_without_id("select 2")]).await;
     ada.upload("phone", &[query_update(&service, "p", "q", "select 3", 2)]).await;
     service.clock.advance(60);
-    let again = ada.upload("laptop", &[anonymous("select 1")]).await;
-    assert_eq!(again["applied"], json!([]), "made a minute later it is another change");
+    let again = ada.upload("laptop", &[change_without_id("select 1")]).await;
+    assert_eq!(again["applied"], json!([]), "with another time it is another change");
     service.clock.advance(-60);
-    let again = ada.upload("laptop", &[anonymous("select 1")]).await;
+    let again = ada.upload("laptop", &[change_without_id("select 1")]).await;
     assert_eq!(again["applied"], first["applied"]);
 }
 
 #[tokio::test]
-async fn a_repeat_within_one_upload_counts_once() {
+async fn repeat_within_one_upload_is_applied_once() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let change = query_update(&service, "1", "q", "select 1", 0);
@@ -120,7 +120,7 @@ async fn a_repeat_within_one_upload_counts_once() {
 }
 
 #[tokio::test]
-async fn change_ids_of_two_devices_never_meet() {
+async fn change_ids_are_scoped_to_the_device() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(&service, "1", "q", "select 'laptop'", 0)]).await;
@@ -130,7 +130,7 @@ async fn change_ids_of_two_devices_never_meet() {
 }
 
 #[tokio::test]
-async fn a_change_id_does_not_serve_for_two_items() {
+async fn change_id_of_another_item_is_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
@@ -142,7 +142,7 @@ async fn a_change_id_does_not_serve_for_two_items() {
 }
 
 #[tokio::test]
-async fn what_was_rejected_can_be_mended_and_sent_under_the_same_id() {
+async fn rejected_change_can_be_corrected_under_the_same_id() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut change = query_update(&service, "1", "q", "select 1", 0);

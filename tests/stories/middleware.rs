@@ -1,12 +1,12 @@
-//! What stands around every response.
+//! Middleware: common headers, authentication, CORS and routing.
 
 use axum::http::Method;
 use serde_json::{Value, json};
 use tests::{Request, Response, Service, TestUser, error_fields};
 
-const LOCAL_PAGE: &str = "http://localhost:3000";
+const LOCAL_ORIGIN: &str = "http://localhost:3000";
 
-/// Every route, its methods, and whether it asks for a token; ids filled in.
+/// All routes: methods, path with ids, and whether they require a token.
 const ROUTES: [(&str, &str, bool); 23] = [
     ("POST", "/api/auth/signup", false),
     ("POST", "/api/auth/login", false),
@@ -38,7 +38,7 @@ fn method(name: &str) -> Method {
 }
 
 #[track_caller]
-fn is_framed(response: &Response) {
+fn assert_common_headers(response: &Response) {
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(response.header("cache-control"), Some("no-store"));
     assert!(response.header("x-request-id").is_some_and(|id| !id.is_empty()));
@@ -46,7 +46,7 @@ fn is_framed(response: &Response) {
 }
 
 #[tokio::test]
-async fn a_route_that_needs_a_token_says_so_before_it_looks_at_anything_else() {
+async fn authentication_precedes_all_other_checks() {
     let service = Service::start().await;
     for (methods, path, needs_token) in ROUTES {
         for name in methods.split(' ').filter(|_| needs_token) {
@@ -54,18 +54,18 @@ async fn a_route_that_needs_a_token_says_so_before_it_looks_at_anything_else() {
                 Request::new(method(name), path),
                 Request::new(method(name), path).body("text/plain", "no JSON"),
                 Request::new(method(name), path).body("application/gzip", vec![b' '; 11_000_000]),
-                Request::new(method(name), format!("{path}?limit=many")).bearer("nonsense"),
+                Request::new(method(name), format!("{path}?limit=many")).bearer("body"),
             ] {
                 let response = service.api.send(request).await;
                 response.expect_error(401, "UNAUTHORIZED");
-                is_framed(&response);
+                assert_common_headers(&response);
             }
         }
     }
 }
 
 #[tokio::test]
-async fn every_answer_carries_its_headers() {
+async fn every_response_has_common_headers() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let mut request_ids = Vec::new();
@@ -73,7 +73,7 @@ async fn every_answer_carries_its_headers() {
         for name in methods.split(' ') {
             let request = Request::new(method(name), path).json(&json!({}));
             for response in [service.api.send(request.clone()).await, ada.send(request).await] {
-                is_framed(&response);
+                assert_common_headers(&response);
                 request_ids.push(response.header("x-request-id").unwrap().to_owned());
                 let kind = response.header("content-type").unwrap();
                 let is_page = path == "/verify-email" || path == "/reset-password";
@@ -86,29 +86,29 @@ async fn every_answer_carries_its_headers() {
     let all = request_ids.len();
     request_ids.sort();
     request_ids.dedup();
-    assert_eq!(request_ids.len(), all, "no two requests share an id");
+    assert_eq!(request_ids.len(), all, "request ids are unique");
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_not_found() {
+async fn unknown_routes_are_not_found() {
     let service = Service::start().await;
     for path in ["/", "/api", "/api/sync", "/api/sync/upload/", "/api/auth/sessions/a/b", "/API/SYNC/LIMITS"] {
         for name in ["GET", "POST", "DELETE"] {
             let response = service.api.send(Request::new(method(name), path)).await;
             response.expect_error(404, "NOT_FOUND");
-            is_framed(&response);
+            assert_common_headers(&response);
         }
     }
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn wrong_method_response_lists_allowed_methods() {
     let service = Service::start().await;
     for (methods, path, _) in ROUTES {
         for wrong in ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().filter(|name| !methods.contains(name)) {
             let response = service.api.send(Request::new(method(wrong), path)).await;
             response.expect_error(405, "METHOD_NOT_ALLOWED");
-            is_framed(&response);
+            assert_common_headers(&response);
             let allowed: Vec<&str> = response.header("allow").unwrap().split(',').map(str::trim).collect();
             for right in methods.split(' ') {
                 assert!(allowed.contains(&right), "{wrong} {path}: {allowed:?}");
@@ -119,21 +119,21 @@ async fn a_wrong_method_is_told_the_right_ones() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_kind_or_size_is_refused_everywhere() {
+async fn invalid_bodies_are_rejected_on_every_route() {
     let service = Service::start().await;
     for (_, path, _) in ROUTES.iter().filter(|(methods, _, needs_token)| *methods == "POST" && !needs_token) {
         let post = || Request::new(Method::POST, *path);
         let response = service.api.send(post().body("text/plain", "{}")).await;
         response.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
-        is_framed(&response);
+        assert_common_headers(&response);
         service.api.send(post()).await.expect_error(400, "INVALID_REQUEST");
-        let untyped = Request { body: b"{}".to_vec(), ..post() };
-        service.api.send(untyped).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        let without_type = Request { body: b"{}".to_vec(), ..post() };
+        service.api.send(without_type).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
         let response = service.api.send(post().body("application/json", vec![b' '; 11_000_000])).await;
         response.expect_error(413, "PAYLOAD_TOO_LARGE");
-        is_framed(&response);
-        for nonsense in ["", "{", "[]", "null", "{}"] {
-            service.api.send(post().body("application/json", nonsense)).await.expect_error(400, "INVALID_REQUEST");
+        assert_common_headers(&response);
+        for body in ["", "{", "[]", "null", "{}"] {
+            service.api.send(post().body("application/json", body)).await.expect_error(400, "INVALID_REQUEST");
         }
     }
     let wrong = json!({ "username": 7, "password": "Sesame42" });
@@ -142,18 +142,18 @@ async fn a_body_of_another_kind_or_size_is_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn every_route_answers_the_preflight_of_a_local_page() {
+async fn preflight_of_a_local_origin_succeeds_on_every_route() {
     let service = Service::start().await;
     for (methods, path, _) in ROUTES {
         for name in methods.split(' ') {
             let request = Request::new(Method::OPTIONS, path)
-                .header("origin", LOCAL_PAGE)
+                .header("origin", LOCAL_ORIGIN)
                 .header("access-control-request-method", name)
                 .header("access-control-request-headers", "authorization,content-type,content-encoding");
             let response = service.api.send(request).await;
             assert_eq!(
                 (response.status, response.header("access-control-allow-origin")),
-                (200, Some(LOCAL_PAGE)),
+                (200, Some(LOCAL_ORIGIN)),
                 "{path}"
             );
             assert!(response.header("access-control-allow-methods").unwrap().contains(name));
@@ -161,17 +161,17 @@ async fn every_route_answers_the_preflight_of_a_local_page() {
             for header in ["authorization", "content-type", "content-encoding"] {
                 assert!(allowed.contains(header), "{allowed}");
             }
-            is_framed(&response);
+            assert_common_headers(&response);
         }
     }
 }
 
 #[tokio::test]
-async fn a_local_page_may_read_answers_and_errors_and_a_foreign_one_neither() {
+async fn local_origins_can_read_responses_and_foreign_origins_cannot() {
     let service = Service::start().await;
     for path in ["/api/sync/limits", "/api/sync/status", "/nowhere"] {
         let from = |origin: &str| Request::get(path).header("origin", origin);
-        for origin in [LOCAL_PAGE, "http://127.0.0.1:5173", "https://localhost"] {
+        for origin in [LOCAL_ORIGIN, "http://127.0.0.1:5173", "https://localhost"] {
             let response = service.api.send(from(origin)).await;
             assert_eq!(response.header("access-control-allow-origin"), Some(origin), "{path}");
             let exposed = response.header("access-control-expose-headers").unwrap().to_ascii_lowercase();
@@ -192,7 +192,7 @@ async fn a_local_page_may_read_answers_and_errors_and_a_foreign_one_neither() {
 }
 
 #[tokio::test]
-async fn the_pages_that_may_call_can_be_listed() {
+async fn allowed_origins_are_configurable() {
     let service = Service::with_settings(&[
         ("RATE_LIMITS", "off"),
         ("CORS_ORIGINS", "https://sqlstudio.app, https://beta.sqlstudio.app"),
@@ -205,11 +205,11 @@ async fn the_pages_that_may_call_can_be_listed() {
     for origin in ["https://sqlstudio.app", "https://beta.sqlstudio.app"] {
         assert_eq!(allowed(origin).await.as_deref(), Some(origin));
     }
-    assert_eq!(allowed(LOCAL_PAGE).await, None);
+    assert_eq!(allowed(LOCAL_ORIGIN).await, None);
 }
 
 #[tokio::test]
-async fn the_server_says_that_it_lives_and_is_ready() {
+async fn health_and_readiness_are_reported() {
     let service = Service::start().await;
     let health = service.api.send(Request::get("/health")).await.expect(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("sql-studio-sync")));
@@ -217,23 +217,23 @@ async fn the_server_says_that_it_lives_and_is_ready() {
 }
 
 #[tokio::test]
-async fn the_description_knows_every_route() {
+async fn openapi_document_contains_every_route() {
     let service = Service::start().await;
     let document = service.api.send(Request::get("/openapi.json")).await.expect(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
-    let mut described: Vec<(String, String)> = Vec::new();
+    let mut documented: Vec<(String, String)> = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         let methods = operations.as_object().unwrap().keys().map(|name| name.to_ascii_uppercase());
-        described.extend(methods.map(|name| (name, path.clone())));
+        documented.extend(methods.map(|name| (name, path.clone())));
     }
     let id = |path: &str| path.replace("00000000-0000-4000-8000-000000000000", "{id}").replace("/c/", "/{id}/");
     let mut expected: Vec<(String, String)> = Vec::new();
     for (methods, path, _) in ROUTES {
         expected.extend(methods.split(' ').map(|name| (name.to_owned(), id(path))));
     }
-    described.sort();
+    documented.sort();
     expected.sort();
-    assert_eq!(described, expected);
+    assert_eq!(documented, expected);
     let secured = |path: &str, method: &str| document["paths"][path][method]["security"] != Value::Null;
     assert!(secured("/api/sync/upload", "post") && !secured("/api/sync/limits", "get"));
 }

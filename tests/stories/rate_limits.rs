@@ -1,53 +1,54 @@
-//! Whoever requests too often has to wait, and is told how long.
+//! Rate limits and their headers.
 
 use axum::Extension;
 use serde_json::json;
 use shared::http::ClientAddress;
 use tests::{Api, PASSWORD, Request, Response, Service, TestUser, no_op_upload, try_login};
 
+/// Parses a numeric header.
 fn number(response: &Response, header: &str) -> u32 {
     response.header(header).unwrap_or_else(|| panic!("there is no {header}")).parse().expect("a number")
 }
 
-/// The service as somebody at this address reaches it.
-fn from(service: &Service, address: &str) -> Api {
+/// Returns a transport whose requests have the client address `address`.
+fn from_address(service: &Service, address: &str) -> Api {
     let Api::Router(router) = &service.api else { panic!("the service is in this process") };
     Api::Router(router.clone().layer(Extension(ClientAddress(address.to_owned()))))
 }
 
-/// Makes as many requests as are allowed, sees the next one refused, waits as long as it is told, and is let in again.
-async fn wears_out(service: &Service, person: &TestUser, request: &Request, limit: u32) {
-    for made in 1..=limit {
-        let response = person.send(request.clone()).await;
-        assert_ne!(response.status, 429, "{} after {made}", request.path);
+/// Sends `limit` requests, asserts that the next one is rejected, waits for `retry-after`, and asserts that one more succeeds.
+async fn check_limit(service: &Service, user: &TestUser, request: &Request, limit: u32) {
+    for count in 1..=limit {
+        let response = user.send(request.clone()).await;
+        assert_ne!(response.status, 429, "{} after {count}", request.path);
         assert_eq!(number(&response, "ratelimit-limit"), limit);
-        assert_eq!(number(&response, "ratelimit-remaining"), limit - made);
-        assert_eq!(number(&response, "ratelimit-reset"), 60 * made / limit);
+        assert_eq!(number(&response, "ratelimit-remaining"), limit - count);
+        assert_eq!(number(&response, "ratelimit-reset"), 60 * count / limit);
     }
-    let refused = person.send(request.clone()).await;
+    let refused = user.send(request.clone()).await;
     refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert_eq!(number(&refused, "ratelimit-remaining"), 0);
     assert_eq!(number(&refused, "ratelimit-reset"), 60);
     let wait = number(&refused, "retry-after");
     assert_eq!(wait, 60 / limit);
     service.clock.advance(i64::from(wait) - 1);
-    assert_eq!(person.send(request.clone()).await.status, 429);
+    assert_eq!(user.send(request.clone()).await.status, 429);
     service.clock.advance(1);
-    assert_ne!(person.send(request.clone()).await.status, 429);
-    assert_eq!(person.send(request.clone()).await.status, 429);
+    assert_ne!(user.send(request.clone()).await.status, 429);
+    assert_eq!(user.send(request.clone()).await.status, 429);
 }
 
 #[tokio::test]
-async fn each_kind_of_call_has_its_own_count_for_each_user() {
+async fn rate_limits_are_per_user_and_scope() {
     let service = Service::with_settings(&[]).await;
     let (ada, bob) = (TestUser::sign_up(&service.api, "ada").await, TestUser::sign_up(&service.api, "bob").await);
     let upload = Request::post("/api/sync/upload", &no_op_upload("laptop"));
     let download = Request::get("/api/sync/download?device_id=laptop");
     let conflicts = Request::get("/api/sync/conflicts");
-    wears_out(&service, &ada, &upload, 10).await;
-    wears_out(&service, &ada, &download, 20).await;
-    assert_eq!(ada.get("/api/sync/status").await.status, 429, "counted with the downloads");
-    wears_out(&service, &ada, &conflicts, 10).await;
+    check_limit(&service, &ada, &upload, 10).await;
+    check_limit(&service, &ada, &download, 20).await;
+    assert_eq!(ada.get("/api/sync/status").await.status, 429, "the status shares the limit of downloads");
+    check_limit(&service, &ada, &conflicts, 10).await;
     for request in [upload, download, conflicts] {
         let response = bob.send(request).await;
         assert_eq!(number(&response, "ratelimit-remaining"), number(&response, "ratelimit-limit") - 1);
@@ -55,15 +56,15 @@ async fn each_kind_of_call_has_its_own_count_for_each_user() {
 }
 
 #[tokio::test]
-async fn the_count_is_kept_before_the_body_is_read() {
+async fn rate_limit_applies_before_the_body_is_read() {
     let service = Service::with_settings(&[]).await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    let spoiled = Request::new(axum::http::Method::POST, "/api/sync/upload").body("text/plain", "no JSON");
-    wears_out(&service, &ada, &spoiled, 10).await;
+    let invalid = Request::new(axum::http::Method::POST, "/api/sync/upload").body("text/plain", "no JSON");
+    check_limit(&service, &ada, &invalid, 10).await;
 }
 
 #[tokio::test]
-async fn every_answer_of_a_limited_route_tells_the_limit() {
+async fn responses_of_limited_routes_have_rate_limit_headers() {
     let service = Service::with_settings(&[]).await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     for (request, status, limit) in [
@@ -88,9 +89,9 @@ async fn every_answer_of_a_limited_route_tells_the_limit() {
 }
 
 #[tokio::test]
-async fn one_address_makes_twenty_auth_calls_a_minute() {
+async fn address_is_limited_to_twenty_auth_requests_per_minute() {
     let service = Service::with_settings(&[]).await;
-    let (here, elsewhere) = (from(&service, "192.0.2.1"), from(&service, "192.0.2.2"));
+    let (here, elsewhere) = (from_address(&service, "192.0.2.1"), from_address(&service, "192.0.2.2"));
     for n in 0..20 {
         try_login(&here, &format!("guess {n}"), PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     }
@@ -107,16 +108,16 @@ async fn one_address_makes_twenty_auth_calls_a_minute() {
 }
 
 #[tokio::test]
-async fn one_account_is_guessed_at_twenty_times_a_minute_from_wherever() {
+async fn account_is_limited_to_twenty_logins_per_minute() {
     let service = Service::with_settings(&[]).await;
     service.api.sign_up("ada").await;
     service.api.sign_up("bob").await;
     for n in 0..20 {
         let name = if n % 2 == 0 { "ada" } else { "ADA" };
-        let response = try_login(&from(&service, &format!("192.0.2.{n}")), name, "Sesame43").await;
+        let response = try_login(&from_address(&service, &format!("192.0.2.{n}")), name, "Sesame43").await;
         response.expect_error(401, "INVALID_CREDENTIALS");
     }
-    let fresh = from(&service, "198.51.100.1");
+    let fresh = from_address(&service, "198.51.100.1");
     let refused = try_login(&fresh, "ada", PASSWORD).await;
     refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert_eq!(number(&refused, "retry-after"), 3);

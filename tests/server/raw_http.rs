@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: what no decent client would send, byte by byte.
+//! HTTP/1.1 client that sends arbitrary bytes.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tests::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an response may take, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum response time, on a machine that is busy with other tests.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A request, none of which needs to make sense.
+/// Request that may be invalid in every part.
 #[derive(Clone)]
 pub(crate) struct RawRequest {
     pub(crate) method: String,
@@ -50,7 +50,7 @@ impl RawRequest {
         self
     }
 
-    /// The request as it goes over the wire, in one piece and with nothing to follow.
+    /// Serializes the request as the only one on its connection.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = [self.method.as_bytes(), b" ", &self.target, b" HTTP/1.1\r\n"].concat();
         for (name, value) in &self.headers {
@@ -80,22 +80,22 @@ impl fmt::Display for RawRequest {
     }
 }
 
-/// Sends `request` to the server at `base`.
+/// Sends `request` to the server at `base` and returns the response.
 ///
 /// # Panics
-/// When there is no response.
-pub(crate) async fn ask(base: &str, request: &RawRequest) -> Response {
+/// If there is no response.
+pub(crate) async fn send(base: &str, request: &RawRequest) -> Response {
     let bytes = exchange(base, &request.bytes(), false).await;
-    read_answer(&bytes, request.method == "HEAD").unwrap_or_else(|| panic!("no response to {request}"))
+    parse_response(&bytes, request.method == "HEAD").unwrap_or_else(|| panic!("no response to {request}"))
 }
 
-/// Sends `bytes`, says that there is nothing more if `ends`, and returns all that comes back.
+/// Sends `bytes`, closes the sending side if `ends` is set, and returns all received bytes.
 ///
 /// # Panics
-/// When the connection stays open without end.
+/// If the server does not close the connection.
 pub(crate) async fn exchange(base: &str, bytes: &[u8], ends: bool) -> Vec<u8> {
     let mut stream = connect(base).await;
-    // The server may have answered, and closed, before it was sent everything.
+    // The server may respond and close the connection before it has received everything.
     stream.write_all(bytes).await.ok();
     if ends {
         stream.shutdown().await.ok();
@@ -105,32 +105,32 @@ pub(crate) async fn exchange(base: &str, bytes: &[u8], ends: bool) -> Vec<u8> {
 
 pub(crate) async fn connect(base: &str) -> TcpStream {
     let address = base.trim_start_matches("http://");
-    TcpStream::connect(address).await.expect("the server takes connections")
+    TcpStream::connect(address).await.expect("the server accepts connections")
 }
 
-/// Everything until the server closes.
+/// Reads until the server closes the connection.
 pub(crate) async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    let read = tokio::time::timeout(READ_TIMEOUT, stream.read_to_end(&mut bytes)).await;
     assert!(read.is_ok(), "the connection stays open after {}", bytes.escape_ascii());
     bytes
 }
 
-/// The first response in `bytes` that is not a mere "continue"; to a HEAD, it has no body whatever it says.
-pub(crate) fn read_answer(bytes: &[u8], to_head: bool) -> Option<Response> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+/// Parses the first final response in `bytes`. A response to a HEAD request has no body. Returns `None` if it is malformed.
+pub(crate) fn parse_response(bytes: &[u8], is_head: bool) -> Option<Response> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let (head, rest) = (std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 4..]);
     let mut lines = head.split("\r\n");
     let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     if status < 200 && status != 101 {
-        return read_answer(rest, to_head);
+        return parse_response(rest, is_head);
     }
     let mut headers = HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(':')?;
         headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value.trim()).ok()?);
     }
-    let body = if to_head { Vec::new() } else { read_body(&headers, rest)? };
+    let body = if is_head { Vec::new() } else { read_body(&headers, rest)? };
     Some(Response { status, headers, body })
 }
 

@@ -1,4 +1,4 @@
-//! Accounts to be attacked.
+//! Server and accounts as the target of hostile requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,20 +6,20 @@ use serde_json::json;
 use shared::clock::{Clock, SystemClock};
 use tests::{Api, Device, Request, Response, ServerProcess, saved_query};
 
+use crate::raw_http::{RawRequest, send};
 use crate::routes::Route;
-use crate::wire::{RawRequest, ask};
 
-/// Conflicts that wait to be settled.
+/// Number of open conflicts.
 const CONFLICTS: usize = 200;
 
-/// A server, and an account with open conflicts. Whoever logs in again and again does it as somebody else, bob: an
-/// account keeps only so many sessions.
+/// Server with two accounts: Ada has open conflicts, Bob is used for repeated logins, because the number of sessions per
+/// account is limited.
 pub(crate) struct Target {
     pub(crate) server: ServerProcess,
     folder: tempfile::TempDir,
     token: String,
     conflicts: Vec<String>,
-    turn: AtomicUsize,
+    counter: AtomicUsize,
 }
 
 impl Target {
@@ -29,15 +29,15 @@ impl Target {
         let token = sign_up(&server.api, "ada").await;
         sign_up(&server.api, "bob").await;
         let conflicts = make_conflicts(&server.api, &token).await;
-        Self { server, folder, token, conflicts, turn: AtomicUsize::new(0) }
+        Self { server, folder, token, conflicts, counter: AtomicUsize::new(0) }
     }
 
-    /// Its user's access token.
+    /// Returns Ada's access token.
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
-    /// A token that works, for a route that may end its session.
+    /// Returns a valid access token, of a new session if `route` ends the session.
     async fn token_for(&self, route: &Route) -> String {
         if !route.path.ends_with("/logout") {
             return self.token.clone();
@@ -46,21 +46,21 @@ impl Target {
         text(&self.server.api.send(Request::post("/api/auth/login", &login)).await.expect(200)["token"])
     }
 
-    /// A request to `route`, signed in or not, with an id that means something where it takes one.
+    /// Creates a request to `route` with or without a token. An id in the path is that of an open conflict.
     pub(crate) async fn request(&self, route: &Route, signed_in: bool) -> RawRequest {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let id = &self.conflicts[turn % self.conflicts.len()];
+        let index = self.counter.fetch_add(1, Ordering::Relaxed);
+        let id = &self.conflicts[index % self.conflicts.len()];
         let token = if signed_in { Some(self.token_for(route).await) } else { None };
         RawRequest::new(&route.method, route.target(id)).bearer(token.as_deref())
     }
 
-    pub(crate) async fn ask(&self, request: &RawRequest) -> Response {
-        ask(&self.server.base_url, request).await
+    pub(crate) async fn send(&self, request: &RawRequest) -> Response {
+        send(&self.server.base_url, request).await
     }
 
-    /// Looks whether the account is still whole: nothing that was taken makes its answers fail.
-    pub(crate) async fn still_serves_its_user(&self) {
-        crate::verdict::still_alive(&self.server.api).await;
+    /// Asserts that the server is healthy, and that no accepted request has broken Ada's account.
+    pub(crate) async fn assert_account_intact(&self) {
+        crate::checks::assert_healthy(&self.server.api).await;
         let get = |path: &str| self.server.api.send(Request::get(path).bearer(&self.token));
         get("/api/sync/status").await.expect(200);
         get("/api/sync/conflicts?status=all").await.expect(200);
@@ -75,7 +75,7 @@ pub(crate) async fn sign_up(api: &Api, name: &str) -> String {
     text(&api.sign_up(name).await["token"])
 }
 
-/// A JSON string's text.
+/// Returns the text of a JSON string.
 pub(crate) fn text(value: &serde_json::Value) -> String {
     value.as_str().expect("a string").to_owned()
 }
