@@ -31,10 +31,10 @@ async fn send_with_retries(server: Api, monitor: Arc<Monitor>, request: Request)
     let first = attempt.start;
     loop {
         match timeout(RESPONSE_TIMEOUT, server.try_send(call.clone())).await {
-            Ok(Some(answer)) if matches!(answer.status, 429 | 503) => monitor.refused(&attempt, &answer),
-            Ok(Some(answer)) => {
-                monitor.answered(&attempt, &answer);
-                return to_response(answer);
+            Ok(Some(response)) if matches!(response.status, 429 | 503) => monitor.refused(&attempt, &response),
+            Ok(Some(response)) => {
+                monitor.answered(&attempt, &response);
+                return to_response(response);
             }
             // The service itself is never restarted, so a broken connection is a failure.
             Ok(None) => monitor.unanswered(&attempt, "the connection broke"),
@@ -54,9 +54,9 @@ async fn to_call(request: Request) -> Call {
     Call { method: parts.method, path: parts.uri.to_string(), headers, body }
 }
 
-fn to_response(answer: Answer) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).expect("the status is valid");
-    *response.headers_mut() = answer.headers;
+fn to_response(received: Answer) -> Response {
+    let mut response = Response::new(Body::from(received.body));
+    *response.status_mut() = StatusCode::from_u16(received.status).expect("the status is valid");
+    *response.headers_mut() = received.headers;
     response
 }
