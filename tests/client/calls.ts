@@ -23,22 +23,22 @@ export function connect(baseUrl: string, token?: string): Api {
 }
 
 /** Asserts that a call succeeded and returns its data. */
-export function expectSuccess<T>(answer: Success<T> | Failure): T {
-  if (answer.error) {
-    assert.fail(`${answer.response.url}: ${JSON.stringify(answer.error)}`);
+export function expectSuccess<T>(result: Success<T> | Failure): T {
+  if (result.error) {
+    assert.fail(`${result.response.url}: ${JSON.stringify(result.error)}`);
   }
-  return answer.data;
+  return result.data;
 }
 
 /** Asserts that a call failed with this status and code and returns the error. */
-export function expectError(answer: Success<unknown> | Failure, status: number, code: ErrorCode): ErrorBody {
-  assert.equal(answer.response.status, status);
-  assert.ok(answer.error);
-  assert.equal(answer.error.error, true);
-  assert.equal(answer.error.code, code);
-  assert.equal(answer.error.request_id, answer.response.headers.get("x-request-id"));
-  assert.notEqual(answer.error.message, "");
-  return answer.error;
+export function expectError(result: Success<unknown> | Failure, status: number, code: ErrorCode): ErrorBody {
+  assert.equal(result.response.status, status);
+  assert.ok(result.error);
+  assert.equal(result.error.error, true);
+  assert.equal(result.error.code, code);
+  assert.equal(result.error.request_id, result.response.headers.get("x-request-id"));
+  assert.notEqual(result.error.message, "");
+  return result.error;
 }
 
 /** Returns the invalid fields, sorted. */

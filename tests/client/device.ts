@@ -45,11 +45,11 @@ export class Device {
       ...(strategy && { conflict_strategy: strategy }),
       ...(this.since && { last_sync_at: this.since }),
     };
-    const answer = expectSuccess(await this.api.POST("/api/sync/upload", { body }));
-    for (const applied of answer.applied) {
+    const result = expectSuccess(await this.api.POST("/api/sync/upload", { body }));
+    for (const applied of result.applied) {
       this.knows(applied.item_type, applied.item_id, applied.sync_version);
     }
-    return answer;
+    return result;
   }
 
   /** Downloads all pages and returns them. */
@@ -112,7 +112,7 @@ export function queryOf(version: VersionRecord): string | undefined {
 }
 
 /** Asserts that an upload caused exactly one conflict and returns it. */
-export function onlyConflict(answer: UploadAnswer): Conflict {
-  assert.deepEqual([answer.success, answer.applied, answer.rejected], [true, [], []]);
-  return only(answer.conflicts);
+export function onlyConflict(result: UploadAnswer): Conflict {
+  assert.deepEqual([result.success, result.applied, result.rejected], [true, [], []]);
+  return only(result.conflicts);
 }

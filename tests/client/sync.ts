@@ -29,10 +29,10 @@ export async function shareItems(laptop: Device, phone: Device): Promise<void> {
     return { item_type: "query_history", item_id: `run ${index}`, action: "create", data: run(query) };
   });
   const changes = [shop, laptop.writes("orders", "SELECT 1", at(1)), ...history];
-  const answer = await laptop.uploads(changes);
-  assert.deepEqual([answer.success, answer.conflicts, answer.rejected], [true, [], []]);
-  assert.deepEqual(answer.applied.map((item) => item.item_id), changes.map((change) => change.item_id));
-  assert.ok(answer.applied.every((item) => item.sync_version === 1));
+  const result = await laptop.uploads(changes);
+  assert.deepEqual([result.success, result.conflicts, result.rejected], [true, [], []]);
+  assert.deepEqual(result.applied.map((item) => item.item_id), changes.map((change) => change.item_id));
+  assert.ok(result.applied.every((item) => item.sync_version === 1));
 
   const pages = await phone.downloads(2);
   assert.deepEqual(pages.map((page) => page.reset), [true, false, false]);
@@ -98,8 +98,8 @@ async function resolveConflict(laptop: Device, phone: Device, body: ResolveReque
   expectError(await laptop.api.POST("/api/sync/conflicts/{id}/resolve", other), 409, "CONFLICT");
   await phone.downloads();
   assert.equal(phone.queries.get("orders")?.query, resolved.item.query);
-  const settled = expectSuccess(await phone.api.GET("/api/sync/conflicts", { params: { query: { status: "resolved" } } }));
-  assert.equal(settled.conflicts.find((conflict) => conflict.id === open.id)?.winner, winner);
+  const resolvedList = expectSuccess(await phone.api.GET("/api/sync/conflicts", { params: { query: { status: "resolved" } } }));
+  assert.equal(resolvedList.conflicts.find((conflict) => conflict.id === open.id)?.winner, winner);
 }
 
 export async function deleteItem(laptop: Device, phone: Device): Promise<void> {
@@ -114,9 +114,9 @@ export async function deleteItem(laptop: Device, phone: Device): Promise<void> {
 export async function checkRejections(laptop: Device): Promise<void> {
   step("a credential is rejected, with its field");
   const change = laptop.writes("leak", "ALTER USER ada PASSWORD 'Xq7-bTz2-mK9'", at(9));
-  const answer = await laptop.uploads([change]);
-  assert.equal(answer.success, false);
-  const rejected = only(answer.rejected);
+  const result = await laptop.uploads([change]);
+  assert.equal(result.success, false);
+  const rejected = only(result.rejected);
   assert.deepEqual([rejected.code, rejected.change.id], ["CREDENTIALS_PRESENT", change.id]);
   assert.equal(only(rejected.details).field, "changes[0].data.query");
 

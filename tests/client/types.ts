@@ -33,7 +33,7 @@ assertSame<Conflict["detected_at"], string>(true);
 assertSame<ErrorBody["details"], { field: string; message: string }[] | undefined>(true);
 
 /** Types of responses. */
-export async function answers(api: Api): Promise<void> {
+export async function responses(api: Api): Promise<void> {
   const download = expectSuccess(await api.GET("/api/sync/download", { params: { query: { device_id: "phone" } } }));
   assertSame<(typeof download.connections)[number]["type"], "postgres" | "mysql" | "sqlite" | "mongodb">(true);
   assertSame<(typeof download.deleted)[number]["item_type"], ItemType>(true);

@@ -30,9 +30,9 @@ async fn requests_arrive_unchanged() {
     assert_eq!(send(upload).await.expect(200)["applied"].as_array().map(Vec::len), Some(900));
     // A `content-encoding` that the gateway has already decoded; only the header remains.
     let upload = Request::post("/api/sync/upload", &upload_of(1)).header("content-encoding", "gzip");
-    let answer = send(upload).await;
-    assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "both logs use the id of the gateway");
-    assert_eq!(answer.expect(200)["applied"].as_array().map(Vec::len), Some(1));
+    let response = send(upload).await;
+    assert_eq!(response.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "both logs use the id of the gateway");
+    assert_eq!(response.expect(200)["applied"].as_array().map(Vec::len), Some(1));
     // Query parameters that are percent-encoded once.
     let delta = "/api/sync/download?device_id=my%20phone&since=1970-01-01T01%3A00%3A00%2B01%3A00&limit=7";
     let page = send(Request::get(delta)).await.expect(200);
@@ -45,8 +45,8 @@ async fn requests_arrive_unchanged() {
         .header("origin", "http://localhost:3000")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization,content-type");
-    let answer = cloud.api.send(preflight).await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, Some("http://localhost:3000")));
+    let response = cloud.api.send(preflight).await;
+    assert_eq!((response.status, response.header("access-control-allow-origin")), (200, Some("http://localhost:3000")));
     let page = cloud.api.send(Request::get("/reset-password?token=abc")).await;
     assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
 }
@@ -95,9 +95,9 @@ async fn example_events_are_handled() {
         let mut event = example_event(name);
         event["multiValueHeaders"]["Authorization"] = json!([format!("Bearer {token}")]);
         event["headers"]["Authorization"] = json!(format!("Bearer {token}"));
-        let answer = cloud.gateway.function(function).invoke(&event).await;
-        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
-        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+        let response = cloud.gateway.function(function).invoke(&event).await;
+        assert_eq!(response["statusCode"], status, "{name}: {response}");
+        let body: Value = serde_json::from_str(response["body"].as_str().unwrap_or_default()).unwrap_or_default();
         token = body["token"].as_str().map_or(token, str::to_owned);
         if name == "download" {
             assert_eq!(body["saved_queries"].as_array().map(Vec::len), Some(2), "{body}");
@@ -121,8 +121,8 @@ async fn gateway_errors_have_the_schema_of_the_functions() {
     // Pages and unsupported methods need no API key.
     send(Request::new(Method::HEAD, "/api/sync/download").header("x-api-key", "")).await.expect_error(403, "FORBIDDEN");
     for (call, status) in [(Request::get("/reset-password?token=abc"), 200), (Request::get("/api/sync/upload"), 405)] {
-        let answer = send(call.header("x-api-key", "")).await;
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.header("allow"), (status == 405).then_some("POST"));
+        let response = send(call.header("x-api-key", "")).await;
+        assert_eq!(response.status, status);
+        assert_eq!(response.header("allow"), (status == 405).then_some("POST"));
     }
 }

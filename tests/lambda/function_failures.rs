@@ -21,7 +21,7 @@ struct SupervisedUpload {
 impl SupervisedUpload {
     async fn start() -> Self {
         let folder = tests::scratch_dir();
-        let pid_file = folder.path().join("number");
+        let pid_file = folder.path().join("pid");
         let run = format!("echo $$ > {}; exec \"$0\"", pid_file.display());
         let change = async |gateway: Gateway, variables: &[(&str, &str)]| {
             let variables = [variables, &[("AWS_LAMBDA_FUNCTION_TIMEOUT", "3")]].concat();
@@ -43,16 +43,16 @@ impl SupervisedUpload {
     }
 
     async fn assert_upload_succeeds(&self) {
-        let answer = self.upload("select 1").await.expect(200);
-        assert_eq!(answer["applied"][0]["sync_version"], 1, "{answer}");
+        let response = self.upload("select 1").await.expect(200);
+        assert_eq!(response["applied"][0]["sync_version"], 1, "{response}");
     }
 
     /// Asserts that the gateway returned a 503, that the log contains `log_entry`, and that the next upload succeeds.
-    async fn assert_unavailable(&self, answer: &Response, log_entry: &str) {
-        answer.expect_error(503, "SERVICE_UNAVAILABLE");
+    async fn assert_unavailable(&self, response: &Response, log_entry: &str) {
+        response.expect_error(503, "SERVICE_UNAVAILABLE");
         for (name, value) in [("retry-after", "5"), ("cache-control", "no-store"), ("access-control-allow-origin", "*")]
         {
-            assert_eq!(answer.header(name), Some(value), "{name}");
+            assert_eq!(response.header(name), Some(value), "{name}");
         }
         let log = || self.cloud.gateway.function("upload").log();
         eventually(log_entry, async || log().contains(log_entry).then_some(())).await;
@@ -81,19 +81,19 @@ fn allow_more(bytes: usize, pid_file: &Path) {
 async fn a_timed_out_function_is_reported_and_restarted() {
     let upload_function = SupervisedUpload::start().await;
     signal("-STOP", &upload_function.pid_file);
-    let answer = upload_function.upload("select 2").await;
-    upload_function.assert_unavailable(&answer, "Reset initiated: Timeout").await;
+    let response = upload_function.upload("select 2").await;
+    upload_function.assert_unavailable(&response, "Reset initiated: Timeout").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_function_is_reported_and_restarted() {
     let upload_function = SupervisedUpload::start().await;
     signal("-STOP", &upload_function.pid_file);
-    let (answer, ()) = tokio::join!(upload_function.upload("select 2"), async {
+    let (response, ()) = tokio::join!(upload_function.upload("select 2"), async {
         sleep(Duration::from_millis(500)).await;
         signal("-KILL", &upload_function.pid_file);
     });
-    upload_function.assert_unavailable(&answer, "signal: killed").await;
+    upload_function.assert_unavailable(&response, "signal: killed").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,6 +101,6 @@ async fn a_function_out_of_memory_is_reported_and_restarted() {
     let upload_function = SupervisedUpload::start().await;
     // Less memory than an event of 5 MB requires.
     allow_more(1 << 20, &upload_function.pid_file);
-    let answer = upload_function.upload(&"select 2 ".repeat(600_000)).await;
-    upload_function.assert_unavailable(&answer, "memory allocation of").await;
+    let response = upload_function.upload(&"select 2 ".repeat(600_000)).await;
+    upload_function.assert_unavailable(&response, "memory allocation of").await;
 }

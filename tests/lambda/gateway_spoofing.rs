@@ -33,9 +33,9 @@ async fn gateway_headers_from_clients_are_ignored() {
     let token = session["token"].as_str().expect("a token");
     let sessions = || Request::get("/api/auth/sessions");
     for (name, value) in SPOOFED_HEADERS {
-        let answer = cloud.api.send(sessions().header(name, value).bearer(token)).await;
-        assert_eq!(answer.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "{name}");
-        let body = answer.expect(200);
+        let response = cloud.api.send(sessions().header(name, value).bearer(token)).await;
+        assert_eq!(response.header("x-request-id"), Some(tests::GATEWAY_REQUEST_ID), "{name}");
+        let body = response.expect(200);
         assert_eq!(body["sessions"].as_array().map(Vec::len), Some(1), "{name}: {body}");
         assert_eq!(body["sessions"][0]["ip"], "203.0.113.7", "{name}");
         // None of them replaces a token.

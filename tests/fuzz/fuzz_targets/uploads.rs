@@ -34,9 +34,9 @@ fuzz_target!(|body: &[u8]| {
     ACCOUNT.with(|account_cell| {
         let account = account_cell.get_or_init(account);
         let call = Request::new(Method::POST, "/api/sync/upload").body("application/json", body).bearer(&account.token);
-        let answer = account.runtime.block_on(account.service.api.send(call));
-        let json: Value = serde_json::from_slice(&answer.body).expect("every response is JSON");
-        match answer.status {
+        let response = account.runtime.block_on(account.service.api.send(call));
+        let json: Value = serde_json::from_slice(&response.body).expect("every response is JSON");
+        match response.status {
             200 => {
                 let count = |list: &str| json[list].as_array().expect("a list").len();
                 let sent: Value = serde_json::from_slice(body).expect("an accepted body is JSON");

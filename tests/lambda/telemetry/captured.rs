@@ -75,12 +75,12 @@ impl Captured {
 async fn email_provider() -> MockServer {
     let server = MockServer::start().await;
     let accepted = ResponseTemplate::new(200).set_body_json(json!({ "id": "49a3999c" }));
-    for (to, answer) in [
+    for (to, response) in [
         ("bob-of-the-log@", ResponseTemplate::new(422).set_body_json(json!({ "name": "validation_error" }))),
         ("eve-of-the-log@", ResponseTemplate::new(500)),
         ("", accepted),
     ] {
-        Mock::given(method("POST")).and(body_string_contains(to)).respond_with(answer).mount(&server).await;
+        Mock::given(method("POST")).and(body_string_contains(to)).respond_with(response).mount(&server).await;
     }
     server
 }
@@ -95,12 +95,12 @@ impl Recording {
     /// Sends `call` and records the texts in `secret` and the returned credentials as secrets.
     async fn call(&mut self, call: Request, secret: &[&str], status: u16) -> Value {
         self.secrets.extend(secret.iter().map(|text| (*text).to_owned()));
-        let answer = self.cloud.api.send(call).await.expect(status);
+        let response = self.cloud.api.send(call).await.expect(status);
         for field in ["token", "refresh_token"] {
-            self.secrets.extend(answer[field].as_str().map(str::to_owned));
+            self.secrets.extend(response[field].as_str().map(str::to_owned));
         }
-        self.secrets.extend(answer["user"]["id"].as_str().map(str::to_owned));
-        answer
+        self.secrets.extend(response["user"]["id"].as_str().map(str::to_owned));
+        response
     }
 
     async fn sign_up(&mut self, name: &str) -> Value {
@@ -154,8 +154,8 @@ impl Recording {
         phone.download().await;
         let credential = "ALTER USER shop IDENTIFIED BY 'Sesame-of-the-shop42'";
         phone.write("saved_query", "users", saved_query("Users", credential), SystemClock.now());
-        let answer = phone.upload_losing_response().await;
-        assert_eq!(answer["rejected"][0]["code"], "CREDENTIALS_PRESENT", "{answer}");
+        let response = phone.upload_losing_response().await;
+        assert_eq!(response["rejected"][0]["code"], "CREDENTIALS_PRESENT", "{response}");
         self.secrets.push("Sesame-of-the-shop42".to_owned());
         let list = Request::get("/api/sync/conflicts").bearer(token);
         let mut calls = 1;
@@ -179,8 +179,8 @@ impl Recording {
         let mut log = self.cloud.gateway.log();
         for name in ["mail", "purge", "migrate"] {
             let function = self.cloud.scheduled(name).await;
-            let answer = function.invoke(&example_event("schedule")).await;
-            assert!(answer["errorMessage"].is_null(), "{name}: {answer}");
+            let response = function.invoke(&example_event("schedule")).await;
+            assert!(response["errorMessage"].is_null(), "{name}: {response}");
             log += &function.log();
         }
         log

@@ -57,12 +57,12 @@ impl Account {
 
     /// Downloads everything and returns the cursor.
     pub(crate) async fn cursor(&self) -> String {
-        let mut answer = self.send(self.download(None, 1_000)).await;
-        while answer["has_more"] == true {
-            let since = answer["sync_timestamp"].as_str().expect("a time").to_owned();
-            answer = self.send(self.download(Some(&since), 1_000)).await;
+        let mut response = self.send(self.download(None, 1_000)).await;
+        while response["has_more"] == true {
+            let since = response["sync_timestamp"].as_str().expect("a time").to_owned();
+            response = self.send(self.download(Some(&since), 1_000)).await;
         }
-        answer["sync_timestamp"].as_str().expect("a time").to_owned()
+        response["sync_timestamp"].as_str().expect("a time").to_owned()
     }
 
     /// Authorizes `call` as this account.
@@ -83,9 +83,9 @@ impl Account {
 /// Returns the response time of the service for `call`.
 pub(crate) async fn time_of(api: &Api, call: Request) -> Duration {
     let start = Instant::now();
-    let answer = api.send(call).await;
+    let response = api.send(call).await;
     let time = start.elapsed();
-    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
     time
 }
 

@@ -66,9 +66,9 @@ impl BareTable {
 
 /// Returns a handler that responds to every request with `body`.
 pub(crate) fn empty_handler(body: Vec<u8>) -> Api {
-    let answer = move || {
+    let response = move || {
         let body = body.clone();
         async move { ([(CONTENT_TYPE, "application/json")], body) }
     };
-    Api::Router(Router::new().fallback(any(answer)))
+    Api::Router(Router::new().fallback(any(response)))
 }

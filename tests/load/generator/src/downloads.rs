@@ -38,9 +38,9 @@ async fn full_download(account: &Account, items: usize) {
     for _ in 0..3 {
         let (mut since, mut pages, start) = (None::<String>, Vec::new(), Instant::now());
         loop {
-            let answer = account.api.send(account.download(since.as_deref(), 1_000)).await;
-            let page = answer.expect(200);
-            pages.push(answer.body);
+            let response = account.api.send(account.download(since.as_deref(), 1_000)).await;
+            let page = response.expect(200);
+            pages.push(response.body);
             since = page["sync_timestamp"].as_str().map(str::to_owned);
             if page["has_more"] == false {
                 break;

@@ -26,15 +26,15 @@ pub(crate) async fn table() {
     compare_accounts("among 10,000 users / alone", &mut first, &mut last).await;
 }
 
-async fn compare_accounts(name: &str, baseline: &mut Account, service_time: &mut Account) {
-    let cursors = (baseline.cursor().await, service_time.cursor().await);
-    for account in [&mut *baseline, &mut *service_time] {
+async fn compare_accounts(name: &str, baseline: &mut Account, measured: &mut Account) {
+    let cursors = (baseline.cursor().await, measured.cursor().await);
+    for account in [&mut *baseline, &mut *measured] {
         let call = account.upload(100);
         account.send(call).await;
     }
-    let deltas = (baseline.download(Some(&cursors.0), 1_000), service_time.download(Some(&cursors.1), 1_000));
+    let deltas = (baseline.download(Some(&cursors.0), 1_000), measured.download(Some(&cursors.1), 1_000));
     let (small, large) =
-        (async || baseline.time(deltas.0.clone()).await, async || service_time.time(deltas.1.clone()).await);
+        (async || baseline.time(deltas.0.clone()).await, async || measured.time(deltas.1.clone()).await);
     compare(&format!("delta of 100 {name}"), 200, small, large).await;
     for (count, rounds) in [(1, 200), (100, 50)] {
         let upload = async |account: &mut Account| {
@@ -42,6 +42,6 @@ async fn compare_accounts(name: &str, baseline: &mut Account, service_time: &mut
             account.time(call).await
         };
         let name = format!("upload of {count} {name}");
-        compare(&name, rounds, async || upload(baseline).await, async || upload(service_time).await).await;
+        compare(&name, rounds, async || upload(baseline).await, async || upload(measured).await).await;
     }
 }

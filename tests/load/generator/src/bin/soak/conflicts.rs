@@ -21,14 +21,14 @@ impl User {
         for _ in 0..2 {
             let (body, merged) = self.random_choice(&conflict);
             let path = format!("/api/sync/conflicts/{}/resolve", conflict["id"].as_str().expect("an id"));
-            let answer = self.devices[device_index].send(Request::post(path, &body)).await;
-            if answer.status == 200 {
+            let response = self.devices[device_index].send(Request::post(path, &body)).await;
+            if response.status == 200 {
                 return;
             }
             merged.into_iter().for_each(|marker| self.expected.edits.allow_loss(marker));
-            conflict = answer.expect(409)["conflict"].clone();
+            conflict = response.expect(409)["conflict"].clone();
             if conflict.is_null() {
-                return self.violation(&format!("resolved differently without another request: {}", answer.json()));
+                return self.violation(&format!("resolved differently without another request: {}", response.json()));
             }
         }
         self.violation(&format!("outdated twice without another write: {conflict}"));

@@ -23,18 +23,18 @@ pub(crate) struct ExpectedState {
 
 impl ExpectedState {
     /// Records the response to the changes `sent`; returns the violations in it.
-    pub(crate) fn record_response(&mut self, sent: &[PendingChange], answer: &Value) -> Vec<String> {
-        let mut violation = Vec::new();
+    pub(crate) fn record_response(&mut self, sent: &[PendingChange], response: &Value) -> Vec<String> {
+        let mut violations = Vec::new();
         for change in sent {
-            match (entry(answer, "applied", change), entry(answer, "conflicts", change)) {
-                (Some(applied), None) => violation.extend(self.applied(change, applied["sync_version"].as_i64())),
+            match (entry(response, "applied", change), entry(response, "conflicts", change)) {
+                (Some(applied), None) => violations.extend(self.applied(change, applied["sync_version"].as_i64())),
                 (None, Some(conflict)) if !is_own(&change.key) => {
                     self.conflicts.extend(conflict["id"].as_str().map(str::to_owned));
                 }
-                _ => violation.push(format!("{} has the invalid response {answer}", change.json)),
+                _ => violations.push(format!("{} has the invalid response {response}", change.json)),
             }
         }
-        violation
+        violations
     }
 
     fn applied(&mut self, change: &PendingChange, version: Option<i64>) -> Option<String> {
@@ -56,23 +56,23 @@ impl ExpectedState {
 
     /// Returns the violations in the items of a device, including deleted ones.
     pub(crate) fn check(&mut self, held: &BTreeMap<Key, KnownItem>) -> Vec<String> {
-        let mut violation = Vec::new();
+        let mut violations = Vec::new();
         for (key, expected_state) in &self.own {
             let found = held.get(key).map(|known| (known.version, known.data.as_ref().and_then(text)));
             if found.as_ref() != Some(expected_state) {
-                violation.push(format!("{key:?} is {found:?}, expected {expected_state:?}"));
+                violations.push(format!("{key:?} is {found:?}, expected {expected_state:?}"));
             }
         }
         for (key, newest) in &self.newest {
             let found = held.get(key).map(|known| known.version);
             if found < Some(*newest) {
-                violation.push(format!("{key:?} is at version {found:?}, expected at least {newest}"));
+                violations.push(format!("{key:?} is at version {found:?}, expected at least {newest}"));
             }
         }
         for (key, known) in held {
-            violation.extend(self.check_item(key, known));
+            violations.extend(self.check_item(key, known));
         }
-        violation
+        violations
     }
 
     fn check_item(&mut self, key: &Key, known: &KnownItem) -> Option<String> {
@@ -90,29 +90,29 @@ impl ExpectedState {
 
     /// Returns the violations in the list of all conflicts and the live items.
     pub(crate) fn check_conflicts(&self, conflicts: &[Value], live: &BTreeMap<Key, KnownItem>) -> Vec<String> {
-        let mut violation = Vec::new();
+        let mut violations = Vec::new();
         let ids: BTreeSet<&str> = conflicts.iter().filter_map(|conflict| conflict["id"].as_str()).collect();
         if ids.len() != conflicts.len() {
-            violation.push("a conflict is listed twice".to_owned());
+            violations.push("a conflict is listed twice".to_owned());
         }
         let lost: Vec<&String> = self.conflicts.iter().filter(|id| !ids.contains(id.as_str())).collect();
         if !lost.is_empty() {
-            violation.push(format!("conflicts are lost: {lost:?}"));
+            violations.push(format!("conflicts are lost: {lost:?}"));
         }
         let items = live.iter().filter(|(key, _)| !is_own(key)).filter_map(|(_, known)| known.data.as_ref());
         let sides = conflicts.iter().flat_map(|conflict| [&conflict["local_version"], &conflict["remote_version"]]);
         let found: BTreeSet<String> = items.chain(sides.map(|side| &side["data"])).filter_map(marker_in).collect();
         let missing = self.edits.lost(&found);
         if !missing.is_empty() {
-            violation.push(format!("edits are lost: {missing:?}"));
+            violations.push(format!("edits are lost: {missing:?}"));
         }
-        violation
+        violations
     }
 }
 
-/// Returns the entry of `change` in the list `name` of `answer`.
-fn entry<'a>(answer: &'a Value, name: &str, change: &PendingChange) -> Option<&'a Value> {
-    answer[name].as_array()?.iter().find(|entry| entry["change_id"] == change.json["id"])
+/// Returns the entry of `change` in the list `name` of `response`.
+fn entry<'a>(response: &'a Value, name: &str, change: &PendingChange) -> Option<&'a Value> {
+    response[name].as_array()?.iter().find(|entry| entry["change_id"] == change.json["id"])
 }
 
 /// Returns whether a single device edits the item.

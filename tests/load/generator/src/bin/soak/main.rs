@@ -70,9 +70,9 @@ async fn main() -> ExitCode {
 /// Parses the duration in minutes and the seed.
 fn arguments() -> (u64, u64) {
     let mut values = std::env::args().skip(1);
-    let mut number = |reason: &str| {
+    let mut number = |name: &str| {
         let text = values.next()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{reason} must be a number, but is {text}")))
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} must be a number, but is {text}")))
     };
     let minutes = number("MINUTES").unwrap_or(30);
     (minutes, number("SEED").unwrap_or_else(|| u32::from_le_bytes(random_bytes(&SystemRandom)).into()))

@@ -80,26 +80,26 @@ impl Monitor {
     }
 
     /// Records a response other than 429 and 503.
-    pub(crate) fn answered(&self, attempt: &Attempt<'_>, answer: &Response) {
-        self.count(attempt, answer.status);
-        if !is_expected(attempt, answer.status) {
-            self.failure(UNEXPECTED, &describe(attempt, answer));
+    pub(crate) fn answered(&self, attempt: &Attempt<'_>, response: &Response) {
+        self.count(attempt, response.status);
+        if !is_expected(attempt, response.status) {
+            self.failure(UNEXPECTED, &describe(attempt, response));
         }
     }
 
     /// Records a response 429 or 503.
-    pub(crate) fn refused(&self, attempt: &Attempt<'_>, answer: &Response) {
-        self.count(attempt, answer.status);
-        if answer.status != 503 {
+    pub(crate) fn refused(&self, attempt: &Attempt<'_>, response: &Response) {
+        self.count(attempt, response.status);
+        if response.status != 503 {
             return;
         }
-        if answer.header("retry-after").and_then(|wait| wait.parse::<u32>().ok()).is_none() {
-            self.failure(UNEXPECTED, &format!("without Retry-After: {}", describe(attempt, answer)));
+        if response.header("retry-after").and_then(|wait| wait.parse::<u32>().ok()).is_none() {
+            self.failure(UNEXPECTED, &format!("without Retry-After: {}", describe(attempt, response)));
         }
         // An attempt that started earlier may have used the store while it was down.
-        let was_stable = self.state().stable_since.is_some_and(|calm| calm <= attempt.start);
+        let was_stable = self.state().stable_since.is_some_and(|stable| stable <= attempt.start);
         if was_stable {
-            self.failure(UNAVAILABLE, &describe(attempt, answer));
+            self.failure(UNAVAILABLE, &describe(attempt, response));
         }
     }
 
@@ -180,13 +180,13 @@ fn is_expected(attempt: &Attempt<'_>, status: u16) -> bool {
     }
 }
 
-fn describe(attempt: &Attempt<'_>, answer: &Response) -> String {
+fn describe(attempt: &Attempt<'_>, response: &Response) -> String {
     let took = attempt.start.elapsed().as_secs_f64();
     format!(
         "{}\n    response after {took:.1} s: {} {}",
         describe_request(attempt.call),
-        answer.status,
-        truncated(&answer.body)
+        response.status,
+        truncated(&response.body)
     )
 }
 

@@ -20,14 +20,14 @@ const STRATEGIES: [&str; 3] = ["last_write_wins", "keep_both", "user_choice"];
 pub(crate) struct Upload {
     device_index: usize,
     body: Value,
-    answer: Value,
+    response: Value,
 }
 
 impl User {
     /// Edits on both devices independently and uploads concurrently, sometimes while a new device downloads everything.
-    pub(crate) async fn both_upload(&mut self) {
+    pub(crate) async fn upload_on_both_devices(&mut self) {
         for device_index in 0..self.devices.len() {
-            self.edits(device_index);
+            self.edit_items(device_index);
         }
         let bodies = self.devices.each_ref().map(Device::upload_body);
         let new_device = if self.rng.u8(..8) == 0 { Some(self.new_device()) } else { None };
@@ -37,29 +37,29 @@ impl User {
             }
         };
         let [laptop, phone] = &self.devices;
-        let (one, other, ()) =
+        let (laptop_response, phone_response, ()) =
             tokio::join!(laptop.upload_losing_response(), phone.upload_losing_response(), first_download);
-        for (device_index, (body, answer)) in bodies.into_iter().zip([one, other]).enumerate() {
-            self.apply_response(device_index, &answer);
-            self.store_upload(Upload { device_index, body, answer });
+        for (device_index, (body, response)) in bodies.into_iter().zip([laptop_response, phone_response]).enumerate() {
+            self.apply_response(device_index, &response);
+            self.store_upload(Upload { device_index, body, response });
         }
         if self.rng.u8(..3) > 0 {
-            self.both_download().await;
+            self.download_on_both_devices().await;
         }
     }
 
-    pub(crate) async fn both_download(&mut self) {
+    pub(crate) async fn download_on_both_devices(&mut self) {
         let [laptop, phone] = &mut self.devices;
         tokio::join!(laptop.download(), phone.download());
     }
 
     /// Applies the response to all pending changes.
-    fn apply_response(&mut self, device_index: usize, answer: &Value) {
+    fn apply_response(&mut self, device_index: usize, response: &Value) {
         let sent: Vec<PendingChange> = self.devices[device_index].unsent().cloned().collect();
-        for reason in self.expected.record_response(&sent, answer) {
+        for reason in self.expected.record_response(&sent, response) {
             self.violation(&reason);
         }
-        self.devices[device_index].apply_upload_response(answer);
+        self.devices[device_index].apply_upload_response(response);
     }
 
     fn store_upload(&mut self, upload: Upload) {
@@ -75,12 +75,12 @@ impl User {
         let Some(upload) = self.rng.choice(&self.uploads).cloned() else { return };
         let repeated =
             self.devices[upload.device_index].send(Request::post("/api/sync/upload", &upload.body)).await.expect(200);
-        if results(&repeated) != results(&upload.answer) {
-            self.violation(&format!("the first response was {}, the repeated one {repeated}", upload.answer));
+        if results(&repeated) != results(&upload.response) {
+            self.violation(&format!("the first response was {}, the repeated one {repeated}", upload.response));
         }
     }
 
-    fn edits(&mut self, device_index: usize) {
+    fn edit_items(&mut self, device_index: usize) {
         self.devices[device_index].strategy = STRATEGIES[self.rng.usize(..STRATEGIES.len())].to_owned();
         // Uploads of history entries only use a separate path in the service.
         let is_history = self.rng.u8(..10) == 0;
@@ -161,11 +161,11 @@ pub(crate) fn content(kind: &str, text: &str) -> Value {
 }
 
 /// Returns each change with its version or the id of its conflict.
-fn results(answer: &Value) -> Vec<(&Value, &Value)> {
-    let applied = list(answer, "applied").iter().map(|entry| (&entry["change_id"], &entry["sync_version"]));
-    applied.chain(list(answer, "conflicts").iter().map(|entry| (&entry["change_id"], &entry["id"]))).collect()
+fn results(response: &Value) -> Vec<(&Value, &Value)> {
+    let applied = list(response, "applied").iter().map(|entry| (&entry["change_id"], &entry["sync_version"]));
+    applied.chain(list(response, "conflicts").iter().map(|entry| (&entry["change_id"], &entry["id"]))).collect()
 }
 
-fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
-    answer[name].as_array().map(Vec::as_slice).unwrap_or_default()
+fn list<'a>(response: &'a Value, name: &str) -> &'a [Value] {
+    response[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }

@@ -60,8 +60,8 @@ impl User {
 
     async fn act(&mut self) {
         match self.rng.u8(..100) {
-            0..60 => self.both_upload().await,
-            60..74 => self.both_download().await,
+            0..60 => self.upload_on_both_devices().await,
+            60..74 => self.download_on_both_devices().await,
             74..84 => self.resolve_a_conflict().await,
             84..88 => self.repeat_an_upload().await,
             88..93 => self.read_status().await,

@@ -9,17 +9,17 @@ impl User {
     /// Verifies all data through the API. No change is pending, because every upload is repeated until it is
     /// acknowledged.
     pub(crate) async fn verify(&mut self) {
-        self.both_download().await;
+        self.download_on_both_devices().await;
         let mut fresh = self.new_device();
         fresh.download().await;
         let live = live(&fresh);
         let conflicts = self.all_conflicts().await;
         let status = self.devices[0].send(Request::get("/api/sync/status")).await.expect(200);
-        let mut violation = self.expected.check(&self.devices[0].known);
-        violation.extend(self.expected.check_conflicts(&conflicts, &live));
-        violation.extend(self.devices.iter().filter_map(|device| difference(device, &live)));
-        violation.extend(status_difference(&status, &conflicts, &live));
-        for reason in violation {
+        let mut violations = self.expected.check(&self.devices[0].known);
+        violations.extend(self.expected.check_conflicts(&conflicts, &live));
+        violations.extend(self.devices.iter().filter_map(|device| difference(device, &live)));
+        violations.extend(status_difference(&status, &conflicts, &live));
+        for reason in violations {
             self.violation(&reason);
         }
     }
