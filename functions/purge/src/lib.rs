@@ -65,8 +65,9 @@ impl Purge {
         self.finish_deletions(now, &mut report).await?;
         self.purge_data(now, &mut report).await?;
         self.purge_expired(now, &mut report).await?;
-        telemetry::purge(report.tombstones, report.conflicts, report.expired, report.accounts);
-        tracing::info!(event = "purged", ?report, "purge completed");
+        let Report { tombstones, conflicts, expired, accounts, unfinished } = report;
+        telemetry::purge(tombstones, conflicts, expired, accounts);
+        tracing::info!(event = "purged", tombstones, conflicts, expired, accounts, unfinished, "purge completed");
         Ok(report)
     }
 

@@ -1,17 +1,21 @@
 use std::backtrace::Backtrace;
+use std::fmt;
 use std::io::IsTerminal;
 
 use json_subscriber::JsonLayer;
 use serde_json::Value;
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::SPANS;
+use crate::clock::{Clock, SystemClock};
 
 /// Filter used if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "info";
@@ -19,11 +23,14 @@ const DEFAULT_FILTER: &str = "info";
 /// Value of the field `service` of every line.
 const SERVICE: &str = "sql-studio-sync";
 
+/// Fields that the log on a terminal omits, because lines would wrap. JSON has them.
+const HIDDEN_ON_TERMINAL: [&str; 4] = ["request_id", "trace_id", "request_bytes", "response_bytes"];
+
 /// Format, filter and destination of the log.
 pub struct LogOutput<W> {
     function: &'static str,
     filter: Targets,
-    is_pretty: bool,
+    is_terminal: bool,
     writer: W,
 }
 
@@ -31,19 +38,19 @@ impl LogOutput<fn() -> std::io::Stderr> {
     /// Returns the log of `function` on standard error: text on a terminal, JSON otherwise. The filter is `RUST_LOG`:
     /// levels or `target=level`, separated by commas; default `info`. From sqlx it admits errors alone unless
     /// `RUST_LOG` names sqlx, since its warnings may contain parts of the database URL.
-    pub(super) fn of(function: &'static str) -> Self {
-        let mut filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
-        if !filter.contains("sqlx") {
-            filter.push_str(",sqlx=error");
-        }
-        let filter: Targets = filter
-            .parse()
-            .unwrap_or_else(|_| Targets::new().with_default(Level::INFO).with_target("sqlx", Level::ERROR));
-        Self {
-            is_pretty: std::io::stderr().is_terminal(),
-            writer: std::io::stderr,
-            ..Self::json(function, filter, std::io::stderr)
-        }
+    ///
+    /// Returns also the value of `RUST_LOG` if it is invalid; the filter is `info` then.
+    pub(super) fn of(function: &'static str) -> (Self, Option<String>) {
+        let variable = std::env::var("RUST_LOG").ok().filter(|value| !value.is_empty());
+        let text = variable.as_deref().unwrap_or(DEFAULT_FILTER);
+        let sqlx = if text.contains("sqlx") { "" } else { ",sqlx=error" };
+        let filter = format!("{text}{sqlx}").parse::<Targets>().ok();
+        let invalid = if filter.is_none() { variable } else { None };
+        let filter =
+            filter.unwrap_or_else(|| Targets::new().with_default(Level::INFO).with_target("sqlx", Level::ERROR));
+        let is_terminal = std::io::stderr().is_terminal();
+        let output = Self { is_terminal, writer: std::io::stderr, ..Self::json(function, filter, std::io::stderr) };
+        (output, invalid)
     }
 }
 
@@ -51,13 +58,14 @@ impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
     /// Returns the log of `function` in JSON, written to `writer`.
     pub fn json(function: &'static str, filter: Targets, writer: W) -> Self {
         // The spans pass any filter, so that each line has the fields of its request.
-        Self { function, filter: filter.with_target(SPANS, LevelFilter::ERROR), is_pretty: false, writer }
+        Self { function, filter: filter.with_target(SPANS, LevelFilter::ERROR), is_terminal: false, writer }
     }
 
     /// Returns the layer that writes the log.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(self) -> Box<dyn Layer<S> + Send + Sync> {
-        if self.is_pretty {
-            let lines = tracing_subscriber::fmt::layer().with_writer(self.writer).with_target(false);
+        if self.is_terminal {
+            let lines = tracing_subscriber::fmt::layer().compact().with_writer(self.writer).with_target(false);
+            let lines = lines.with_timer(TimeOfDay).fmt_fields(debug_fn(write_for_terminal));
             return lines.with_filter(self.filter).boxed();
         }
         // The keys follow Powertools for AWS Lambda
@@ -70,6 +78,24 @@ impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
         lines.add_static_field("function_name", Value::from(name));
         lines.with_top_level_flattened_span_list().with_flattened_event();
         lines.with_filter(self.filter).boxed()
+    }
+}
+
+/// Time of day in UTC, to the second.
+struct TimeOfDay;
+
+impl FormatTime for TimeOfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        // 2026-01-31T12:00:00.000000Z
+        writer.write_str(SystemClock.now().to_string().get(11..19).unwrap_or_default())
+    }
+}
+
+fn write_for_terminal(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name if HIDDEN_ON_TERMINAL.contains(&name) => Ok(()),
+        name => write!(writer, " {name}={value:?}"),
     }
 }
 

@@ -44,12 +44,12 @@ const FLUSH_TIME: Duration = Duration::from_secs(2);
 pub fn start(function: &'static str) {
     let spans = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPANS);
     let traces = traces::layer(function).map(|layer| layer.with_filter(spans));
-    tracing_subscriber::registry()
-        .with(traces)
-        .with(sentry::layer(function))
-        .with(LogOutput::of(function).layer())
-        .init();
+    let (log, invalid_filter) = LogOutput::of(function);
+    tracing_subscriber::registry().with(traces).with(sentry::layer(function)).with(log.layer()).init();
     log::log_panics();
+    if let Some(value) = invalid_filter {
+        tracing::warn!("RUST_LOG is {value:?}, but must be a level or target=level, separated by commas; using info");
+    }
 }
 
 /// Exports pending metrics, spans and error reports. Takes two seconds at most; data that cannot be exported by then is
