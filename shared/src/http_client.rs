@@ -20,12 +20,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// If the client cannot be built.
-pub fn new() -> Result<Client, String> {
+pub fn new() -> reqwest::Result<Client> {
     let client = Client::builder().tls_backend_preconfigured(root_certificates::client_config());
     let client = client.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT).no_proxy();
     #[cfg(target_os = "linux")]
     let client = client.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
-    client.build().map_err(|error| error.to_string())
+    client.build()
 }
 
 /// Returns the text of `error` and its causes for the log, without the URL, which may hold credentials.

@@ -89,11 +89,11 @@ pub(crate) struct PseudonymArgs {
 }
 
 /// Reads `ADDRESS:PORT`, or `PORT` of the loopback address.
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
-    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8500, or a port".to_owned())
+    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8500, or a port")
 }
 
 #[cfg(test)]

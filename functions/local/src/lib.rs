@@ -11,7 +11,7 @@ mod stores;
 
 pub use app::App;
 pub use config::{Config, LoadError, StoresConfig, existing_auth_config};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, MetricsError};
 pub use openapi::document;
 pub use server::{Stop, serve};
 pub use signing_key::KeyFileError;

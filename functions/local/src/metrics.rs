@@ -3,56 +3,75 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use shared::telemetry;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Where Prometheus looks for whatever runs on a machine.
-const USUAL: &str = "127.0.0.1:9100";
+/// Address of the metrics endpoint unless another is set: the port of Prometheus exporters for a machine.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:9100";
 
-/// How often what waits is handed over, and values are taken together for the next who asks.
-const PERIOD: Duration = Duration::from_secs(5);
+/// Interval of exports, and of the upkeep that keeps histograms small.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the server measures, for Prometheus.
+/// The metrics endpoint cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The process has a recorder already.
+    #[error("{0}")]
+    Recorder(#[from] BuildError),
+    /// The address cannot be used.
+    #[error("cannot serve metrics on {address}: {source}; choose another address with --metrics or METRICS_LISTEN")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
+}
+
+/// Metrics of the process, and the endpoint at which Prometheus scrapes them.
 pub struct Metrics {
     handle: PrometheusHandle,
     listener: Option<TcpListener>,
 }
 
 impl Metrics {
-    /// Measures from now on, for whoever asks at `address`: by default at the usual one, unless another program has it.
+    /// Starts to record, and listens on `address`, or on [`DEFAULT_ADDRESS`] if no other program does.
     ///
     /// # Errors
-    /// When `address` is taken, or the process has measured before.
-    pub async fn start(address: Option<SocketAddr>) -> Result<Self, String> {
-        let handle = PrometheusBuilder::new().install_recorder().map_err(|error| error.to_string())?;
+    /// When `address` cannot be used, or the process has a recorder already.
+    pub async fn start(address: Option<SocketAddr>) -> Result<Self, MetricsError> {
+        let handle = PrometheusBuilder::new().install_recorder()?;
         telemetry::describe();
         let listener = match address {
-            Some(address) => Some(TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?),
-            None => TcpListener::bind(USUAL).await.ok(),
+            Some(address) => {
+                let listener = TcpListener::bind(address).await;
+                Some(listener.map_err(|source| MetricsError::Listen { address, source })?)
+            }
+            None => TcpListener::bind(DEFAULT_ADDRESS).await.ok(),
         };
         match listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
-            Some(address) => tracing::info!("metrics are at http://{address}/metrics"),
-            None => tracing::warn!("{USUAL} is taken, so metrics are nowhere; --metrics says where else"),
+            Some(address) => tracing::info!("metrics endpoint at http://{address}/metrics"),
+            None => tracing::warn!("no metrics endpoint: {DEFAULT_ADDRESS} is taken; choose another with --metrics"),
         }
         Ok(Self { handle, listener })
     }
 
-    /// Answers whoever asks, and hands over traces, until the process ends.
+    /// Serves the endpoint and exports traces until the process ends.
     pub async fn serve(self) {
-        tokio::join!(keep(self.handle.clone()), async {
+        tokio::join!(upkeep(self.handle.clone()), async {
             let Some(listener) = self.listener else { return };
             let router = Router::new().route("/metrics", get(async move || self.handle.render()));
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "metrics are not shown any more");
+                tracing::error!(%error, "metrics endpoint failed");
             }
         });
     }
 }
 
-async fn keep(handle: PrometheusHandle) {
-    let mut interval = interval(PERIOD);
+async fn upkeep(handle: PrometheusHandle) {
+    let mut interval = interval(UPKEEP_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;

@@ -28,11 +28,11 @@ fn description() -> OpenApi {
 ///
 /// # Errors
 /// When it cannot be written as JSON.
-pub fn document() -> Result<String, String> {
+pub fn document() -> serde_json::Result<String> {
     let mut document = description();
     let functions = [auth::document, upload::document, download::document, conflicts::document, health::document];
     for function in functions {
         document.merge(function());
     }
-    document.to_pretty_json().map(|json| json + "\n").map_err(|error| error.to_string())
+    document.to_pretty_json().map(|json| json + "\n")
 }

@@ -75,7 +75,7 @@ pub trait Mailer: Send + Sync {
 ///
 /// # Errors
 /// When no HTTP client can be made.
-pub fn mailer(config: &EmailConfig, random: Arc<dyn Random>) -> Result<Arc<dyn Mailer>, String> {
+pub fn mailer(config: &EmailConfig, random: Arc<dyn Random>) -> reqwest::Result<Arc<dyn Mailer>> {
     Ok(match &config.resend {
         Some(resend) => Arc::new(Resend::new(resend, random)?),
         None => Arc::new(UnconfiguredMailer),

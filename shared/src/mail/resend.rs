@@ -80,7 +80,7 @@ impl Resend {
     ///
     /// # Errors
     /// If the HTTP client cannot be built.
-    pub fn new(config: &ResendConfig, random: Arc<dyn Random>) -> Result<Self, String> {
+    pub fn new(config: &ResendConfig, random: Arc<dyn Random>) -> reqwest::Result<Self> {
         let ResendConfig { key, from, url } = config.clone();
         Ok(Self { client: http_client::new()?, emails: format!("{url}/emails"), key, from, random })
     }

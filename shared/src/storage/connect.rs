@@ -28,9 +28,9 @@ pub fn sync_data(
     config: &crate::config::TursoConfig,
     random: &Arc<dyn crate::clock::Random>,
 ) -> Result<Arc<super::libsql::LibsqlSync>, ConfigError> {
-    use super::libsql::{Hrana, LibsqlSync, Transport};
+    use super::libsql::{Hrana, HranaError, LibsqlSync, Transport};
     let open = |url| Ok(Arc::new(Hrana::new(url, config.token.clone(), random.clone())?) as Arc<dyn Transport>);
-    let databases = config.urls.iter().map(open).collect::<Result<_, String>>();
+    let databases = config.urls.iter().map(open).collect::<Result<_, HranaError>>();
     let databases = databases.map_err(|reason| invalid(crate::config::TursoConfig::URL, "libSQL", &reason))?;
     Ok(Arc::new(LibsqlSync::sharded(databases)))
 }
@@ -45,6 +45,6 @@ pub fn sessions(config: &crate::config::RedisConfig) -> Result<Arc<super::redis:
     sessions.map(Arc::new).map_err(|reason| invalid(crate::config::RedisConfig::URL, "Redis", &reason))
 }
 
-fn invalid(variable: &'static str, server: &str, reason: &str) -> ConfigError {
+fn invalid(variable: &'static str, server: &str, reason: &impl std::fmt::Display) -> ConfigError {
     ConfigError::InvalidSecret { variable, expected: format!("a URL of {server}: {reason}") }
 }

@@ -41,7 +41,7 @@ pub enum SentryError {
     InvalidDsn(#[from] ParseDsnError),
     /// The HTTP client cannot be built.
     #[error("HTTP client: {0}")]
-    HttpClient(String),
+    HttpClient(reqwest::Error),
 }
 
 /// Reports errors to the Sentry project of `dsn` from now on. Later calls change nothing.

@@ -57,13 +57,27 @@ struct CurrentClient {
     client: Client,
 }
 
+/// A transport cannot be created. The message does not show the URL.
+#[derive(Debug, thiserror::Error)]
+pub enum HranaError {
+    /// The URL is malformed.
+    #[error("{0}")]
+    Url(#[from] url::ParseError),
+    /// The URL has another scheme.
+    #[error("the scheme must be libsql, https or http")]
+    Scheme,
+    /// The HTTP client cannot be built.
+    #[error("{0}")]
+    HttpClient(#[from] reqwest::Error),
+}
+
 impl Hrana {
     /// Creates a transport to the database at `url`, whose scheme is `libsql`, `https` or `http`. It connects with the first
     /// call.
     ///
     /// # Errors
     /// If the URL is malformed or has another scheme.
-    pub fn new(url: &SecretString, token: Option<RotatingSecret>, random: Arc<dyn Random>) -> Result<Self, String> {
+    pub fn new(url: &SecretString, token: Option<RotatingSecret>, random: Arc<dyn Random>) -> Result<Self, HranaError> {
         let client = Mutex::new(CurrentClient { generation: 0, client: http_client::new()? });
         Ok(Self { client, pipeline: pipeline_url(url.expose_secret())?, token, random })
     }
@@ -160,17 +174,17 @@ impl Hrana {
 }
 
 /// Returns the URL of the pipeline endpoint of the database at `url`.
-fn pipeline_url(url: &str) -> Result<Url, String> {
-    let mut parsed = Url::parse(url).map_err(|error| error.to_string())?;
+fn pipeline_url(url: &str) -> Result<Url, HranaError> {
+    let mut parsed = Url::parse(url)?;
     let scheme = match parsed.scheme() {
         "libsql" | "https" => "https",
         "http" => "http",
-        _ => return Err("the scheme must be libsql, https or http".to_owned()),
+        _ => return Err(HranaError::Scheme),
     };
     // `set_scheme` refuses to turn a scheme that is not special, such as `libsql`, into one that is.
     if parsed.scheme() != scheme {
         let rest = url.split_once(':').map_or("", |(_, rest)| rest);
-        parsed = Url::parse(&format!("{scheme}:{rest}")).map_err(|error| error.to_string())?;
+        parsed = Url::parse(&format!("{scheme}:{rest}"))?;
     }
     parsed.set_query(None);
     let path = format!("{}/v3/pipeline", parsed.path().trim_end_matches('/'));

@@ -29,7 +29,7 @@ pub use diagnose::diagnose;
 #[cfg(feature = "embedded")]
 pub use file::FileDatabase;
 #[cfg(feature = "turso")]
-pub use hrana::Hrana;
+pub use hrana::{Hrana, HranaError};
 pub use migrate::{EMBEDDED, Migration, SYNC, migrate};
 pub(crate) use row_reader::RowReader;
 pub use transport::{BatchError, MAX_RESPONSE_BYTES, Row, Statement, StatementResult, Transport, Value};

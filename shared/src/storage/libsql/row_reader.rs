@@ -77,7 +77,10 @@ impl RowReader {
 
     pub(crate) fn json<T: DeserializeOwned>(&mut self, column: &'static str) -> StoreResult<T> {
         let text = self.text(column)?;
-        serde_json::from_str(&text).map_err(|error| self.corrupt(column, error))
+        serde_json::from_str(&text).map_err(|error| {
+            // The message of the error itself may quote the value.
+            self.corrupt(column, format!("invalid JSON at column {} ({:?})", error.column(), error.classify()))
+        })
     }
 
     #[cfg(feature = "embedded")]

@@ -47,6 +47,20 @@ pub struct PostgresAccounts {
     url: RotatingSecret,
 }
 
+/// Migrations cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The URL leads to a transaction pooler.
+    #[error(
+        "migrations take a session lock, which a transaction pooler does not keep: use a URL that leads to the database \
+         itself"
+    )]
+    TransactionPooler,
+    /// The database is unreachable, or a migration fails.
+    #[error("{0}")]
+    Failed(#[from] sqlx::migrate::MigrateError),
+}
+
 impl PostgresAccounts {
     /// Creates a store for the database at `url` that opens at most `connections` connections, the first one with the first
     /// call.
@@ -57,7 +71,7 @@ impl PostgresAccounts {
     ///
     /// # Errors
     /// When the URL is invalid.
-    pub fn new(url: RotatingSecret, connections: u32) -> Result<Self, String> {
+    pub fn new(url: RotatingSecret, connections: u32) -> Result<Self, sqlx::Error> {
         let options = options(&url.get())?;
         let pool = PgPoolOptions::new()
             .max_connections(connections)
@@ -73,7 +87,7 @@ impl PostgresAccounts {
                 })
             })
             .connect_lazy_with(options);
-        let parsed = url::Url::parse(url.get().expose_secret()).map_err(|error| error.to_string())?;
+        let parsed = url::Url::parse(url.get().expose_secret()).map_err(sqlx::Error::config)?;
         let behind_pooler =
             parsed.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0");
         Ok(Self { pool, behind_pooler, url })
@@ -83,24 +97,22 @@ impl PostgresAccounts {
     ///
     /// # Errors
     /// When the database is unreachable, the URL leads to a transaction pooler, or a migration fails.
-    pub async fn migrate(&self) -> Result<Vec<String>, String> {
+    pub async fn migrate(&self) -> Result<Vec<String>, MigrationError> {
         if self.behind_pooler {
-            return Err("migrations take a session lock, which a transaction pooler does not keep: \
-                        use a URL that leads to the database itself"
-                .into());
+            return Err(MigrationError::TransactionPooler);
         }
         // Fails where no migration has been applied yet: the table does not exist then.
         let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success");
         let before: Vec<i64> = applied.fetch_all(&self.pool).await.unwrap_or_default();
-        MIGRATIONS.run(&self.pool).await.map_err(|error| error.to_string())?;
+        MIGRATIONS.run(&self.pool).await?;
         let new = MIGRATIONS.iter().filter(|step| !before.contains(&step.version));
         Ok(new.map(|step| format!("postgres/{:04}_{}", step.version, step.description)).collect())
     }
 }
 
 /// Parses `url` into the options of a connection.
-fn options(url: &SecretString) -> Result<PgConnectOptions, String> {
-    let options: PgConnectOptions = url.expose_secret().parse().map_err(|error: sqlx::Error| error.to_string())?;
+fn options(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = url.expose_secret().parse()?;
     // No query reads a floating-point number, and poolers reject start-up parameters that they do not know.
     Ok(options.extra_float_digits(None).application_name("sql-studio-sync"))
 }

@@ -53,8 +53,8 @@ impl Request<'_> {
 
 impl Connection {
     /// Creates a connection to `url` that the first request opens.
-    pub(super) fn new(url: RotatingSecret) -> Result<Self, String> {
-        client(&url.get()).map_err(|error| error.to_string())?;
+    pub(super) fn new(url: RotatingSecret) -> RedisResult<Self> {
+        client(&url.get())?;
         Ok(Self { url, current: Mutex::default(), failures: AtomicU64::new(0) })
     }
 

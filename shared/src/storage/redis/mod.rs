@@ -9,7 +9,7 @@ mod keys;
 mod rate_limiter;
 mod sessions;
 
-use ::redis::Script;
+use ::redis::{RedisResult, Script};
 
 use self::connection::Connection;
 use crate::secret::RotatingSecret;
@@ -40,7 +40,7 @@ impl RedisSessions {
     ///
     /// # Errors
     /// When the URL is invalid.
-    pub fn new(url: RotatingSecret) -> Result<Self, String> {
+    pub fn new(url: RotatingSecret) -> RedisResult<Self> {
         crate::root_certificates::install_crypto_provider();
         let scripts = Scripts {
             take: script!("bucket", "take"),
