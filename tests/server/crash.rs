@@ -98,7 +98,7 @@ fn count_items(known: &BTreeMap<Key, KnownItem>) -> BTreeMap<String, usize> {
 async fn check_after_restart(server: &ServerProcess, token: &str, watcher: &mut Device, logs: Vec<UploadLog>) -> usize {
     watcher.download().await;
     let counts = count_items(&watcher.known);
-    let partial: Vec<_> = counts.iter().filter(|(_, count_items)| **count_items != BATCH).collect();
+    let partial: Vec<_> = counts.iter().filter(|(_, count)| **count != BATCH).collect();
     assert!(partial.is_empty(), "partial batches: {partial:?}");
     let mut applied_unacknowledged = 0;
     for log in logs {
@@ -115,7 +115,7 @@ async fn check_after_restart(server: &ServerProcess, token: &str, watcher: &mut 
             usize::from(device.pending.iter().all(|change| watcher.known.contains_key(&change.key)));
     }
     watcher.download().await;
-    assert!(count_items(&watcher.known).values().all(|count_items| *count_items == BATCH));
+    assert!(count_items(&watcher.known).values().all(|count| *count == BATCH));
     applied_unacknowledged
 }
 

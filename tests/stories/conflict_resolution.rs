@@ -27,9 +27,9 @@ async fn chosen_version_reaches_all_devices() {
     for (chosen, expected) in [("local", "select 'phone'"), ("remote", "select 'laptop'")] {
         let service = Service::start().await;
         let (ada, mut laptop, mut phone, conflict) = open_conflict(&service).await;
-        let resolved = ada.resolve(&conflict, &choose(chosen)).await.expect(200);
-        assert_eq!((&resolved["success"], &resolved["item"]["sync_version"]), (&json!(true), &json!(3)));
-        assert_eq!((&resolved["item"]["id"], &resolved["item"]["query"]), (&json!("q"), &json!(expected)));
+        let response = ada.resolve(&conflict, &choose(chosen)).await.expect(200);
+        assert_eq!((&response["success"], &response["item"]["sync_version"]), (&json!(true), &json!(3)));
+        assert_eq!((&response["item"]["id"], &response["item"]["query"]), (&json!("q"), &json!(expected)));
         for device in [&mut laptop, &mut phone] {
             let page = device.download().await;
             assert_eq!(page["conflicts"], json!([]));
@@ -38,7 +38,7 @@ async fn chosen_version_reaches_all_devices() {
         }
         let resolved = &ada.conflicts("resolved").await[0];
         assert_eq!((&resolved["winner"], &resolved["resolution"]), (&json!(chosen), &json!("user_choice")));
-        assert_eq!(resolved["resolved_at"], resolved["resolved_at"]);
+        assert_eq!(resolved["resolved_at"], response["resolved_at"]);
     }
 }
 
@@ -56,10 +56,10 @@ async fn resolution_by_last_write_wins_takes_the_later_version() {
 async fn resolution_by_keep_both_creates_a_copy() {
     let service = Service::start().await;
     let (ada, mut laptop, _, conflict) = open_conflict(&service).await;
-    let resolved = ada.resolve(&conflict, &json!({ "strategy": "keep_both" })).await.expect(200);
-    assert_eq!(resolved["item"]["name"], "orders (conflicted copy, phone, 2026-01-01)");
+    let response = ada.resolve(&conflict, &json!({ "strategy": "keep_both" })).await.expect(200);
+    assert_eq!(response["item"]["name"], "orders (conflicted copy, phone, 2026-01-01)");
     let resolved = &ada.conflicts("resolved").await[0];
-    assert_eq!(resolved["copy_id"], resolved["item"]["id"]);
+    assert_eq!(resolved["copy_id"], response["item"]["id"]);
     laptop.download().await;
     assert_eq!(query_text(&laptop).unwrap(), "select 'laptop'");
     let copy = laptop.visible_data("saved_query", resolved["copy_id"].as_str().unwrap()).unwrap();
