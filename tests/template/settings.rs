@@ -12,11 +12,11 @@ const VARIABLES_BY_CODE: [(&str, &str); 11] = [
     ("lambda::start", "OTEL_TRACES_SAMPLER"),
     ("lambda::start", "OTEL_TRACES_SAMPLER_ARG"),
     ("lambda::serve", "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"),
-    ("lambda::settings", "SECRETS_ARN"),
-    ("Frame::of", "CORS_ORIGINS"),
-    (".brand()", "PUBLIC_URL"),
-    ("mailer(", "MAIL_FROM"),
-    ("default_strategy", "CONFLICT_STRATEGY"),
+    ("lambda::env", "SECRETS_ARN"),
+    ("HttpConfig::from_env", "CORS_ORIGINS"),
+    ("EmailConfig::from_env", "PUBLIC_URL"),
+    ("EmailConfig::from_env", "MAIL_FROM"),
+    ("SyncConfig::from_env", "CONFLICT_STRATEGY"),
 ];
 
 /// Variables that the Datadog extension reads in every function that has its layer.
@@ -64,10 +64,13 @@ fn variable_names(code: &str) -> BTreeSet<&str> {
 
 #[test]
 fn every_variable_in_the_code_has_a_source() {
-    let telemetry = std::fs::read_dir(format!("{ROOT}/shared/src/telemetry")).expect("the folder is readable");
-    let telemetry =
-        telemetry.map(|file| file.expect("readable").file_name().into_string().expect("the name is valid UTF-8"));
-    let files = telemetry.map(|name| format!("shared/src/telemetry/{name}")).chain(["shared/src/config.rs".to_owned()]);
+    let files = ["shared/src/telemetry", "shared/src/config"].into_iter().flat_map(|folder| {
+        let files = std::fs::read_dir(format!("{ROOT}/{folder}")).expect("the folder is readable");
+        let names =
+            files.map(|file| file.expect("readable").file_name().into_string().expect("the name is valid UTF-8"));
+        names.filter(|name| name != "tests.rs").map(move |name| format!("{folder}/{name}"))
+    });
+    let files = files.chain(["shared/src/lambda.rs".to_owned()]);
     // Unit tests may use any variable.
     let code: String =
         files.map(|file| source(&file).split("#[cfg(test)]").next().unwrap_or_default().to_owned()).collect();

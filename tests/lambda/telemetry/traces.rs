@@ -44,7 +44,7 @@ async fn an_upload_is_traced_from_the_client_to_the_stores() {
     assert_eq!(request.attribute("http.response.status_code"), "200");
     let (begin, ended) = request.times();
     let mut last = begin;
-    for name in ["redis admit", "libsql load", "decide", "libsql commit"] {
+    for name in ["redis authenticate", "libsql load", "decide", "libsql commit"] {
         let part = span(&rotel, TRACE_ID, name).await;
         assert_eq!(part.field("Parent ID"), request.field("ID"), "{name}");
         let (start, end) = part.times();
