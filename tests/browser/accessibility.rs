@@ -143,3 +143,11 @@ async fn rate_limited_page_is_accessible() {
     fixture.browser.wait_for("[data-notice=limited]").await;
     fixture.check("verify-email-limited", "Confirm your email address").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_reference_is_accessible() {
+    let fixture = Fixture::start("off").await;
+    fixture.browser.go_to(&format!("{}/docs", fixture.url)).await;
+    fixture.check("reference", concat!("SQL Studio Sync API ", env!("CARGO_PKG_VERSION"))).await;
+    assert_eq!(fixture.browser.take_log_warnings().await, Vec::<String>::new());
+}

@@ -5,11 +5,11 @@ import type {
   Authenticated,
   Change,
   Conflict,
-  DownloadAnswer,
+  DownloadResponse,
   ItemType,
   SavedQuery,
   Strategy,
-  UploadAnswer,
+  UploadResponse,
   VersionRecord,
 } from "./api.js";
 import { type Api, connect, expectSuccess } from "./calls.js";
@@ -38,7 +38,7 @@ export class Device {
     return { id: randomUUID(), item_type, item_id, action: "delete", updated_at, sync_version };
   }
 
-  async uploads(changes: Change[], strategy?: Strategy): Promise<UploadAnswer> {
+  async uploads(changes: Change[], strategy?: Strategy): Promise<UploadResponse> {
     const body = {
       device_id: this.id,
       changes,
@@ -53,8 +53,8 @@ export class Device {
   }
 
   /** Downloads all pages and returns them. */
-  async downloads(limit?: number): Promise<DownloadAnswer[]> {
-    const pages: DownloadAnswer[] = [];
+  async downloads(limit?: number): Promise<DownloadResponse[]> {
+    const pages: DownloadResponse[] = [];
     for (;;) {
       const query = { device_id: this.id, ...(this.since && { since: this.since }), ...(limit && { limit }) };
       const page = expectSuccess(await this.api.GET("/api/sync/download", { params: { query } }));
@@ -66,7 +66,7 @@ export class Device {
     }
   }
 
-  private takes(page: DownloadAnswer): void {
+  private takes(page: DownloadResponse): void {
     if (page.reset) {
       this.versions.clear();
       this.queries.clear();
@@ -112,7 +112,7 @@ export function queryOf(version: VersionRecord): string | undefined {
 }
 
 /** Asserts that an upload caused exactly one conflict and returns it. */
-export function onlyConflict(result: UploadAnswer): Conflict {
+export function onlyConflict(result: UploadResponse): Conflict {
   assert.deepEqual([result.success, result.applied, result.rejected], [true, [], []]);
   return only(result.conflicts);
 }

@@ -9,7 +9,7 @@ pub enum Auth {
 use Auth::{Bearer, None};
 
 /// All routes: function, method, path and authentication. Clients rely on them, so changes must be deliberate.
-pub const ROUTES: [(&str, &str, &str, Auth); 25] = [
+pub const ROUTES: [(&str, &str, &str, Auth); 26] = [
     ("auth", "post", "/api/auth/signup", None),
     ("auth", "post", "/api/auth/login", None),
     ("auth", "post", "/api/auth/refresh", None),
@@ -35,4 +35,5 @@ pub const ROUTES: [(&str, &str, &str, Auth); 25] = [
     ("health", "get", "/health", None),
     ("health", "get", "/ready", None),
     ("health", "get", "/openapi.json", None),
+    ("health", "get", "/docs", None),
 ];

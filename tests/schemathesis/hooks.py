@@ -69,6 +69,12 @@ if "SIGN_UP_AT" in os.environ:
 schemathesis.openapi.format("password", st.just(PASSWORD) | st.text(min_size=8, max_size=128))
 
 
+@schemathesis.deserializer("text/html")
+def html(context, response):
+    """Pages are strings to their schema."""
+    return response.text
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if not isinstance(case.body, dict):

@@ -1,13 +1,13 @@
 //! Middleware: common headers, authentication, CORS and routing.
 
 use axum::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{Request, Response, Service, TestUser, error_fields};
 
 const LOCAL_ORIGIN: &str = "http://localhost:3000";
 
 /// All routes: methods, path with ids, and whether they require a token.
-const ROUTES: [(&str, &str, bool); 23] = [
+const ROUTES: [(&str, &str, bool); 24] = [
     ("POST", "/api/auth/signup", false),
     ("POST", "/api/auth/login", false),
     ("POST", "/api/auth/refresh", false),
@@ -31,6 +31,7 @@ const ROUTES: [(&str, &str, bool); 23] = [
     ("GET", "/health", false),
     ("GET", "/ready", false),
     ("GET", "/openapi.json", false),
+    ("GET", "/docs", false),
 ];
 
 fn method(name: &str) -> Method {
@@ -76,7 +77,7 @@ async fn every_response_has_common_headers() {
                 assert_common_headers(&response);
                 request_ids.push(response.header("x-request-id").unwrap().to_owned());
                 let kind = response.header("content-type").unwrap();
-                let is_page = path == "/verify-email" || path == "/reset-password";
+                let is_page = ["/verify-email", "/reset-password", "/docs"].contains(&path);
                 assert_eq!(kind.starts_with("text/html"), is_page, "{path}");
                 assert!(is_page || kind == "application/json", "{path}: {kind}");
                 assert!(response.status < 500, "{path}");
@@ -92,7 +93,7 @@ async fn every_response_has_common_headers() {
 #[tokio::test]
 async fn unknown_routes_are_not_found() {
     let service = Service::start().await;
-    for path in ["/", "/api", "/api/sync", "/api/sync/upload/", "/api/auth/sessions/a/b", "/API/SYNC/LIMITS"] {
+    for path in ["//", "/api", "/api/sync", "/api/sync/upload/", "/api/auth/sessions/a/b", "/API/SYNC/LIMITS"] {
         for name in ["GET", "POST", "DELETE"] {
             let response = service.api.send(Request::new(method(name), path)).await;
             response.expect_error(404, "NOT_FOUND");
@@ -234,6 +235,6 @@ async fn openapi_document_contains_every_route() {
     documented.sort();
     expected.sort();
     assert_eq!(documented, expected);
-    let secured = |path: &str, method: &str| document["paths"][path][method]["security"] != Value::Null;
+    let secured = |path: &str, method: &str| document["paths"][path][method]["security"] != json!([]);
     assert!(secured("/api/sync/upload", "post") && !secured("/api/sync/limits", "get"));
 }

@@ -9,7 +9,7 @@ use tests::{Auth, ROUTES, Template};
 use crate::settings::{SECRET_VARIABLES, variables_of};
 
 /// Routes without an API key: targets of links in emails, the calls of their pages, and health checks.
-const ROUTES_WITHOUT_API_KEY: [(&str, &str); 7] = [
+const ROUTES_WITHOUT_API_KEY: [(&str, &str); 8] = [
     ("get", "/verify-email"),
     ("get", "/reset-password"),
     ("post", "/api/auth/verify-email"),
@@ -17,6 +17,7 @@ const ROUTES_WITHOUT_API_KEY: [(&str, &str); 7] = [
     ("get", "/health"),
     ("get", "/ready"),
     ("get", "/openapi.json"),
+    ("get", "/docs"),
 ];
 
 /// Functions that a schedule invokes.

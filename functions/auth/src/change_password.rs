@@ -9,29 +9,55 @@ use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::examples;
 use crate::service::Acknowledgement;
 
+/// A change of the password.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ChangePasswordRequest {
-    /// The password as it is.
+    /// Current password.
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
-    /// 8 to 128 characters, with upper case, lower case and a digit.
+    /// New password: 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     new_password: SecretString,
 }
 
-/// Changes the password and ends every other session.
+/// Changes the password.
+///
+/// Ends every other session of the user. A message to the user's email address reports the change.
 #[utoipa::path(
     post,
     path = "/api/auth/change-password",
     tag = "auth",
     security(("bearer" = [])),
-    request_body = ChangePasswordRequest,
+    request_body(
+        content = ChangePasswordRequest,
+        example = json!({ "current_password": examples::PASSWORD, "new_password": "Barley77" })
+    ),
     responses(
-        (status = 200, description = "The password is changed.", body = Acknowledgement),
-        (status = 401, description = "No valid token, or the current password is wrong", body = ErrorBody),
-        (status = 409, description = "The password was changed by somebody else just now", body = ErrorBody),
+        (
+            status = 200,
+            description = "The password is changed.",
+            body = Acknowledgement,
+            example = json!({
+                "success": true,
+                "message": "Your password is changed; your other sessions are ended."
+            })
+        ),
+        (
+            status = 401,
+            description = "The access token is missing, invalid or expired, or its session has ended (`UNAUTHORIZED`, \
+                           `TOKEN_EXPIRED`); or the current password is wrong (`INVALID_CREDENTIALS`).",
+            body = ErrorBody,
+            example = json!(wrong_password().example())
+        ),
+        (
+            status = 409,
+            description = "Another request changed the password at the same time.",
+            body = ErrorBody,
+            example = json!(changed_meanwhile().example())
+        ),
         BodyErrors,
         CommonErrors
     )
@@ -50,17 +76,20 @@ pub(crate) async fn change_password(
     Ok(Acknowledgement::new("Your password is changed; your other sessions are ended."))
 }
 
-/// How often a password is compared anew because its hash was replaced meanwhile: by a login, which raises the hash's
-/// parameters, or by another request of the same user.
+/// Attempts to compare a password whose hash is replaced meanwhile: by a login, which raises the parameters of the hash,
+/// or by another request of the same user.
 pub(crate) const PASSWORD_ATTEMPTS: usize = 3;
 
-/// The password that was compared is not the account's any more.
+/// Error of a password that was replaced after it was compared.
 pub(crate) fn changed_meanwhile() -> ApiError {
     ApiError::new(Code::Conflict, "the password was changed by another request just now")
 }
 
 impl Auth {
-    /// Replaces the caller's password, which must be `current`, by `new`.
+    /// Replaces the caller's password, which must be `current`, by `new`, and ends the other sessions.
+    ///
+    /// # Errors
+    /// 401 for a wrong password, 409 if another request changes the password at the same time.
     async fn replace_password(
         &self,
         caller: &Caller<AuthLimit>,
@@ -70,9 +99,9 @@ impl Auth {
         let account = self.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
         self.demand_password(&account, current).await?;
         let hash = self.passwords.hash(new).await?;
-        // Before as well as after: if the sessions cannot be ended, the password stays, so that it can be changed again.
-        // Sessions that are opened meanwhile are ended after. Of two changes at once the one that is refused has ended
-        // sessions all the same.
+        // Sessions are ended before and after the change. If they cannot be ended, the password stays as it is and the
+        // client can retry. The second call ends sessions that were opened in between. Of two concurrent changes, the one
+        // that fails has ended sessions too.
         self.authenticator.sessions.end_others(caller.user, Some(caller.session.id)).await?;
         let mut expected = account.password_hash;
         for _ in 0..PASSWORD_ATTEMPTS {
@@ -88,17 +117,25 @@ impl Auth {
         Err(changed_meanwhile())
     }
 
-    /// Whether `presented` is the password of `account`.
+    /// Returns whether `presented` is the password of `account`.
     pub(crate) async fn is_password(&self, account: &Account, presented: &str) -> Result<bool, ApiError> {
         let verdict = self.passwords.verify(&Password::new_unchecked(presented), Some(&account.password_hash)).await?;
         Ok(verdict != PasswordCheck::Wrong)
     }
 
-    /// Refuses whoever holds a session but does not know the password.
+    /// Checks that a caller with a session also knows the password.
+    ///
+    /// # Errors
+    /// 401 for a wrong password.
     pub(crate) async fn demand_password(&self, account: &Account, presented: &str) -> Result<(), ApiError> {
         if self.is_password(account, presented).await? {
             return Ok(());
         }
-        Err(ApiError::new(Code::InvalidCredentials, "the current password is wrong"))
+        Err(wrong_password())
     }
+}
+
+/// Error of a request that confirms itself with the account's password.
+pub(crate) fn wrong_password() -> ApiError {
+    ApiError::new(Code::InvalidCredentials, "the current password is wrong")
 }

@@ -1,6 +1,7 @@
 //! The `auth` function: accounts, sessions, and the pages that the links in mails open.
 
 mod change_password;
+mod examples;
 mod login;
 mod logout;
 mod pages;

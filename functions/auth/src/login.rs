@@ -12,29 +12,49 @@ use shared::storage::{Account, TokenHash};
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::examples;
 use crate::tokens::Authenticated;
 
+/// Credentials of a user.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct LoginRequest {
-    /// The user's name or e-mail address.
+    /// User name or email address, compared without case.
     #[schema(min_length = 1)]
     username: String,
-    /// The user's password.
+    /// Password.
     #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
-    /// What to call the device among the user's sessions; by default its `User-Agent`.
+    /// Name of the device in the list of sessions, cut to 128 characters; the `X-Client-Version` or `User-Agent` header by
+    /// default.
+    #[schema(pattern = r"^[^\x00]*$")]
     device: Option<String>,
 }
 
-/// Logs in.
+/// Opens a session.
+///
+/// A user has at most 100 sessions; a further login ends the one that was used longest ago. Logins are limited per client
+/// address and per account.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
     tag = "auth",
-    request_body = LoginRequest,
+    request_body(
+        content = LoginRequest,
+        example = json!({ "username": "ada", "password": examples::PASSWORD, "device": "laptop" })
+    ),
     responses(
-        (status = 200, description = "The user is logged in.", body = Authenticated),
-        (status = 401, description = "Name and password do not belong together", body = ErrorBody),
+        (
+            status = 200,
+            description = "The session is open.",
+            body = Authenticated,
+            example = json!(examples::authenticated())
+        ),
+        (
+            status = 401,
+            description = "The user name or the password is wrong. The response is the same for both.",
+            body = ErrorBody,
+            example = json!(invalid_credentials().example())
+        ),
         BodyErrors,
         CommonErrors
     )
@@ -70,13 +90,17 @@ pub(crate) async fn login(
     Ok(Json(answer))
 }
 
-/// The same for an unknown user and for a wrong password.
+/// Error of a login with an unknown user name or a wrong password.
 pub(crate) fn invalid_credentials() -> ApiError {
     ApiError::new(Code::InvalidCredentials, "the name or the password is wrong")
 }
 
 impl Auth {
-    /// Logins are also counted per account, by whatever name it is called, so that many addresses cannot guess at one.
+    /// Counts a login against the account's rate limit, so that many addresses cannot guess one password. The user name and
+    /// the email address of an account share one bucket.
+    ///
+    /// # Errors
+    /// 429 if the bucket is empty.
     async fn count_login(&self, visitor: &Anonymous, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
         let key = match (account, login) {
             (Some(account), _) => format!("login:{}", account.user.id),
@@ -87,9 +111,12 @@ impl Auth {
         visitor.take(&self.authenticator.rate_limits, key, AuthLimit::policy()).await
     }
 
-    /// Looks again, now that the session is open, whether the account still has the password that was compared. Whoever
-    /// changed it, or deleted the account, in the meantime has ended all sessions but this one. Another hash may be one of
-    /// the same password, with raised parameters.
+    /// Checks, after the session is open, that the account still has the password that was compared. A password change or
+    /// account deletion in between ended all sessions but this one. Another hash may be one of the same password, with
+    /// raised parameters.
+    ///
+    /// # Errors
+    /// 401 if the password is no longer valid; the session is ended.
     async fn confirm(&self, account: &Account, presented: &str, opened: &Authenticated) -> Result<(), ApiError> {
         if let Some(now) = self.accounts.get(account.user.id).await? {
             let is_unchanged = now.password_hash.expose_secret() == account.password_hash.expose_secret();
@@ -101,7 +128,7 @@ impl Auth {
         Err(invalid_credentials())
     }
 
-    /// The parameters were raised since the password was hashed, and only now is it at hand.
+    /// Hashes the password again with the current parameters, if the account still has its old hash.
     async fn rehash(&self, account: &Account, password: &Password) -> Result<(), ApiError> {
         let hash = self.passwords.hash(password).await?;
         self.accounts.rehash(account.user.id, &account.password_hash, &hash).await?;

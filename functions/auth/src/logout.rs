@@ -6,13 +6,24 @@ use shared::telemetry::SecurityEvent;
 use crate::Auth;
 use crate::service::Acknowledgement;
 
-/// Ends the session; its tokens stop working at once.
+/// Ends the session.
+///
+/// Its access token and refresh token stop working at once.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
     tag = "auth",
     security(("bearer" = [])),
-    responses((status = 200, description = "The session is ended.", body = Acknowledgement), AuthErrors, CommonErrors)
+    responses(
+        (
+            status = 200,
+            description = "The session has ended.",
+            body = Acknowledgement,
+            example = json!({ "success": true, "message": "You are logged out." })
+        ),
+        AuthErrors,
+        CommonErrors
+    )
 )]
 pub(crate) async fn logout(
     State(auth): State<Auth>,

@@ -8,24 +8,39 @@ use shared::storage::Rotation;
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::examples;
 use crate::tokens::{Authenticated, SESSION_LIFETIME};
 
+/// Refresh token to exchange.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct RefreshRequest {
-    /// The newest refresh token of the session.
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+    /// Newest refresh token of the session.
+    #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     refresh_token: SecretString,
 }
 
-/// Exchanges a refresh token for a new pair.
+/// Exchanges a refresh token for a new pair of tokens.
+///
+/// A refresh token works once, for 7 days. A second use within 10 s yields another pair; a later one ends the session.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
     tag = "auth",
-    request_body = RefreshRequest,
+    request_body(content = RefreshRequest, example = json!({ "refresh_token": examples::OPAQUE_TOKEN })),
     responses(
-        (status = 200, description = "The new pair.", body = Authenticated),
-        (status = 401, description = "The token is unknown, has expired, or was used before", body = ErrorBody),
+        (
+            status = 200,
+            description = "The new pair of tokens.",
+            body = Authenticated,
+            example = json!(examples::authenticated())
+        ),
+        (
+            status = 401,
+            description = "The refresh token is unknown or has expired (`UNAUTHORIZED`), or it was used before \
+                           (`REFRESH_TOKEN_REUSED`).",
+            body = ErrorBody,
+            example = json!(reused().example())
+        ),
         BodyErrors,
         CommonErrors
     )
@@ -40,7 +55,8 @@ pub(crate) async fn refresh(
     let next = OpaqueToken::generate(&*auth.random);
     let now = auth.clock.now();
     let expires_at = now.plus_seconds(SESSION_LIFETIME);
-    // Whoever rotates and then gets no pair is soon taken for a thief: better not to begin while accounts are out.
+    // A client that loses the new pair looks like a thief at its next refresh. So nothing is rotated while the account store
+    // is unreachable.
     auth.accounts.ping().await?;
     match auth.authenticator.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
         Rotation::Rotated(session) => {
@@ -50,9 +66,13 @@ pub(crate) async fn refresh(
         }
         Rotation::Reused(session) => {
             visitor.record_user(session.user);
-            let message = "this refresh token was used before, so the session was ended; log in again";
-            Err(ApiError::new(Code::RefreshTokenReused, message))
+            Err(reused())
         }
         Rotation::Unknown => Err(unknown()),
     }
+}
+
+fn reused() -> ApiError {
+    let message = "this refresh token was used before, so the session was ended; log in again";
+    ApiError::new(Code::RefreshTokenReused, message)
 }

@@ -9,22 +9,33 @@ use utoipa::ToSchema;
 use crate::Auth;
 use crate::service::Acknowledgement;
 
+/// Account whose password is to be reset.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct PasswordResetRequest {
-    /// The address of the account.
+    /// Email address of the account: at most 254 bytes.
     #[schema(format = IdnEmail, max_length = 254)]
     email: String,
 }
 
-/// Mails a link to choose a new password, if there is an account with this address; one a minute. Neither the answer nor the
-/// time that it takes tells.
+/// Emails a link that sets a new password.
+///
+/// The link works once, for one hour. At most one email a minute is sent per account. Neither the response nor its timing
+/// reveals whether there is an account with this address.
 #[utoipa::path(
     post,
     path = "/api/auth/request-password-reset",
     tag = "auth",
-    request_body = PasswordResetRequest,
+    request_body(content = PasswordResetRequest, example = json!({ "email": "ada@example.com" })),
     responses(
-        (status = 200, description = "If there is such an account, a link is on its way.", body = Acknowledgement),
+        (
+            status = 200,
+            description = "The email is queued, if there is such an account.",
+            body = Acknowledgement,
+            example = json!({
+                "success": true,
+                "message": "If there is an account with this address, a link is on its way to it."
+            })
+        ),
         BodyErrors,
         CommonErrors
     )

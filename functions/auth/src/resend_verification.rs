@@ -5,7 +5,10 @@ use shared::http::{ApiError, AuthErrors, AuthLimit, Caller, CommonErrors};
 use crate::Auth;
 use crate::service::Acknowledgement;
 
-/// Mails another link to confirm the address, if that is not confirmed yet; one a minute.
+/// Emails a new link that confirms the email address.
+///
+/// Does nothing if the address is confirmed already. At most one email a minute is sent per account. The link works once,
+/// for 24 hours, and replaces earlier ones.
 #[utoipa::path(
     post,
     path = "/api/auth/resend-verification",
@@ -14,8 +17,12 @@ use crate::service::Acknowledgement;
     responses(
         (
             status = 200,
-            description = "If the address still needs to be confirmed, a link is on its way.",
-            body = Acknowledgement
+            description = "The email is queued, unless the address is confirmed already.",
+            body = Acknowledgement,
+            example = json!({
+                "success": true,
+                "message": "If your address still needs to be confirmed, a new link is on its way."
+            })
         ),
         AuthErrors,
         CommonErrors

@@ -3,37 +3,54 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
-use shared::http::{Anonymous, ApiError, BodyErrors, CommonErrors, ErrorBody, JsonBody, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, ErrorBody, JsonBody, KeylessErrors, invalid_field};
 use shared::storage::TokenPurpose;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::examples;
 use crate::service::Acknowledgement;
-use crate::verify_email::parse_token;
+use crate::verify_email::{parse_token, spent_link};
 
+/// A new password, authorised by an emailed link.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ResetPasswordRequest {
-    /// The token of the link in the mail.
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+    /// Token of the emailed link.
+    #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     token: SecretString,
-    /// 8 to 128 characters, with upper case, lower case and a digit.
+    /// New password: 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     new_password: SecretString,
 }
 
-/// Sets a new password by the link that was mailed, and ends every session.
+/// Sets a new password with the token of an emailed link.
+///
+/// Ends every session of the user. A message to the user's email address reports the change.
 #[utoipa::path(
     post,
     path = "/api/auth/reset-password",
     tag = "auth",
-    request_body = ResetPasswordRequest,
+    request_body(
+        content = ResetPasswordRequest,
+        example = json!({ "token": examples::OPAQUE_TOKEN, "new_password": "Barley77" })
+    ),
     responses(
-        (status = 200, description = "The password is changed.", body = Acknowledgement),
-        (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
-            body = ErrorBody),
+        (
+            status = 200,
+            description = "The password is changed.",
+            body = Acknowledgement,
+            example = json!({ "success": true, "message": "Your password is changed; log in with the new one." })
+        ),
+        (
+            status = 410,
+            description = "The link is no longer valid. `details` of `token` say why: `has expired`, or `was used or \
+                           replaced`.",
+            body = ErrorBody,
+            example = json!(spent_link(true).example())
+        ),
         BodyErrors,
-        CommonErrors
+        KeylessErrors
     )
 )]
 pub(crate) async fn reset_password(
@@ -45,8 +62,8 @@ pub(crate) async fn reset_password(
     let password = Password::parse(request.new_password.expose_secret())
         .map_err(|message| invalid_field("new_password", message))?;
     let hash = auth.passwords.hash(&password).await?;
-    // Before as well as after: if the sessions cannot be ended, the link stays good. Those who log in meanwhile are ended
-    // after.
+    // Sessions are ended before and after the change. If they cannot be ended, the link stays valid and the client can
+    // retry. The second call ends sessions that were opened in between.
     let now = auth.clock.now();
     let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await? else {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);

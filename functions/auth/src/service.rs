@@ -6,7 +6,7 @@ use shared::auth::{PasswordCost, Passwords};
 use shared::clock::{Clock, Random};
 use shared::http::Authenticator;
 use shared::mail::Brand;
-use shared::models::{Timestamp, User};
+use shared::models::{Timestamp, User, UuidSchema};
 use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Outbox, Retention};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
@@ -71,12 +71,13 @@ impl FromRef<Auth> for Arc<Authenticator> {
     }
 }
 
-/// An answer that says no more than that it was done.
+/// Response of an operation that returns no data.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Acknowledgement {
     /// Always `true`.
     pub(crate) success: bool,
-    /// What was done, for a person.
+    /// Result, for a person.
+    #[schema(max_length = 128, pattern = r"^[^\x00]+$")]
     pub(crate) message: &'static str,
 }
 
@@ -86,21 +87,24 @@ impl Acknowledgement {
     }
 }
 
-/// An account, as its owner sees it.
+/// Account, as its owner sees it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = User)]
 pub(crate) struct UserRecord {
-    /// Its id.
+    /// Id of the account.
+    #[schema(value_type = UuidSchema)]
     id: uuid::Uuid,
-    /// The user's name.
+    /// User name: 1 to 64 characters of any script.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^@\x00-\x1f\x7f-\x9f]+$")]
     username: String,
-    /// The user's address.
+    /// Email address.
+    #[schema(format = IdnEmail, max_length = 254)]
     email: String,
-    /// What the user may do.
+    /// Permissions of the user.
     role: shared::models::Role,
-    /// Whether the address was shown to be the user's.
+    /// Whether the email address is confirmed.
     email_verified: bool,
-    /// When they signed up.
+    /// Time of the sign-up.
     created_at: Timestamp,
 }
 

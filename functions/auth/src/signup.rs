@@ -13,36 +13,61 @@ use shared::storage::{NewAccount, SignUpOutcome};
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::examples;
 use crate::tokens::Authenticated;
 
+/// A new account.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SignupRequest {
-    /// 1 to 64 characters of any script, without `@`; compared without case.
+    /// User name: 1 to 64 characters of any script, without `@`, control characters and outer white space. Names are
+    /// compared without case.
     #[schema(
         min_length = 1,
         max_length = 64,
         pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]([^@\x00-\x1f\x7f-\x9f]*[^\s@\x00-\x1f\x7f-\x9f])?$"
     )]
     username: String,
-    /// An address of the user's, to which a link is mailed.
+    /// Email address: at most 254 bytes. A link that confirms it is sent there.
     #[schema(format = IdnEmail, max_length = 254)]
     email: String,
-    /// 8 to 128 characters, with upper case, lower case and a digit.
+    /// Password: 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     password: SecretString,
-    /// What to call the device among the user's sessions; by default its `User-Agent`.
+    /// Name of the device in the list of sessions, cut to 128 characters; the `X-Client-Version` or `User-Agent` header by
+    /// default.
+    #[schema(pattern = r"^[^\x00]*$")]
     device: Option<String>,
 }
 
-/// Makes an account and logs in to it.
+/// Creates an account.
+///
+/// Opens a session and emails a link that confirms the address.
 #[utoipa::path(
     post,
     path = "/api/auth/signup",
     tag = "auth",
-    request_body = SignupRequest,
+    request_body(
+        content = SignupRequest,
+        example = json!({
+            "username": "ada",
+            "email": "ada@example.com",
+            "password": examples::PASSWORD,
+            "device": "laptop"
+        })
+    ),
     responses(
-        (status = 201, description = "The account is made, and the user logged in.", body = Authenticated),
-        (status = 409, description = "The name or the address is taken", body = ErrorBody),
+        (
+            status = 201,
+            description = "The account exists, and a session is open.",
+            body = Authenticated,
+            example = json!(examples::authenticated())
+        ),
+        (
+            status = 409,
+            description = "The user name or the email address is taken. `details` name the field.",
+            body = ErrorBody,
+            example = json!(taken("username").example())
+        ),
         BodyErrors,
         CommonErrors
     )

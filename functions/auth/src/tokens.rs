@@ -1,4 +1,4 @@
-//! The pair of tokens that sign-up, login and refresh hand out.
+//! Access and refresh tokens of a session.
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -12,33 +12,35 @@ use utoipa::ToSchema;
 use crate::Auth;
 use crate::service::UserRecord;
 
-/// For how many seconds a session lives without being refreshed.
+/// Lifetime of a session that is not refreshed, in seconds.
 pub(crate) const SESSION_LIFETIME: i64 = 7 * 24 * 3_600;
 
-/// A user with the tokens of one session.
+/// Account with the tokens of a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Authenticated {
-    /// The account.
+    /// Account.
     user: UserRecord,
-    /// The access token, for `Authorization: Bearer`.
+    /// Access token (JWT) for the header `Authorization: Bearer`.
+    #[schema(max_length = 1024, pattern = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
     token: String,
-    /// The refresh token, for one call of `refresh`.
+    /// Refresh token, for one call of `/api/auth/refresh`.
+    #[schema(min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     refresh_token: String,
-    /// Until when the access token works.
+    /// Expiry of the access token.
     expires_at: Timestamp,
     #[serde(skip)]
     session: SessionId,
 }
 
 impl Authenticated {
-    /// The session that the tokens belong to.
+    /// Returns the session that the tokens belong to.
     pub(crate) const fn session(&self) -> SessionId {
         self.session
     }
 }
 
 impl Auth {
-    /// Opens a session of `user` on a device that calls itself `device`, or at least has a `User-Agent`.
+    /// Opens a session of `user` on the device named `device`, or named by `agent` if `device` is missing or empty.
     pub(crate) async fn open_session(
         &self,
         user: &User,
@@ -63,7 +65,7 @@ impl Auth {
         self.token_response(user, &session, &refresh)
     }
 
-    /// The answer to whoever holds `session` and is given `refresh`.
+    /// Returns the response with a new access token of `session` and the refresh token `refresh`.
     pub(crate) fn token_response(
         &self,
         user: &User,

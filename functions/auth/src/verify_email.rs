@@ -3,33 +3,47 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, Code, ErrorBody, JsonBody, KeylessErrors, invalid_field};
 use shared::models::{FieldError, Timestamp};
 use shared::storage::{StoreResult, TokenPurpose};
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::examples;
 use crate::service::Acknowledgement;
 
+/// Confirmation of an email address.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct VerifyEmailRequest {
-    /// The token of the link in the mail.
-    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
+    /// Token of the emailed link.
+    #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     token: SecretString,
 }
 
-/// Confirms the address that a link was mailed to.
+/// Confirms an email address with the token of an emailed link.
+///
+/// The link works once, for 24 hours; a newer one replaces it. A welcome email follows.
 #[utoipa::path(
     post,
     path = "/api/auth/verify-email",
     tag = "auth",
-    request_body = VerifyEmailRequest,
+    request_body(content = VerifyEmailRequest, example = json!({ "token": examples::OPAQUE_TOKEN })),
     responses(
-        (status = 200, description = "The address is confirmed.", body = Acknowledgement),
-        (status = 410, description = "The link `has expired`, or it `was used or replaced`, as `details` say of `token`",
-            body = ErrorBody),
+        (
+            status = 200,
+            description = "The email address is confirmed.",
+            body = Acknowledgement,
+            example = json!({ "success": true, "message": "Your e-mail address is confirmed." })
+        ),
+        (
+            status = 410,
+            description = "The link is no longer valid. `details` of `token` say why: `has expired`, or `was used or \
+                           replaced`.",
+            body = ErrorBody,
+            example = json!(spent_link(true).example())
+        ),
         BodyErrors,
-        CommonErrors
+        KeylessErrors
     )
 )]
 pub(crate) async fn verify_email(
@@ -46,25 +60,33 @@ pub(crate) async fn verify_email(
     Ok(Acknowledgement::new("Your e-mail address is confirmed."))
 }
 
-/// The token of a link, if it can be one at all.
+/// Parses the token of an emailed link.
+///
+/// # Errors
+/// 400 if the text cannot be such a token.
 pub(crate) fn parse_token(text: &str) -> Result<OpaqueToken, ApiError> {
     OpaqueToken::parse(text).ok_or_else(|| invalid_field("token", "is not the token of a link; copy the link whole"))
 }
 
 impl Auth {
-    /// The answer to a link that leads nowhere any more.
+    /// Returns the error of a link that is no longer valid.
     pub(crate) async fn spent(
         &self,
         token: &OpaqueToken,
         purpose: TokenPurpose,
         now: Timestamp,
     ) -> StoreResult<ApiError> {
-        let (message, detail) = if self.mail_tokens.has_expired(&token.hash(), purpose, now).await? {
-            ("this link has expired; ask for a new one", "has expired")
-        } else {
-            ("this link was used before, or there is a newer one", "was used or replaced")
-        };
-        let details = vec![FieldError::new("token", detail)];
-        Ok(ApiError { details, ..ApiError::new(Code::TokenSpent, message) })
+        Ok(spent_link(self.mail_tokens.has_expired(&token.hash(), purpose, now).await?))
     }
+}
+
+/// Error of a link that has expired, or was used or replaced.
+pub(crate) fn spent_link(has_expired: bool) -> ApiError {
+    let (message, detail) = if has_expired {
+        ("this link has expired; ask for a new one", "has expired")
+    } else {
+        ("this link was used before, or there is a newer one", "was used or replaced")
+    };
+    let details = vec![FieldError::new("token", detail)];
+    ApiError { details, ..ApiError::new(Code::TokenSpent, message) }
 }

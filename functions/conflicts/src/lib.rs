@@ -1,5 +1,6 @@
-//! The `conflicts` function: shows conflicts and settles them.
+//! The `conflicts` function: lists and resolves conflicts.
 
+mod examples;
 mod list;
 mod resolve;
 mod service;

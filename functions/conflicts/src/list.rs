@@ -1,27 +1,32 @@
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, ConflictLimit, Query};
-use shared::models::{ConflictRecord, FieldError, Timestamp, limits};
+use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, ConflictLimit, Query, QueryErrors};
+use shared::models::{ConflictRecord, CountSchema, FieldError, Timestamp, limits};
 use shared::storage::ConflictFilter;
 use utoipa::ToSchema;
 
 use crate::Conflicts;
+use crate::examples;
 
-/// One page of conflicts.
+/// Page of conflicts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConflictList {
-    /// The conflicts, newest first.
+    /// Conflicts, newest first.
+    #[schema(max_items = 100)]
     conflicts: Vec<ConflictRecord>,
-    /// How many there are in all.
+    /// Number of conflicts on all pages.
+    #[schema(value_type = CountSchema)]
     count: i64,
-    /// What to pass as `cursor` for the next page, if there is one.
+    /// Value of `cursor` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 19, pattern = "^-?[0-9]{1,18}$")]
     next_cursor: Option<String>,
 }
 
-/// Shows conflicts.
+/// Lists conflicts.
+///
+/// Resolved conflicts are kept for 30 days.
 #[utoipa::path(
     get,
     path = "/api/sync/conflicts",
@@ -29,13 +34,27 @@ pub(crate) struct ConflictList {
     tag = "conflicts",
     security(("bearer" = [])),
     params(
-        ("status" = inline(Option<ConflictFilter>), Query, description = "`open` (default), `resolved` or `all`"),
-        ("limit" = Option<u32>, Query, description = "Most conflicts of the page", minimum = 1, maximum = 100),
+        (
+            "status" = inline(Option<ConflictFilter>),
+            Query,
+            description = "State of the conflicts; `open` by default",
+            example = "open"
+        ),
+        (
+            "limit" = Option<u32>,
+            Query,
+            description = "Maximum number of conflicts of the page; 100 by default",
+            minimum = 1,
+            maximum = 100,
+            example = 100
+        ),
         (
             "cursor" = Option<String>,
             Query,
-            description = "The `next_cursor` of the page before",
-            pattern = "^-?[0-9]{1,18}$"
+            description = "`next_cursor` of the previous page",
+            max_length = 19,
+            pattern = "^-?[0-9]{1,18}$",
+            example = "1769861160000000"
         )
     ),
     responses(
@@ -47,15 +66,17 @@ pub(crate) struct ConflictList {
                 ("resolve" = (
                     operation_id = "resolve_conflict",
                     parameters(("id" = "$response.body#/conflicts/0/id")),
-                    description = "Settles the first conflict."
+                    description = "Resolves the first conflict."
                 )),
                 ("next_page" = (
                     operation_id = "list_conflicts",
                     parameters(("cursor" = "$response.body#/next_cursor")),
                     description = "The next page."
                 ))
-            )
+            ),
+            example = json!({ "conflicts": [examples::conflict()], "count": 1 })
         ),
+        QueryErrors,
         AuthErrors,
         CommonErrors
     )

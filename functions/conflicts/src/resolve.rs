@@ -20,57 +20,65 @@ use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Conflicts;
+use crate::examples;
 
-/// How to settle a conflict, as it comes.
+/// Message of a 409 about a conflict that has changed.
+const CHANGED: &str = "the item or the conflict has changed since it was seen; look at it again, then resolve it";
+
+/// Body of the request, before its fields are checked together.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResolveRequest {
     /// `last_write_wins`, `keep_both` or `user_choice`.
     strategy: String,
-    /// For `user_choice`: which version.
+    /// For `user_choice`: the version that becomes the item.
     #[serde(default, deserialize_with = "optional_by_name")]
     chosen_version: Option<ChosenVersion>,
-    /// For `user_choice`, instead: what the user made of both, whole.
+    /// For `user_choice`, instead: the whole item that the user merged from both versions.
     #[serde(default)]
     merged_data: Option<Value>,
-    /// The `revision` of the conflict that the user has seen.
+    /// `revision` of the conflict that the user has seen.
     #[serde(default, deserialize_with = "optional_whole_number")]
     revision: Option<i64>,
 }
 
-/// How to settle a conflict.
+/// Resolution of a conflict.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = ResolveRequest)]
 enum ResolveBody {
-    /// By a rule.
+    /// Resolution by a rule.
     ByRule {
-        /// Which.
+        /// Rule.
         strategy: Rule,
-        /// The `revision` of the conflict that the user has seen: if it has changed since, the answer is 409.
+        /// `revision` of the conflict that the user has seen. If the conflict has changed since, the response is 409.
+        #[schema(minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
         revision: Option<i64>,
     },
-    /// By choosing a version.
+    /// Choice of one version.
     Chosen {
         /// Always `user_choice`.
         strategy: UserChoice,
-        /// Which version.
+        /// Version that becomes the item.
         chosen_version: ChosenVersion,
-        /// The `revision` of the conflict that the user has seen: if it has changed since, the answer is 409.
+        /// `revision` of the conflict that the user has seen. If the conflict has changed since, the response is 409.
+        #[schema(minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
         revision: Option<i64>,
     },
-    /// By what the user made of both.
+    /// Item that the user merged from both versions.
     Merged {
         /// Always `user_choice`.
         strategy: UserChoice,
-        /// The item, whole.
+        /// The whole item, without credentials.
         #[schema(value_type = Content)]
         merged_data: Value,
-        /// The `revision` of the conflict that the user has seen: if it has changed since, the answer is 409.
+        /// `revision` of the conflict that the user has seen. If the conflict has changed since, the response is 409.
+        #[schema(minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
         revision: Option<i64>,
     },
 }
 
-/// A strategy that needs no user.
+/// Strategy that needs no decision by the user: `last_write_wins` takes the later version, `keep_both` makes a conflicted
+/// copy.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Rule {
@@ -78,52 +86,103 @@ enum Rule {
     KeepBoth,
 }
 
-/// The strategy of whoever has looked.
+/// Strategy with a decision by the user.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum UserChoice {
     UserChoice,
 }
 
-/// One of the two versions in conflict.
+/// One of the two versions of a conflict.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ChosenVersion {
-    /// What the uploading device sent.
+    /// The version that the uploading device sent.
     Local,
-    /// What the server held.
+    /// The version that the server held.
     Remote,
 }
 
-/// What settling a conflict left behind.
+/// Result of a resolution.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ResolveResponse {
     /// Always `true`.
     success: bool,
-    /// When the conflict was settled.
+    /// Server time of the resolution.
     resolved_at: Timestamp,
-    /// How, in a sentence.
+    /// Result, for a person.
+    #[schema(max_length = 128, pattern = r"^[^\x00]+$")]
     message: String,
-    /// The item as it is now, or the copy where one was made; absent where the item is deleted.
+    /// The item after the resolution, or the conflicted copy if one was made. Absent if the item is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     item: Option<ItemRecord<Content>>,
 }
 
-/// Settles a conflict. Doing so twice in the same way answers the same.
+/// Resolves a conflict.
+///
+/// Writes a new version of the item. A repeated request gets the same response. A conflict that `last_write_wins` resolved
+/// can be resolved again with `user_choice`. If the item or the conflict has changed since it was seen, nothing is written
+/// and the response is 409 with the current conflict.
 #[utoipa::path(
     post,
     path = "/api/sync/conflicts/{id}/resolve",
     operation_id = "resolve_conflict",
     tag = "conflicts",
     security(("bearer" = [])),
-    params(("id" = ConflictId, Path, description = "The conflict's id")),
-    request_body = ResolveBody,
+    params(("id" = ConflictId, Path, description = "Id of the conflict", example = "5f2c9a1e")),
+    request_body(
+        content = ResolveBody,
+        examples(
+            ("rule" = (
+                summary = "Keep both versions",
+                value = json!({ "strategy": "keep_both", "revision": 1_769_861_160_000_000_i64 })
+            )),
+            ("chosen" = (
+                summary = "Choose a version",
+                value = json!({
+                    "strategy": "user_choice",
+                    "chosen_version": "local",
+                    "revision": 1_769_861_160_000_000_i64
+                })
+            )),
+            ("merged" = (
+                summary = "Merge the versions",
+                value = json!({ "strategy": "user_choice", "merged_data": examples::merged_data() })
+            ))
+        )
+    ),
     responses(
-        (status = 200, description = "The conflict is settled.", body = ResolveResponse),
-        (status = 404, description = "There is no such conflict.", body = ErrorBody),
-        (status = 409, description = "Resolved otherwise, or the item or the conflict has changed: the conflict as it is now",
-         body = ErrorBody),
+        (
+            status = 200,
+            description = "The conflict is resolved.",
+            body = ResolveResponse,
+            example = json!({
+                "success": true,
+                "resolved_at": "2026-01-31T12:07:00.000000Z",
+                "message": "The local version is the item now.",
+                "item": examples::item()
+            })
+        ),
+        (
+            status = 404,
+            description = "The user has no such conflict.",
+            body = ErrorBody,
+            example = json!(ApiError::not_found("conflict").example())
+        ),
+        (
+            status = 409,
+            description = "The conflict was resolved in another way, or the item or the conflict has changed since it was \
+                           seen. `conflict` is its current state.",
+            body = ErrorBody,
+            example = json!({
+                "error": true,
+                "code": "CONFLICT",
+                "message": CHANGED,
+                "request_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                "conflict": examples::conflict()
+            })
+        ),
         AuthErrors,
         BodyErrors,
         CommonErrors
@@ -146,10 +205,7 @@ pub(crate) async fn resolve(
         ResolveOutcome::ResolvedDifferently(conflict) => {
             Err(refused_with(&conflict, "this conflict was already resolved in another way"))
         }
-        ResolveOutcome::Outdated(_, conflict) => Err(refused_with(
-            &conflict,
-            "the item or the conflict has changed since it was seen; look at it again, then resolve it",
-        )),
+        ResolveOutcome::Outdated(_, conflict) => Err(refused_with(&conflict, CHANGED)),
     }
 }
 
@@ -167,7 +223,10 @@ fn answer(resolved: ResolvedConflict) -> ResolveResponse {
 }
 
 impl ResolveRequest {
-    /// Refuses what can be refused without knowing the conflict.
+    /// Checks the fields that do not depend on the conflict.
+    ///
+    /// # Errors
+    /// 400 with the invalid field.
     fn check(&self) -> Result<(), ApiError> {
         let strategy = Strategy::named(&self.strategy)
             .ok_or_else(|| invalid_field("strategy", "must be last_write_wins, keep_both or user_choice"))?;
@@ -182,7 +241,7 @@ impl ResolveRequest {
         }
     }
 
-    /// What recognises a repeat of this request.
+    /// Returns the id by which a repeat of this request is recognised.
     fn id(&self, conflict: &ConflictId) -> ChangeId {
         let said = (conflict, &self.strategy, &self.chosen_version, &self.merged_data);
         ChangeId::new_unchecked(format!("resolve:{}", canonical_hash(&said)))
@@ -209,7 +268,7 @@ fn refused((code, errors): InvalidChange) -> ApiError {
     ApiError::invalid(errors)
 }
 
-/// A refusal that shows the conflict as it is now.
+/// Error that carries the current conflict.
 fn refused_with(conflict: &Conflict, message: &'static str) -> ApiError {
     ApiError { conflict: Some(Box::new(ConflictRecord::from(conflict))), ..ApiError::new(Code::Conflict, message) }
 }

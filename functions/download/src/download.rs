@@ -3,72 +3,95 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit, Query, device_id};
+use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit, Query, QueryErrors, device_id};
 use shared::models::{
     ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
-    SavedQuery, Stored, SyncVersion, Timestamp, UserId, limits,
+    SavedQuery, Stored, SyncVersion, SyncVersionSchema, Timestamp, UserId, limits,
 };
 use shared::storage::{Page, PageRequest};
 use shared::sync::{DownloadMode, download_mode, next_full_sync};
 use utoipa::ToSchema;
 
 use crate::Downloads;
+use crate::examples;
 
-/// One page of what has changed.
+/// Page of changes.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct DownloadResponse {
-    /// Connections that are new or changed.
+    /// New and changed connections.
+    #[schema(max_items = 1000)]
     connections: Vec<ItemRecord<Connection>>,
-    /// Saved queries that are new or changed.
+    /// New and changed saved queries.
+    #[schema(max_items = 1000)]
     saved_queries: Vec<ItemRecord<SavedQuery>>,
-    /// Queries that were run.
+    /// New entries of the query history.
+    #[schema(max_items = 1000)]
     query_history: Vec<ItemRecord<QueryHistory>>,
-    /// What was deleted.
+    /// Deleted items.
+    #[schema(max_items = 1000)]
     deleted: Vec<Tombstone>,
-    /// Open conflicts, the newest first, on the last page and as many as fit; `GET /api/sync/conflicts` has all.
+    /// Open conflicts, newest first: on the last page only, and as many as fit. `GET /api/sync/conflicts` lists all.
+    #[schema(max_items = 100)]
     conflicts: Vec<ConflictRecord>,
-    /// What to pass as the next `since`.
+    /// Value of `since` for the next download.
     sync_timestamp: Timestamp,
-    /// Whether to ask for more at once.
+    /// Whether more pages follow now.
     has_more: bool,
-    /// Whether this page starts the whole state, which replaces what the client has but for its unsent edits.
+    /// Whether a full sync starts: this page and those that follow replace the client's data, except for edits that it has
+    /// not uploaded yet.
     reset: bool,
 }
 
+/// Deleted item.
 #[derive(Debug, Serialize, ToSchema)]
 struct Tombstone {
-    /// The item's kind.
+    /// Type of the item.
     item_type: ItemType,
-    /// The item.
+    /// Id of the item.
     item_id: ItemId,
-    /// When it was deleted, by the server's clock.
+    /// Server time of the deletion.
     deleted_at: Timestamp,
-    /// The version that its deletion is.
+    /// Version of the item that the deletion created.
+    #[schema(value_type = SyncVersionSchema)]
     sync_version: SyncVersion,
 }
 
-/// Hands out what has changed since `since`, or everything.
+/// Returns a page of changes.
+///
+/// With `since`, the changes after that time; without it, the whole state (`reset` is true). Clients pass each `sync_timestamp`
+/// back as the next `since`. With `has_more`, they ask for the next page at once. A `since` that is older than the last
+/// purge, or newer than the user's newest change, starts a full sync. A page has at most 1,000 items and 4 MB.
 #[utoipa::path(
     get,
     path = "/api/sync/download",
     tag = "sync",
     security(("bearer" = [])),
     params(
-        ("device_id" = DeviceId, Query, description = "The id by which the device calls itself"),
-        ("since" = Option<Timestamp>, Query, description = "The last `sync_timestamp`; without it, everything"),
-        ("limit" = Option<u32>, Query, description = "Most items of the page", minimum = 1, maximum = 1000)
+        ("device_id" = DeviceId, Query, description = "Id of the device, chosen by the client", example = "laptop"),
+        ("since" = Option<Timestamp>, Query, description = "Newest `sync_timestamp` that the device has received; without it, the whole state is returned",
+            example = "2026-01-31T12:00:00.000000Z"),
+        (
+            "limit" = Option<u32>,
+            Query,
+            description = "Maximum number of items of the page; 1,000 by default",
+            minimum = 1,
+            maximum = 1000,
+            example = 1000
+        )
     ),
     responses(
         (
             status = 200,
-            description = "A page of what has changed.",
+            description = "A page of changes.",
             body = DownloadResponse,
             links(("next_page" = (
                 operation_id = "download",
                 parameters(("since" = "$response.body#/sync_timestamp")),
-                description = "What comes after."
-            )))
+                description = "The next page."
+            ))),
+            example = json!(examples::download())
         ),
+        QueryErrors,
         AuthErrors,
         CommonErrors
     )
@@ -83,7 +106,7 @@ pub(crate) async fn download(
     downloads.answer(caller.user, wanted).await.map(Json)
 }
 
-/// What a device asks for.
+/// Parameters of a download.
 struct Wanted {
     device: DeviceId,
     since: Option<Timestamp>,
@@ -118,7 +141,7 @@ impl Wanted {
 
 impl Downloads {
     async fn answer(&self, user: UserId, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
-        // A delta is asked for in the hope that it can be given, which the same answer tells.
+        // The delta is loaded before it is known whether the cursor is still valid: the same query returns both.
         let mut answer = wanted.since.map_or(DownloadMode::Reset, DownloadMode::Delta);
         let mut page = self.feed.page(user, &wanted.page(answer)).await?;
         if answer != DownloadMode::Reset

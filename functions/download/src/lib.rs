@@ -1,6 +1,7 @@
-//! The `download` function: hands out what has changed, and says how things stand.
+//! The `download` function: returns changes, the sync status and the limits.
 
 mod download;
+mod examples;
 mod limits;
 mod service;
 mod status;

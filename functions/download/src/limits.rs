@@ -1,112 +1,180 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use shared::http::{KeyErrors, UnlimitedErrors};
 use shared::models::{ItemType, Strategy, limits as most};
 use utoipa::ToSchema;
 
 use crate::Downloads;
 
-/// Every limit a client can run into, so that none needs to know them by heart.
+/// Maximum of a quantity.
+#[derive(ToSchema)]
+#[schema(value_type = i32, minimum = 1, maximum = 2147483647)]
+struct Limit(#[expect(dead_code, reason = "for the OpenAPI document alone")] i32);
+
+/// Limits of the API: clients read them here instead of hard-coding them.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Limits {
-    /// Most bytes of JSON of one upload, after decompression.
+    /// Bytes of JSON of an upload, after decompression.
+    #[schema(value_type = Limit)]
     request_bytes: usize,
-    /// Most changes of one upload.
+    /// Changes of an upload.
+    #[schema(value_type = Limit)]
     changes_per_upload: usize,
-    /// Most bytes of JSON of one item's data.
+    /// Bytes of JSON of an item's `data`.
+    #[schema(value_type = Limit)]
     item_bytes: usize,
-    /// Most items of one page of a download.
+    /// Items of a page of a download.
+    #[schema(value_type = Limit)]
     page_items: usize,
-    /// Most bytes of one page.
+    /// Bytes of a page.
+    #[schema(value_type = Limit)]
     page_bytes: usize,
-    /// Most conflicts of one page.
+    /// Conflicts of a page.
+    #[schema(value_type = Limit)]
     page_conflicts: usize,
-    /// Calls a minute.
+    /// Calls per minute.
     rates_per_minute: Rates,
-    /// Days that deleted items and settled conflicts are kept.
+    /// Days for which deleted items and resolved conflicts are kept.
+    #[schema(value_type = Limit)]
     retention_days: i64,
-    /// Most characters, or entries, of the fields of items.
+    /// Characters or entries of the fields of items.
     fields: Fields,
-    /// How conflicts can be settled.
+    /// Strategies that resolve conflicts.
+    #[schema(max_items = 3)]
     strategies: [Strategy; 3],
-    /// How they are settled where an upload does not say.
+    /// Strategy of an upload that names none.
     default_strategy: Strategy,
-    /// The kinds of item.
+    /// Types of items.
+    #[schema(max_items = 3)]
     item_types: [ItemType; 3],
 }
 
+/// Calls per minute.
 #[derive(Debug, Serialize, ToSchema)]
 struct Rates {
-    /// Uploads, per user.
+    /// Uploads per user.
+    #[schema(value_type = Limit)]
     upload: u32,
-    /// Downloads and status calls, per user.
+    /// Downloads and status calls per user.
+    #[schema(value_type = Limit)]
     download: u32,
-    /// Conflict calls, per user.
+    /// Calls of the conflict operations per user.
+    #[schema(value_type = Limit)]
     conflicts: u32,
-    /// Auth calls, per address; for logins also per account.
+    /// Calls of the account operations per client address; for logins also per account.
+    #[schema(value_type = Limit)]
     auth: u32,
 }
 
+/// Characters or entries of the fields of items.
 #[derive(Debug, Serialize, ToSchema)]
 struct Fields {
+    /// Characters of an id of an item, a change, a device or a conflict.
+    #[schema(value_type = Limit)]
     id: usize,
+    /// Characters of a name.
+    #[schema(value_type = Limit)]
     name: usize,
+    /// Characters of `host` and `ssh_host`.
+    #[schema(value_type = Limit)]
     host: usize,
+    /// Characters of `database`.
+    #[schema(value_type = Limit)]
     database: usize,
+    /// Characters of `username` and `ssh_user`.
+    #[schema(value_type = Limit)]
     username: usize,
+    /// Characters of `color`.
+    #[schema(value_type = Limit)]
     color: usize,
+    /// Characters of `icon`.
+    #[schema(value_type = Limit)]
     icon: usize,
+    /// Characters of a description.
+    #[schema(value_type = Limit)]
     description: usize,
+    /// Characters of a query.
+    #[schema(value_type = Limit)]
     query: usize,
+    /// Characters of the error of a failed query.
+    #[schema(value_type = Limit)]
     error: usize,
+    /// Tags of a saved query.
+    #[schema(value_type = Limit)]
     tags: usize,
+    /// Characters of a tag.
+    #[schema(value_type = Limit)]
     tag: usize,
+    /// Entries of `metadata`.
+    #[schema(value_type = Limit)]
     metadata_entries: usize,
+    /// Characters of a key of `metadata`.
+    #[schema(value_type = Limit)]
     metadata_key: usize,
+    /// Characters of a value of `metadata`.
+    #[schema(value_type = Limit)]
     metadata_value: usize,
 }
 
-/// Tells every limit.
+/// Returns every limit.
+///
+/// Maxima of sizes, counts and calls, and the strategies that resolve conflicts.
 #[utoipa::path(
     get,
     path = "/api/sync/limits",
     tag = "sync",
-    responses((status = 200, description = "The limits.", body = Limits))
+    responses(
+        (
+            status = 200,
+            description = "The limits.",
+            body = Limits,
+            example = json!(Limits::new(Strategy::LastWriteWins))
+        ),
+        KeyErrors,
+        UnlimitedErrors
+    )
 )]
 pub(crate) async fn limits(State(downloads): State<Downloads>) -> Json<Limits> {
-    Json(Limits {
-        request_bytes: most::UPLOAD_BYTES,
-        changes_per_upload: most::UPLOAD_CHANGES,
-        item_bytes: most::ITEM_BYTES,
-        page_items: most::PAGE_ITEMS,
-        page_bytes: most::PAGE_BYTES,
-        page_conflicts: most::PAGE_CONFLICTS,
-        rates_per_minute: Rates {
-            upload: most::UPLOADS_PER_MINUTE,
-            download: most::DOWNLOADS_PER_MINUTE,
-            conflicts: most::CONFLICT_CALLS_PER_MINUTE,
-            auth: most::AUTH_CALLS_PER_MINUTE,
-        },
-        retention_days: most::RETENTION_DAYS,
-        fields: Fields {
-            id: most::ID_CHARS,
-            name: most::NAME_CHARS,
-            host: most::HOST_CHARS,
-            database: most::DATABASE_CHARS,
-            username: most::NAME_CHARS,
-            color: most::DECORATION_CHARS,
-            icon: most::DECORATION_CHARS,
-            description: most::DESCRIPTION_CHARS,
-            query: most::QUERY_CHARS,
-            error: most::ERROR_CHARS,
-            tags: most::TAGS,
-            tag: most::TAG_CHARS,
-            metadata_entries: most::METADATA_ENTRIES,
-            metadata_key: most::METADATA_KEY_CHARS,
-            metadata_value: most::METADATA_VALUE_CHARS,
-        },
-        strategies: Strategy::ALL,
-        default_strategy: downloads.default_strategy,
-        item_types: ItemType::ALL,
-    })
+    Json(Limits::new(downloads.default_strategy))
+}
+
+impl Limits {
+    fn new(default_strategy: Strategy) -> Self {
+        Self {
+            request_bytes: most::UPLOAD_BYTES,
+            changes_per_upload: most::UPLOAD_CHANGES,
+            item_bytes: most::ITEM_BYTES,
+            page_items: most::PAGE_ITEMS,
+            page_bytes: most::PAGE_BYTES,
+            page_conflicts: most::PAGE_CONFLICTS,
+            rates_per_minute: Rates {
+                upload: most::UPLOADS_PER_MINUTE,
+                download: most::DOWNLOADS_PER_MINUTE,
+                conflicts: most::CONFLICT_CALLS_PER_MINUTE,
+                auth: most::AUTH_CALLS_PER_MINUTE,
+            },
+            retention_days: most::RETENTION_DAYS,
+            fields: Fields {
+                id: most::ID_CHARS,
+                name: most::NAME_CHARS,
+                host: most::HOST_CHARS,
+                database: most::DATABASE_CHARS,
+                username: most::NAME_CHARS,
+                color: most::DECORATION_CHARS,
+                icon: most::DECORATION_CHARS,
+                description: most::DESCRIPTION_CHARS,
+                query: most::QUERY_CHARS,
+                error: most::ERROR_CHARS,
+                tags: most::TAGS,
+                tag: most::TAG_CHARS,
+                metadata_entries: most::METADATA_ENTRIES,
+                metadata_key: most::METADATA_KEY_CHARS,
+                metadata_value: most::METADATA_VALUE_CHARS,
+            },
+            strategies: Strategy::ALL,
+            default_strategy,
+            item_types: ItemType::ALL,
+        }
+    }
 }

@@ -2,46 +2,56 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit};
-use shared::models::{Device, DeviceId, Timestamp};
+use shared::models::{CountSchema, Device, DeviceId, Timestamp};
 use utoipa::ToSchema;
 
 use crate::Downloads;
+use crate::examples;
 
-/// What the user has, in numbers.
+/// Sync status of a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatusResponse {
-    /// The devices that have uploaded, the latest first.
+    /// Devices that have uploaded, latest first.
     devices: Vec<DeviceRecord>,
-    /// How many items there are.
+    /// Number of items by type.
     counts: Counts,
-    /// How many conflicts wait for the user.
+    /// Number of open conflicts.
+    #[schema(value_type = CountSchema)]
     open_conflicts: i64,
-    /// The newest change: a client that has this `since` has everything.
+    /// Server time of the user's newest change. A client whose `since` is this time is up to date.
     sync_timestamp: Timestamp,
 }
 
+/// Number of items by type.
 #[derive(Debug, Serialize, ToSchema)]
 struct Counts {
-    /// Connections.
+    /// Number of connections.
+    #[schema(value_type = CountSchema)]
     connection: i64,
-    /// Saved queries.
+    /// Number of saved queries.
+    #[schema(value_type = CountSchema)]
     saved_query: i64,
-    /// Entries of the history.
+    /// Number of entries of the query history.
+    #[schema(value_type = CountSchema)]
     query_history: i64,
 }
 
+/// Device that has uploaded.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Device)]
 struct DeviceRecord {
-    /// The id by which it calls itself.
+    /// Id of the device, chosen by the client.
     device_id: DeviceId,
-    /// When it last uploaded.
+    /// Server time of the last upload.
     last_sync_at: Timestamp,
-    /// How many of its changes were applied.
+    /// Number of its changes that were applied.
+    #[schema(value_type = CountSchema)]
     total_synced: i64,
-    /// How many of its changes met a conflict.
+    /// Number of its changes that conflicted.
+    #[schema(value_type = CountSchema)]
     conflicts_count: i64,
-    /// What its client calls itself.
+    /// `X-Client-Version` or `User-Agent` header of the last upload: at most 128 characters.
+    #[schema(max_length = 128, pattern = r"^[\t\x20-\x7e]*$")]
     version: String,
 }
 
@@ -57,13 +67,24 @@ impl From<Device> for DeviceRecord {
     }
 }
 
-/// Says what the user has, and on which devices.
+/// Returns the sync status.
+///
+/// The devices of the user, the number of items and of open conflicts, and the time of the newest change.
 #[utoipa::path(
     get,
     path = "/api/sync/status",
     tag = "sync",
     security(("bearer" = [])),
-    responses((status = 200, description = "What the user has.", body = StatusResponse), AuthErrors, CommonErrors)
+    responses(
+        (
+            status = 200,
+            description = "The sync status.",
+            body = StatusResponse,
+            example = json!(examples::status())
+        ),
+        AuthErrors,
+        CommonErrors
+    )
 )]
 pub(crate) async fn status(
     State(downloads): State<Downloads>,

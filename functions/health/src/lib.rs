@@ -1,8 +1,10 @@
-//! The `health` function: says whether the service is well, and what it offers.
+//! The `health` function: reports the state of the service, and describes its API.
 
 mod alive;
+mod docs;
 mod openapi;
 mod ready;
+mod reference;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,21 +13,21 @@ use shared::config::ConfigError;
 use shared::storage::{Accounts, ChangeFeed, Sessions};
 use tokio::sync::OnceCell;
 
-/// The stores that the service needs to be ready.
+/// Stores that the service needs to be ready.
 #[derive(Clone)]
 pub struct Dependencies {
-    /// Its accounts.
+    /// Account store.
     pub accounts: Arc<dyn Accounts>,
-    /// Its sync data.
+    /// Store of the sync data.
     pub data: Arc<dyn ChangeFeed>,
-    /// Its sessions.
+    /// Session store.
     pub sessions: Arc<dyn Sessions>,
 }
 
-/// Finds out where the stores are.
+/// Opens the stores.
 type Find = dyn Fn() -> Pin<Box<dyn Future<Output = Result<Dependencies, ConfigError>> + Send>> + Send + Sync;
 
-/// The stores, once they are asked for: to say that the process is alive takes no secret.
+/// Stores that are opened at their first use: `GET /health` works without secrets.
 #[derive(Clone)]
 pub struct LazyDependencies {
     found: Arc<OnceCell<Dependencies>>,
@@ -33,7 +35,7 @@ pub struct LazyDependencies {
 }
 
 impl LazyDependencies {
-    /// Those that `find` finds; it is asked until it does.
+    /// Uses the stores that `find` opens. A failed attempt is repeated at the next use.
     pub fn new<F: Future<Output = Result<Dependencies, ConfigError>> + Send + 'static>(
         find: impl Fn() -> F + Send + Sync + 'static,
     ) -> Self {
@@ -56,4 +58,5 @@ shared::endpoints!(
     alive::health,
     ready::ready,
     openapi::openapi,
+    docs::docs,
 );

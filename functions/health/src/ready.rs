@@ -3,31 +3,34 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use shared::http::{ApiError, ErrorBody};
+use shared::http::{ApiError, UnlimitedErrors};
 use shared::storage::StoreResult;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::LazyDependencies;
 
-/// How long a store may take to answer.
+/// Maximum time for a store to respond.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Every store answers.
+/// State of the stores.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ready {
     /// Always `ready`.
+    #[schema(max_length = 5, pattern = "^ready$")]
     status: &'static str,
 }
 
-/// Asks every store whether it answers.
+/// Reports whether every store responds.
+///
+/// Each store gets 3 s.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "health",
     responses(
-        (status = 200, description = "Every store answers.", body = Ready),
-        (status = 503, description = "A store does not answer", body = ErrorBody)
+        (status = 200, description = "Every store responds.", body = Ready, example = json!({ "status": "ready" })),
+        UnlimitedErrors
     )
 )]
 pub(crate) async fn ready(State(stores): State<LazyDependencies>) -> Result<Json<Ready>, ApiError> {

@@ -82,6 +82,7 @@ impl App {
             download::router(downloads),
             conflicts::router(conflicts),
             health::router(health.into()),
+            crate::home::router(),
         ];
         Ok(routers.into_iter().fold(Router::new(), Router::merge))
     }

@@ -3,6 +3,7 @@
 mod app;
 mod config;
 mod edge;
+mod home;
 mod metrics;
 mod openapi;
 mod server;

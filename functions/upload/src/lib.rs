@@ -1,5 +1,6 @@
-//! The `upload` function: takes what a device has changed.
+//! The `upload` function: receives the changes of a device.
 
+mod examples;
 mod request;
 mod response;
 mod service;

@@ -7,67 +7,71 @@ use shared::models::{
 use shared::sync::{Upload, parse_change};
 use utoipa::ToSchema;
 
-/// What a device has changed.
+/// Changes of a device.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct UploadRequest<'a> {
-    /// The id by which the device calls itself.
+    /// Id of the device, chosen by the client.
     #[schema(value_type = DeviceId)]
     device_id: String,
-    /// When the device last heard from the server: the newest `sync_timestamp`.
+    /// Newest `sync_timestamp` that the device has received.
     #[serde(default)]
     #[schema(value_type = Option<Timestamp>)]
     last_sync_at: Option<String>,
-    /// How conflicts are settled; by default as the server is set, see `GET /api/sync/limits`.
+    /// Strategy that resolves conflicts; `default_strategy` of `GET /api/sync/limits` by default.
     #[serde(default)]
     #[schema(value_type = Option<Strategy>)]
     conflict_strategy: Option<String>,
-    /// The changes, in the order in which they were made.
+    /// Changes, in the order in which they were made.
     #[serde(borrow)]
     #[schema(value_type = Vec<ChangeBody>, min_items = 1, max_items = 5000)]
     changes: Vec<&'a RawValue>,
 }
 
-/// The JSON of an upload, compressed.
+/// `UploadRequest` as JSON, compressed: at most 10 MiB, before and after decompression.
 #[derive(Serialize, ToSchema)]
-#[schema(value_type = String, format = Binary)]
+#[schema(value_type = String, format = Binary, max_length = 10485760)]
 pub(crate) struct Compressed(Vec<u8>);
 
-/// One change of one item. Fields that the server does not know are ignored.
+/// Change of one item.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Change)]
 pub(crate) struct ChangeBody {
-    /// What recognises a repeat; without it, the whole content does.
+    /// Id of the change, by which a repeat is recognised; without one, the whole content is compared.
     id: Option<ChangeId>,
-    /// The item's kind.
+    /// Type of the item.
     item_type: ItemType,
-    /// The item's id, chosen by the device that made it.
+    /// Id of the item, chosen by the client that created it.
     item_id: ItemId,
-    /// What was done.
+    /// Kind of change.
     action: Action,
-    /// The item, whole; not for a deletion. It never holds a credential.
+    /// The whole item, without credentials. Not needed for a deletion.
     data: Option<ChangeData>,
-    /// When it was done, by the device's clock. The history has its own time, and may leave this out.
+    /// Time of the change, by the device's clock. Optional for the query history, whose `executed_at` counts.
     updated_at: Option<Timestamp>,
-    /// The version of the item that the device last saw; 0, or none, if it has seen none.
+    /// Version of the item that the device last saw; 0 or absent if it has seen none.
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 9007199254740991i64)]
     sync_version: Option<SyncVersion>,
-    /// The SHA-256, in hex, of `data` in canonical JSON (RFC 8785).
+    /// SHA-256 of `data` in canonical JSON (RFC 8785), in hexadecimal. A mismatch is rejected.
+    #[schema(min_length = 64, max_length = 64, pattern = "^[0-9A-Fa-f]{64}$")]
     checksum: Option<String>,
 }
 
-/// What an item says, as a device sends it.
+/// Data of an item, as a device sends it. Unknown fields are ignored.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangeData {
-    /// What it says.
+    /// Content of the item.
     #[serde(flatten)]
     content: Content,
-    /// The item's id once more, or nothing.
+    /// Id of the item again, if present.
     id: Option<ItemId>,
-    /// When it was made, by its maker's clock.
+    /// Creation time, by the clock of the device that created the item.
     created_at: Option<Timestamp>,
 }
 
-/// Reads the body of an upload.
+/// Parses the body of an upload. A change that is invalid becomes a rejection, not an error.
+///
+/// # Errors
+/// 400 with the invalid fields of the upload itself.
 pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, ApiError> {
     let request: UploadRequest<'_> = from_json(body)?;
     let mut errors = Vec::new();

@@ -1,64 +1,73 @@
 use serde::Serialize;
 use shared::models::{
     ChangeId, ChangeSummary, ConflictRecord, Content, FieldError, ItemId, ItemKey, ItemRecord, ItemType, SyncVersion,
-    Timestamp, limits,
+    SyncVersionSchema, Timestamp, limits,
 };
 use shared::sync::{ChangeResult, Decision, Rejection, RejectionCode};
 use utoipa::ToSchema;
 
-/// What became of each change: every one is in exactly one of `applied`, `conflicts` and `rejected`.
+/// Results of an upload. Every change is in exactly one of `applied`, `conflicts` and `rejected`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UploadResponse {
-    /// `false` exactly when something was rejected.
+    /// Whether no change was rejected.
     success: bool,
-    /// Where the user's line of changes stands after this upload.
+    /// Server time of the user's newest change after this upload.
     synced_at: Timestamp,
-    /// The same in a sentence.
+    /// Number of results of each kind, for a person.
+    #[schema(max_length = 128, pattern = "^Synced [0-9]+ items, [0-9]+ conflicts, [0-9]+ rejected$")]
     message: String,
-    /// What is there now, and as which version.
+    /// Changes that were applied, with the resulting versions.
+    #[schema(max_items = 5000)]
     applied: Vec<Applied>,
-    /// What met a conflict, settled or open.
+    /// Changes that conflicted with the stored item. The conflict is open or already resolved.
+    #[schema(max_items = 5000)]
     conflicts: Vec<ConflictOutcome>,
-    /// What was refused.
+    /// Changes that were rejected.
+    #[schema(max_items = 5000)]
     rejected: Vec<Rejected>,
 }
 
+/// Change that was applied.
 #[derive(Debug, Serialize, ToSchema)]
 struct Applied {
-    /// The change; where it had no id, the one that was derived for it.
+    /// Id of the change. If it had none, the id that the server derived from its content.
     change_id: ChangeId,
-    /// The item's kind.
+    /// Type of the item.
     item_type: ItemType,
-    /// The item.
+    /// Id of the item.
     item_id: ItemId,
-    /// The version that the item has by this change; 0 where there was nothing to delete.
+    /// Version of the item after this change; 0 if there was nothing to delete.
+    #[schema(value_type = SyncVersionSchema)]
     sync_version: SyncVersion,
 }
 
+/// Change that conflicted, with its conflict.
 #[derive(Debug, Serialize, ToSchema)]
 struct ConflictOutcome {
-    /// The change that met the conflict.
+    /// Id of the change.
     change_id: ChangeId,
-    /// The conflict as it stands. Its versions come without `data` once the answer has grown too large for them;
-    /// `GET /api/sync/conflicts` has them whole.
+    /// Current state of the conflict. Its versions lack `data` if the response would otherwise exceed 4 MB;
+    /// `GET /api/sync/conflicts` returns them in full.
     #[serde(flatten)]
     conflict: ConflictRecord,
 }
 
+/// Change that was rejected.
 #[derive(Debug, Serialize, ToSchema)]
 struct Rejected {
-    /// Which change, without its data.
+    /// The change without its data.
     change: ChangeSummary,
-    /// Why, in a sentence that names the field.
+    /// Reason, for a person: the first of `details`.
     reason: String,
-    /// Why, for a program.
+    /// Reason, for a program.
     code: RejectionCode,
-    /// What is wrong, by field.
+    /// Errors, by field.
+    #[schema(max_items = 10)]
     details: Vec<FieldError>,
 }
 
 impl UploadResponse {
-    /// The answer that `decision` comes to.
+    /// Builds the response to an upload that led to `decision`.
     pub(crate) fn new(decision: Decision) -> Self {
         let mut answer = Self {
             success: true,
@@ -83,16 +92,16 @@ impl UploadResponse {
         answer.conclude()
     }
 
-    /// Why changes were rejected, an entry for each.
+    /// Returns the rejection code of each rejected change.
     pub(crate) fn rejected(&self) -> Vec<RejectionCode> {
         self.rejected.iter().map(|rejected| rejected.code).collect()
     }
 
-    /// Leaves out the data of those conflicts that do not fit any more: Lambda hands back no larger answer, and what it
-    /// refuses to hand back it would refuse again.
+    /// Removes the data of conflicts that exceed [`limits::PAGE_BYTES`]. Lambda cannot return a larger response, and a retry
+    /// would produce the same one.
     fn fit(&mut self) {
         if self.conflicts.is_empty() {
-            return; // the usual case, which needs no measuring
+            return; // the common case, without measuring
         }
         let whole: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
         if whole.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected) <= limits::PAGE_BYTES {

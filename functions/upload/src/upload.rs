@@ -5,11 +5,18 @@ use shared::sync::RejectionCode;
 use shared::telemetry::{self, SecurityEvent, UploadMetrics};
 
 use crate::Uploads;
+use crate::examples;
 use crate::request::{Compressed, UploadRequest, parse};
 use crate::response::UploadResponse;
 
-/// Takes what a device has changed. All that is applied is applied in one transaction; a repeat changes nothing and is
-/// answered as it was the first time. Up to 10 MB of JSON, after decompression.
+/// Uploads the changes of a device.
+///
+/// Every change ends in exactly one of `applied`, `conflicts` and `rejected`. All that is applied is applied in one
+/// transaction. A repeated change is recognised by its `id`, or by its content without one; it changes nothing and gets the
+/// same response.
+///
+/// The body has at most 10 MiB of JSON after decompression. API Gateway hands at most 6 MB to a function: send larger uploads
+/// as `application/gzip` or `application/zstd`.
 #[utoipa::path(
     post,
     path = "/api/sync/upload",
@@ -17,22 +24,23 @@ use crate::response::UploadResponse;
     security(("bearer" = [])),
     request_body(
         content(
-            (UploadRequest = "application/json"),
+            (UploadRequest = "application/json", example = json!(examples::request())),
             (Compressed = "application/gzip"),
             (Compressed = "application/zstd")
         ),
-        description = "JSON, or the same compressed"
+        description = "JSON, plain or compressed."
     ),
     responses(
         (
             status = 200,
-            description = "What became of each change.",
+            description = "The result of each change.",
             body = UploadResponse,
             links(("resolve" = (
                 operation_id = "resolve_conflict",
                 parameters(("id" = "$response.body#/conflicts/0/id")),
-                description = "Settles the first conflict."
-            )))
+                description = "Resolves the first conflict."
+            ))),
+            example = json!(examples::response())
         ),
         AuthErrors,
         BodyErrors,
@@ -46,7 +54,7 @@ pub(crate) async fn upload(
     RawBody(body): RawBody,
 ) -> Result<Json<UploadResponse>, ApiError> {
     let (strategy, bytes) = (uploads.default_strategy(), body.len());
-    // A large body takes a while to read: not on a thread that others wait for.
+    // Parsing a large body takes long enough to block other requests of an async worker thread.
     let parsed = tokio::task::spawn_blocking(move || parse(&body, strategy)).await;
     let upload = parsed.map_err(|_| ApiError::panicked())??;
     caller.record_device(&upload.device);

@@ -7,47 +7,47 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::ToSchema;
 
 use crate::auth::HashingFailed;
 use crate::error_text::{chain, scrubbed};
 use crate::models::{ConflictRecord, FieldError};
 use crate::storage::StoreError;
 
-/// What went wrong, for a program to tell.
+/// Kind of error. `Code::status` maps it to the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = ErrorCode)]
 pub enum Code {
-    /// A field, or the whole body, is missing or wrong.
+    /// A field, a parameter or the whole body is missing or invalid.
     InvalidRequest,
-    /// There is no valid access token.
+    /// The access token is missing or invalid, or its session has ended.
     Unauthorized,
-    /// Name and password do not belong together.
+    /// The user name or the password is wrong.
     InvalidCredentials,
-    /// The token was good once.
+    /// The access token has expired.
     TokenExpired,
-    /// The refresh token was used before: the session has ended.
+    /// The refresh token was used before, so its session was ended.
     RefreshTokenReused,
-    /// The user may not do this.
+    /// The API key of the client application is missing or unknown.
     Forbidden,
-    /// There is no such thing, or it is somebody else's.
+    /// The resource does not exist or belongs to another user.
     NotFound,
-    /// The route does not take this method.
+    /// The route does not support the method.
     MethodNotAllowed,
-    /// The body is of a kind that is not understood.
+    /// The content type or encoding of the body is not supported.
     UnsupportedMediaType,
-    /// The name is taken, or the thing has moved on.
+    /// The name is taken, or the resource has changed since it was seen.
     Conflict,
-    /// The one-time link was used, or has expired.
+    /// The one-time link was used or replaced, or has expired.
     TokenSpent,
     /// The body is too large.
     PayloadTooLarge,
-    /// Too many calls.
+    /// The rate limit is exceeded.
     RateLimitExceeded,
-    /// A defect.
+    /// A defect of the server.
     InternalError,
-    /// An outage.
+    /// A store is unreachable, or the request took too long.
     ServiceUnavailable,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Code {
 }
 
 impl Code {
-    /// The one map from what went wrong to HTTP's status.
+    /// Returns the HTTP status of the error.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
@@ -80,8 +80,8 @@ impl Code {
     }
 }
 
-/// Seconds after which to try again when a store is out: long enough to let it breathe, short enough not to be noticed.
-const RETRY_AFTER_OUTAGE: u32 = 5;
+/// `Retry-After` of an outage, in seconds: long enough for a store to recover, short enough to go unnoticed.
+pub(super) const RETRY_AFTER_OUTAGE: u32 = 5;
 
 /// An answer that is an error. What the client reads and what the log keeps are two messages; the frame writes both,
 /// for it knows the request's id.
@@ -210,60 +210,25 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The body of every error.
+/// Body of every error response.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorBody {
     /// Always `true`.
     pub error: bool,
-    /// What went wrong, for a program.
+    /// Kind of error, for a program.
     pub code: Code,
-    /// What went wrong, for a person.
+    /// Cause and remedy, for a person.
     pub message: String,
-    /// The id under which this request is logged.
+    /// Id under which the request is logged.
+    #[schema(format = Uuid, max_length = 36)]
     pub request_id: String,
-    /// The fields at fault.
+    /// Invalid fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(nullable = false, required = false)]
+    #[schema(nullable = false, required = false, max_items = 10)]
     pub details: Vec<FieldError>,
-    /// The conflict as it stands now, where one has moved on.
+    /// Current state of the conflict that the request would have resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub conflict: Option<Box<ConflictRecord>>,
-}
-
-/// What any endpoint may answer besides its own, for the OpenAPI document.
-#[derive(IntoResponses)]
-pub enum CommonErrors {
-    /// The path or the query is wrong.
-    #[response(status = 400)]
-    InvalidRequest(ErrorBody),
-    /// Too many calls.
-    #[response(status = 429, headers(("Retry-After" = u32, description = "Seconds until the next call")))]
-    RateLimitExceeded(ErrorBody),
-    /// A defect.
-    #[response(status = 500)]
-    InternalError(ErrorBody),
-    /// An outage.
-    #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds after which to try again")))]
-    ServiceUnavailable(ErrorBody),
-}
-
-/// What an endpoint that asks for a token may answer besides, for the OpenAPI document.
-#[derive(IntoResponses)]
-pub enum AuthErrors {
-    /// There is no valid access token, or its session has ended.
-    #[response(status = 401)]
-    Unauthorized(ErrorBody),
-}
-
-/// What an endpoint that takes a body may answer besides, for the OpenAPI document.
-#[derive(IntoResponses)]
-pub enum BodyErrors {
-    /// The body is too large.
-    #[response(status = 413)]
-    PayloadTooLarge(ErrorBody),
-    /// The body is of a kind that is not understood.
-    #[response(status = 415)]
-    UnsupportedMediaType(ErrorBody),
 }

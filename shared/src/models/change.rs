@@ -52,29 +52,30 @@ pub enum Edit {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeSummary {
     /// Index of the change in the upload, starting at 0.
+    #[schema(value_type = i32, minimum = 0, maximum = 4999)]
     pub index: usize,
     /// Id of the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 128)]
     pub id: Option<String>,
     /// Type of the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 128)]
     pub item_type: Option<String>,
     /// Id of the item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 128)]
     pub item_id: Option<String>,
     /// Kind of the change: `create`, `update` or `delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 128)]
     pub action: Option<String>,
     /// Time of the change, by the device's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 128)]
     pub updated_at: Option<String>,
     /// Version of the item that the change is based on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
     pub sync_version: Option<i64>,
 }

@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemRecord, ItemType, Stored, SyncVersion, Timestamp,
+    ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemRecord, ItemType, Stored, SyncVersion, SyncVersionSchema,
+    Timestamp,
 };
 
 /// Rule for resolving conflicts.
@@ -154,9 +155,10 @@ pub struct VersionRecord {
     /// Time of the edit or deletion.
     pub updated_at: Timestamp,
     /// For the remote version, its own version. For the local version, the version that it is based on.
+    #[schema(value_type = SyncVersionSchema)]
     pub sync_version: SyncVersion,
     /// The device that wrote the version. Empty if the resolution of a conflict wrote it.
-    #[schema(value_type = String, max_length = 128)]
+    #[schema(value_type = String, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub device_id: DeviceId,
     /// Whether this version is a deletion.
     pub deleted: bool,
@@ -191,6 +193,7 @@ pub struct ConflictRecord {
     /// The version that the server held.
     pub remote_version: VersionRecord,
     /// Changes whenever the conflict does. Compare revisions for equality only.
+    #[schema(minimum = 0, maximum = 253402207200000000i64)]
     pub revision: i64,
     /// Server time at which the conflict was first recorded.
     pub detected_at: Timestamp,

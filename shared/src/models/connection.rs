@@ -23,32 +23,32 @@ pub enum DatabaseType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Connection {
     /// Name, chosen by the user.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\x00]*$")]
     pub name: String,
     /// Database system.
     #[serde(rename = "type", deserialize_with = "by_name")]
     pub database_type: DatabaseType,
     /// Host name or address of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"^[^\x00]*$")]
     pub host: Option<String>,
     /// Port of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65535)]
     pub port: Option<i64>,
     /// Name of the database; for SQLite, the path of its file.
-    #[schema(max_length = 4096)]
+    #[schema(max_length = 4096, pattern = r"^[^\x00]*$")]
     pub database: String,
     /// User name for the database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"^[^\x00]*$")]
     pub username: Option<String>,
     /// Whether the connection goes through an SSH tunnel.
     #[serde(default)]
     pub use_ssh: bool,
     /// Host name or address of the SSH server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"^[^\x00]*$")]
     pub ssh_host: Option<String>,
     /// Port of the SSH server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,15 +56,15 @@ pub struct Connection {
     pub ssh_port: Option<i64>,
     /// User name for the SSH server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"^[^\x00]*$")]
     pub ssh_user: Option<String>,
     /// Colour in the user interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"^[^\x00]*$")]
     pub color: Option<String>,
     /// Icon in the user interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"^[^\x00]*$")]
     pub icon: Option<String>,
     /// Further properties that clients store.
     #[serde(default)]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, Timestamp, whole_number};
+use super::{
+    Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, SyncVersionSchema, Timestamp,
+    whole_number,
+};
 
 /// Type of a synchronised item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -186,6 +189,7 @@ pub struct ItemRecord<C> {
     #[schema(nullable = false)]
     pub updated_at: Option<Timestamp>,
     /// Version of the item.
+    #[schema(value_type = SyncVersionSchema)]
     pub sync_version: SyncVersion,
 }
 

@@ -16,6 +16,7 @@ pub mod limits;
 mod metadata;
 mod query_history;
 mod saved_query;
+mod schema;
 mod session;
 mod timestamp;
 mod token_hash;
@@ -31,6 +32,7 @@ pub use ids::{ChangeId, ConflictId, DeviceId, ItemId, SessionId, SyncVersion, Us
 pub use item::{Content, Item, ItemKey, ItemRecord, ItemType, Stored};
 pub use query_history::QueryHistory;
 pub use saved_query::SavedQuery;
+pub use schema::{CountSchema, SyncVersionSchema, UuidSchema};
 pub use session::Session;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token_hash::TokenHash;

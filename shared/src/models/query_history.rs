@@ -9,10 +9,10 @@ use super::{Check, FieldError, Metadata, Timestamp, limits};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueryHistory {
     /// Text of the query.
-    #[schema(max_length = 1000000)]
+    #[schema(max_length = 1000000, pattern = r"^[^\x00]*$")]
     pub query: String,
     /// Id of the connection that ran the query.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(min_length = 1, max_length = 128, pattern = r"^[^\x00]*$")]
     pub connection_id: String,
     /// Time of the run, by the client's clock.
     pub executed_at: Timestamp,
@@ -26,7 +26,7 @@ pub struct QueryHistory {
     pub success: bool,
     /// Error message of a failed query.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 100000)]
+    #[schema(max_length = 100000, pattern = r"^[^\x00]*$")]
     pub error: Option<String>,
     /// Further properties that clients store.
     #[serde(default)]

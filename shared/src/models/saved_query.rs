@@ -8,25 +8,25 @@ use super::{Check, FieldError, Metadata, limits};
 /// A label that the user chose.
 #[derive(Serialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, min_length = 1, max_length = 128)]
+#[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^[^\x00]*$")]
 struct Tag(String);
 
 /// A query that the user saved under a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SavedQuery {
     /// Name, chosen by the user.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\x00]*$")]
     pub name: String,
     /// Description, written by the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 10000)]
+    #[schema(max_length = 10000, pattern = r"^[^\x00]*$")]
     pub description: Option<String>,
     /// Text of the query.
-    #[schema(max_length = 1000000)]
+    #[schema(max_length = 1000000, pattern = r"^[^\x00]*$")]
     pub query: String,
     /// Id of the connection that the query is meant for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 128)]
+    #[schema(max_length = 128, pattern = r"^[^\x00]*$")]
     pub connection_id: Option<String>,
     /// Labels that the user chose.
     #[serde(default)]

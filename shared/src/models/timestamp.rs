@@ -101,13 +101,17 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Length of the longest RFC 3339 time that is read: nine fractional digits and a numeric offset.
+const MAX_RFC_3339_CHARS: usize = 35;
+
 impl utoipa::PartialSchema for Timestamp {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
         ObjectBuilder::new()
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .description(Some("RFC 3339, UTC, microseconds"))
+            .max_length(Some(MAX_RFC_3339_CHARS))
+            .description(Some("RFC 3339 time. Responses are in UTC with exactly six fractional digits; requests may have up to nine, and any offset."))
             .into()
     }
 }

@@ -1,0 +1,62 @@
+//! The API reference as a page: static HTML from the OpenAPI document, without scripts.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use sha2::{Digest, Sha256};
+use shared::http::openapi::HtmlPage;
+use shared::http::{ApiError, UnlimitedErrors};
+
+use crate::openapi::DOCUMENT;
+use crate::reference::{Piece, Reference};
+
+/// Style sheet of the page.
+const STYLE: &str = include_str!("../../../templates/reference/style.css");
+
+/// The page: rendered once per process.
+static PAGE: LazyLock<Result<Page, String>> = LazyLock::new(Page::render);
+
+#[derive(Template)]
+#[template(path = "reference/page.html")]
+struct ReferencePage {
+    reference: Reference,
+    style: &'static str,
+}
+
+struct Page {
+    html: String,
+    /// Content-Security-Policy that allows the style sheet by its hash and nothing else.
+    policy: String,
+}
+
+impl Page {
+    fn render() -> Result<Self, String> {
+        let document = serde_json::from_str(DOCUMENT).map_err(|error| error.to_string())?;
+        let page = ReferencePage { reference: Reference::new(&document), style: STYLE };
+        let html = page.render().map_err(|error| error.to_string())?;
+        let hash = STANDARD.encode(Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+        );
+        Ok(Self { html, policy })
+    }
+}
+
+/// Shows the API reference.
+///
+/// An HTML page with every operation and schema of this document.
+#[utoipa::path(
+    get,
+    path = "/docs",
+    tag = "health",
+    responses((status = 200, description = "The page.", content_type = "text/html", body = HtmlPage), UnlimitedErrors)
+)]
+pub(crate) async fn docs() -> Result<Response, ApiError> {
+    let page = PAGE.as_ref().map_err(|error| ApiError::internal(error.as_str()))?;
+    let headers = [(CONTENT_SECURITY_POLICY, page.policy.as_str()), (REFERRER_POLICY, "no-referrer")];
+    Ok((headers, Html(page.html.as_str())).into_response())
+}
