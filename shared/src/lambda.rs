@@ -1,4 +1,4 @@
-//! Running as a Lambda function: a router behind an API Gateway REST API, or a service for events.
+//! The Lambda runtime: serves a router behind an API Gateway REST API, or handles events.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,13 +28,13 @@ use crate::config::{AuthConfig, ConfigError, Env, TelemetryConfig};
 use crate::http::{ClientAddress, RequestId};
 use crate::telemetry::{self, SPANS};
 
-/// How long before the function's timeout it is left alone, to ask for the next event.
+/// Time before the function's timeout at which work after a response is abandoned, to request the next event.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Whether the process has had no event yet.
+/// Whether this process has not handled an event yet.
 static COLD: AtomicBool = AtomicBool::new(true);
 
-/// Starts to tell what the function `name` does.
+/// Starts logs, traces and metrics of the function `name`.
 pub fn start(name: &'static str) {
     telemetry::start(name);
     telemetry::emf::start(name);
@@ -70,7 +70,7 @@ pub async fn env() -> Result<Env, ConfigError> {
     Ok(env)
 }
 
-/// Serves `router` until the instance is taken away.
+/// Serves `router` until Lambda ends the instance.
 ///
 /// # Errors
 /// When the runtime cannot be reached.
@@ -78,9 +78,9 @@ pub async fn serve(router: Router) -> Result<(), Error> {
     serve_then(router, async || {}).await
 }
 
-/// As [`serve`], and does `after` each time that an answer was sent. The client does not wait for that: Lambda sends a response
-/// on when it is posted (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-response>), and freezes
-/// the instance when it asks for the next event. It has until shortly before the function's own timeout.
+/// Serves `router`, and runs `after` after each response. The client does not wait for it: Lambda forwards a response when it is
+/// posted (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-response>), and freezes the instance when
+/// it requests the next event. `after` is abandoned shortly before the function's timeout.
 ///
 /// # Errors
 /// When the runtime cannot be reached.
@@ -88,7 +88,7 @@ pub async fn serve_then(router: Router, after: impl AsyncFn() + 'static) -> Resu
     run(Runtime::new(Adapter::from(router.layer(from_fn(record_gateway_context)))), after).await
 }
 
-/// Handles events by `handle` until the instance is taken away.
+/// Handles events until Lambda ends the instance.
 ///
 /// # Errors
 /// When the runtime cannot be reached.
@@ -112,8 +112,8 @@ where
     runtime.layer(layer_fn(|inner| InvocationService { inner, after: Rc::clone(&after) })).run().await
 }
 
-/// A runtime's service, whose call ends when its answer was posted, and what follows that: what the function does then, and
-/// handing over what was observed. The instance is frozen after that, perhaps for ever.
+/// The runtime's service, which posts a response, followed by the function's own work and the export of telemetry. The instance
+/// is frozen after that, perhaps for ever.
 struct InvocationService<S, A> {
     inner: S,
     after: Rc<A>,
@@ -135,25 +135,25 @@ where
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let (span, deadline) = (span(&invocation), invocation.context.deadline);
-        let answer = span.in_scope(|| self.inner.call(invocation));
+        let response = span.in_scope(|| self.inner.call(invocation));
         let after = Rc::clone(&self.after);
         Box::pin(async move {
-            let answered = async {
-                let answered = answer.await;
+            let posted = async {
+                let posted = response.await;
                 let left = SystemClock.until_ms(deadline).saturating_sub(MARGIN);
                 if timeout(left, after()).await.is_err() {
-                    tracing::warn!("what follows an answer was not done in time");
+                    tracing::warn!("work after the response timed out");
                 }
-                answered
+                posted
             };
-            let answered = answered.instrument(span).await;
+            let posted = posted.instrument(span).await;
             telemetry::flush().await;
-            answered
+            posted
         })
     }
 }
 
-/// What every log line of an invocation tells of it, by the names of Powertools.
+/// Span of an invocation. Its fields are on every log line, with the names of Powertools for AWS Lambda.
 fn span(invocation: &LambdaInvocation) -> Span {
     let context = &invocation.context;
     let cold_start = COLD.swap(false, Ordering::Relaxed);
@@ -172,15 +172,15 @@ fn span(invocation: &LambdaInvocation) -> Span {
     span
 }
 
-/// The client's address, and the request's id, are those that API Gateway knows. What it hands over it has inflated, though
-/// the header may still tell how it came.
+/// Takes the client's address and the request id from API Gateway's context. Removes `Content-Encoding`, because API Gateway has
+/// decompressed the body.
 async fn record_gateway_context(mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(CONTENT_ENCODING);
     let context = request.extensions().get::<RequestContext>();
     if let Some(RequestContext::ApiGatewayV1(context)) = context.cloned() {
-        let noted = request.extensions_mut();
-        context.identity.source_ip.map(|address| noted.insert(ClientAddress(address)));
-        context.request_id.map(|id| noted.insert(RequestId(id)));
+        let extensions = request.extensions_mut();
+        context.identity.source_ip.map(|address| extensions.insert(ClientAddress(address)));
+        context.request_id.map(|id| extensions.insert(RequestId(id)));
     }
     next.run(request).await
 }

@@ -1,7 +1,7 @@
 //! Scheduling points for tests: control over the order in which requests to stores are sent.
 //!
 //! Only builds with the feature `schedule` include this module, and no function enables it. `tests/interleavings` runs
-//! operations concurrently, holds each request at [`point`] and releases one at a time, so that it can try every order.
+//! operations concurrently, holds each request at `point` and releases one at a time, so that it can try every order.
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
-//! The arrows between the modules, and what else only the source tree can tell. Every check is a function of texts, and
-//! is seen to fail on a text that is wrong.
+//! Rules about the source tree: dependencies, where stores are chosen, routes, migrations. Every check is a function of texts
+//! and is tested on texts that break the rule.
 
-mod arrows;
 mod backends;
+mod layers;
 mod manifests;
 mod migrations;
-mod modules;
+mod module_graph;
 mod routes;
 mod source;

@@ -1,11 +1,11 @@
-//! What the crates depend on.
+//! Dependencies between the crates.
 
 use crate::source::{SourceFile, file, functions, names};
 
-/// The function that unites the others.
+/// The crate that combines all functions.
 const LOCAL: &str = "local";
 
-/// The crates that `manifest` depends on, by name, and whatever it reaches by path.
+/// Returns the names of the crates that `manifest` depends on, and the folders of path dependencies.
 fn dependencies(manifest: &SourceFile) -> Vec<String> {
     let mut inside = false;
     let mut found = Vec::new();
@@ -27,14 +27,14 @@ fn dependencies(manifest: &SourceFile) -> Vec<String> {
     found
 }
 
-/// Which of `functions` the `manifest` depends on.
+/// Returns a message for each of `functions` that `manifest` depends on.
 fn functions_in(manifest: &SourceFile, functions: &[String]) -> Vec<String> {
     let dependencies = dependencies(manifest).into_iter().filter(|name| functions.contains(name));
     dependencies.map(|name| format!("{} depends on {name}", manifest.path)).collect()
 }
 
 #[test]
-fn no_function_needs_another() {
+fn functions_do_not_depend_on_each_other() {
     let all = functions();
     let others = all.iter().filter(|function| *function != LOCAL);
     let manifests = others.map(|function| format!("functions/{function}/Cargo.toml"));
@@ -43,13 +43,13 @@ fn no_function_needs_another() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Whether `function` is more than the binary for what a crate holds.
+/// Returns whether `function` has a library.
 fn is_library(function: &str) -> bool {
     names(&format!("functions/{function}/src")).contains(&"lib.rs".to_owned())
 }
 
 #[test]
-fn the_local_server_unites_them_all() {
+fn the_local_server_depends_on_every_function() {
     let local = file(&format!("functions/{LOCAL}/Cargo.toml"));
     let dependencies = dependencies(&local);
     let all = functions().into_iter().filter(|function| function != LOCAL && is_library(function));
@@ -59,7 +59,7 @@ fn the_local_server_unites_them_all() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-mod seen_to_fail {
+mod check_tests {
     use super::*;
 
     #[test]
@@ -79,7 +79,7 @@ mod seen_to_fail {
     }
 
     #[test]
-    fn what_only_looks_alike_is_let_through() {
+    fn similar_names_pass() {
         let text = "[package]\nname = \"auth\"\n[dependencies]\n# upload.workspace = true\nauthority.workspace = true\n\
                     shared = { workspace = true }\n[features]\nupload = []";
         let manifest = SourceFile { path: "Cargo.toml".to_owned(), text: text.to_owned() };

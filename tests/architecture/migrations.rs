@@ -1,22 +1,22 @@
-//! Every migration that was written is run, in the order of its number.
+//! Migrations: every file is applied, in the order of the numbers.
 
 use shared::storage::libsql::{EMBEDDED, Migration, SYNC};
 use shared::storage::postgres::MIGRATIONS;
 
 use crate::source::{files, names};
 
-/// What is wrong with the list `listed` of the migrations that are `written`, if anything.
-fn faults(written: &[String], listed: &[&str]) -> Vec<String> {
+/// Returns the differences between the migrations that are `listed` and those that are `written`.
+fn differences(written: &[String], listed: &[&str]) -> Vec<String> {
     let missing = written.iter().filter(|name| !listed.contains(&name.as_str()));
-    let mut faults: Vec<String> = missing.map(|name| format!("{name} is never run")).collect();
+    let mut differences: Vec<String> = missing.map(|name| format!("{name} is never run")).collect();
     let unwritten = listed.iter().filter(|name| !written.iter().any(|written| written == *name));
-    faults.extend(unwritten.map(|name| format!("{name} is not there")));
+    differences.extend(unwritten.map(|name| format!("{name} is not there")));
     let disorder = listed.windows(2).filter(|pair| pair[0] >= pair[1]);
-    faults.extend(disorder.map(|pair| format!("{} comes after {}", pair[1], pair[0])));
-    faults
+    differences.extend(disorder.map(|pair| format!("{} comes after {}", pair[1], pair[0])));
+    differences
 }
 
-/// The names of the migrations in `folder`, as the runner calls them.
+/// Returns the names of the migrations in `folder`.
 fn written(folder: &str) -> Vec<String> {
     let below = |path: &str| path.trim_start_matches("migrations/").trim_end_matches(".sql").to_owned();
     files(&format!("migrations/{folder}"), ".sql").iter().map(|file| below(&file.path)).collect()
@@ -27,37 +27,37 @@ fn listed(migrations: &[Migration]) -> Vec<&'static str> {
 }
 
 #[test]
-fn every_migration_of_postgres_is_part_of_the_program() {
+fn every_postgres_migration_is_compiled_in() {
     let compiled = MIGRATIONS.iter().map(|step| format!("postgres/{:04}_{}", step.version, step.description));
     assert_eq!(compiled.collect::<Vec<_>>(), written("postgres"));
 }
 
 #[test]
-fn every_migration_is_listed() {
+fn every_libsql_migration_is_listed() {
     for (folder, migrations) in [("libsql", SYNC), ("embedded", EMBEDDED)] {
         let written = written(folder);
         assert!(!written.is_empty(), "{folder}");
-        assert_eq!(faults(&written, &listed(migrations)), Vec::<String>::new());
+        assert_eq!(differences(&written, &listed(migrations)), Vec::<String>::new());
     }
 }
 
 #[test]
-fn no_folder_of_migrations_is_overlooked() {
+fn every_migration_folder_is_checked() {
     for folder in names("migrations").into_iter().filter(|name| !name.contains('.')) {
         let known = ["libsql", "embedded", "postgres"].contains(&folder.as_str());
         assert!(known, "who runs migrations/{folder}?");
     }
 }
 
-mod seen_to_fail {
+mod check_tests {
     use super::*;
 
     #[test]
-    fn every_fault_is_found() {
+    fn every_difference_is_found() {
         let written = ["a/1".to_owned(), "a/2".to_owned()];
-        assert_eq!(faults(&written, &["a/1", "a/2"]), Vec::<String>::new());
-        assert_eq!(faults(&written, &["a/1"]), ["a/2 is never run"]);
-        assert_eq!(faults(&written, &["a/2", "a/1"]), ["a/1 comes after a/2"]);
-        assert_eq!(faults(&written, &["a/1", "a/2", "a/3"]), ["a/3 is not there"]);
+        assert_eq!(differences(&written, &["a/1", "a/2"]), Vec::<String>::new());
+        assert_eq!(differences(&written, &["a/1"]), ["a/2 is never run"]);
+        assert_eq!(differences(&written, &["a/2", "a/1"]), ["a/1 comes after a/2"]);
+        assert_eq!(differences(&written, &["a/1", "a/2", "a/3"]), ["a/3 is not there"]);
     }
 }

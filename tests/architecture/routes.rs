@@ -1,4 +1,4 @@
-//! The routes: as clients know them, as the document describes them, as the functions own them.
+//! Routes: those that the tests call, those of the OpenAPI document, and the functions that serve them.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn known() -> BTreeSet<Route> {
     ROUTES.iter().map(|(_, method, path, auth)| ((*method).to_owned(), (*path).to_owned(), *auth)).collect()
 }
 
-/// The routes that `document` describes.
+/// Returns the routes of `document`.
 fn described(document: &Value) -> BTreeSet<Route> {
     let mut routes = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
@@ -28,7 +28,7 @@ fn described(document: &Value) -> BTreeSet<Route> {
     routes
 }
 
-/// How the routes of `document` differ from those that clients know.
+/// Returns the differences between the routes of `document` and the `known` ones.
 fn differences(document: &Value, known: &BTreeSet<Route>) -> Vec<String> {
     let described = described(document);
     let missing = known.difference(&described).map(|route| format!("not described: {route:?}"));
@@ -36,48 +36,49 @@ fn differences(document: &Value, known: &BTreeSet<Route>) -> Vec<String> {
     missing.chain(invented).collect()
 }
 
-/// Where `kept` stops being what is `made` today.
-fn outdated(kept: &str, made: &str) -> Option<String> {
-    let mut lines = kept.lines().zip(made.lines()).enumerate();
-    let difference = lines.find(|(_, (kept, made))| kept != made);
-    let difference = difference.map(|(line, (kept, made))| format!("line {}: `{kept}` is now `{made}`", line + 1));
-    difference.or_else(|| (kept != made).then(|| "one ends before the other".to_owned()))
+/// Returns the first line in which the committed and the generated document differ.
+fn outdated(committed: &str, generated: &str) -> Option<String> {
+    let mut lines = committed.lines().zip(generated.lines()).enumerate();
+    let difference = lines.find(|(_, (committed, generated))| committed != generated);
+    let difference = difference
+        .map(|(line, (committed, generated))| format!("line {}: `{committed}` is now `{generated}`", line + 1));
+    difference.or_else(|| (committed != generated).then(|| "one ends before the other".to_owned()))
 }
 
-/// Whether one of `texts` describes an operation `method path`, as `utoipa::path` has it.
+/// Returns whether one of `texts` declares the operation `method path` with `utoipa::path`.
 fn owns(texts: &[String], method: &str, path: &str) -> bool {
     let described = format!("{method},path=\"{path}\"");
     texts.iter().any(|text| text.contains(&described))
 }
 
-/// The sources of a function without white space.
+/// Returns the sources of a function, without white space.
 fn texts(function: &str) -> Vec<String> {
     let bare = |text: &str| text.chars().filter(|character| !character.is_whitespace()).collect();
     files(&format!("functions/{function}/src"), ".rs").iter().map(|file| bare(&file.text)).collect()
 }
 
 #[test]
-fn the_document_is_what_the_code_makes_today() {
-    let made = local::document().expect("it can be written");
-    let outdated = outdated(&file(DOCUMENT).text, &made);
+fn the_committed_document_is_up_to_date() {
+    let generated = local::document().expect("it can be written");
+    let outdated = outdated(&file(DOCUMENT).text, &generated);
     assert_eq!(outdated, Option::None, "make it anew: cargo run -- openapi > {DOCUMENT}");
 }
 
 #[test]
-fn the_document_describes_what_clients_know() {
+fn the_document_lists_every_route() {
     let document: Value = serde_json::from_str(&file(DOCUMENT).text).expect("it is JSON");
     let differences = differences(&document, &known());
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
 #[test]
-fn every_route_belongs_to_the_function_that_is_known_for_it() {
+fn every_route_is_served_by_its_function() {
     for (function, method, path, _) in ROUTES {
         assert!(owns(&texts(function), method, path), "{function} lacks {method} {path}");
     }
 }
 
-mod seen_to_fail {
+mod check_tests {
     use super::*;
 
     fn document() -> Value {
@@ -100,7 +101,7 @@ mod seen_to_fail {
     }
 
     #[test]
-    fn an_old_document_is_found() {
+    fn an_outdated_document_is_found() {
         assert_eq!(outdated("a\nb\n", "a\nb\n"), Option::None);
         assert!(outdated("a\nb\n", "a\nc\n").is_some());
         assert!(outdated("a\n", "a\nb\n").is_some());

@@ -1,34 +1,34 @@
-//! Reading the source tree.
+//! Access to the source tree.
 
 use std::path::{Path, PathBuf};
 
 /// A file of the workspace.
 pub(crate) struct SourceFile {
-    /// Its path from the top of the workspace, with `/`.
+    /// Path from the root of the workspace, with `/`.
     pub(crate) path: String,
-    /// What it holds.
+    /// Content.
     pub(crate) text: String,
 }
 
 impl SourceFile {
-    /// Its code: no comments, no contents of strings, and nothing of its unit tests.
+    /// Returns the code without comments, contents of strings and unit tests.
     pub(crate) fn code(&self) -> String {
         code(&self.text)
     }
 }
 
-/// The top of the workspace.
+/// Root of the workspace.
 fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// One file.
+/// Reads one file.
 pub(crate) fn file(path: &str) -> SourceFile {
     let text = std::fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     SourceFile { path: path.to_owned(), text }
 }
 
-/// Every file below `folder` whose name ends in `ending`, in order.
+/// Reads every file below `folder` whose name ends in `ending`, in order.
 pub(crate) fn files(folder: &str, ending: &str) -> Vec<SourceFile> {
     let mut found = Vec::new();
     for name in names(folder) {
@@ -42,7 +42,7 @@ pub(crate) fn files(folder: &str, ending: &str) -> Vec<SourceFile> {
     found
 }
 
-/// Every source below `folder` that is part of the product: not the modules that are built for unit tests alone.
+/// Reads every source file below `folder`, except modules for unit tests.
 pub(crate) fn product(folder: &str) -> Vec<SourceFile> {
     without_test_modules(files(folder, ".rs"))
 }
@@ -57,7 +57,7 @@ fn without_test_modules(mut files: Vec<SourceFile>) -> Vec<SourceFile> {
     files
 }
 
-/// The paths, without their ending, of the modules that `file` declares for its unit tests.
+/// Returns the paths, without `.rs`, of the test modules that `file` declares.
 fn test_modules(file: &SourceFile) -> Vec<String> {
     let own = file.path.trim_end_matches(".rs");
     let folder = own.strip_suffix("/mod").or_else(|| own.strip_suffix("/lib")).unwrap_or(own);
@@ -66,7 +66,7 @@ fn test_modules(file: &SourceFile) -> Vec<String> {
     names.map(|name| format!("{folder}/{name}")).collect()
 }
 
-/// The names of what `folder` holds, in order.
+/// Returns the names of the entries of `folder`, in order.
 pub(crate) fn names(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(workspace().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("readable").file_name().into_string();
@@ -75,12 +75,12 @@ pub(crate) fn names(folder: &str) -> Vec<String> {
     names
 }
 
-/// The functions: the crates in `functions/`.
+/// Returns the names of the crates in `functions/`.
 pub(crate) fn functions() -> Vec<String> {
     names("functions").into_iter().filter(|name| !name.contains('.')).collect()
 }
 
-/// What is left of `text` without comments, the contents of strings, and the unit tests at its end.
+/// Returns `text` without comments, contents of strings, and the unit tests at its end.
 pub(crate) fn code(text: &str) -> String {
     let before_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut code = String::new();
@@ -95,7 +95,7 @@ pub(crate) fn code(text: &str) -> String {
     code + rest
 }
 
-/// What to keep of the token that `text` starts with, and how long it is.
+/// Returns what to keep of the first token of `text`, and the length of the token in bytes.
 fn token(text: &str, raw: bool) -> (&'static str, usize) {
     let until = |end: &str, from: usize| text[from..].find(end).map_or(text.len(), |place| from + place + end.len());
     if text.starts_with("//") {
@@ -122,7 +122,7 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// The length of the character literal that `text` starts with; `None` where it is a lifetime.
+/// Returns the length of the character literal that `text` starts with; `None` for a lifetime.
 fn char_length(text: &str) -> Option<usize> {
     let mut characters = text.strip_prefix('\'')?.char_indices();
     let (_, first) = characters.next()?;
@@ -133,7 +133,7 @@ fn char_length(text: &str) -> Option<usize> {
     (second == '\'').then_some(place + 2)
 }
 
-/// The words of `code`: names, keywords and numbers.
+/// Returns the words of `code`: names, keywords and numbers.
 pub(crate) fn words(code: &str) -> impl Iterator<Item = &str> {
     code.split(|character: char| !character.is_alphanumeric() && character != '_').filter(|word| !word.is_empty())
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_is_what_is_left_without_comments_strings_and_tests() {
+    fn code_has_no_comments_strings_or_tests() {
         let text = "use a; // tokio\n/* tokio */ let b = \"tokio \\\" tokio\"; let c = ('\"', '\\'', 'd');\n\
                     fn e<'a>(f: &'a str) -> u8 { 4 / 2 }\n#[cfg(test)]\nmod tests {\n tokio }";
         let code = code(text);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_for_tests_are_no_part_of_the_product() {
+    fn test_modules_are_left_out() {
         let declaring = "mod page;\n#[cfg(test)]\nmod cases;\n#[cfg(test)]\nmod tests {}";
         let written = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
         let files = ["a/mod.rs", "b.rs"].map(|path| written(path, declaring)).into_iter();

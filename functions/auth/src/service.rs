@@ -11,35 +11,35 @@ use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Outbox, Ret
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
-/// What the endpoints of this function work with.
+/// State of the auth endpoints.
 #[derive(Clone)]
 pub struct Auth {
-    /// Who comes in.
+    /// Authenticates requests.
     pub authenticator: Arc<Authenticator>,
-    /// The accounts.
+    /// Store of accounts.
     pub accounts: Arc<dyn Accounts>,
-    /// The links in mails.
+    /// Store of one-time tokens in emailed links.
     pub mail_tokens: Arc<dyn MailTokens>,
-    /// Accounts on their way out.
+    /// Store of accounts that are being deleted.
     pub deletions: Arc<dyn Deletions>,
-    /// Their sync data.
+    /// Store of sync data, from which a deletion erases the account's.
     pub data: Arc<dyn Retention>,
     /// Hashes passwords.
     pub passwords: Passwords,
-    /// The mails that wait.
+    /// Queue of emails.
     pub outbox: Arc<dyn Outbox>,
-    /// Told when there may be one more.
+    /// Notified when an email was queued.
     pub mail_queued: Arc<Notify>,
-    /// How the product is called.
+    /// Names and addresses on pages.
     pub brand: Arc<Brand>,
-    /// Makes tokens and ids.
+    /// Randomness of tokens and ids.
     pub random: Arc<dyn Random>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Auth {
-    /// The function over `accounts` and the `data` that they hold. Whoever delivers mails waits for `mail_queued`.
+    /// Creates the state of the endpoints. The outbox worker waits for `mail_queued`.
     pub fn new(
         authenticator: Authenticator,
         accounts: Arc<dyn AccountStore>,

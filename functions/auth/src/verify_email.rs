@@ -33,7 +33,7 @@ pub(crate) struct VerifyEmailRequest {
             status = 200,
             description = "The email address is confirmed.",
             body = Acknowledgement,
-            example = json!({ "success": true, "message": "Your e-mail address is confirmed." })
+            example = json!({ "success": true, "message": "Your email address is confirmed." })
         ),
         (
             status = 410,
@@ -57,7 +57,7 @@ pub(crate) async fn verify_email(
         return Err(auth.spent(&token, TokenPurpose::VerifyEmail, now).await?);
     }
     auth.mail_queued.notify_one();
-    Ok(Acknowledgement::new("Your e-mail address is confirmed."))
+    Ok(Acknowledgement::new("Your email address is confirmed."))
 }
 
 /// Parses the token of an emailed link.

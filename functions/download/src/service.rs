@@ -5,7 +5,7 @@ use shared::http::Authenticator;
 use shared::models::Strategy;
 use shared::storage::ChangeFeed;
 
-/// What the endpoints of this function work with.
+/// State of the download endpoints.
 #[derive(Clone)]
 pub struct Downloads {
     authenticator: Arc<Authenticator>,
@@ -14,7 +14,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// The function over `feed`.
+    /// Creates the state of the endpoints over `feed`.
     pub fn new(authenticator: Authenticator, feed: Arc<dyn ChangeFeed>, default_strategy: Strategy) -> Self {
         Self { authenticator: Arc::new(authenticator), feed, default_strategy }
     }

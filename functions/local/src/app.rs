@@ -19,24 +19,24 @@ use crate::{Config, Stores};
 /// The whole service in one process.
 #[derive(Clone)]
 pub struct App {
-    /// Its settings.
+    /// The settings.
     pub config: Config,
-    /// Its stores.
+    /// The stores.
     pub stores: Stores,
-    /// Delivers its mails.
+    /// Delivers emails.
     pub mailer: Arc<dyn Mailer>,
-    /// Says that there may be mails to deliver.
+    /// Notified when an email was queued.
     pub mail_queued: Arc<Notify>,
-    /// Tells it the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Gives it randomness.
+    /// The source of randomness.
     pub random: Arc<dyn Random>,
-    /// What a password hash costs.
+    /// Parameters of password hashes.
     pub password_cost: PasswordCost,
 }
 
 impl App {
-    /// Every route, in its frame.
+    /// Returns all routes, wrapped in middleware.
     ///
     /// # Errors
     /// When a signing key is unusable.
@@ -44,18 +44,18 @@ impl App {
         Ok(with_middleware(self.routes()?, &self.config.http, self.random.clone()))
     }
 
-    /// The purge of its stores.
+    /// Returns the purge of the stores.
     pub fn purge(&self) -> Purge {
         self.stores.purge()
     }
 
-    /// Who takes its mails from the store to whoever delivers them.
+    /// Returns the worker that delivers queued emails.
     pub fn outbox_worker(&self) -> OutboxWorker {
         let (random, clock) = (self.random.clone(), self.clock.clone());
         OutboxWorker::new(self.stores.accounts(), self.mailer.clone(), self.brand(), random, clock)
     }
 
-    /// The routes without a frame.
+    /// Returns all routes without middleware.
     fn routes(&self) -> Result<Router, ConfigError> {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());

@@ -1,4 +1,4 @@
-//! What an HTTP server does at its edge, and API Gateway does for the functions.
+//! Middleware for tasks that API Gateway does for the functions.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,12 +13,12 @@ use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 use shared::models::limits;
 
-/// How much of a body that nobody wants is read all the same, and for how long.
+/// Bounds of draining an unread body.
 const MAX_DRAINED_BYTES: usize = 5 * limits::UPLOAD_BYTES;
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 
-/// Leaves of `Accept-Encoding` what this server can do, `gzip`, or nothing: whoever takes neither that nor plain JSON
-/// gets plain JSON, rather than an error in place of an answer to what was already done.
+/// Reduces `Accept-Encoding` to `gzip`, the only supported encoding, or removes it. A client that accepts neither gzip nor
+/// identity gets identity, rather than an error in place of the response to a completed request.
 pub(crate) async fn offer_gzip_alone(mut request: Request, next: Next) -> Response {
     let accepted =
         request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).is_some_and(accepts_gzip);
@@ -38,8 +38,8 @@ fn accepts_gzip(header: &str) -> bool {
     })
 }
 
-/// Reads a body to its end even if it was answered before that. A connection that is closed on bytes still unread is
-/// reset, and the client that was sending them never sees the answer.
+/// Reads a request body to its end even after the response. Closing a connection with unread bytes resets it, and the client
+/// that is still sending never sees the response.
 pub(crate) async fn drain_bodies(request: Request, next: Next) -> Response {
     let draining = |body: Body| Body::from_stream(Draining(Some(body.into_data_stream())));
     next.run(request.map(draining)).await

@@ -10,7 +10,7 @@ use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{AccountStore, Expiry, SessionStore, SyncData, connect};
 
-/// Connections to PostgreSQL: about as many as a machine of this size has requests to hash passwords for.
+/// Maximum number of connections to PostgreSQL.
 const CONNECTIONS: u32 = 8;
 
 /// The stores cannot be opened.
@@ -32,7 +32,7 @@ pub struct MigrateError {
     reason: String,
 }
 
-/// Every store of the service: a server where a URL names one, and otherwise the file in the data folder.
+/// The stores of the service: servers for which there is a URL, and the file in the data folder for the rest.
 #[derive(Clone)]
 pub struct Stores {
     embedded: Option<Arc<Embedded>>,
@@ -42,10 +42,10 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens the stores that `settings` name. No server is asked yet.
+    /// Opens the stores of `config`, without connecting to any server.
     ///
     /// # Errors
-    /// When a URL is wrong, or the file cannot be opened.
+    /// When a URL is invalid or the file cannot be opened.
     pub async fn open(config: &StoresConfig, random: &Arc<dyn Random>) -> Result<Self, OpenError> {
         let postgres = config.postgres.as_ref().map(|postgres| connect::accounts(postgres, CONNECTIONS)).transpose()?;
         let turso = config.turso.as_ref().map(|turso| connect::sync_data(turso, random)).transpose()?;
@@ -55,15 +55,15 @@ impl Stores {
         Ok(Self { embedded, postgres, turso, redis })
     }
 
-    /// The stores in one file alone.
+    /// Uses one file for all stores.
     pub fn embedded(file: Embedded) -> Self {
         Self { embedded: Some(Arc::new(file)), postgres: None, turso: None, redis: None }
     }
 
-    /// Brings all of them up to date, and returns the names of the steps that took.
+    /// Applies the pending migrations of all stores and returns their names.
     ///
     /// # Errors
-    /// When a server cannot be reached or a step fails.
+    /// When a server is unreachable or a migration fails.
     pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
         let mut applied = self.migrate_file().await?;
         let failed = |variable, reason| MigrateError { variable, reason };
@@ -77,10 +77,10 @@ impl Stores {
         Ok(applied)
     }
 
-    /// Brings the file up to date, if there is one: nobody else will. A server's tables are made when it is deployed.
+    /// Applies the pending migrations of the file, if there is one. Those of servers are applied by `migrate`.
     ///
     /// # Errors
-    /// When a step fails.
+    /// When a migration fails.
     pub async fn migrate_file(&self) -> Result<Vec<String>, MigrateError> {
         let Some(embedded) = &self.embedded else { return Ok(Vec::new()) };
         let failed = |error: BatchError| MigrateError { variable: "DATA_DIR", reason: error.to_string() };
@@ -98,7 +98,7 @@ impl Stores {
         found.map(|(variable, diagnosis)| format!("{variable}: {diagnosis}")).collect()
     }
 
-    /// The accounts.
+    /// Returns the account store.
     pub fn accounts(&self) -> Arc<dyn AccountStore> {
         match &self.postgres {
             Some(postgres) => postgres.clone(),
@@ -106,7 +106,7 @@ impl Stores {
         }
     }
 
-    /// The sync data.
+    /// Returns the store of sync data.
     pub fn data(&self) -> Arc<dyn SyncData> {
         match &self.turso {
             Some(turso) => turso.clone(),
@@ -114,7 +114,7 @@ impl Stores {
         }
     }
 
-    /// Sessions and token buckets.
+    /// Returns the store of sessions and token buckets.
     pub fn sessions(&self) -> Arc<dyn SessionStore> {
         match &self.redis {
             Some(redis) => redis.clone(),
@@ -122,14 +122,14 @@ impl Stores {
         }
     }
 
-    /// What does not forget by itself whatever has expired.
+    /// Returns the stores that do not remove expired rows by themselves.
     fn expirable(&self) -> Vec<Arc<dyn Expiry>> {
         let postgres = self.postgres.clone().map(|store| store as Arc<dyn Expiry>);
         let embedded = self.embedded.clone().map(|store| store as Arc<dyn Expiry>);
         postgres.into_iter().chain(embedded).collect()
     }
 
-    /// The purge of all of them.
+    /// Returns the purge of all stores.
     pub fn purge(&self) -> Purge {
         Purge::new(self.data(), self.accounts(), self.sessions(), self.expirable())
     }

@@ -141,7 +141,7 @@ impl AccessTokens {
     /// Issues a token for `session`. Returns the token and its expiry.
     ///
     /// # Errors
-    /// Never fails with a [`SigningKey`].
+    /// Never fails with a valid key.
     pub fn issue(
         &self,
         session: &Session,

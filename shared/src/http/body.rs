@@ -1,4 +1,4 @@
-//! Request bodies: their kind, their size, their compression, their JSON.
+//! Request bodies: content type, size limit, compression, JSON.
 
 use std::io::{self, Read};
 
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::{ApiError, Code, zstd};
 use crate::models::{FieldError, limits};
 
-/// A JSON body of an ordinary endpoint.
+/// Extractor: a JSON body of at most [`limits::BODY_BYTES`].
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
 
@@ -26,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// The bytes of a JSON body of an upload, decompressed.
+/// Extractor: the decompressed bytes of an upload, at most [`limits::UPLOAD_BYTES`].
 #[derive(Debug)]
 pub struct RawBody(pub Vec<u8>);
 
@@ -38,10 +38,10 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     }
 }
 
-/// Reads JSON and tells which field is wrong.
+/// Parses a JSON object.
 ///
 /// # Errors
-/// 400 with the path of the first wrong field, if it is a field that is wrong.
+/// 400 with the path of the first invalid field, or with the syntax error.
 pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiError> {
     let malformed = |message: String| ApiError::new(Code::InvalidRequest, message);
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
@@ -81,8 +81,8 @@ async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     inflated.map_err(|_| ApiError::panicked())?
 }
 
-/// Refuses a request without a `Content-Type`: there is no body at all, or one that a page elsewhere may have sent, for
-/// which no browser asks first.
+/// Returns the error of a request without `Content-Type`. It has no body, or may be a cross-site request, which browsers
+/// send without a preflight.
 async fn without_a_type(body: Body) -> ApiError {
     let is_empty = Limited::new(body, 1).collect().await.is_ok_and(|body| body.to_bytes().is_empty());
     if is_empty {
@@ -91,8 +91,8 @@ async fn without_a_type(body: Body) -> ApiError {
     ApiError::new(Code::UnsupportedMediaType, "Content-Type is missing; it must be application/json")
 }
 
-/// How the body is compressed. API Gateway inflates a `Content-Encoding` itself and then hands on at most 6 MB, so the
-/// compressed kinds are also taken as media types of their own, which it leaves alone.
+/// Returns the compression of the body. It may also be the media type: API Gateway decompresses a `Content-Encoding` and then
+/// passes on at most 6 MB, but leaves other media types alone.
 fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let unsupported = |message: &'static str| Err(ApiError::new(Code::UnsupportedMediaType, message));
     let value =
@@ -131,10 +131,10 @@ async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
     })
 }
 
-/// Decompresses `bytes`, but never to more than `limit` bytes: a bomb is not expanded.
+/// Decompresses at most `limit` bytes, so that a decompression bomb is not expanded.
 fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
     let unread = |error: io::Error| match error.kind() {
-        // Ours, not the client's, which would take its body for a bad one.
+        // The server ran out of memory; the body may be valid.
         io::ErrorKind::OutOfMemory => ApiError::unavailable(error),
         _ => ApiError::new(Code::InvalidRequest, format!("the compressed body is damaged: {error}")),
     };
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compressed_comes_back() {
+    fn compressed_bodies_are_decompressed() {
         let text = b"SELECT 1;".repeat(10_000);
         assert_eq!(inflate(Encoding::Gzip, &gzip(&text), 100_000).unwrap(), text);
         let zstd = ruzstd::encoding::compress_to_vec(text.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
@@ -172,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_not_expanded() {
+    fn a_decompression_bomb_is_not_expanded() {
         let bomb = gzip(&vec![0; 50_000_000]);
         let error = inflate(Encoding::Gzip, &bomb, 1_000).unwrap_err();
         assert_eq!(error.code, Code::PayloadTooLarge);
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damaged_input_is_an_error() {
         let mut damaged = gzip(b"SELECT 1;");
         damaged.truncate(damaged.len() - 6);
         assert_eq!(inflate(Encoding::Gzip, &damaged, 1_000).unwrap_err().code, Code::InvalidRequest);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_of_a_body_must_be_known() {
+    fn unknown_content_types_and_encodings_are_refused() {
         let kind = |kind: &str, encoding: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, kind.parse().unwrap());

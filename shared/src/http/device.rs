@@ -1,4 +1,4 @@
-//! How clients name their devices and themselves. Like everything that is stored, none of it may hold a credential.
+//! Names of devices and clients. They are stored, so none may contain a credential.
 
 use axum::extract::FromRequestParts;
 use http::header;
@@ -10,35 +10,35 @@ use crate::telemetry::SecurityEvent;
 
 const VERSION_HEADER: &str = "x-client-version";
 
-/// The device id of an upload or a download.
+/// Parses the device id of an upload or a download.
 ///
 /// # Errors
-/// What is wrong with it: too long, control characters, a credential.
+/// When it is too long, or contains a control character or a credential.
 pub fn device_id(text: &str) -> Result<DeviceId, FieldError> {
     refuse_credential("device_id", text)?;
     DeviceId::parse(text).map_err(|message| FieldError::new("device_id", message))
 }
 
-/// Checks what a login says its device is called, if it does.
+/// Checks the device name of a login.
 ///
 /// # Errors
-/// What is wrong with it: a NUL character, a credential.
+/// When it contains a NUL character or a credential.
 pub fn check_device_name(name: Option<&str>) -> Result<(), FieldError> {
     let Some(name) = name else { return Ok(()) };
     if name.contains('\0') {
-        return Err(FieldError::new("device", "must not hold a NUL character"));
+        return Err(FieldError::new("device", "must not contain a NUL character"));
     }
     refuse_credential("device", name)
 }
 
-/// What the client says it is: its own version header, or else what any HTTP client says.
+/// Extractor: the client's version, from `X-Client-Version`, otherwise from `User-Agent`.
 #[derive(Debug, Clone)]
 pub struct UserAgent(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
     type Rejection = ApiError;
 
-    /// A credential in the version header is refused. A `User-Agent` is often out of the client's hands: it is left out.
+    /// Refuses a credential in the version header. Ignores a `User-Agent` with one: often the client does not control it.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let header = |name: &str| {
             let text = parts.headers.get(name)?.to_str().ok()?;

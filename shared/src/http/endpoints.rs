@@ -1,5 +1,5 @@
-/// Makes of a function's endpoints, which `#[utoipa::path]` describes, a `router`, and a `document` of its own: describing
-/// takes longer than all else that a function does before it can answer, and only people ask for it.
+/// Defines the `router` of a function and, separately, its OpenAPI `document`, from handlers with `#[utoipa::path]`. Building
+/// the document takes longer than the rest of a function's start, and only `cargo run -- openapi` needs it.
 ///
 /// ```ignore
 /// endpoints!(Uploads: upload::upload);
@@ -7,7 +7,7 @@
 #[macro_export]
 macro_rules! endpoints {
     ($state:ty: $($module:ident::$handler:ident),+ $(,)?) => {
-        /// The routes of this function.
+        /// Returns the routes of this function.
         pub fn router(state: $state) -> ::axum::Router {
             use ::utoipa::Path;
             use ::utoipa_axum::PathItemExt;
@@ -24,7 +24,7 @@ macro_rules! endpoints {
             }
         }
 
-        /// What the OpenAPI document says of them.
+        /// Returns the part of the OpenAPI document about these routes.
         pub fn document() -> ::utoipa::openapi::OpenApi {
             ::utoipa_axum::router::OpenApiRouter::<$state>::new()
                 $(.routes(::utoipa_axum::routes!($module::$handler)))+

@@ -83,30 +83,30 @@ impl Code {
 /// `Retry-After` of an outage, in seconds: long enough for a store to recover, short enough to go unnoticed.
 pub(super) const RETRY_AFTER_OUTAGE: u32 = 5;
 
-/// An answer that is an error. What the client reads and what the log keeps are two messages; the frame writes both,
-/// for it knows the request's id.
+/// An error response. The client and the log get separate texts. Middleware writes both, because it knows the id of the
+/// request.
 #[derive(Debug, Clone)]
 pub struct ApiError {
-    /// What went wrong.
+    /// Kind of error.
     pub code: Code,
-    /// The sentence that the client reads.
+    /// Message for the client.
     pub message: Cow<'static, str>,
-    /// The fields at fault.
+    /// Invalid fields of the request.
     pub details: Vec<FieldError>,
-    /// Seconds after which to try again.
+    /// Value of `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
-    /// The conflict as it stands now, where one has moved on.
+    /// Current state of a conflict that has changed since the client saw it.
     pub conflict: Option<Box<ConflictRecord>>,
-    /// What the log keeps besides.
+    /// Cause, for the log only.
     pub cause: Option<Arc<Cause>>,
 }
 
-/// What is behind an error, for the log.
+/// Cause of an error, for the log.
 #[derive(Debug)]
 pub struct Cause {
-    /// What went wrong, and why.
+    /// Text of the error and its sources, without addresses.
     pub text: String,
-    /// Where, if it is a defect.
+    /// Backtrace of a defect.
     pub backtrace: Option<Backtrace>,
 }
 
@@ -117,12 +117,12 @@ impl Cause {
 }
 
 impl ApiError {
-    /// An error with nothing but a sentence.
+    /// Creates an error with a message only.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), details: Vec::new(), retry_after: None, conflict: None, cause: None }
     }
 
-    /// The request holds wrong fields.
+    /// 400 for invalid fields.
     pub fn invalid(details: Vec<FieldError>) -> Self {
         let message = match details.as_slice() {
             [only] => format!("{} {}", only.field, only.message),
@@ -131,19 +131,19 @@ impl ApiError {
         Self { details, ..Self::new(Code::InvalidRequest, message) }
     }
 
-    /// A defect; `cause` is for the log, together with the way to here.
+    /// 500 for a defect. `cause` and a backtrace are logged.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = Cause { backtrace: Some(Backtrace::force_capture()), ..Cause::of(cause) };
         Self { cause: Some(Arc::new(cause)), ..Self::panicked() }
     }
 
-    /// A panic, which is in the log already.
+    /// 500 for a panic, which the panic hook has logged.
     pub fn panicked() -> Self {
         let message = "something went wrong on our side; it has been logged under this request_id";
         Self::new(Code::InternalError, message)
     }
 
-    /// An outage; `cause` is for the log.
+    /// 503 for an outage. `cause` is logged.
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let message = "the service is briefly unavailable; nothing was lost, try again soon";
         Self {
@@ -153,17 +153,17 @@ impl ApiError {
         }
     }
 
-    /// Who asks is nobody we know.
+    /// 401 for a missing or invalid access token.
     pub fn unauthorized() -> Self {
         Self::new(Code::Unauthorized, "this needs a valid access token; log in")
     }
 
-    /// There is no `what` here, or it is somebody else's.
+    /// 404 for a `what` that does not exist or belongs to another user.
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {what}"))
     }
 
-    /// The body to send.
+    /// Returns the body of the response.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {
             error: true,
@@ -176,7 +176,7 @@ impl ApiError {
     }
 }
 
-/// The error of a request whose field `field` is wrong.
+/// Returns a 400 for one invalid field.
 pub fn invalid_field(field: &str, message: impl Into<String>) -> ApiError {
     ApiError::invalid(vec![FieldError::new(field, message)])
 }
@@ -202,7 +202,7 @@ impl From<HashingFailed> for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// Status alone: [`super::framed`] finds the error in the extensions and writes the body.
+    /// Returns the status only. The middleware `error_body` finds the error in the extensions and writes the body.
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
         response.extensions_mut().insert(Arc::new(self));

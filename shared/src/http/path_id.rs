@@ -3,7 +3,7 @@ use http::request::Parts;
 
 use super::ApiError;
 
-/// The `{id}` of a path. One that cannot even be read names nothing there is.
+/// Extractor: the `{id}` of a path. An id that cannot be decoded is a 404: nothing has it.
 #[derive(Debug, Clone)]
 pub struct PathId(pub String);
 
@@ -12,6 +12,6 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("thing"))
+        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("resource"))
     }
 }

@@ -1,18 +1,18 @@
-//! Reading Zstandard (RFC 8878), with bounds on what a decoder may keep: it keeps a whole window before it hands out a byte,
-//! and `ruzstd` takes the frame's word for how large that is.
+//! Zstandard decompression (RFC 8878) with bounded memory. A decoder allocates the window that the frame declares, and `ruzstd`
+//! does not limit it.
 
 use std::io::{self, Read};
 
 use ruzstd::decoding::StreamingDecoder;
 
-/// The largest window that is decoded. Compressors use 8 MB at most unless they are told otherwise (RFC 8878 §3.1.1.1.2); a
-/// frame that is a single segment has its whole content for a window.
+/// Maximum window size in bytes. Compressors use at most 8 MB by default (RFC 8878 §3.1.1.1.2). The window of a single-segment
+/// frame is its whole content.
 const MAX_WINDOW: u64 = 16 * 1024 * 1024;
 
-/// Most frames of a body: each takes a decoder, however little it holds.
+/// Maximum number of frames in a body. Even an empty frame costs a decoder.
 const MAX_FRAMES: usize = 1_000;
 
-/// Decompresses `bytes`, one frame after the other (§3), into no more than `most` bytes and what the last frame has beyond.
+/// Decompresses the frames of `bytes` in turn (§3), until the output has `most` bytes.
 pub(super) fn inflate(bytes: &[u8], most: u64) -> io::Result<Vec<u8>> {
     let damaged = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let (mut rest, mut inflated) = (bytes, Vec::new());
@@ -31,7 +31,7 @@ pub(super) fn inflate(bytes: &[u8], most: u64) -> io::Result<Vec<u8>> {
     if rest.is_empty() { Ok(inflated) } else { Err(damaged(format!("there are more than {MAX_FRAMES} frames"))) }
 }
 
-/// How large a window the frame asks for that `bytes` begin with (§3.1.1.1).
+/// Returns the window size that the first frame of `bytes` declares (§3.1.1.1).
 fn window(bytes: &[u8]) -> Option<u64> {
     let (descriptor, rest) = bytes.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])?.split_first()?;
     let is_single_segment = descriptor & 0x20 != 0;
@@ -44,7 +44,7 @@ fn window(bytes: &[u8]) -> Option<u64> {
     let size_bytes = [1, 2, 4, 8][usize::from(descriptor >> 6)];
     let mut size = [0; 8];
     size[..size_bytes].copy_from_slice(rest.get(id_bytes..id_bytes + size_bytes)?);
-    // A size of two bytes counts from 256.
+    // A two-byte size is stored less 256.
     Some(u64::from_le_bytes(size).saturating_add(if size_bytes == 2 { 256 } else { 0 }))
 }
 
@@ -54,10 +54,10 @@ mod tests {
 
     use super::*;
 
-    /// A frame with this window descriptor whose `blocks` are 128 KB of one byte each.
+    /// Returns a frame with this window descriptor, whose blocks repeat one byte 128 K times.
     fn bomb(window: u8, blocks: usize) -> Vec<u8> {
         let block = |is_last: bool| {
-            // Its size, its kind (repeated byte), whether it is the last.
+            // Size, type (repeated byte), last-block flag.
             let header = (128_u32 << 10) << 3 | 1 << 1 | u32::from(is_last);
             [header.to_le_bytes()[0], header.to_le_bytes()[1], header.to_le_bytes()[2], b'x']
         };
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_compressed_comes_back_frame_by_frame() {
+    fn compressed_frames_are_decompressed() {
         let text = b"SELECT 1;".repeat(10_000);
         let frame = compress_to_vec(text.as_slice(), CompressionLevel::Fastest);
         assert_eq!(inflate(&frame, 1 << 20).unwrap(), text);
@@ -76,8 +76,8 @@ mod tests {
     }
 
     #[test]
-    fn no_frame_has_more_kept_than_a_window_that_compressors_use() {
-        // 2^41 bytes; 32 MB; and a single segment that says it has a terabyte.
+    fn a_frame_with_a_huge_window_is_refused() {
+        // 2^41 bytes; 32 MB; a single segment that declares a terabyte.
         let single = [&[0x28, 0xb5, 0x2f, 0xfd, 0xe0][..], &(1_u64 << 40).to_le_bytes(), &bomb(0, 4)[6..]].concat();
         for frame in [bomb(0xff, 100), bomb(15 << 3, 100), single] {
             let error = inflate(&frame, 1 << 20).unwrap_err();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_bounded() {
+    fn output_and_frames_are_bounded() {
         assert_eq!(inflate(&bomb(10 << 3, 1_000), 1_000).unwrap().len(), 1_000);
         let empty = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00];
         assert_eq!(inflate(&empty.repeat(MAX_FRAMES), 1_000).unwrap(), b"");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damaged_input_is_an_error() {
         let frame = compress_to_vec(b"SELECT 1;".as_slice(), CompressionLevel::Fastest);
         for length in 0..frame.len() {
             assert!(length == 0 || inflate(&frame[..length], 1_000).is_err(), "{length} bytes of {}", frame.len());

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::arrows::{module, paths};
+use crate::layers::{module, paths};
 use crate::source::{SourceFile, product};
 
 /// Modules, each with all modules that it depends on. A module stands below those that it depends on, so that a cycle
@@ -84,7 +84,7 @@ fn every_dependency_between_modules_is_listed_and_none_is_circular() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-mod seen_to_fail {
+mod check_tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> SourceFile {
