@@ -61,7 +61,7 @@ pub(crate) struct LoginRequest {
 )]
 pub(crate) async fn login(
     State(auth): State<Auth>,
-    visitor: Anonymous,
+    client: Anonymous,
     agent: UserAgent,
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
@@ -75,19 +75,19 @@ pub(crate) async fn login(
     let Ok(login) = request.username.parse::<Login>();
     let account = auth.accounts.find(&login).await?;
     if let Some(account) = &account {
-        visitor.record_user(account.user.id);
+        client.record_user(account.user.id);
     }
-    auth.count_login(&visitor, &login, account.as_ref()).await?;
+    auth.count_login(&client, &login, account.as_ref()).await?;
     let password = Password::new_unchecked(request.password.expose_secret());
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
     let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
-    let answer = auth.open_session(&account.user, request.device, agent, visitor.address).await?;
-    auth.confirm(&account, request.password.expose_secret(), &answer).await?;
+    let response = auth.open_session(&account.user, request.device, agent, client.address).await?;
+    auth.confirm(&account, request.password.expose_secret(), &response).await?;
     if verdict == PasswordCheck::CorrectButOutdated {
         auth.rehash(&account, &password).await?;
     }
-    Ok(Json(answer))
+    Ok(Json(response))
 }
 
 /// Error of a login with an unknown user name or a wrong password.
@@ -101,14 +101,14 @@ impl Auth {
     ///
     /// # Errors
     /// 429 if the bucket is empty.
-    async fn count_login(&self, visitor: &Anonymous, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
+    async fn count_login(&self, client: &Anonymous, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
         let key = match (account, login) {
             (Some(account), _) => format!("login:{}", account.user.id),
             (None, Login::Username(key) | Login::Email(key)) => {
                 format!("login:{}", TokenHash::of(key.as_bytes()).as_str())
             }
         };
-        visitor.take(&self.authenticator.rate_limits, key, AuthLimit::policy()).await
+        client.take(&self.authenticator.rate_limits, key, AuthLimit::policy()).await
     }
 
     /// Checks, after the session is open, that the account still has the password that was compared. A password change or

@@ -47,7 +47,7 @@ pub(crate) struct RefreshRequest {
 )]
 pub(crate) async fn refresh(
     State(auth): State<Auth>,
-    visitor: Anonymous,
+    client: Anonymous,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
@@ -60,12 +60,12 @@ pub(crate) async fn refresh(
     auth.accounts.ping().await?;
     match auth.authenticator.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
         Rotation::Rotated(session) => {
-            visitor.record_user(session.user);
+            client.record_user(session.user);
             let account = auth.accounts.get(session.user).await?.ok_or_else(unknown)?;
             Ok(Json(auth.token_response(&account.user, &session, &next)?))
         }
         Rotation::Reused(session) => {
-            visitor.record_user(session.user);
+            client.record_user(session.user);
             Err(reused())
         }
         Rotation::Unknown => Err(unknown()),

@@ -42,7 +42,7 @@ pub(crate) struct PasswordResetRequest {
 )]
 pub(crate) async fn request_password_reset(
     State(auth): State<Auth>,
-    _visitor: Anonymous,
+    _client: Anonymous,
     JsonBody(request): JsonBody<PasswordResetRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;

@@ -55,7 +55,7 @@ pub(crate) struct ResetPasswordRequest {
 )]
 pub(crate) async fn reset_password(
     State(auth): State<Auth>,
-    visitor: Anonymous,
+    client: Anonymous,
     JsonBody(request): JsonBody<ResetPasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
@@ -68,7 +68,7 @@ pub(crate) async fn reset_password(
     let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await? else {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     };
-    visitor.record_user(owner);
+    client.record_user(owner);
     auth.authenticator.sessions.end_others(owner, None).await?;
     if auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);

@@ -74,7 +74,7 @@ pub(crate) struct SignupRequest {
 )]
 pub(crate) async fn signup(
     State(auth): State<Auth>,
-    visitor: Anonymous,
+    client: Anonymous,
     agent: UserAgent,
     JsonBody(request): JsonBody<SignupRequest>,
 ) -> Result<(StatusCode, Json<Authenticated>), ApiError> {
@@ -91,8 +91,8 @@ pub(crate) async fn signup(
     let NewAccount { id, username, email, created_at, .. } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };
     auth.mail_queued.notify_one();
-    let answer = auth.open_session(&user, request.device, agent, visitor.address).await?;
-    Ok((StatusCode::CREATED, Json(answer)))
+    let response = auth.open_session(&user, request.device, agent, client.address).await?;
+    Ok((StatusCode::CREATED, Json(response)))
 }
 
 fn parse(request: &SignupRequest) -> Result<(Username, EmailAddress, Password), ApiError> {

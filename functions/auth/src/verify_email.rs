@@ -48,7 +48,7 @@ pub(crate) struct VerifyEmailRequest {
 )]
 pub(crate) async fn verify_email(
     State(auth): State<Auth>,
-    _visitor: Anonymous,
+    _client: Anonymous,
     JsonBody(request): JsonBody<VerifyEmailRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;

@@ -201,7 +201,9 @@ pub(crate) async fn resolve(
         Ok(ResolutionRequest { id: request_id.clone(), choice: body.choice(conflict)?, revision: body.revision })
     };
     match conflicts.resolve(caller.user, &id, &request_id, request).await? {
-        ResolveOutcome::Resolved(_, resolved) | ResolveOutcome::AlreadyResolved(resolved) => Ok(Json(answer(resolved))),
+        ResolveOutcome::Resolved(_, resolved) | ResolveOutcome::AlreadyResolved(resolved) => {
+            Ok(Json(response(resolved)))
+        }
         ResolveOutcome::ResolvedDifferently(conflict) => {
             Err(refused_with(&conflict, "this conflict was already resolved in another way"))
         }
@@ -209,7 +211,7 @@ pub(crate) async fn resolve(
     }
 }
 
-fn answer(resolved: ResolvedConflict) -> ResolveResponse {
+fn response(resolved: ResolvedConflict) -> ResolveResponse {
     let ResolvedConflict { resolution, key, stored } = resolved;
     let item = stored.filter(Stored::is_live);
     let item = item.and_then(|stored| Some(ItemRecord::new(key.id, stored.item?, stored.updated_at, stored.version)));

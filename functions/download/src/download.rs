@@ -103,7 +103,7 @@ pub(crate) async fn download(
 ) -> Result<Json<DownloadResponse>, ApiError> {
     let wanted = Wanted::parse(query.as_deref())?;
     caller.record_device(&wanted.device);
-    downloads.answer(caller.user, wanted).await.map(Json)
+    downloads.respond(caller.user, wanted).await.map(Json)
 }
 
 /// Parameters of a download.
@@ -130,8 +130,8 @@ impl Wanted {
         }
     }
 
-    fn page(&self, answer: DownloadMode) -> PageRequest {
-        let (since, tombstones) = match answer {
+    fn page(&self, mode: DownloadMode) -> PageRequest {
+        let (since, tombstones) = match mode {
             DownloadMode::Delta(since) => (since, true),
             DownloadMode::Reset => (Timestamp::MIN, false),
         };
@@ -140,39 +140,38 @@ impl Wanted {
 }
 
 impl Downloads {
-    async fn answer(&self, user: UserId, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
+    async fn respond(&self, user: UserId, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
         // The delta is loaded before it is known whether the cursor is still valid: the same query returns both.
-        let mut answer = wanted.since.map_or(DownloadMode::Reset, DownloadMode::Delta);
-        let mut page = self.feed.page(user, &wanted.page(answer)).await?;
-        if answer != DownloadMode::Reset
-            && download_mode(wanted.since, page.head, page.full_sync) == DownloadMode::Reset
+        let mut mode = wanted.since.map_or(DownloadMode::Reset, DownloadMode::Delta);
+        let mut page = self.feed.page(user, &wanted.page(mode)).await?;
+        if mode != DownloadMode::Reset && download_mode(wanted.since, page.head, page.full_sync) == DownloadMode::Reset
         {
-            answer = DownloadMode::Reset;
-            page = self.feed.page(user, &wanted.page(answer)).await?;
+            mode = DownloadMode::Reset;
+            page = self.feed.page(user, &wanted.page(mode)).await?;
         }
         let cursor = match page.items.last() {
             Some((_, stored)) if page.has_more => stored.seq,
             _ => page.head.time,
         };
         if page.has_more
-            && let Some(full_sync) = next_full_sync(answer, cursor, page.head, page.full_sync)
+            && let Some(full_sync) = next_full_sync(mode, cursor, page.head, page.full_sync)
         {
             self.feed.save_full_sync_cursor(user, &wanted.device, full_sync).await?;
         }
-        Ok(DownloadResponse::new(page, cursor, answer == DownloadMode::Reset))
+        Ok(DownloadResponse::new(page, cursor, mode == DownloadMode::Reset))
     }
 }
 
 impl DownloadResponse {
     fn new(page: Page, cursor: Timestamp, reset: bool) -> Self {
-        let mut answer = Self { sync_timestamp: cursor, has_more: page.has_more, reset, ..Self::default() };
+        let mut response = Self { sync_timestamp: cursor, has_more: page.has_more, reset, ..Self::default() };
         if !page.has_more {
-            answer.conflicts = page.conflicts.iter().map(ConflictRecord::from).collect();
+            response.conflicts = page.conflicts.iter().map(ConflictRecord::from).collect();
         }
         for (key, stored) in page.items {
-            answer.add(key, stored);
+            response.add(key, stored);
         }
-        answer
+        response
     }
 
     fn add(&mut self, key: ItemKey, stored: Stored) {

@@ -36,17 +36,17 @@ pub(crate) struct Ready {
 pub(crate) async fn ready(State(stores): State<LazyDependencies>) -> Result<Json<Ready>, ApiError> {
     let stores = stores.get().await.map_err(ApiError::unavailable)?;
     let (accounts, data, sessions) = tokio::join!(
-        answers("accounts", stores.accounts.ping()),
-        answers("sync data", stores.data.ping()),
-        answers("sessions", stores.sessions.ping()),
+        ping("accounts", stores.accounts.ping()),
+        ping("sync data", stores.data.ping()),
+        ping("sessions", stores.sessions.ping()),
     );
     accounts.and(data).and(sessions)?;
     Ok(Json(Ready { status: "ready" }))
 }
 
-async fn answers(store: &str, asked: impl Future<Output = StoreResult<()>>) -> Result<(), ApiError> {
-    match timeout(DEADLINE, asked).await {
-        Ok(answer) => answer.map_err(|error| ApiError::unavailable(format!("{store}: {error}"))),
+async fn ping(store: &str, ping: impl Future<Output = StoreResult<()>>) -> Result<(), ApiError> {
+    match timeout(DEADLINE, ping).await {
+        Ok(result) => result.map_err(|error| ApiError::unavailable(format!("{store}: {error}"))),
         Err(_) => Err(ApiError::unavailable(format!("{store} took too long"))),
     }
 }

@@ -37,7 +37,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Starts to record, and listens on `address`, or on [`DEFAULT_ADDRESS`] if no other program does.
+    /// Starts to record, and listens on `address`, or on 127.0.0.1:9100 if no other program does.
     ///
     /// # Errors
     /// When `address` cannot be used, or the process has a recorder already.

@@ -69,7 +69,7 @@ struct Rejected {
 impl UploadResponse {
     /// Builds the response to an upload that led to `decision`.
     pub(crate) fn new(decision: Decision) -> Self {
-        let mut answer = Self {
+        let mut response = Self {
             success: true,
             synced_at: decision.plan.new_head,
             message: String::new(),
@@ -81,15 +81,15 @@ impl UploadResponse {
             match result {
                 ChangeResult::Applied { change, key, version } => {
                     let ItemKey { item_type, id: item_id } = key;
-                    answer.applied.push(Applied { change_id: change, item_type, item_id, sync_version: version });
+                    response.applied.push(Applied { change_id: change, item_type, item_id, sync_version: version });
                 }
                 ChangeResult::Conflict { change, conflict } => {
-                    answer.conflicts.push(ConflictOutcome { change_id: change, conflict: (&conflict).into() });
+                    response.conflicts.push(ConflictOutcome { change_id: change, conflict: (&conflict).into() });
                 }
-                ChangeResult::Rejected(rejection) => answer.rejected.push((*rejection).into()),
+                ChangeResult::Rejected(rejection) => response.rejected.push((*rejection).into()),
             }
         }
-        answer.conclude()
+        response.conclude()
     }
 
     /// Returns the rejection code of each rejected change.

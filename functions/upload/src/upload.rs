@@ -60,11 +60,11 @@ pub(crate) async fn upload(
     caller.record_device(&upload.device);
     let decision = uploads.apply(&caller, &upload, &agent.0).await?;
     let (changes, conflicts, strategy) = (upload.changes.len(), decision.plan.conflicts.len(), upload.strategy.name());
-    let answer = UploadResponse::new(decision);
-    let rejected = answer.rejected();
+    let response = UploadResponse::new(decision);
+    let rejected = response.rejected();
     if rejected.contains(&RejectionCode::CredentialsPresent) {
         SecurityEvent::CredentialRefused.log();
     }
     telemetry::upload(&UploadMetrics { bytes, changes, conflicts, strategy, rejected: &rejected });
-    Ok(Json(answer))
+    Ok(Json(response))
 }

@@ -5,12 +5,12 @@
 //! blocks; and SQL statements that set a password. A query that only names such a column
 //! (`SELECT password FROM users`) is no credential.
 //!
-//! How it works: every string goes through one cheap pass ([`trigger`]), and is searched for `user:password@host`. Only what the
-//! pass points at is looked at more closely: known formats ([`tokens`], [`pem`]), addresses ([`urls`]), command lines
-//! ([`command`], [`shell`]), prompts ([`console`], [`positions`]), settings ([`settings`]), notes ([`notes`]), dumps ([`copied`]),
-//! `name=value` pairs in text ([`pairs`], which asks [`links`] how a value is linked to a name, [`context`] what stands around it
-//! and [`pair_value`] whether it looks like one) and statements ([`sql`]). What a name says is decided in [`names`] by the lists of
-//! [`words`], what a value looks like in [`value`] and [`placeholder`].
+//! How it works: every string goes through one cheap pass (`trigger`), and is searched for `user:password@host`. Only what the
+//! pass points at is looked at more closely: known formats (`tokens`, `pem`), addresses (`urls`), command lines
+//! (`command`, `shell`), prompts (`console`, `positions`), settings (`settings`), notes (`notes`), dumps (`copied`),
+//! `name=value` pairs in text (`pairs`, which asks `links` how a value is linked to a name, `context` what stands around it
+//! and `pair_value` whether it looks like one) and statements (`sql`). What a name says is decided in `names` by the lists of
+//! `words`, what a value looks like in `value` and `placeholder`.
 //!
 //! Decisions where the rule leaves room:
 //! - A path to a key file is no credential (`ssh_key_path`); a field called `ssh_key` or
