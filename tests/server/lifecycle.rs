@@ -27,7 +27,7 @@ async fn run(args: &[&str], folder: &Path) -> Output {
 }
 
 /// Runs the binary until it ends, with these settings.
-async fn run_with(args: &[&str], folder: &Path, settings: &[(&str, String)]) -> Output {
+pub(crate) async fn run_with(args: &[&str], folder: &Path, settings: &[(&str, String)]) -> Output {
     let mut command = Command::new(ServerProcess::binary());
     command.args(args).env("DATA_DIR", folder).env("RUST_LOG", "warn").kill_on_drop(true);
     let running = command.envs(settings.iter().map(|(name, value)| (name, value))).output();

@@ -4,6 +4,7 @@ mod bodies;
 mod checks;
 mod concurrency;
 mod crash;
+mod first_run;
 mod fleet;
 mod hostile;
 mod hostile_values;
