@@ -42,7 +42,11 @@ impl RotatingSecret {
         }
         let (source, name) = self.source.as_ref()?;
         let value = source.current(name).await.filter(differs)?;
-        tracing::warn!(event = "credential_refused", name, "credential rejected, using its replacement");
+        tracing::warn!(
+            event = "store_credential_rejected",
+            setting = name,
+            "credential rejected, using its replacement"
+        );
         *self.value.write().unwrap_or_else(PoisonError::into_inner) = value.clone();
         Some(value)
     }

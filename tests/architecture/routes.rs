@@ -72,6 +72,18 @@ fn the_document_lists_every_route() {
 }
 
 #[test]
+fn no_rate_exceeds_the_described_range_of_its_header() {
+    let document: Value = serde_json::from_str(&file(DOCUMENT).text).expect("it is JSON");
+    let response = &document["paths"]["/api/sync/limits"]["get"]["responses"]["200"];
+    let rates = response["content"]["application/json"]["example"]["rates_per_minute"].as_object().expect("an example");
+    let header = &document["components"]["headers"]["RateLimit-Limit"];
+    let highest = header["schema"]["maximum"].as_u64().expect("a range");
+    for (group, rate) in rates {
+        assert!(rate.as_u64().expect("a number") <= highest, "{group} is above {highest}: see `RATES_PER_MINUTE`");
+    }
+}
+
+#[test]
 fn every_route_is_served_by_its_function() {
     for (function, method, path, _) in ROUTES {
         assert!(owns(&texts(function), method, path), "{function} lacks {method} {path}");

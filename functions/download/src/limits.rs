@@ -2,7 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::http::{KeyErrors, UnlimitedErrors};
-use shared::models::{ItemType, Strategy, limits as most};
+use shared::models::{ItemType, Strategy, limits as maximum};
 use utoipa::ToSchema;
 
 use crate::Downloads;
@@ -142,35 +142,35 @@ pub(crate) async fn limits(State(downloads): State<Downloads>) -> Json<Limits> {
 impl Limits {
     fn new(default_strategy: Strategy) -> Self {
         Self {
-            request_bytes: most::UPLOAD_BYTES,
-            changes_per_upload: most::UPLOAD_CHANGES,
-            item_bytes: most::ITEM_BYTES,
-            page_items: most::PAGE_ITEMS,
-            page_bytes: most::PAGE_BYTES,
-            page_conflicts: most::PAGE_CONFLICTS,
+            request_bytes: maximum::UPLOAD_BYTES,
+            changes_per_upload: maximum::UPLOAD_CHANGES,
+            item_bytes: maximum::ITEM_BYTES,
+            page_items: maximum::PAGE_ITEMS,
+            page_bytes: maximum::PAGE_BYTES,
+            page_conflicts: maximum::PAGE_CONFLICTS,
             rates_per_minute: Rates {
-                upload: most::UPLOADS_PER_MINUTE,
-                download: most::DOWNLOADS_PER_MINUTE,
-                conflicts: most::CONFLICT_CALLS_PER_MINUTE,
-                auth: most::AUTH_CALLS_PER_MINUTE,
+                upload: maximum::UPLOADS_PER_MINUTE,
+                download: maximum::DOWNLOADS_PER_MINUTE,
+                conflicts: maximum::CONFLICT_CALLS_PER_MINUTE,
+                auth: maximum::AUTH_CALLS_PER_MINUTE,
             },
-            retention_days: most::RETENTION_DAYS,
+            retention_days: maximum::RETENTION_DAYS,
             fields: Fields {
-                id: most::ID_CHARS,
-                name: most::NAME_CHARS,
-                host: most::HOST_CHARS,
-                database: most::DATABASE_CHARS,
-                username: most::NAME_CHARS,
-                color: most::DECORATION_CHARS,
-                icon: most::DECORATION_CHARS,
-                description: most::DESCRIPTION_CHARS,
-                query: most::QUERY_CHARS,
-                error: most::ERROR_CHARS,
-                tags: most::TAGS,
-                tag: most::TAG_CHARS,
-                metadata_entries: most::METADATA_ENTRIES,
-                metadata_key: most::METADATA_KEY_CHARS,
-                metadata_value: most::METADATA_VALUE_CHARS,
+                id: maximum::ID_CHARS,
+                name: maximum::NAME_CHARS,
+                host: maximum::HOST_CHARS,
+                database: maximum::DATABASE_CHARS,
+                username: maximum::NAME_CHARS,
+                color: maximum::DECORATION_CHARS,
+                icon: maximum::DECORATION_CHARS,
+                description: maximum::DESCRIPTION_CHARS,
+                query: maximum::QUERY_CHARS,
+                error: maximum::ERROR_CHARS,
+                tags: maximum::TAGS,
+                tag: maximum::TAG_CHARS,
+                metadata_entries: maximum::METADATA_ENTRIES,
+                metadata_key: maximum::METADATA_KEY_CHARS,
+                metadata_value: maximum::METADATA_VALUE_CHARS,
             },
             strategies: Strategy::ALL,
             default_strategy,

@@ -36,9 +36,9 @@ pub(crate) struct Ready {
 pub(crate) async fn ready(State(stores): State<LazyDependencies>) -> Result<Json<Ready>, ApiError> {
     let stores = stores.get().await.map_err(ApiError::unavailable)?;
     let (accounts, data, sessions) = tokio::join!(
-        ping("accounts", stores.accounts.ping()),
-        ping("sync data", stores.data.ping()),
-        ping("sessions", stores.sessions.ping()),
+        ping("postgres", stores.accounts.ping()),
+        ping("libsql", stores.data.ping()),
+        ping("redis", stores.sessions.ping()),
     );
     accounts.and(data).and(sessions)?;
     Ok(Json(Ready { status: "ready" }))
@@ -46,7 +46,7 @@ pub(crate) async fn ready(State(stores): State<LazyDependencies>) -> Result<Json
 
 async fn ping(store: &str, ping: impl Future<Output = StoreResult<()>>) -> Result<(), ApiError> {
     match timeout(DEADLINE, ping).await {
-        Ok(result) => result.map_err(|error| ApiError::unavailable(format!("{store}: {error}"))),
-        Err(_) => Err(ApiError::unavailable(format!("{store} took too long"))),
+        Ok(result) => result.map_err(ApiError::unavailable),
+        Err(_) => Err(ApiError::unavailable(format!("the {store} store is unavailable: no response in time"))),
     }
 }

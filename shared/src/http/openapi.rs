@@ -11,7 +11,7 @@ use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, Respon
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::error::{ApiError, Code, ErrorBody, RETRY_AFTER_OUTAGE};
-use crate::models::limits;
+use super::rate_limit::RATES_PER_MINUTE;
 
 /// Request id in the examples of the document.
 const EXAMPLE_REQUEST_ID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -212,13 +212,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 fn headers() -> impl Iterator<Item = (&'static str, Header)> {
-    let most = [
-        limits::UPLOADS_PER_MINUTE,
-        limits::DOWNLOADS_PER_MINUTE,
-        limits::CONFLICT_CALLS_PER_MINUTE,
-        limits::AUTH_CALLS_PER_MINUTE,
-    ];
-    let most = most.into_iter().max().unwrap_or_default();
+    let max_rate = RATES_PER_MINUTE.into_iter().max().unwrap_or_default();
     let integer = |description: &str, range: (u32, u32), example: u32| {
         let schema = ObjectBuilder::new()
             .schema_type(Type::Integer)
@@ -235,8 +229,8 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
         HeaderBuilder::new().schema(Some(schema)).description(Some(description)).example(Some(json!(example))).build()
     };
     [
-        ("RateLimit-Limit", integer("Calls that the bucket holds, and that it regains per minute.", (1, most), 20)),
-        ("RateLimit-Remaining", integer("Calls left in the bucket.", (0, most), 19)),
+        ("RateLimit-Limit", integer("Calls that the bucket holds, and that it regains per minute.", (1, max_rate), 20)),
+        ("RateLimit-Remaining", integer("Calls left in the bucket.", (0, max_rate), 19)),
         ("RateLimit-Reset", integer("Seconds until the bucket is full again.", (0, 60), 3)),
         ("Retry-After", integer("Seconds after which to try again.", (1, DAY), RETRY_AFTER_OUTAGE)),
         ("X-Request-Id", string("Id under which the request is logged.", "uuid", 36, EXAMPLE_REQUEST_ID)),

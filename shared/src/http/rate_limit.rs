@@ -1,7 +1,7 @@
 //! Rate limits of routes: exact token buckets per user, or per client address where the user is not known yet.
 //!
 //! A handler is limited by its extractor: [`Caller<S>`](super::Caller) or [`Anonymous`](super::Anonymous). To limit
-//! another group of routes, add a [`RateLimitScope`] and name it in their handlers.
+//! another group of routes, add a [`RateLimitScope`], name it in their handlers, and list it in `RATES_PER_MINUTE`.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -83,6 +83,10 @@ impl RateLimitScope for AuthLimit {
     const PER_MINUTE: u32 = limits::AUTH_CALLS_PER_MINUTE;
     const COUNTED_BY: CountedBy = CountedBy::Address;
 }
+
+/// Calls per minute of every scope.
+pub(super) const RATES_PER_MINUTE: [u32; 4] =
+    [UploadLimit::PER_MINUTE, DownloadLimit::PER_MINUTE, ConflictLimit::PER_MINUTE, AuthLimit::PER_MINUTE];
 
 /// Applies rate limits.
 pub struct RateLimits {

@@ -25,7 +25,7 @@ use crate::http_client;
 const MAX_REPORTS: usize = 50;
 
 /// Fields that become tags, by which Sentry searches. Other fields become extra data.
-const TAGS: [&str; 5] = ["event", "route", "method", "store", "statement"];
+const TAGS: [&str; 6] = ["event", "request_id", "route", "method", "store", "statement"];
 
 /// Set if errors are reported.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();

@@ -118,7 +118,7 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
 }
 
 fn unavailable(reason: impl ToString) -> StoreError {
-    StoreError::Unavailable { store: "accounts", reason: reason.to_string() }
+    StoreError::Unavailable { store: "postgres", reason: reason.to_string() }
 }
 
 /// Tells an outage from a defect of this program. Error classes:
@@ -128,16 +128,22 @@ impl From<sqlx::Error> for StoreError {
         // Connection, authorization (which the operator can fix), rollback (a deadlock), read-only transaction (a failover),
         // resources, operator intervention, system error.
         const OUTAGES: [&str; 7] = ["08", "28", "40", "25", "53", "57", "58"];
-        let refused = || Self::Refused { store: "accounts", reason: error.to_string() };
+        let refused = || Self::Refused { store: "postgres", reason: error.to_string() };
         match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 if OUTAGES.iter().any(|class| code.starts_with(class)) { unavailable(&error) } else { refused() }
             }
-            // A value that PostgreSQL accepts and this program does not is decoded by `Time::decoded` and its like, which name
-            // the row. Here the type of a column is not the one that the query was compiled for.
-            sqlx::Error::ColumnDecode { .. } => refused(),
-            _ => unavailable(&error),
+            sqlx::Error::Configuration(_)
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => unavailable(&error),
+            // A query does not fit its result. Values that only this program rejects are decoded elsewhere, where the row is
+            // known.
+            _ => refused(),
         }
     }
 }

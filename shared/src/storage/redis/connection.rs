@@ -164,8 +164,8 @@ fn store_error(error: &RedisError) -> StoreError {
     let reason = error.to_string();
     let is_temporary = is_unauthorized(error) || error.code().is_some_and(|code| OUTAGES.contains(&code));
     if is_temporary || is_broken(error) {
-        StoreError::Unavailable { store: "sessions", reason }
+        StoreError::Unavailable { store: "redis", reason }
     } else {
-        StoreError::Refused { store: "sessions", reason }
+        StoreError::Refused { store: "redis", reason }
     }
 }
