@@ -17,6 +17,7 @@ pub mod lambda;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod models;
+pub mod private_folder;
 pub mod root_certificates;
 #[cfg(feature = "schedule")]
 pub mod schedule;

@@ -14,6 +14,7 @@ use crate::source::{SourceFile, product};
 const GRAPH: &[(&str, &[&str])] = &[
     ("error_text", &[]),
     ("models", &[]),
+    ("private_folder", &[]),
     ("root_certificates", &[]),
     ("schedule", &[]),
     ("secret", &[]),
@@ -24,10 +25,23 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("secrets_manager", &["secret"]),
     ("sync", &["models"]),
     ("telemetry", &["clock", "error_text", "http_client", "models", "schedule", "sync"]),
-    ("storage", &["clock", "config", "http_client", "models", "root_certificates", "secret", "sync", "telemetry"]),
+    (
+        "storage",
+        &[
+            "clock",
+            "config",
+            "http_client",
+            "models",
+            "private_folder",
+            "root_certificates",
+            "secret",
+            "sync",
+            "telemetry",
+        ],
+    ),
     ("account_eraser", &["models", "storage"]),
     ("auth", &["clock", "config", "models", "secret"]),
-    ("mail", &["auth", "clock", "config", "http_client", "models", "secret", "storage", "telemetry"]),
+    ("mail", &["auth", "clock", "config", "http_client", "models", "private_folder", "secret", "storage", "telemetry"]),
     ("http", &["auth", "clock", "config", "error_text", "models", "storage", "telemetry"]),
     ("lambda", &["clock", "config", "http", "root_certificates", "secrets_manager", "telemetry"]),
 ];

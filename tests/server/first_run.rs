@@ -1,6 +1,7 @@
 //! What a person sees who starts the server for the first time: one line for each thing that is wrong.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -54,13 +55,18 @@ async fn a_wrong_setting_ends_the_start_with_one_line_that_names_it() {
         ("JWT_SECRET", "sesame"),
         ("JWT_SECRET_PREVIOUS", "sesame"),
         ("PUBLIC_URL", "studio.example"),
+        ("PUBLIC_URL", "https://studio.example/?a=1"),
         ("PRODUCT_URL", "studio.example"),
+        ("MAIL_FROM", "studio"),
+        ("METRICS_LISTEN", "here"),
         ("DATABASE_URL", "mysql://ada:sesame@127.0.0.1/studio"),
         ("TURSO_DATABASE_URL", "postgres://ada:sesame@127.0.0.1/studio"),
+        ("TURSO_DATABASE_URL", "http://127.0.0.1:1,,http://127.0.0.1:2"),
         ("REDIS_URL", "http://:sesame@127.0.0.1"),
     ] {
-        let settings = [(variable, value.to_owned())];
-        let output = run_with(&["serve", "--listen", "0"], folder.path(), &settings).await;
+        let settings = [(variable, value.to_owned()), ("RESEND_API_KEY", SECRET.to_owned())];
+        let settings = if variable == "MAIL_FROM" { &settings[..] } else { &settings[..1] };
+        let output = run_with(&["serve", "--listen", "0"], folder.path(), settings).await;
         assert_eq!(output.status.code(), Some(1), "{variable}: {output:?}");
         let error = String::from_utf8(output.stderr).expect("UTF-8 output");
         assert!(error.starts_with(&format!("error: {variable} ")), "{error}");
@@ -103,6 +109,47 @@ async fn stores_that_cannot_be_used_are_reported_before_the_greeting() {
         assert_eq!(printed.lines().filter(|line| line.starts_with(&warning)).count(), 1, "{printed}");
     }
     assert!(!printed.contains(SECRET), "{printed}");
+}
+
+#[tokio::test]
+async fn commands_name_the_store_that_cannot_be_used() {
+    let (folder, port) = (tests::scratch_dir(), closed_port());
+    let settings = [("DATABASE_URL", format!("postgres://ada:sesame@127.0.0.1:{port}/studio"))];
+    for command in ["migrate", "purge"] {
+        let output = run_with(&[command], folder.path(), &settings).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let error = String::from_utf8(output.stderr).expect("UTF-8 output");
+        assert!(error.starts_with(&format!("error: DATABASE_URL: 127.0.0.1:{port}/studio: ")), "{error}");
+        assert!(error.lines().count() == 1 && !error.contains(SECRET), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_purge_without_data_is_an_error() {
+    let folder = tests::scratch_dir();
+    let output = run_with(&["purge"], folder.path(), &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--data"), "{output:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_misspelled_level_of_the_log_is_reported() {
+    let folder = tests::scratch_dir();
+    let settings = [("RUST_LOG", "inof".to_owned())];
+    let output = run_with(&["migrate"], folder.path(), &settings).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("RUST_LOG is \\\"inof\\\""), "{output:?}");
+}
+
+#[tokio::test]
+async fn other_users_of_the_machine_cannot_read_the_data_folder() {
+    let parent = tests::scratch_dir();
+    let folder = parent.path().join("data");
+    let output = run_with(&["migrate"], &folder, &[]).await;
+    assert!(output.status.success(), "{output:?}");
+    let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[tokio::test]

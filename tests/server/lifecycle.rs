@@ -181,10 +181,10 @@ async fn purge_removes_old_tombstones() {
     laptop.sync().await;
 
     let early = stdout(&run(&["purge"], folder.path()).await);
-    assert!(early.contains("Purged 0 tombstones"), "{early}");
+    assert!(early.contains("Purged 0 deleted items"), "{early}");
     let in_31_days = SystemClock.now().plus_seconds(31 * 24 * 3_600).to_string();
     let due = stdout(&run(&["purge", "--now", &in_31_days], folder.path()).await);
-    assert!(due.contains("Purged 1 tombstones"), "{due}");
+    assert!(due.contains("Purged 1 deleted items"), "{due}");
 
     // The purge also removed the session, which had expired by then. Sessions in Redis expire by the real clock.
     if Backends::for_folder(folder.path()).await.settings.is_empty() {

@@ -18,13 +18,22 @@ use crate::reference::{Piece, Reference};
 const STYLE: &str = include_str!("../../../templates/reference/style.css");
 
 /// The page: rendered once per process.
-static PAGE: LazyLock<Result<Page, String>> = LazyLock::new(Page::render);
+static PAGE: LazyLock<Result<Page, RenderError>> = LazyLock::new(Page::render);
 
 #[derive(Template)]
 #[template(path = "reference/page.html")]
 struct ReferencePage {
     reference: Reference,
     style: &'static str,
+}
+
+/// The page cannot be rendered: a defect.
+#[derive(Debug, thiserror::Error)]
+enum RenderError {
+    #[error("the OpenAPI document: {0}")]
+    Document(#[from] serde_json::Error),
+    #[error("the template: {0}")]
+    Template(#[from] askama::Error),
 }
 
 struct Page {
@@ -34,10 +43,10 @@ struct Page {
 }
 
 impl Page {
-    fn render() -> Result<Self, String> {
-        let document = serde_json::from_str(DOCUMENT).map_err(|error| error.to_string())?;
+    fn render() -> Result<Self, RenderError> {
+        let document = serde_json::from_str(DOCUMENT)?;
         let page = ReferencePage { reference: Reference::new(&document), style: STYLE };
-        let html = page.render().map_err(|error| error.to_string())?;
+        let html = page.render()?;
         let hash = STANDARD.encode(Sha256::digest(STYLE));
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -56,7 +65,7 @@ impl Page {
     responses((status = 200, description = "The page.", content_type = "text/html", body = HtmlPage), UnlimitedErrors)
 )]
 pub(crate) async fn docs() -> Result<Response, ApiError> {
-    let page = PAGE.as_ref().map_err(|error| ApiError::internal(error.as_str()))?;
+    let page = PAGE.as_ref().map_err(|error| ApiError::internal(error.to_string()))?;
     let headers = [(CONTENT_SECURITY_POLICY, page.policy.as_str()), (REFERRER_POLICY, "no-referrer")];
     Ok((headers, Html(page.html.as_str())).into_response())
 }

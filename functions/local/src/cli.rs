@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use shared::config::{ConfigError, Env};
 use shared::models::{Timestamp, UserId};
 
 /// Environment variables, for `--help`. `functions/README.md` describes them at length.
@@ -57,18 +58,37 @@ pub(crate) struct ServeArgs {
     /// Address to listen on, or only a port of 127.0.0.1
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500", value_parser = socket_address)]
     pub(crate) listen: SocketAddr,
-    /// Address of the Prometheus endpoint /metrics, or only a port [default: 127.0.0.1:9100 if free]
-    #[arg(long, value_name = "ADDRESS", env = "METRICS_LISTEN", hide_env_values = true, value_parser = socket_address)]
-    pub(crate) metrics: Option<SocketAddr>,
+    /// Address of the Prometheus endpoint /metrics, or only a port [default: METRICS_LISTEN, or else 127.0.0.1:9100 if free]
+    #[arg(long, value_name = "ADDRESS", value_parser = socket_address)]
+    metrics: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct FolderArgs {
-    /// Folder for all data that is on no server
-    #[arg(long, value_name = "FOLDER", env = "DATA_DIR", default_value = "./data", hide_env_values = true)]
-    pub(crate) data: PathBuf,
+    /// Folder for all data that is on no server [default: DATA_DIR, or else ./data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    /// Returns the address of the metrics endpoint, if one is set.
+    pub(crate) fn metrics_address(&self, env: &Env) -> Result<Option<SocketAddr>, ConfigError> {
+        let variable = "METRICS_LISTEN";
+        let Some(value) = env.get(variable).filter(|_| self.metrics.is_none()) else { return Ok(self.metrics) };
+        let invalid =
+            |expected: &str| ConfigError::Invalid { variable, value: value.clone(), expected: expected.into() };
+        socket_address(&value).map(Some).map_err(invalid)
+    }
+}
+
+impl FolderArgs {
+    /// Returns the data folder.
+    pub(crate) fn path(&self, env: &Env) -> PathBuf {
+        let from_env = || env.get("DATA_DIR").map(PathBuf::from);
+        self.data.clone().or_else(from_env).unwrap_or_else(|| PathBuf::from("./data"))
+    }
 }
 
 #[derive(Args)]
@@ -84,7 +104,8 @@ pub(crate) struct PurgeArgs {
 pub(crate) struct PseudonymArgs {
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
-    /// Id of the user
+    /// Id of the user, a UUID
+    #[arg(value_name = "USER_ID", value_parser = user_id)]
     pub(crate) user: UserId,
 }
 
@@ -93,7 +114,11 @@ fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
-    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8500, or a port")
+    text.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8500, or a port")
+}
+
+fn user_id(text: &str) -> Result<UserId, &'static str> {
+    text.parse().map_err(|_| "it must be a UUID, such as the id in the response to a login")
 }
 
 #[cfg(test)]

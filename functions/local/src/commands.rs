@@ -10,6 +10,7 @@ use shared::auth::PasswordCost;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{Env, TelemetryConfig};
 use shared::mail::{FolderMailer, Mailer, mailer};
+use shared::storage::embedded::Embedded;
 use shared::telemetry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -27,9 +28,10 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 
 /// Serves the API until SIGTERM or SIGINT.
 pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
+    let metrics = args.metrics_address(env)?;
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
-    let config = Config::from_env(env, args.folder.data, format!("http://{address}"))?;
+    let config = Config::from_env(env, args.folder.path(env), format!("http://{address}"))?;
     telemetry::set_pseudonym_key(&config.auth.signing_key);
     // A server that cannot report errors still serves.
     if let Some(Err(error)) = TelemetryConfig::from_env(env).sentry_dsn.as_ref().map(telemetry::report_errors_to) {
@@ -37,9 +39,9 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     }
     let app = open(config).await?;
     let router = app.router()?;
-    let metrics = Metrics::start(args.metrics).await?;
+    let metrics = Metrics::start(metrics).await?;
     for problem in app.stores.problems(&app.config.stores, &app.random).await {
-        print_warning(&problem);
+        print_warning(&problem.to_string());
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let (worker, queued) = (app.outbox_worker(), app.mail_queued.clone());
@@ -91,7 +93,12 @@ async fn purge_daily(purge: Purge) {
 /// Creates or updates the tables of all stores.
 pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let stores = Stores::open(&StoresConfig::from_env(env, folder.data)?, &random).await?;
+    let config = StoresConfig::from_env(env, folder.path(env))?;
+    let stores = Stores::open(&config, &random).await?;
+    let problems = stores.problems(&config, &random).await;
+    if let Some(problem) = problems.into_iter().find(|problem| !problem.diagnosis.lacks_tables()) {
+        return Err(problem.into());
+    }
     let applied = stores.migrate().await?;
     print_line(&match applied.as_slice() {
         [] => "0 migrations applied: all tables are up to date.".to_owned(),
@@ -102,7 +109,15 @@ pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> 
 /// Removes what is due.
 pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let stores = Stores::open(&StoresConfig::from_env(env, args.folder.data)?, &random).await?;
+    let config = StoresConfig::from_env(env, args.folder.path(env))?;
+    if config.is_embedded_only() && !config.data_dir.join(Embedded::FILE).exists() {
+        let folder = config.data_dir.display();
+        return Err(format!("there is no data in {folder}; name the server's data folder with --data").into());
+    }
+    let stores = Stores::open(&config, &random).await?;
+    if let Some(problem) = stores.problems(&config, &random).await.into_iter().next() {
+        return Err(problem.into());
+    }
     stores.migrate_file().await?;
     let report = stores.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
     print_line(&sentence(&report))
@@ -112,14 +127,14 @@ fn sentence(report: &Report) -> String {
     let Report { tombstones, conflicts, expired, accounts, unfinished } = report;
     let rest = if *unfinished { " More is due: run it again." } else { "" };
     format!(
-        "Purged {tombstones} tombstones, {conflicts} resolved conflicts, {expired} expired sessions and tokens, \
+        "Purged {tombstones} deleted items, {conflicts} resolved conflicts, {expired} expired sessions and tokens, \
          {accounts} deleted accounts.{rest}"
     )
 }
 
 /// Prints a user's pseudonym.
 pub(crate) fn pseudonym(args: &PseudonymArgs, env: &Env) -> Result<(), Error> {
-    let folder = &args.folder.data;
+    let folder = &args.folder.path(env);
     let auth = existing_auth_config(env, folder)?.ok_or_else(|| {
         format!(
             "pseudonyms need the signing key of the server, and there is none in {}; set JWT_SECRET, or name the \

@@ -65,6 +65,11 @@ impl Config {
 }
 
 impl StoresConfig {
+    /// Whether no server keeps data.
+    pub fn is_embedded_only(&self) -> bool {
+        self.postgres.is_none() && self.turso.is_none() && self.redis.is_none()
+    }
+
     /// Reads the settings.
     ///
     /// # Errors

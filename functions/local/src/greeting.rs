@@ -12,15 +12,23 @@ pub(crate) fn greeting(address: SocketAddr, config: &Config) -> String {
         Some(_) => "sent through Resend".to_owned(),
         None => format!("written to {folder}/outbox"),
     };
+    let links = if address.ip().is_unspecified() && config.email.public_url.ends_with(&address.to_string()) {
+        format!(
+            "\n  links      lead to {}: set PUBLIC_URL to an address that readers can open",
+            config.email.public_url
+        )
+    } else {
+        String::new()
+    };
     format!(
         "SQL Studio Sync is listening on http://{address}
 
   accounts   {}
   sync data  {}
   sessions   {}
-  emails     {emails}
+  emails     {emails}{links}
 
-Try http://{address}/health, or the walk-through in README.md. Stop with Ctrl-C.
+API reference: http://{address}/docs; a walk-through is in README.md. Stop with Ctrl-C.
 ",
         server_or_folder(stores.postgres.is_some(), "PostgreSQL (DATABASE_URL)"),
         server_or_folder(stores.turso.is_some(), "libSQL (TURSO_DATABASE_URL)"),

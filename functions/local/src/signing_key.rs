@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use shared::clock::{Random, random_bytes};
+use shared::private_folder;
 
 /// File of the key in the data folder.
 const FILE: &str = "jwt.key";
@@ -44,7 +45,7 @@ pub(crate) fn read_signing_key(folder: &Path) -> std::result::Result<Option<Secr
 
 fn ensure(folder: &Path, path: &Path, random: &dyn Random) -> Result<SecretString> {
     if !path.exists() {
-        std::fs::create_dir_all(folder)?;
+        private_folder::create(folder)?;
         // Written whole under another name first: of two processes one links its file, and both read all of that.
         let draft = folder.join(format!("{FILE}.{}", hex::encode(random_bytes::<4>(random))));
         create_private(&draft)?.write_all(hex::encode(random_bytes::<32>(random)).as_bytes())?;

@@ -8,7 +8,7 @@ use shared::storage::embedded::Embedded;
 use shared::storage::libsql::{BatchError, LibsqlSync, diagnose};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
-use shared::storage::{AccountStore, Expiry, SessionStore, SyncData, connect};
+use shared::storage::{AccountStore, Diagnosis, Expiry, SessionStore, SyncData, connect};
 
 /// Maximum number of connections to PostgreSQL.
 const CONNECTIONS: u32 = 8;
@@ -20,7 +20,7 @@ pub enum OpenError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The embedded stores cannot be opened.
-    #[error("cannot open the data folder: {0}; choose one that you can write to with --data or DATA_DIR")]
+    #[error("DATA_DIR must be a folder that can be written to: {0}; repair it, or choose another with --data")]
     Embedded(#[from] BatchError),
 }
 
@@ -30,6 +30,15 @@ pub enum OpenError {
 pub struct MigrateError {
     variable: &'static str,
     reason: String,
+}
+
+/// A server that is configured and cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: {diagnosis}")]
+pub struct StoreProblem {
+    variable: &'static str,
+    /// The reason, and advice.
+    pub diagnosis: Diagnosis,
 }
 
 /// The stores of the service: servers for which there is a URL, and the file in the data folder for the rest.
@@ -88,14 +97,14 @@ impl Stores {
         Ok(applied.into_iter().map(str::to_owned).collect())
     }
 
-    /// Asks every server whether it can be used, and returns a sentence about each that cannot.
-    pub async fn problems(&self, config: &StoresConfig, random: &Arc<dyn Random>) -> Vec<String> {
+    /// Asks every server whether it can be used, and returns those that cannot.
+    pub async fn problems(&self, config: &StoresConfig, random: &Arc<dyn Random>) -> Vec<StoreProblem> {
         let accounts = async { Some((PostgresConfig::URL, self.postgres.as_ref()?.diagnose().await.err()?)) };
         let data = async { Some((TursoConfig::URL, diagnose(config.turso.as_ref()?, random).await.err()?)) };
         let sessions = async { Some((RedisConfig::URL, self.redis.as_ref()?.diagnose().await.err()?)) };
         let (accounts, data, sessions) = tokio::join!(accounts, data, sessions);
         let found = [accounts, data, sessions].into_iter().flatten();
-        found.map(|(variable, diagnosis)| format!("{variable}: {diagnosis}")).collect()
+        found.map(|(variable, diagnosis)| StoreProblem { variable, diagnosis }).collect()
     }
 
     /// Returns the account store.

@@ -1,4 +1,5 @@
 use super::{ConfigError, Env};
+use crate::models::EmailAddress;
 use crate::secret::RotatingSecret;
 
 /// Links in emails, and their delivery.
@@ -44,7 +45,15 @@ impl ResendConfig {
         let Some(key) = env.rotating_secret("RESEND_API_KEY") else { return Ok(None) };
         let remedy = "emails through Resend need a sender: SQL Studio <studio@example.com>";
         let from = env.get("MAIL_FROM").ok_or(ConfigError::Missing { variable: "MAIL_FROM", remedy })?;
+        if EmailAddress::parse(address(&from)).is_err() {
+            return Err(ConfigError::invalid("MAIL_FROM", from, "an address, or SQL Studio <studio@example.com>"));
+        }
         let url = env.web_url("RESEND_URL")?.unwrap_or_else(|| "https://api.resend.com".to_owned());
         Ok(Some(Self { key, from, url }))
     }
+}
+
+/// The address of a sender with or without a name: `Name <address>` or `address`.
+fn address(sender: &str) -> &str {
+    sender.split_once('<').and_then(|(_, rest)| rest.strip_suffix('>')).unwrap_or(sender)
 }

@@ -83,10 +83,17 @@ impl Env {
     pub(super) fn web_url(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(url) = self.get(variable) else { return Ok(None) };
         match Url::parse(&url) {
-            Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(Some(url.trim_end_matches('/').to_owned())),
-            _ => Err(ConfigError::invalid(variable, url, "a URL that starts with http:// or https://")),
+            Ok(parsed) if is_base_url(&parsed) => Ok(Some(url.trim_end_matches('/').to_owned())),
+            _ => {
+                Err(ConfigError::invalid(variable, url, "a URL that starts with http:// or https://, without ? and #"))
+            }
         }
     }
+}
+
+/// Whether a path can be appended to `url`.
+fn is_base_url(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
 }
 
 /// Refuses a URL with another scheme than `schemes`. The error does not show the URL, which may hold a password.

@@ -22,13 +22,13 @@ impl TursoConfig {
     /// # Errors
     /// When a URL is not one of a libSQL server.
     pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
-        let list = env.get_or(Self::URL, "");
-        let urls: Vec<&str> = list.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+        let Some(list) = env.get(Self::URL) else { return Ok(None) };
+        let urls: Vec<&str> = list.split(',').map(str::trim).collect();
         for url in &urls {
             check_scheme(Self::URL, url, &["libsql", "https", "http"])?;
         }
-        let urls: Vec<SecretString> = urls.into_iter().map(SecretString::from).collect();
-        Ok((!urls.is_empty()).then(|| Self { urls, token: env.rotating_secret("TURSO_AUTH_TOKEN") }))
+        let urls = urls.into_iter().map(SecretString::from).collect();
+        Ok(Some(Self { urls, token: env.rotating_secret("TURSO_AUTH_TOKEN") }))
     }
 
     /// Reads the settings, of which the URL must be set.

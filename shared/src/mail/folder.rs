@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use super::{Email, EmailError, Mailer};
 use crate::clock::{Clock, Random, random_bytes};
+use crate::private_folder;
 
 /// Writes emails as files, for local use: each as a `.txt` file with its headers, and an `.html` file.
 pub struct FolderMailer {
@@ -29,7 +30,7 @@ impl Mailer for FolderMailer {
         let html = self.folder.join(format!("{name}.html"));
         let file = self.folder.join(format!("{name}.txt"));
         let unavailable = |error: std::io::Error| EmailError::Unavailable(error.to_string());
-        tokio::fs::create_dir_all(&self.folder).await.map_err(unavailable)?;
+        private_folder::create(&self.folder).map_err(unavailable)?;
         tokio::fs::write(&html, &email.html).await.map_err(unavailable)?;
         tokio::fs::write(&file, text).await.map_err(unavailable)?;
         tracing::info!(file = %file.display(), "email written");

@@ -142,7 +142,8 @@ impl OutboxWorker {
             }
         }
         if delivery != Delivery::default() {
-            tracing::info!(event = "mails_delivered", ?delivery, "emails delivered");
+            let Delivery { sent, postponed, given_up, dropped } = delivery;
+            tracing::info!(event = "mails_delivered", sent, postponed, given_up, dropped, "emails delivered");
         }
         Ok(delivery)
     }

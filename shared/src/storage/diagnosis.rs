@@ -17,6 +17,14 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Advice for a store that can be used once it has its tables.
+    pub(super) const MIGRATE: &'static str = "create the tables with the command `migrate`";
+
+    /// Whether nothing but the tables is missing.
+    pub fn lacks_tables(&self) -> bool {
+        self.remedy == Self::MIGRATE
+    }
+
     pub(super) fn new(url: &SecretString, reason: impl ToString, remedy: &'static str) -> Self {
         Self { address: address(url), reason: reason.to_string(), remedy }
     }

@@ -44,7 +44,10 @@ impl LogOutput<fn() -> std::io::Stderr> {
         let variable = std::env::var("RUST_LOG").ok().filter(|value| !value.is_empty());
         let text = variable.as_deref().unwrap_or(DEFAULT_FILTER);
         let sqlx = if text.contains("sqlx") { "" } else { ",sqlx=error" };
-        let filter = format!("{text}{sqlx}").parse::<Targets>().ok();
+        // A lone word that is no level would be taken for a target, and switch off the rest of the log.
+        let is_directive = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+        let is_valid = text.split(',').map(str::trim).all(is_directive);
+        let filter = format!("{text}{sqlx}").parse::<Targets>().ok().filter(|_| is_valid);
         let invalid = if filter.is_none() { variable } else { None };
         let filter =
             filter.unwrap_or_else(|| Targets::new().with_default(Level::INFO).with_target("sqlx", Level::ERROR));

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use self::active_users::ActiveUsers;
 use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, SYNC, Transport, migrate};
 use super::memory_rate_limiter::MemoryRateLimiter;
+use crate::private_folder;
 
 /// All stores in one file.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ impl Embedded {
     /// When the folder cannot be created or the file cannot be opened.
     pub async fn open(folder: &Path) -> Result<Self, BatchError> {
         let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
-        std::fs::create_dir_all(folder).map_err(fault)?;
+        private_folder::create(folder).map_err(fault)?;
         let file = FileDatabase::open(&folder.join(Self::FILE)).await?;
         Ok(Self::with_transport(Arc::new(file)))
     }

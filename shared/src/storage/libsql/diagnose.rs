@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Hrana, Statement, Transport};
+use super::{Hrana, Statement};
 use crate::clock::Random;
 use crate::config::TursoConfig;
 use crate::storage::Diagnosis;
@@ -16,12 +16,12 @@ pub async fn diagnose(config: &TursoConfig, random: &Arc<dyn Random>) -> Result<
         let failed = |reason: String, remedy| Diagnosis::new(url, reason, remedy);
         let database = Hrana::new(url, config.token.clone(), random.clone());
         let database = database.map_err(|error| failed(error.to_string(), "correct the URL"))?;
-        let results = database.read("diagnose", vec![Statement::new(HAS_TABLES, [])]).await;
+        let results = database.read_once(vec![Statement::new(HAS_TABLES, [])]).await;
         let results = results.map_err(|error| {
             failed(error.to_string(), "start the server, or correct the address and TURSO_AUTH_TOKEN")
         })?;
         if results.iter().all(|result| result.rows.is_empty()) {
-            return Err(failed("it has no tables".to_owned(), "create them with the command `migrate`"));
+            return Err(failed("it lacks the tables".to_owned(), Diagnosis::MIGRATE));
         }
     }
     Ok(())

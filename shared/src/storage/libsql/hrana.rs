@@ -92,6 +92,13 @@ impl Hrana {
         instrumented(Dependency::Libsql, name, self.with_retry(body, attempt_timeout)).await
     }
 
+    /// Reads without repeating a request that failed.
+    pub(super) async fn read_once(&self, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
+        let body = pipeline::read_body(&statements)?;
+        let response = self.attempt(body, Instant::now() + ATTEMPT_TIMEOUT).await.map_err(|error| error.error)?;
+        response.into_read_results(statements.len())
+    }
+
     /// Repeats even an attempt whose response was lost and which may have been executed: the contract of [`Transport`]
     /// requires statements that tolerate it.
     async fn with_retry(&self, body: Bytes, attempt_timeout: Duration) -> Result<PipelineResponse, BatchError> {

@@ -2,7 +2,7 @@ use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::{ACQUIRE_TIMEOUT, PostgresAccounts, options};
+use super::{ACQUIRE_TIMEOUT, PostgresAccounts, error_text, options};
 use crate::storage::Diagnosis;
 
 impl PostgresAccounts {
@@ -20,7 +20,7 @@ impl PostgresAccounts {
             connection.close().await
         };
         match timeout(ACQUIRE_TIMEOUT, check).await {
-            Ok(result) => result.map_err(|error| failed(reason(&error), remedy(&error))),
+            Ok(result) => result.map_err(|error| failed(error_text(&error), remedy(&error))),
             Err(_) => Err(failed("no response in time".to_owned(), UNREACHABLE)),
         }
     }
@@ -28,20 +28,12 @@ impl PostgresAccounts {
 
 const UNREACHABLE: &str = "start the server, or correct the address";
 
-fn reason(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
-        sqlx::Error::Io(error) => error.to_string(),
-        error => error.to_string(),
-    }
-}
-
 /// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn remedy(error: &sqlx::Error) -> &'static str {
     match error.as_database_error().and_then(DatabaseError::code).as_deref() {
         Some(code) if code.starts_with("28") => "correct the user and the password in the URL",
         Some("3D000") => "create the database, or correct its name",
-        Some("42P01") => "create the tables with the command `migrate`",
+        Some("42P01") => Diagnosis::MIGRATE,
         Some(_) => "see the log of PostgreSQL",
         None => UNREACHABLE,
     }

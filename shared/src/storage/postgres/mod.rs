@@ -17,7 +17,7 @@ mod time;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::time::timeout;
@@ -57,8 +57,8 @@ pub enum MigrationError {
     )]
     TransactionPooler,
     /// The database is unreachable, or a migration fails.
-    #[error("{0}")]
-    Failed(#[from] sqlx::migrate::MigrateError),
+    #[error("{}", migrate_error_text(.0))]
+    Failed(#[from] MigrateError),
 }
 
 impl PostgresAccounts {
@@ -121,6 +121,23 @@ fn unavailable(reason: impl ToString) -> StoreError {
     StoreError::Unavailable { store: "postgres", reason: reason.to_string() }
 }
 
+/// Text of an error, without the line in PostgreSQL's own source that sqlx adds.
+fn error_text(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+fn migrate_error_text(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(error) => error_text(error),
+        MigrateError::ExecuteMigration(error, version) => format!("step {version}: {}", error_text(error)),
+        error => error.to_string(),
+    }
+}
+
 /// Tells an outage from a defect of this program. Error classes:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 impl From<sqlx::Error> for StoreError {
@@ -128,11 +145,15 @@ impl From<sqlx::Error> for StoreError {
         // Connection, authorization (which the operator can fix), rollback (a deadlock), read-only transaction (a failover),
         // resources, operator intervention, system error.
         const OUTAGES: [&str; 7] = ["08", "28", "40", "25", "53", "57", "58"];
-        let refused = || Self::Refused { store: "postgres", reason: error.to_string() };
+        let refused = || Self::Refused { store: "postgres", reason: error_text(&error) };
         match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
-                if OUTAGES.iter().any(|class| code.starts_with(class)) { unavailable(&error) } else { refused() }
+                if OUTAGES.iter().any(|class| code.starts_with(class)) {
+                    unavailable(error_text(&error))
+                } else {
+                    refused()
+                }
             }
             sqlx::Error::Configuration(_)
             | sqlx::Error::Io(_)
@@ -140,7 +161,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => unavailable(&error),
+            | sqlx::Error::WorkerCrashed => unavailable(error_text(&error)),
             // A query does not fit its result. Values that only this program rejects are decoded elsewhere, where the row is
             // known.
             _ => refused(),
