@@ -1,7 +1,8 @@
 -- Accounts and sessions of the local server, beside the sync data in the same file. Times are whole microseconds since
 -- 1970.
 
--- The keys are the caseless forms of name and address; both are NULL, and free, once the deletion has begun.
+-- The keys are the caseless forms of name and address; both become NULL, and can be used again, when the
+-- deletion of the account starts.
 CREATE TABLE users (
     id                TEXT    NOT NULL PRIMARY KEY,
     username          TEXT    NOT NULL,

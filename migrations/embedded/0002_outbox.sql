@@ -1,6 +1,6 @@
--- The mails that wait to be sent, one of each kind for a user: neither address, nor link, nor words. A row whose due_at is
--- NULL is settled; it stays for the minute within which no further link is sent. For an address that nobody has, a row
--- of a user that is none is written.
+-- Emails to send, at most one of each kind per user, without address, link and text. A row whose due_at is NULL is
+-- completed; it stays for the minute within which no further link is sent. For an unknown address, a row of a user that
+-- does not exist is written.
 CREATE TABLE outbox (
     user_id   TEXT    NOT NULL,
     kind      TEXT    NOT NULL,

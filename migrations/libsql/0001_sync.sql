@@ -1,7 +1,8 @@
--- What every device of a user holds alike, and what it takes to keep it so.
+-- Sync data: the items of each user, their conflicts, and the state that synchronisation needs.
 --
--- Times are whole microseconds since 1970. `seq` is a row's place in its user's line of changes: the server time of the
--- write. `bytes` is what the row takes up in a download, at most; pages are cut by it. `deleted_at` makes a tombstone.
+-- Times are in microseconds since 1970. `seq` is the position of a row in the sequence of its user's changes: the server
+-- time of the write. `bytes` is the maximum size of the row in a download, by which pages are divided. A row with
+-- `deleted_at` is a tombstone.
 
 CREATE TABLE connections (
     user_id       TEXT    NOT NULL,
@@ -68,7 +69,7 @@ CREATE TABLE query_history (
     PRIMARY KEY (user_id, id)
 ) STRICT;
 
--- Where a page ends is told by these alone, without reading the rows.
+-- The end of a page is found in these alone, without reading the rows.
 CREATE INDEX connections_by_seq   ON connections   (user_id, seq, deleted_at, bytes);
 CREATE INDEX saved_queries_by_seq ON saved_queries (user_id, seq, deleted_at, bytes);
 CREATE INDEX query_history_by_seq ON query_history (user_id, seq, deleted_at, bytes);
@@ -78,7 +79,7 @@ CREATE INDEX connections_deleted   ON connections   (deleted_at) WHERE deleted_a
 CREATE INDEX saved_queries_deleted ON saved_queries (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX query_history_deleted ON query_history (deleted_at) WHERE deleted_at IS NOT NULL;
 
--- `item_version` is the item's version as the conflict left it. `device_id` and `base_version` tell its branch.
+-- `item_version` is the version of the item after the conflict. `device_id` and `base_version` identify the branch.
 CREATE TABLE conflicts (
     user_id        TEXT    NOT NULL,
     id             TEXT    NOT NULL,
@@ -104,10 +105,10 @@ CREATE INDEX conflicts_by_time   ON conflicts (user_id, detected_at, bytes);
 CREATE INDEX conflicts_by_branch ON conflicts (user_id, item_type, item_id, device_id, base_version);
 CREATE INDEX conflicts_resolved  ON conflicts (resolved_at) WHERE resolved_at IS NOT NULL;
 
--- One row a user. `head` is the newest server time given out: the sequence of changes, the cursor of downloads and the
--- lock in one. An upload moves it only from the value it was planned for; any other value is set to NULL, which the
--- column refuses, so that the whole transaction fails. `purged_through` is the newest tombstone that was purged and
--- `purged_version` the highest version of any: no delta starts before the one, no new item starts at or below the other.
+-- One row per user. `head` is the newest `seq` of the user. It is also the lock of optimistic concurrency: an upload
+-- replaces the value that it was planned for; if another value is there, it sets NULL, which violates the constraint and
+-- aborts the transaction. `purged_through` is the newest `seq` of the purged tombstones, before which no delta download
+-- starts; `purged_version` is the highest version of any of them, above which the versions of new items start.
 -- `closed_at` is set when the account is deleted.
 CREATE TABLE sync_heads (
     user_id        TEXT    NOT NULL PRIMARY KEY,
@@ -119,8 +120,8 @@ CREATE TABLE sync_heads (
 
 CREATE INDEX sync_heads_closed ON sync_heads (closed_at) WHERE closed_at IS NOT NULL;
 
--- How each change was answered, so that a repeat is answered alike, however late: kept as long as the account.
--- `device_id` is '' for the settling of a conflict.
+-- The result of each change, so that a repeated change gets the same response. Kept as long as the account. `device_id` is
+-- '' for the resolution of a conflict.
 CREATE TABLE receipts (
     user_id      TEXT    NOT NULL,
     device_id    TEXT    NOT NULL,
@@ -143,7 +144,7 @@ CREATE TABLE sync_metadata (
     PRIMARY KEY (user_id, device_id)
 ) STRICT;
 
--- Devices in the middle of downloading the whole state from before the purge horizon: where they may go on from.
+-- Devices that started a full download before the last purge, and the position from which they may continue.
 CREATE TABLE walks (
     user_id   TEXT    NOT NULL,
     device_id TEXT    NOT NULL,

@@ -119,6 +119,75 @@ fn saved_query(query: &str) -> SavedQuery {
     }
 }
 
+/// Asserts that two values of a struct differ in every field. A field that is not listed does not compile.
+macro_rules! assert_all_differ {
+    ($name:ident { $($field:ident),* }, $one:expr, $other:expr) => {{
+        let (one, other): (&$name, &$name) = ($one, $other);
+        let $name { $($field: _),* } = one;
+        $(assert_ne!(one.$field, other.$field, stringify!($field));)*
+    }};
+}
+
+/// Returns a connection that differs from the one of [`content`] in every field.
+pub(crate) fn other_connection(original: &Content) -> Arc<Content> {
+    let Content::Connection(original) = original else { panic!("not a connection") };
+    let other = Connection {
+        name: "Archive".to_owned(),
+        database_type: DatabaseType::Mysql,
+        host: None,
+        port: None,
+        database: "archive".to_owned(),
+        username: None,
+        use_ssh: false,
+        ssh_host: None,
+        ssh_port: None,
+        ssh_user: Some("bob".to_owned()),
+        color: None,
+        icon: Some("box".to_owned()),
+        metadata: [].into(),
+    };
+    assert_all_differ!(
+        Connection {
+            name,
+            database_type,
+            host,
+            port,
+            database,
+            username,
+            use_ssh,
+            ssh_host,
+            ssh_port,
+            ssh_user,
+            color,
+            icon,
+            metadata
+        },
+        original,
+        &other
+    );
+    Arc::new(Content::Connection(other))
+}
+
+/// Returns a saved query that differs from the one of [`content`] in every field.
+pub(crate) fn other_saved_query(original: &Content) -> Arc<Content> {
+    let Content::SavedQuery(original) = original else { panic!("not a saved query") };
+    let other = SavedQuery {
+        name: "Invoices".to_owned(),
+        description: None,
+        query: "select * from invoices".to_owned(),
+        connection_id: None,
+        tags: Vec::new(),
+        favorite: false,
+        metadata: [].into(),
+    };
+    assert_all_differ!(
+        SavedQuery { name, description, query, connection_id, tags, favorite, metadata },
+        original,
+        &other
+    );
+    Arc::new(Content::SavedQuery(other))
+}
+
 fn history(query: &str) -> QueryHistory {
     QueryHistory {
         query: query.to_owned(),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, Timestamp};
 use shared::sync::{ReadSet, Snapshot, resolution_copy_id};
 
-use crate::fixtures::{at_second, conflict, content, device, key, query, resolved, text};
+use crate::fixtures::{
+    at_second, conflict, content, device, key, other_connection, other_saved_query, query, resolved, text,
+};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
 use crate::user_store::UserStore;
@@ -18,6 +20,7 @@ macro_rules! suite {
             a_load_larger_than_one_response_is_complete,
             a_new_user_has_an_empty_snapshot,
             a_load_returns_the_committed_items,
+            an_update_replaces_every_field,
             text_is_stored_unchanged,
             a_load_returns_only_the_read_set,
             a_tombstone_is_loaded_with_its_content,
@@ -116,6 +119,24 @@ pub(crate) async fn text_is_stored_unchanged(factory: SyncFactory<'_>) {
     assert_eq!(snapshot.items.len(), keys.len());
     let receipts: BTreeMap<_, _> = plan.receipts.into_iter().map(|receipt| (receipt.change.clone(), receipt)).collect();
     assert_eq!(snapshot.receipts, receipts);
+}
+
+pub(crate) async fn an_update_replaces_every_field(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let (connection, query) = (key(ItemType::Connection, "a"), query("a"));
+    let (old_connection, old_query) = (content(&connection, "text"), content(&query, "text"));
+    let (new_connection, new_query) = (other_connection(&old_connection), other_saved_query(&old_query));
+    store.write(|builder| builder.put(&connection, old_connection.clone()).put(&query, old_query.clone())).await;
+
+    for (version, first, second) in [(2, new_connection, new_query), (3, old_connection, old_query)] {
+        let written = store
+            .write(|builder| {
+                builder.version(version).by("phone").put(&connection, first.clone()).put(&query, second.clone())
+            })
+            .await;
+        let loaded = store.load(&[&connection, &query]).await.expect("the read succeeds");
+        assert_eq!(loaded.items, written.items);
+    }
 }
 
 pub(crate) async fn a_load_returns_only_the_read_set(factory: SyncFactory<'_>) {

@@ -67,7 +67,13 @@ fn alarms(template: &Template) -> impl Iterator<Item = (&str, &Value)> {
 fn text(value: &Value) -> String {
     let parameter = value["Ref"].as_str().map(|name| format!("${{{name}}}"));
     let literal = value.as_str().or_else(|| value["Fn::Sub"].as_str()).map(str::to_owned);
-    literal.or(parameter).unwrap_or_default()
+    literal.or(parameter).or_else(|| with_variables(&value["Fn::Sub"])).unwrap_or_default()
+}
+
+/// Replaces the variables of an `Fn::Sub` that defines some.
+fn with_variables(sub: &Value) -> Option<String> {
+    let (template, variables) = (sub[0].as_str()?.to_owned(), sub[1].as_object()?);
+    Some(variables.iter().fold(template, |all, (name, value)| all.replace(&format!("${{{name}}}"), &text(value))))
 }
 
 /// Checks the notification, the handling of missing data and the description of an alarm.

@@ -57,8 +57,8 @@ const MUTATIONS: [(&str, &str, &str); 26] = [
     ("[!Ref AlarmTopicArn]", "[]", "the alarm ErrorRate does not notify"),
     ("  PurgeOverdue:\n", "  PurgeLate:\n", "an alarm of the runbook is missing: \"PurgeLate\""),
     // The dashboard.
-    ("\"widgets\":[\n", "\"widgets\":\n", "the dashboard is not valid JSON"),
-    ("\"title\":\"Requests\",", "", "a widget has no title"),
+    ("\"widgets\": [\n", "\"widgets\":\n", "the dashboard is not valid JSON"),
+    ("\"title\": \"Requests\",", "", "a widget has no title"),
     (
         "function,route,outcome} MetricName=\\\"request_ms",
         "function} MetricName=\\\"request_ms",

@@ -3,12 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use serde_json::{Value, json};
 use secret_scan::find;
+use serde_json::{Value, json};
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
-    let change = json!({ "item_type": "saved_query", "data": { "name": "n", "query": text, "metadata": { "note": text } } });
+    let change =
+        json!({ "item_type": "saved_query", "data": { "name": "n", "query": text, "metadata": { "note": text } } });
     let found = find(&change).map(|finding| (finding.path, finding.kind.to_string()));
     assert_eq!(found, find(&change).map(|finding| (finding.path, finding.kind.to_string())));
     // No other text hides a field that is a password by name.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use model::{Choice, Content, Data, Edit, Key, PageItem, Response, SeenState, Side, UploadResponse};
 use shared::models::{
-    Change, ChangeId, Conflict, ConflictId, ConflictRecord, DeviceId, Item, ItemId, ItemKey, ItemType, SavedQuery, Stored,
-    Strategy, Timestamp, UserId, VersionRecord,
+    Change, ChangeId, Conflict, ConflictId, ConflictRecord, DeviceId, Item, ItemId, ItemKey, ItemType, SavedQuery,
+    Stored, Strategy, Timestamp, UserId, VersionRecord,
 };
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::LibsqlSync;
-use shared::storage::{Commit, ChangeFeed, SyncStore};
-use shared::sync::{ChangeResult, Plan, ResolutionRequest, ResolveOutcome, ResolvedConflict, ReadSet, Upload, decide, resolve};
+use shared::storage::{ChangeFeed, Commit, SyncStore};
+use shared::sync::{
+    ChangeResult, Plan, ReadSet, ResolutionRequest, ResolveOutcome, ResolvedConflict, Upload, decide, resolve,
+};
 use tokio::runtime::Runtime;
 
 const DEVICES: [&str; 3] = ["laptop", "phone", "tablet"];
@@ -38,7 +40,10 @@ fn parse_step(bytes: &[u8]) -> Step {
         return Step::Resolve(usize::from(bytes[1]), choices[usize::from(bytes[3] % 5)].clone());
     }
     let key = Key { item_type: ItemType::SavedQuery, id: ITEMS[usize::from(bytes[1] % 3)].to_owned() };
-    let edit = if bytes[2] % 8 > 0 { Edit::Create(text(bytes[2] % 8)) } else { Edit::Delete };
+    let edit = match bytes[2] % 8 {
+        0 => Edit::Delete,
+        number => Edit::Create(text(number)),
+    };
     let (base, at) = (i64::from(bytes[3] % 6), Timestamp::from_micros(START).plus_seconds(i64::from(bytes[4]) - 100));
     let id = format!("{} {:?} {base} {at}", key.id, edit.content());
     let change = model::Change { id, key, edit, base, updated_at: at };
@@ -126,7 +131,8 @@ thread_local! {
 }
 
 fn store() -> (Runtime, LibsqlSync) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("the runtime builds");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("the runtime builds");
     let store = runtime.block_on(async {
         let embedded = Embedded::open(&tests::scratch_dir().keep()).await.expect("the file opens");
         embedded.migrate().await.expect("the migrations succeed");
@@ -158,7 +164,9 @@ impl ComparedAccount<'_> {
         }
         let results = decision.results.iter().map(|result| match result {
             ChangeResult::Applied { version, .. } => model::ChangeResult::Applied(*version),
-            ChangeResult::Conflict { conflict, .. } => model::ChangeResult::Conflict(Box::new(model_conflict(conflict))),
+            ChangeResult::Conflict { conflict, .. } => {
+                model::ChangeResult::Conflict(Box::new(model_conflict(conflict)))
+            }
             ChangeResult::Rejected(rejection) => model::ChangeResult::Rejected(rejection.code.to_string()),
         });
         let response = UploadResponse { at: decision.plan.new_head, results: results.collect() };

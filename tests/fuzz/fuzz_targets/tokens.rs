@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use secrecy::{ExposeSecret, SecretString};
-use shared::auth::{AccessTokens, Keys, OpaqueToken};
+use shared::auth::{AccessTokens, OpaqueToken};
+use shared::config::AuthConfig;
 use shared::models::{Session, SessionId, Timestamp, UserId};
 use tokio::runtime::Builder;
 use uuid::Uuid;
@@ -13,8 +14,9 @@ use uuid::Uuid;
 const NOW: i64 = 1_800_000_000_000_000;
 
 static ISSUED: LazyLock<(AccessTokens, String)> = LazyLock::new(|| {
-    let keys = Keys::new(&SecretString::from("a signing key for fuzzing, 32 bytes"), None).expect("the key is long enough");
-    let (tokens, now) = (AccessTokens::new(keys, None), Timestamp::from_micros(NOW));
+    let signing_key = SecretString::from("a signing key for fuzzing, 32 bytes");
+    let tokens = AccessTokens::new(&AuthConfig { signing_key, previous_key: None, source: None });
+    let (tokens, now) = (tokens.expect("the key is long enough"), Timestamp::from_micros(NOW));
     let session = Session {
         id: SessionId::new(Uuid::from_u128(1)),
         user: UserId::new(Uuid::from_u128(2)),
@@ -44,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data).into_owned();
     OpaqueToken::parse(&text);
     for forged in [text, edited(issued, data)] {
-        if runtime.block_on(tokens.check(&forged, Timestamp::from_micros(NOW))).is_ok() {
+        if runtime.block_on(tokens.verify(&forged, Timestamp::from_micros(NOW))).is_ok() {
             assert_eq!(&forged, issued, "{forged} is accepted");
         }
     }

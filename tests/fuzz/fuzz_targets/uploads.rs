@@ -21,7 +21,8 @@ thread_local! {
 }
 
 fn account() -> Account {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (service, token) = runtime.block_on(async {
         let service = Service::start().await;
         let session = service.api.sign_up("ada").await;
