@@ -76,19 +76,12 @@ fn every_body_has_an_example() {
     assert_eq!(without_example(&document()), Vec::<String>::new());
 }
 
+// `tests/architecture` compares the limits of the fields of items.
 #[test]
 fn the_document_has_the_limits_that_the_server_enforces() {
     let document = document();
     let property = |schema: &str, name: &str| &document["components"]["schemas"][schema]["properties"][name];
     for (bound, limit) in [
-        (&property("Connection", "name")["maxLength"], limits::NAME_CHARS),
-        (&property("Connection", "host")["maxLength"], limits::HOST_CHARS),
-        (&property("Connection", "database")["maxLength"], limits::DATABASE_CHARS),
-        (&property("Connection", "color")["maxLength"], limits::DECORATION_CHARS),
-        (&property("SavedQuery", "description")["maxLength"], limits::DESCRIPTION_CHARS),
-        (&property("SavedQuery", "query")["maxLength"], limits::QUERY_CHARS),
-        (&property("SavedQuery", "tags")["maxItems"], limits::TAGS),
-        (&property("QueryHistory", "error")["maxLength"], limits::ERROR_CHARS),
         (&property("UploadRequest", "changes")["maxItems"], limits::UPLOAD_CHANGES),
         (&property("UploadResponse", "applied")["maxItems"], limits::UPLOAD_CHANGES),
         (&property("DownloadResponse", "connections")["maxItems"], limits::PAGE_ITEMS),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::source::{SourceFile, file, functions, product, words};
 
-/// The local server, which may_name_stores stores outside its `main.rs` too.
+/// The local server, which may name stores outside its `main.rs` too.
 const LOCAL: &str = "local";
 
 /// Returns the names of the traits that stores implement.

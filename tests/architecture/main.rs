@@ -3,6 +3,7 @@
 
 mod backends;
 mod layers;
+mod limits;
 mod manifests;
 mod migrations;
 mod module_graph;

@@ -16,6 +16,11 @@ fn known() -> BTreeSet<Route> {
     ROUTES.iter().map(|(_, method, path, auth)| ((*method).to_owned(), (*path).to_owned(), *auth)).collect()
 }
 
+/// Returns the committed OpenAPI document.
+pub(crate) fn document() -> Value {
+    serde_json::from_str(&file(DOCUMENT).text).expect("valid JSON")
+}
+
 /// Returns the routes of `document`.
 fn described(document: &Value) -> BTreeSet<Route> {
     let mut routes = BTreeSet::new();
@@ -61,19 +66,19 @@ fn texts(function: &str) -> Vec<String> {
 fn the_committed_document_is_up_to_date() {
     let generated = local::document().expect("it can be written");
     let outdated = outdated(&file(DOCUMENT).text, &generated);
-    assert_eq!(outdated, Option::None, "make it anew: cargo run -- openapi > {DOCUMENT}");
+    assert_eq!(outdated, Option::None, "regenerate it: cargo run -- openapi > {DOCUMENT}");
 }
 
 #[test]
 fn the_document_lists_every_route() {
-    let document: Value = serde_json::from_str(&file(DOCUMENT).text).expect("it is JSON");
+    let document = document();
     let differences = differences(&document, &known());
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
 #[test]
 fn no_rate_exceeds_the_described_range_of_its_header() {
-    let document: Value = serde_json::from_str(&file(DOCUMENT).text).expect("it is JSON");
+    let document = document();
     let response = &document["paths"]["/api/sync/limits"]["get"]["responses"]["200"];
     let rates = response["content"]["application/json"]["example"]["rates_per_minute"].as_object().expect("an example");
     let header = &document["components"]["headers"]["RateLimit-Limit"];
@@ -92,10 +97,6 @@ fn every_route_is_served_by_its_function() {
 
 mod check_tests {
     use super::*;
-
-    fn document() -> Value {
-        serde_json::from_str(&file(DOCUMENT).text).expect("it is JSON")
-    }
 
     #[test]
     fn every_difference_is_found() {

@@ -1,4 +1,4 @@
-//! Number of round round_trips to each store.
+//! Number of round trips to each store.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::proxied_service::{ProxiedService, create_phone_conflict, download, entry, query, upload};
 
-/// Sends `request` and returns its round round_trips to accounts, data and sessions.
+/// Sends `request` and returns its round trips to accounts, data and sessions.
 async fn round_trips(proxied: &ProxiedService, request: Request) -> [usize; 3] {
     for proxy in proxied.proxies() {
         proxy.take_round_trips();

@@ -185,7 +185,7 @@ async fn forged_tokens_do_not_each_trigger_a_secret_read() {
         let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "HS256", "kid": attempt.to_string() }).to_string());
         assert_eq!(status(&service, download(), &format!("{header}.{rest}")).await, 401);
     }
-    // At max_reads one read per cache period.
+    // At most one read per cache period.
     let max_reads = 1 + started.elapsed().as_secs() / 10;
     let reads = proxy.take_round_trips() as u64;
     assert!((1..=max_reads).contains(&reads), "{reads} of {max_reads}");

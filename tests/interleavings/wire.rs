@@ -220,8 +220,8 @@ fn conflict(json: &Value) -> Conflict {
     };
     let resolution = json.get("resolved_at").map(|at| Resolution {
         at: time(at),
-        strategy: Strategy::named(&text(&json["resolution"])).expect("a valid strategy"),
-        winner: json.get("winner").map(|winner| Winner::named(&text(winner)).expect("a valid winner")),
+        strategy: Strategy::from_name(&text(&json["resolution"])).expect("a valid strategy"),
+        winner: json.get("winner").map(|winner| Winner::from_name(&text(winner)).expect("a valid winner")),
         copy: json.get("copy_id").map(text),
     });
     Conflict {
@@ -251,5 +251,5 @@ fn time(json: &Value) -> Timestamp {
 }
 
 fn item_type(json: &Value) -> ItemType {
-    ItemType::named(&text(json)).unwrap_or_else(|| panic!("{json} is not an item type"))
+    ItemType::from_name(&text(json)).unwrap_or_else(|| panic!("{json} is not an item type"))
 }

@@ -1,4 +1,4 @@
-"""What schemathesis cannot learn from the document: accounts, passwords, compressed bodies, how changes are judged."""
+"""Rules that the OpenAPI document cannot express: accounts, passwords, compressed bodies, validity of changes."""
 
 import gzip
 import json
@@ -37,12 +37,12 @@ FIRST = [
 def post(path, body, token=None):
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     request = Request(os.environ["SIGN_UP_AT"] + path, json.dumps(body).encode(), headers)
-    with urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    with urlopen(request, timeout=30) as response:
+        return json.load(response)
 
 
 class Account:
-    """Somebody who has just signed up, and has an item of each kind, an open conflict and a settled one."""
+    """A new user with an item of each type, an open and a resolved conflict."""
 
     def get(self, case, context):
         name = uuid.uuid4().hex
@@ -62,16 +62,16 @@ class Account:
 
 
 if "SIGN_UP_AT" in os.environ:
-    # Some operations end the session, or the account: whoever is answered 401 goes on as somebody new.
+    # Some operations end the session or delete the account: after a 401, a new user is signed up.
     schemathesis.auth(retry_on=[401])(Account)
 
-# Where a password is asked for that exists, it is often the right one.
+# An existing password is often the correct one.
 schemathesis.openapi.format("password", st.just(PASSWORD) | st.text(min_size=8, max_size=128))
 
 
 @schemathesis.deserializer("text/html")
 def html(context, response):
-    """Pages are strings to their schema."""
+    """The schema of a page is a string."""
     return response.text
 
 
@@ -81,25 +81,25 @@ def before_call(context, case, kwargs):
         return
     name = "password" if case.path == "/api/auth/signup" else "new_password"
     if name in case.body:
-        case.body = {**case.body, name: strong(case.body[name])}
+        case.body = {**case.body, name: with_all_classes(case.body[name])}
     if case.path == "/api/sync/upload" and isinstance(case.body.get("changes"), list):
-        case.body = {**case.body, "changes": [matched(case, change) for change in case.body["changes"]]}
+        case.body = {**case.body, "changes": [consistent(case, change) for change in case.body["changes"]]}
 
 
-def strong(password):
-    """A new password holds upper case, lower case and a digit, of any script: more than a pattern can say."""
+def with_all_classes(password):
+    """Makes a new password contain an upper-case letter, a lower-case letter and a digit, which no pattern requires."""
     has_the_length = isinstance(password, str) and 8 <= len(password) <= 128
     return "aA1" + password[3:] if has_the_length and "\0" not in password else password
 
 
-def matched(case, change):
-    """A change whose fields go together, if each of them is right: made one by one they never do."""
+def consistent(case, change):
+    """Makes the fields of a change consistent if each is valid; fields generated independently never are."""
     if not isinstance(change, dict):
         return change
     data = change.get("data")
     if data is None:
         return {**change, "action": "delete"}
-    kind = next((kind for kind, name in KINDS.items() if keeps(case, name, data)), None)
+    kind = next((kind for kind, name in KINDS.items() if conforms(case, name, data)), None)
     if not kind:
         return change
     data = {**data, "id": None}
@@ -108,20 +108,20 @@ def matched(case, change):
 
 @schemathesis.hook.apply_to(path="/api/auth/signup")
 def filter_body(context, body):
-    """Names are brought into NFKC before they are checked, which no pattern can say: so they come in it."""
+    """Generates names in NFKC only: the server normalises names before it checks them, which no pattern expresses."""
     name = body.get("username") if isinstance(body, dict) else None
     return not isinstance(name, str) or unicodedata.is_normalized("NFKC", name)
 
 
 def zstd(content):
-    """A frame of Zstandard (RFC 8878) with one block, which is not compressed."""
+    """A Zstandard frame (RFC 8878) with one uncompressed block."""
     size, block = len(content).to_bytes(4, "little"), (len(content) << 3 | 1).to_bytes(3, "little")
     return b"\x28\xb5\x2f\xfd\xa0" + size + block + content
 
 
-# A change that is right, and alters nothing.
-RIGHT = {"item_type": "saved_query", "item_id": "q", "action": "delete", "updated_at": "2026-01-01T00:00:00Z"}
-uploads = st.sampled_from([FIRST, [RIGHT]]).map(lambda changes: {"device_id": "tablet", "changes": changes})
+# A valid change without effect.
+VALID_CHANGE = {"item_type": "saved_query", "item_id": "q", "action": "delete", "updated_at": "2026-01-01T00:00:00Z"}
+uploads = st.sampled_from([FIRST, [VALID_CHANGE]]).map(lambda changes: {"device_id": "tablet", "changes": changes})
 uploads = uploads.map(lambda upload: json.dumps(upload).encode())
 schemathesis.openapi.media_type("application/gzip", uploads.map(gzip.compress))
 schemathesis.openapi.media_type("application/zstd", uploads.map(zstd))
@@ -130,8 +130,8 @@ schemathesis.openapi.media_type("application/zstd", uploads.map(zstd))
 VALIDATORS = {}
 
 
-def keeps(case, name, value):
-    """Whether `value` keeps the document's schema `name`."""
+def conforms(case, name, value):
+    """Returns whether `value` conforms to the schema `name` of the document."""
     if name not in VALIDATORS:
         components = case.operation.schema.raw_schema["components"]
         schema = {"$ref": f"#/components/schemas/{name}", "components": components}
@@ -139,40 +139,40 @@ def keeps(case, name, value):
     return VALIDATORS[name].is_valid(value)
 
 
-def is_right(case, change):
-    """Whether a change is what the document says: in its schemas and, where these cannot, in words."""
+def is_valid_change(case, change):
+    """Returns whether a change is valid by the schemas and the descriptions of the document."""
     if not isinstance(change, dict) or "\\u0000" in json.dumps(change):
         return False
     data = change.get("data")
-    if not keeps(case, "Change", {**change, "data": None}) or not isinstance(data, dict | None):
+    if not conforms(case, "Change", {**change, "data": None}) or not isinstance(data, dict | None):
         return False
     if change.get("item_type") != "query_history" and change.get("updated_at") is None:
         return False
     if change["action"] == "delete":
-        return True  # what it carries is not looked at
+        return True  # its data is ignored
     if data is None or data.get("id") not in (None, change["item_id"]):
         return False
-    if data.get("created_at") is not None and not keeps(case, "Timestamp", data["created_at"]):
+    if data.get("created_at") is not None and not conforms(case, "Timestamp", data["created_at"]):
         return False
-    return keeps(case, KINDS[change["item_type"]], data)
+    return conforms(case, KINDS[change["item_type"]], data)
 
 
 @schemathesis.check
-def changes_are_judged_as_documented(context, response, case):
-    """An upload is answered 200 even if changes of it are refused: only the body tells whether they were rightly."""
+def changes_are_accepted_as_documented(context, response, case):
+    """Checks that exactly the invalid changes of an upload are rejected; the status is 200 in either case."""
     request = response.request
     if case.operation.path != "/api/sync/upload" or response.status_code != 200:
         return
     if request.headers.get("Content-Type") != "application/json":
         return
     body = json.loads(request.body)
-    assert keeps(case, "UploadRequest", {**body, "changes": [RIGHT]}), "a wrong upload was accepted"
+    assert conforms(case, "UploadRequest", {**body, "changes": [VALID_CHANGE]}), "an invalid upload was accepted"
     assert body["changes"], "an upload without changes was accepted"
     rejected = {entry["change"]["index"]: entry for entry in response.json()["rejected"]}
     for index, change in enumerate(body["changes"]):
-        refusal = rejected.get(index)
-        if not is_right(case, change):
-            assert refusal, f"the wrong change {index} was accepted: {json.dumps(change)}"
-        elif refusal:
-            # The other codes tell what no schema knows, such as a credential or a checksum of something else.
-            assert refusal["code"] != "INVALID_CHANGE", f"the right change {index} was refused: {refusal['reason']}"
+        rejection = rejected.get(index)
+        if not is_valid_change(case, change):
+            assert rejection, f"the invalid change {index} was accepted: {json.dumps(change)}"
+        elif rejection:
+            # Other codes have reasons outside the schema, such as a credential or the checksum of other data.
+            assert rejection["code"] != "INVALID_CHANGE", f"the valid change {index} was rejected: {rejection['reason']}"

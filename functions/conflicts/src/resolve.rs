@@ -230,7 +230,7 @@ impl ResolveRequest {
     /// # Errors
     /// 400 with the invalid field.
     fn check(&self) -> Result<(), ApiError> {
-        let strategy = Strategy::named(&self.strategy)
+        let strategy = Strategy::from_name(&self.strategy)
             .ok_or_else(|| invalid_field("strategy", "must be last_write_wins, keep_both or user_choice"))?;
         match (strategy, &self.chosen_version, &self.merged_data) {
             (Strategy::UserChoice, None, None) => {
@@ -250,7 +250,7 @@ impl ResolveRequest {
     }
 
     fn choice(&self, conflict: &Conflict) -> Result<Choice, ApiError> {
-        Ok(match (Strategy::named(&self.strategy), self.chosen_version, &self.merged_data) {
+        Ok(match (Strategy::from_name(&self.strategy), self.chosen_version, &self.merged_data) {
             (Some(Strategy::LastWriteWins), ..) => Choice::LastWriteWins,
             (Some(Strategy::KeepBoth), ..) => Choice::KeepBoth,
             (_, Some(ChosenVersion::Local), _) => Choice::Local,

@@ -80,7 +80,7 @@ pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, A
     let last_sync_at = last_sync_at.map_err(|error| errors.push(FieldError::new("last_sync_at", error.to_string())));
     let strategy = match request.conflict_strategy.as_deref() {
         None => Some(default_strategy),
-        Some(name) => Strategy::named(name),
+        Some(name) => Strategy::from_name(name),
     };
     if strategy.is_none() {
         errors.push(FieldError::new("conflict_strategy", "must be last_write_wins, keep_both or user_choice"));

@@ -32,7 +32,7 @@ impl Strategy {
     }
 
     /// Returns the strategy with this name on the wire.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|strategy| strategy.name() == name)
     }
 }
@@ -60,7 +60,7 @@ impl Winner {
     }
 
     /// Returns the winner with this name on the wire.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         [Self::Local, Self::Remote, Self::Merged].into_iter().find(|winner| winner.name() == name)
     }
 }

@@ -36,7 +36,7 @@ impl ItemType {
     }
 
     /// Returns the type with this name on the wire.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|item_type| item_type.name() == name)
     }
 }

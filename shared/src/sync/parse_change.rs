@@ -132,7 +132,7 @@ fn summarize(index: usize, fields: &Fields) -> ChangeSummary {
 }
 
 fn item_key(fields: &Fields) -> Result<ItemKey, InvalidChange> {
-    let item_type = ItemType::named(text(fields, "item_type")?)
+    let item_type = ItemType::from_name(text(fields, "item_type")?)
         .ok_or_else(|| invalid("item_type", "must be connection, saved_query or query_history"))?;
     let id = ItemId::parse(text(fields, "item_id")?).map_err(|error| invalid("item_id", error))?;
     Ok(ItemKey { item_type, id })

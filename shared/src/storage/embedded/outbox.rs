@@ -80,7 +80,7 @@ impl Outbox for Embedded {
 fn read_email(row: Row) -> StoreResult<QueuedMail> {
     let mut row = RowReader::new("outbox", row);
     let user = row.parsed("user_id")?;
-    let kind = row.named("kind", MailKind::named)?;
+    let kind = row.named("kind", MailKind::from_name)?;
     let queued_at = row.time("queued_at")?;
     let attempt = u32::try_from(row.integer("attempts")?).map_err(|error| row.corrupt("attempts", error))?;
     Ok(QueuedMail { user, kind, queued_at, attempt })

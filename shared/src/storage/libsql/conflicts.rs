@@ -85,15 +85,15 @@ pub(super) fn read(row: Row) -> StoreResult<Conflict> {
 fn read_columns(row: Row) -> StoreResult<(Conflict, RowReader)> {
     let mut row = RowReader::new("conflicts", row);
     let id = ConflictId::new_unchecked(row.text("id")?);
-    let item_type = row.named("item_type", ItemType::named)?;
+    let item_type = row.named("item_type", ItemType::from_name)?;
     let key = ItemKey { item_type, id: ItemId::new_unchecked(row.text("item_id")?) };
     let local = read_version(&mut row, "local_version", item_type)?;
     let remote = read_version(&mut row, "remote_version", item_type)?;
     let item_version = row.integer("item_version")?;
     let detected_at = row.time("detected_at")?;
     let resolved_at = row.optional_time("resolved_at")?;
-    let strategy = row.optional_named("resolution", Strategy::named)?;
-    let winner = row.optional_named("winner", Winner::named)?;
+    let strategy = row.optional_named("resolution", Strategy::from_name)?;
+    let winner = row.optional_named("winner", Winner::from_name)?;
     let copy_id = row.optional_text("copy_id")?.map(ItemId::new_unchecked);
     let resolution = resolved_at.zip(strategy).map(|(at, strategy)| Resolution { at, strategy, winner, copy_id });
     let seq = row.time("seq")?;

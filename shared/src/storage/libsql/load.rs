@@ -329,7 +329,7 @@ fn read_receipt(row: Row) -> StoreResult<Receipt> {
         change: ChangeId::new_unchecked(row.text("change_id")?),
         device: DeviceId::new_unchecked(row.text("device_id")?),
         key: ItemKey {
-            item_type: row.named("item_type", ItemType::named)?,
+            item_type: row.named("item_type", ItemType::from_name)?,
             id: ItemId::new_unchecked(row.text("item_id")?),
         },
         version: row.integer("sync_version")?,

@@ -71,7 +71,7 @@ impl Outbox for PostgresAccounts {
         let key = format!("{}/{}", row.user_id, row.kind);
         let corrupt =
             |column, reason: String| StoreError::Corrupt { table: "outbox", column, key: key.clone(), reason };
-        let kind = MailKind::named(&row.kind).ok_or_else(|| corrupt("kind", "unknown kind of email".to_owned()))?;
+        let kind = MailKind::from_name(&row.kind).ok_or_else(|| corrupt("kind", "unknown kind of email".to_owned()))?;
         let queued_at = row.queued_at.decoded("outbox", "queued_at", &key)?;
         let attempt = u32::try_from(row.attempts).map_err(|error| corrupt("attempts", error.to_string()))?;
         Ok(Some(QueuedMail { user: UserId::new(row.user_id), kind, queued_at, attempt }))
