@@ -20,7 +20,7 @@ pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
     let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
     let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
     let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
-    let (brand, mailer) = (Brand::sql_studio(&email), mailer(&email, random.clone())?);
+    let (brand, mailer) = (Brand::sql_studio(&email), mailer(&email, clock.clone(), random.clone())?);
     let worker = OutboxWorker::new(accounts.clone(), mailer, brand.clone(), random.clone(), clock.clone());
     let queued = Arc::new(Notify::new());
     let router = router(Auth::new(authenticator, accounts, data, queued.clone(), brand, random.clone(), clock));

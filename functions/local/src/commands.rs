@@ -9,7 +9,7 @@ use purge::{Purge, Report};
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{Env, TelemetryConfig};
-use shared::mail::{FolderMailer, Mailer, mailer};
+use shared::mail::mailer;
 use shared::storage::embedded::Embedded;
 use shared::telemetry;
 use tokio::net::TcpListener;
@@ -71,10 +71,7 @@ async fn open(config: Config) -> Result<App, Error> {
     for name in stores.migrate_file().await? {
         tracing::info!(migration = name, "migration applied");
     }
-    let mailer: Arc<dyn Mailer> = match config.email.resend {
-        Some(_) => mailer(&config.email, random.clone())?,
-        None => Arc::new(FolderMailer::new(config.stores.data_dir.join("outbox"), clock.clone(), random.clone())),
-    };
+    let mailer = mailer(&config.email, clock.clone(), random.clone())?;
     let password_cost = PasswordCost::OWASP;
     Ok(App { config, stores, mailer, mail_queued: Arc::default(), clock, random, password_cost })
 }

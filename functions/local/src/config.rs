@@ -55,6 +55,7 @@ impl Config {
     pub fn from_env(env: &Env, data_dir: PathBuf, public_url: String) -> Result<Self, LoadError> {
         let (http, sync) = (HttpConfig::from_env(env)?, SyncConfig::from_env(env)?);
         let email = EmailConfig::from_env(env, Some(public_url))?;
+        let email = EmailConfig { outbox: Some(data_dir.join("outbox")), ..email };
         let stores = StoresConfig::from_env(env, data_dir)?;
         let auth = match AuthConfig::from_env(env)? {
             Some(auth) => auth,

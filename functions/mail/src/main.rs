@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let (accounts, email) =
         (connect::accounts(&PostgresConfig::required(&env)?, 1)?, EmailConfig::from_env(&env, None)?);
-    let mailer = mailer(&email, random.clone())?;
+    let mailer = mailer(&email, clock.clone(), random.clone())?;
     let worker = OutboxWorker::new(accounts, mailer, Brand::sql_studio(&email), random, clock);
     lambda::handle(async move |_| Ok(worker.run_once(MAX_EMAILS, TIME_LIMIT).await?)).await
 }

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::{ConfigError, Env};
 use crate::models::EmailAddress;
 use crate::secret::RotatingSecret;
@@ -11,6 +13,8 @@ pub struct EmailConfig {
     pub product_url: String,
     /// Delivery by Resend, if `RESEND_API_KEY` is set.
     pub resend: Option<ResendConfig>,
+    /// `DATA_DIR/outbox`, if `DATA_DIR` is set: folder of the emails that do not go through Resend.
+    pub outbox: Option<PathBuf>,
 }
 
 /// Access to Resend.
@@ -36,6 +40,7 @@ impl EmailConfig {
             public_url: env.web_url("PUBLIC_URL")?.or(public_url).ok_or(missing)?,
             product_url: env.web_url("PRODUCT_URL")?.unwrap_or_else(|| "https://sqlstudio.app".to_owned()),
             resend: ResendConfig::from_env(env)?,
+            outbox: env.get("DATA_DIR").map(|folder| PathBuf::from(folder).join("outbox")),
         })
     }
 }

@@ -17,7 +17,8 @@ impl SyncConfig {
         const VARIABLE: &str = "CONFLICT_STRATEGY";
         let name = env.get_or(VARIABLE, Strategy::LastWriteWins.name());
         let expected = "last_write_wins, keep_both or user_choice";
-        let default_strategy = Strategy::from_name(&name).ok_or_else(|| ConfigError::invalid(VARIABLE, name, expected))?;
+        let default_strategy =
+            Strategy::from_name(&name).ok_or_else(|| ConfigError::invalid(VARIABLE, name, expected))?;
         Ok(Self { default_strategy })
     }
 }

@@ -20,7 +20,7 @@ pub use outbox_worker::{Delivery, OutboxWorker};
 pub use resend::Resend;
 pub use templates::{Brand, EmailTemplate, lifetime};
 
-use crate::clock::Random;
+use crate::clock::{Clock, Random};
 use crate::config::EmailConfig;
 use crate::models::EmailAddress;
 use crate::storage::MailKind;
@@ -70,19 +70,24 @@ pub trait Mailer: Send + Sync {
     async fn send(&self, email: &Email) -> Result<(), EmailError>;
 }
 
-/// Returns the mailer of the deployed service: Resend. Without `RESEND_API_KEY` every delivery fails, and is retried until
-/// the key is set.
+/// Returns the mailer that `config` selects: Resend, or else a folder. Without both, every delivery fails, and is retried
+/// until `RESEND_API_KEY` is set.
 ///
 /// # Errors
 /// When no HTTP client can be made.
-pub fn mailer(config: &EmailConfig, random: Arc<dyn Random>) -> reqwest::Result<Arc<dyn Mailer>> {
-    Ok(match &config.resend {
-        Some(resend) => Arc::new(Resend::new(resend, random)?),
-        None => Arc::new(UnconfiguredMailer),
+pub fn mailer(
+    config: &EmailConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> reqwest::Result<Arc<dyn Mailer>> {
+    Ok(match (&config.resend, &config.outbox) {
+        (Some(resend), _) => Arc::new(Resend::new(resend, random)?),
+        (None, Some(folder)) => Arc::new(FolderMailer::new(folder.clone(), clock, random)),
+        (None, None) => Arc::new(UnconfiguredMailer),
     })
 }
 
-/// Mailer of a deployment without `RESEND_API_KEY`.
+/// Mailer of functions without `RESEND_API_KEY` and `DATA_DIR`.
 struct UnconfiguredMailer;
 
 #[async_trait]

@@ -58,7 +58,7 @@ async fn a_failure_is_logged_with_its_cause() {
     assert_eq!(failed.len(), 2, "{failed:?}");
     for line in failed {
         let cause = line["cause"].as_str().expect("a cause");
-        assert!(line["level"] == "ERROR" && cause.starts_with("accounts"), "{cause}");
+        assert!(line["level"] == "ERROR" && cause.starts_with("the postgres store is unavailable: "), "{cause}");
     }
 }
 
