@@ -9,6 +9,9 @@ use super::{
 /// How far a command is followed, in bytes.
 const LINE: usize = 1024;
 
+/// Longer than the name of any command, in bytes.
+const NAME: usize = 40;
+
 /// A command, and what stands around it.
 pub(super) struct Typed<'a> {
     /// The text before it.
@@ -22,7 +25,7 @@ pub(super) struct Typed<'a> {
 impl<'a> Typed<'a> {
     fn new(before: &'a str, rest: &'a str) -> Self {
         let line = head(rest, LINE).lines().next().unwrap_or_default().trim_start();
-        let first = line.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        let first = head(line, NAME).split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
         let name = first.split_inclusive('=').next().unwrap_or_default();
         let name = name.split(['(', ':']).next().unwrap_or_default().to_owned();
         Self { before, line, name }

@@ -1,7 +1,11 @@
 //! Notes that [`super::pairs`] cannot read, for no word in them names a password: an account and its password (`ada / …`), and
 //! languages that write no space between a name and what is said of it (`密码是Chun2023`), so that all is one word.
 
-use super::{around::line_before, console::is_secret, value};
+use super::{
+    around::{head, line_before},
+    console::is_secret,
+    value,
+};
 
 /// Words for a password.
 const NAMES: &[&str] = &["密码", "密碼", "口令", "暗号", "パスワード", "비밀번호", "비번", "암호"];
@@ -40,9 +44,12 @@ fn is_told(rest: &str) -> bool {
 /// Words between "log in" and the account.
 const FILLERS: &[&str] = &["in", "with", "as", "using", "mit", "als", "avec", "con", "com", "is", "are", "sind", "for"];
 
+/// How far a login is followed, in bytes.
+const LOGIN: usize = 120;
+
 /// Notes such as `login: ada / password`, `creds ada:password`, `log in with ada / password`.
 pub(super) fn is_login(after: &str) -> bool {
-    let words = after.trim_start_matches([':', '=', ' ']).split_whitespace();
+    let words = head(after, LOGIN).trim_start_matches([':', '=', ' ']).split_whitespace();
     let mut words = words.skip_while(|word| FILLERS.contains(word)).take(3);
     let (user, sign, last) = (words.next().unwrap_or_default(), words.next(), words.next());
     let name = user.split([':', '/']).next().unwrap_or_default();

@@ -57,7 +57,13 @@ const TECHNICAL: &[&str] = &[
 /// Whether `value` looks made up rather than written as a word: letters mixed with digits or
 /// with the signs that password rules ask for.
 pub(super) fn is_opaque(value: &str) -> bool {
-    if value.chars().count() < 4 || value.contains(char::is_whitespace) {
+    if value.chars().nth(3).is_none() || value.contains(char::is_whitespace) {
+        return false;
+    }
+    let is_mark =
+        |c: char| c.is_ascii_digit() || matches!(c, '!' | '@' | '#' | '$' | '%' | '^' | '&' | '*' | '+' | '?' | '~');
+    // Most words are ruled out here, without a copy in lower case.
+    if !value.contains(is_mark) || !value.contains(char::is_alphabetic) {
         return false;
     }
     let lower = value.to_ascii_lowercase();
@@ -69,10 +75,8 @@ pub(super) fn is_opaque(value: &str) -> bool {
     if TECHNICAL.contains(&lower) || KEPT.contains(&lower) || is_measure(lower) || described {
         return false;
     }
-    let letters = lower.chars().any(char::is_alphabetic);
-    let digits = lower.chars().any(|c| c.is_ascii_digit());
-    let signs = lower.contains(['!', '@', '#', '$', '%', '^', '&', '*', '+', '?', '~']);
-    letters && (digits || signs)
+    // A sign at the end of a word ends a sentence.
+    lower.contains(is_mark)
 }
 
 /// "Weiden-Sperling", "Wach.Holder.Drossel": words with capitals put together, as people make passwords up. What continues a
