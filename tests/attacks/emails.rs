@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
+use shared::storage::EmailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
 use tests::{PASSWORD, Request, Service, TestUser, error_fields, try_login};
 
 use crate::helpers::{request_password_reset, reset_password, try_sign_up, verify_email};

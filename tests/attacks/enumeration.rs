@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use serde_json::Value;
-use shared::storage::MailKind::{ResetPassword, VerifyEmail};
+use shared::storage::EmailKind::{ResetPassword, VerifyEmail};
 use tests::{PASSWORD, Request, Response, Service, TestUser, try_login};
 
 use crate::helpers::{from_address, request_password_reset, try_sign_up, verify_email};

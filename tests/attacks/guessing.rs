@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use shared::storage::MailKind::{ResetPassword, VerifyEmail};
+use shared::storage::EmailKind::{ResetPassword, VerifyEmail};
 use tests::{Api, PASSWORD, Request, Service, TestUser, refresh, try_login};
 
 use crate::helpers::{from_address, request_password_reset, reset_password, try_sign_up, verify_email};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::storage::MailKind::VerifyEmail;
+use shared::storage::EmailKind::VerifyEmail;
 use tests::{Service, TestUser, connection, history, no_op_upload, pluck, query_update};
 
 use crate::helpers::{percent_encode, session_id};

@@ -1,7 +1,7 @@
 //! Names, addresses and ids that look like those of another user.
 
 use serde_json::json;
-use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail};
+use shared::storage::EmailKind::{PasswordChanged, ResetPassword, VerifyEmail};
 use tests::{PASSWORD, Request, Service, TestUser, error_fields, query_update, saved_query, try_login};
 
 use crate::helpers::{request_password_reset, reset_password, try_sign_up, verify_email};

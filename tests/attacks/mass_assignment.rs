@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::storage::MailKind::ResetPassword;
+use shared::storage::EmailKind::ResetPassword;
 use tests::{PASSWORD, Request, Service, TestUser, query_update, try_login};
 
 use crate::helpers::request_password_reset;

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use shared::storage::MailKind::{ResetPassword, VerifyEmail};
+use shared::storage::EmailKind::{ResetPassword, VerifyEmail};
 use tests::{Auth, PASSWORD, ROUTES, Request, Response, Service, TestUser, refresh, try_login};
 
 use crate::helpers::{percent_encode, request_password_reset, reset_password, verify_email};

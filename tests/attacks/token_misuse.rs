@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use shared::storage::MailKind::{ResetPassword, VerifyEmail};
+use shared::storage::EmailKind::{ResetPassword, VerifyEmail};
 use tests::{PASSWORD, Request, Service, TestUser, refresh};
 
 use crate::forged_tokens::{PROTECTED_ROUTES, assert_accepted, assert_rejected};

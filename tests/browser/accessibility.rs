@@ -3,7 +3,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use shared::storage::MailKind;
+use shared::storage::EmailKind;
 use tests::{Api, Fault, Proxy, Request, Service};
 use tokio::net::TcpListener;
 
@@ -34,9 +34,9 @@ impl Fixture {
     }
 
     /// Returns a valid link of the kind `kind`.
-    async fn link(&self, kind: MailKind) -> String {
+    async fn link(&self, kind: EmailKind) -> String {
         let (page, send_link) = match kind {
-            MailKind::VerifyEmail => ("verify-email", Request::new(Method::POST, "/api/auth/resend-verification")),
+            EmailKind::VerifyEmail => ("verify-email", Request::new(Method::POST, "/api/auth/resend-verification")),
             _ => ("reset-password", Request::post("/api/auth/request-password-reset", &json!({ "email": ADDRESS }))),
         };
         self.service.clock.advance(60);
@@ -76,18 +76,18 @@ impl Fixture {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn emails_are_accessible() {
     let fixture = Fixture::start("off").await;
-    let confirm = fixture.link(MailKind::VerifyEmail).await;
-    let reset = fixture.link(MailKind::ResetPassword).await;
+    let confirm = fixture.link(EmailKind::VerifyEmail).await;
+    let reset = fixture.link(EmailKind::ResetPassword).await;
     fixture.submit(&confirm).await;
     fixture.browser.wait_for_heading("Email address confirmed").await;
     fixture.submit(&reset).await;
     fixture.browser.wait_for_heading("Your password is changed").await;
     let folder = tests::scratch_dir();
     for (kind, heading) in [
-        (MailKind::VerifyEmail, "Confirm your email address"),
-        (MailKind::Welcome, "Welcome to SQL Studio"),
-        (MailKind::ResetPassword, "Reset your password"),
-        (MailKind::PasswordChanged, "Your password was changed"),
+        (EmailKind::VerifyEmail, "Confirm your email address"),
+        (EmailKind::Welcome, "Welcome to SQL Studio"),
+        (EmailKind::ResetPassword, "Reset your password"),
+        (EmailKind::PasswordChanged, "Your password was changed"),
     ] {
         let email = fixture.service.newest_email(kind, ADDRESS).await.expect("the email was sent");
         let file = folder.path().join(format!("{}.html", kind.name()));
@@ -102,14 +102,14 @@ async fn emails_are_accessible() {
 async fn pages_are_accessible_in_every_state() {
     let fixture = Fixture::start("off").await;
     for (kind, page, ready, success, lifetime) in [
-        (MailKind::VerifyEmail, "verify-email", "Confirm your email address", "Email address confirmed", 24 * 3_600),
-        (MailKind::ResetPassword, "reset-password", "Choose a new password", "Your password is changed", 3_600),
+        (EmailKind::VerifyEmail, "verify-email", "Confirm your email address", "Email address confirmed", 24 * 3_600),
+        (EmailKind::ResetPassword, "reset-password", "Choose a new password", "Your password is changed", 3_600),
     ] {
         let link = fixture.link(kind).await;
         fixture.browser.go_to(&link).await;
         fixture.check(&format!("{page}-ready"), ready).await;
         fixture.proxy.set_fault(Fault::Down);
-        if kind == MailKind::ResetPassword {
+        if kind == EmailKind::ResetPassword {
             fixture.browser.type_text("#password", "Sesame42").await;
             fixture.check("reset-password-typing", ready).await;
             fixture.browser.type_text("#repeat", "Sesame42").await;
@@ -135,7 +135,7 @@ async fn pages_are_accessible_in_every_state() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rate_limited_page_is_accessible() {
     let fixture = Fixture::start("on").await;
-    let link = fixture.link(MailKind::VerifyEmail).await;
+    let link = fixture.link(EmailKind::VerifyEmail).await;
     let api = Api::at(&fixture.url);
     let confirm = Request::post("/api/auth/verify-email", &json!({ "token": "A".repeat(43) }));
     while api.send(confirm.clone()).await.status != 429 {}

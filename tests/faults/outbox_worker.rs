@@ -7,7 +7,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::json;
 use shared::clock::SystemRandom;
 use shared::mail::{Delivery, OutboxWorker};
-use shared::storage::MailKind;
+use shared::storage::EmailKind;
 use tests::{Request, Service, eventually};
 use wiremock::ResponseTemplate;
 
@@ -82,7 +82,7 @@ async fn provider_outage_stops_delivery_after_one_attempt() {
 async fn retried_email_without_link_keeps_key_and_body() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
-    let link = json!({ "token": service.newest_token(MailKind::VerifyEmail, "ada@example.com").await });
+    let link = json!({ "token": service.newest_token(EmailKind::VerifyEmail, "ada@example.com").await });
     service.api.send(Request::post("/api/auth/verify-email", &link)).await.expect(200);
     let provider = Provider::responding(vec![error(401, "missing_api_key"), accepted()]).await;
     let outbox_worker = outbox_worker(&service, &provider);

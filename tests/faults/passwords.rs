@@ -1,7 +1,7 @@
 //! Consistency of passwords and sessions, which are in different stores.
 
 use serde_json::{Value, json};
-use shared::storage::MailKind;
+use shared::storage::EmailKind;
 use tests::{Fault, Request};
 
 use crate::proxied_service::{ProxiedService, Store, download, expect_unavailable, login_request};
@@ -27,7 +27,7 @@ async fn reset_link_stays_valid_while_the_session_store_is_down() {
     let request = Request::post("/api/auth/request-password-reset", &json!({ "email": "ada@example.com" }));
     proxied.send(request).await.expect(200);
     let attacker_session = attacker_session(&proxied).await;
-    let token = proxied.service.newest_token(MailKind::ResetPassword, "ada@example.com").await;
+    let token = proxied.service.newest_token(EmailKind::ResetPassword, "ada@example.com").await;
     let reset = Request::post("/api/auth/reset-password", &json!({ "token": token, "new_password": "Sesame43" }));
     proxied.sessions.set_fault(Fault::Down);
     expect_unavailable(&proxied.send(reset.clone()).await);

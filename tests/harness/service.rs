@@ -9,7 +9,7 @@ use shared::clock::{Clock, ManualClock, Random, SystemRandom};
 use shared::config::Env;
 use shared::mail::{Delivery, Email, MemoryMailer};
 use shared::models::{Timestamp, UserId};
-use shared::storage::{AccountStore, MailKind};
+use shared::storage::{AccountStore, EmailKind};
 
 use crate::{Api, Backends, scratch_dir};
 
@@ -66,12 +66,12 @@ impl Service {
         stores.migrate_file().await.expect("the migrations apply");
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
         let mailer = Arc::new(MemoryMailer::default());
-        let mail_queued = Arc::default();
+        let email_queued = Arc::default();
         let app = App {
             config,
             stores,
             mailer: mailer.clone(),
-            mail_queued,
+            email_queued,
             clock: clock.clone(),
             random,
             password_cost: PasswordCost::OWASP,
@@ -95,7 +95,7 @@ impl Service {
     }
 
     /// Delivers the due emails, and returns the newest of the kind `kind` to `address`.
-    pub async fn newest_email(&self, kind: MailKind, address: &str) -> Option<Email> {
+    pub async fn newest_email(&self, kind: EmailKind, address: &str) -> Option<Email> {
         self.deliver_due_emails().await;
         self.mailer.newest(kind, address)
     }
@@ -104,7 +104,7 @@ impl Service {
     ///
     /// # Panics
     /// If there is no such email.
-    pub async fn newest_token(&self, kind: MailKind, address: &str) -> String {
+    pub async fn newest_token(&self, kind: EmailKind, address: &str) -> String {
         self.deliver_due_emails().await;
         self.mailer.newest_token(kind, address).expect("an email with a link")
     }

@@ -65,7 +65,7 @@ impl Client {
             94..95 => Request::ChangePassword { token, current: PASSWORD.to_owned(), new: CHANGED.to_owned() },
             95..96 => Request::LogOut { token },
             96..97 => Request::RequestReset,
-            97..98 => Request::DeliverMail,
+            97..98 => Request::DeliverEmail,
             98..99 => Request::AdvanceClock { seconds: [1, 11, 61][rng.usize(..3)] },
             _ if rng.u8(..4) == 0 => Request::DeleteAccount { token, password: PASSWORD.to_owned() },
             _ => Request::ShowProfile { token },

@@ -58,7 +58,7 @@ impl Cluster {
             config,
             stores,
             mailer: Arc::new(MemoryMailer::default()),
-            mail_queued: Arc::default(),
+            email_queued: Arc::default(),
             clock: clock.clone(),
             random: random.clone(),
             password_cost: CHEAP_PASSWORD_COST,

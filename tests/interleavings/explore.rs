@@ -155,7 +155,7 @@ async fn try_all_credentials(scenario: &Scenario) {
     for call in &calls {
         match &call.response {
             Response::Tokens { access, refresh } => tokens.push((access.clone(), refresh.clone())),
-            Response::Mails(mails) => links.extend(mails.iter().filter_map(|mail| mail.link.clone())),
+            Response::Emails(mails) => links.extend(mails.iter().filter_map(|mail| mail.link.clone())),
             _ => {}
         }
     }
@@ -174,7 +174,7 @@ async fn try_all_credentials(scenario: &Scenario) {
     for link in links {
         run.call(Request::ResetPassword { link, new: "Observed42".to_owned() }).await;
     }
-    run.call(Request::DeliverMail).await;
+    run.call(Request::DeliverEmail).await;
 }
 
 /// Path through the tree of choices: depth first or random.

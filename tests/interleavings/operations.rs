@@ -58,7 +58,7 @@ pub(crate) enum Operation {
     ChangePasswordOnPhone,
     RequestReset,
     ResetPassword,
-    DeliverMail,
+    DeliverEmail,
     AdvanceTime,
 }
 
@@ -121,7 +121,7 @@ impl Operation {
             Self::ChangePasswordOnPhone,
             Self::RequestReset,
             Self::ResetPassword,
-            Self::DeliverMail,
+            Self::DeliverEmail,
             Self::AdvanceTime,
         ];
         by_strategy.chain(resolutions).chain(others).collect()
@@ -141,7 +141,7 @@ impl Operation {
                 | Self::ChangePasswordOnPhone
                 | Self::RequestReset
                 | Self::ResetPassword
-                | Self::DeliverMail
+                | Self::DeliverEmail
         )
     }
 
@@ -274,7 +274,7 @@ impl Operation {
                 link: scenario.link.clone().expect("the scenario has a reset link"),
                 new: RESET.to_owned(),
             },
-            Self::DeliverMail => Request::DeliverMail,
+            Self::DeliverEmail => Request::DeliverEmail,
             // Longer than the grace period of a rotated refresh token.
             Self::AdvanceTime => Request::AdvanceClock { seconds: 11 },
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
-use model::{Call, Key, Mail, MailKind, Model, Request, Response};
+use model::{Call, Email, EmailKind, Key, Model, Request, Response};
 use secrecy::{ExposeSecret, SecretString};
 use shared::account_eraser::AccountEraser;
 use shared::auth::OpaqueToken;
@@ -169,7 +169,7 @@ impl Run {
                 begin_deletion(&*self.cluster.stores.accounts(), self.user, self.now()).await;
                 Response::Done
             }
-            Request::DeliverMail => self.deliver_mail().await,
+            Request::DeliverEmail => self.deliver_email().await,
             Request::Purge => {
                 let report = self.cluster.purge().run(self.now()).await.expect("the operation succeeds");
                 Response::Purged { tombstones: report.tombstones, conflicts: report.conflicts }
@@ -203,12 +203,12 @@ impl Run {
         Tokens { access: access.expose_secret().to_owned(), refresh: refresh.expose().to_owned() }
     }
 
-    async fn deliver_mail(&self) -> Response {
+    async fn deliver_email(&self) -> Response {
         let mailer = Arc::new(MemoryMailer::default());
         let worker = self.cluster.outbox_worker(mailer.clone());
         worker.deliver(usize::MAX, std::time::Duration::from_secs(30)).await.expect("the operation succeeds");
-        let mail = |mail: &shared::mail::Email| Mail { kind: kind(mail.kind), link: mail.link_token() };
-        Response::Mails(mailer.sent().iter().map(mail).collect())
+        let mail = |mail: &shared::mail::Email| Email { kind: kind(mail.kind), link: mail.link_token() };
+        Response::Emails(mailer.sent().iter().map(mail).collect())
     }
 
     /// Opens a session and returns its tokens.
@@ -225,11 +225,11 @@ pub(crate) fn saved_query(id: &str) -> Key {
     Key { item_type: ItemType::SavedQuery, id: id.to_owned() }
 }
 
-const fn kind(kind: shared::storage::MailKind) -> MailKind {
+const fn kind(kind: shared::storage::EmailKind) -> EmailKind {
     match kind {
-        shared::storage::MailKind::VerifyEmail => MailKind::VerifyEmail,
-        shared::storage::MailKind::ResetPassword => MailKind::ResetPassword,
-        shared::storage::MailKind::Welcome => MailKind::Welcome,
-        shared::storage::MailKind::PasswordChanged => MailKind::PasswordChanged,
+        shared::storage::EmailKind::VerifyEmail => EmailKind::VerifyEmail,
+        shared::storage::EmailKind::ResetPassword => EmailKind::ResetPassword,
+        shared::storage::EmailKind::Welcome => EmailKind::Welcome,
+        shared::storage::EmailKind::PasswordChanged => EmailKind::PasswordChanged,
     }
 }

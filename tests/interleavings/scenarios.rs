@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use model::{Change, ChangeResult, Choice, Content, Edit, Key, MailKind, Request, Response, Upload, UploadResponse};
+use model::{Change, ChangeResult, Choice, Content, Edit, EmailKind, Key, Request, Response, Upload, UploadResponse};
 use shared::models::{ItemType, Strategy, Timestamp};
 
 use crate::cluster::Cluster;
@@ -139,8 +139,8 @@ impl Scenario {
             }
             InitialState::ResetLinkSent => {
                 self.run.call(Request::RequestReset).await;
-                let Response::Mails(mails) = self.run.call(Request::DeliverMail).await else { panic!("no emails") };
-                let reset = mails.into_iter().find(|mail| mail.kind == MailKind::ResetPassword);
+                let Response::Emails(mails) = self.run.call(Request::DeliverEmail).await else { panic!("no emails") };
+                let reset = mails.into_iter().find(|mail| mail.kind == EmailKind::ResetPassword);
                 self.link = reset.and_then(|mail| mail.link);
             }
             InitialState::RotatedToken => {

@@ -89,7 +89,7 @@ pub(crate) fn call(name: &str, request: &Request) -> Option<HttpRequest> {
         Request::VerifyEmail { link } => Some(post("/api/auth/verify-email", json!({ "token": link }))),
         Request::OpenSession
         | Request::BeginDeletion
-        | Request::DeliverMail
+        | Request::DeliverEmail
         | Request::Purge
         | Request::AdvanceClock { .. } => None,
     }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use shared::models::{EmailAddress, UserId};
-use shared::storage::{MailKind, SignUpOutcome, TokenHash, TokenPurpose};
+use shared::storage::{EmailKind, SignUpOutcome, TokenHash, TokenPurpose};
 use tests::begin_deletion;
 
 use crate::accounts::{find, get, new_account, sign_up};
@@ -160,7 +160,7 @@ pub(crate) async fn no_token_is_issued_after_the_deletion_began(factory: Account
     }
     begin(&*store, ada).await;
     for mail in claimed {
-        let token = if mail.kind == MailKind::VerifyEmail { "verify" } else { "reset" };
+        let token = if mail.kind == EmailKind::VerifyEmail { "verify" } else { "reset" };
         let issued = store.issue(&mail, &TokenHash::of(token.as_bytes()), at_second(1_000)).await;
         assert!(!issued.expect("a refusal is not an error"));
     }

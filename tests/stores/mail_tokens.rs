@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::models::{Timestamp, User, UserId};
-use shared::storage::{MailKind, QueuedMail, TokenHash, TokenPurpose};
+use shared::storage::{EmailKind, QueuedEmail, TokenHash, TokenPurpose};
 use tokio::task::JoinSet;
 
 use crate::accounts::{get, sign_up};
@@ -185,7 +185,7 @@ pub(crate) async fn one_of_several_concurrent_uses_of_a_token_succeeds(factory: 
 
 pub(crate) async fn no_token_is_issued_for_an_unknown_account(factory: AccountFactory<'_>) {
     let store = factory.open().await;
-    let mail = QueuedMail { user: new_user_id(), kind: MailKind::ResetPassword, queued_at: at_second(1), attempt: 1 };
+    let mail = QueuedEmail { user: new_user_id(), kind: EmailKind::ResetPassword, queued_at: at_second(1), attempt: 1 };
     let issued = store.issue(&mail, &TokenHash::of(b"token"), at_second(EXPIRES_AT)).await;
     assert!(!issued.expect("a refusal is not an error"));
     assert_eq!(reset(&*store, "token", "hash", at_second(2)).await, None);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use shared::models::{EmailAddress, Timestamp, UserId};
-use shared::storage::MailKind::{self, PasswordChanged, ResetPassword, VerifyEmail, Welcome};
-use shared::storage::{QueuedMail, SignUpOutcome, TokenHash, TokenPurpose};
+use shared::storage::EmailKind::{self, PasswordChanged, ResetPassword, VerifyEmail, Welcome};
+use shared::storage::{QueuedEmail, SignUpOutcome, TokenHash, TokenPurpose};
 use tokio::task::JoinSet;
 
 use crate::accounts::{new_account, sign_up};
@@ -45,12 +45,12 @@ pub(crate) use suite;
 /// Duration of a claim, in seconds. The email is due again afterwards unless it was completed.
 const CLAIM_SECONDS: i64 = 5_000;
 
-async fn claim(store: &dyn AccountStore, now: i64) -> Option<QueuedMail> {
+async fn claim(store: &dyn AccountStore, now: i64) -> Option<QueuedEmail> {
     store.claim(at_second(now), at_second(now + CLAIM_SECONDS)).await.expect("the write succeeds")
 }
 
 /// Claims all emails that are due.
-async fn claim_all(store: &dyn AccountStore, now: i64) -> Vec<QueuedMail> {
+async fn claim_all(store: &dyn AccountStore, now: i64) -> Vec<QueuedEmail> {
     let mut mails = Vec::new();
     while let Some(mail) = claim(store, now).await {
         mails.push(mail);
@@ -58,7 +58,7 @@ async fn claim_all(store: &dyn AccountStore, now: i64) -> Vec<QueuedMail> {
     mails
 }
 
-async fn complete(store: &dyn AccountStore, mail: &QueuedMail, retry_at: Option<Timestamp>) {
+async fn complete(store: &dyn AccountStore, mail: &QueuedEmail, retry_at: Option<Timestamp>) {
     store.complete(mail, retry_at).await.expect("the write succeeds");
 }
 
@@ -78,7 +78,7 @@ async fn deliver(store: &dyn AccountStore, now: i64) -> BTreeSet<(UserId, &'stat
     mails.into_iter().map(|mail| (mail.user, mail.kind.name())).collect()
 }
 
-fn mails<const N: usize>(mails: [(UserId, MailKind); N]) -> BTreeSet<(UserId, &'static str)> {
+fn mails<const N: usize>(mails: [(UserId, EmailKind); N]) -> BTreeSet<(UserId, &'static str)> {
     mails.into_iter().map(|(user, kind)| (user, kind.name())).collect()
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn a_sign_up_queues_one_verification_email(factory: AccountFact
         assert_eq!(store.create(&ada).await.expect("the write succeeds"), SignUpOutcome::Created);
     }
     let mail = claim(&*store, 1).await.expect("an email is due immediately");
-    assert_eq!(mail, QueuedMail { user: ada.id, kind: VerifyEmail, queued_at: at_second(1), attempt: 1 });
+    assert_eq!(mail, QueuedEmail { user: ada.id, kind: VerifyEmail, queued_at: at_second(1), attempt: 1 });
     assert_eq!(claim(&*store, 1).await, None);
 }
 
@@ -219,7 +219,7 @@ pub(crate) async fn a_claimed_email_cannot_be_claimed_until_the_claim_expires(fa
         assert_eq!(claim(&*other, now).await, None);
     }
     let second_claim = claim(&*other, 1 + CLAIM_SECONDS).await;
-    assert_eq!(second_claim, Some(QueuedMail { user: ada, kind: VerifyEmail, queued_at: at_second(1), attempt: 2 }));
+    assert_eq!(second_claim, Some(QueuedEmail { user: ada, kind: VerifyEmail, queued_at: at_second(1), attempt: 2 }));
 }
 
 pub(crate) async fn concurrent_claims_return_different_emails(factory: AccountFactory<'_>) {
@@ -253,7 +253,7 @@ pub(crate) async fn a_postponed_email_is_due_at_its_retry_time(factory: AccountF
     complete(&*store, &first, Some(at_second(100))).await;
     assert_eq!(claim(&*store, 99).await, None);
     let second_claim = claim(&*store, 100).await.expect("the email is due");
-    assert_eq!(second_claim, QueuedMail { attempt: 2, ..first });
+    assert_eq!(second_claim, QueuedEmail { attempt: 2, ..first });
 }
 
 pub(crate) async fn completing_after_the_claim_expired_changes_nothing(factory: AccountFactory<'_>) {
@@ -264,7 +264,7 @@ pub(crate) async fn completing_after_the_claim_expired_changes_nothing(factory: 
     request_verification(&*store, ada, 100).await;
     complete(&*store, &first, None).await;
     let newer = claim(&*store, 100).await.expect("the newer request is queued");
-    assert_eq!(newer, QueuedMail { queued_at: at_second(100), ..first });
+    assert_eq!(newer, QueuedEmail { queued_at: at_second(100), ..first });
     // Another worker claims the email because the first claim expired.
     let second_claim = claim(&*store, 100 + CLAIM_SECONDS).await.expect("the email is due again");
     assert_eq!(second_claim.attempt, 2);
@@ -290,7 +290,7 @@ pub(crate) async fn a_link_is_queued_at_most_once_a_minute(factory: AccountFacto
         assert_eq!(claim(&*store, from + 59).await, None, "the email was sent less than a minute ago");
         request(from + 60).await;
         let next = claim(&*store, from + 60).await.expect("a minute has passed");
-        assert_eq!(next, QueuedMail { queued_at: at_second(from + 60), ..first });
+        assert_eq!(next, QueuedEmail { queued_at: at_second(from + 60), ..first });
         complete(&*store, &next, None).await;
     }
 }

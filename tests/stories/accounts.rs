@@ -5,7 +5,7 @@ use local::App;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use shared::storage::MailKind;
+use shared::storage::EmailKind;
 use tests::{
     Api, PASSWORD, Request, Service, TestUser, error_fields, history, query_update, refresh, saved_query, try_login,
 };
@@ -85,7 +85,7 @@ async fn name_and_address_conflicts_ignore_case_and_width() {
         try_login(&service.api, email, PASSWORD).await.expect(200);
     }
     assert!(
-        service.newest_email(MailKind::VerifyEmail, "Odysseus@Example.com").await.is_some(),
+        service.newest_email(EmailKind::VerifyEmail, "Odysseus@Example.com").await.is_some(),
         "the email goes to the address as entered"
     );
 }
@@ -246,7 +246,7 @@ async fn password_change_ends_all_other_sessions() {
     refresh(&service.api, &ada.refresh_token).await.expect(200);
     try_login(&service.api, "ada", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     try_login(&service.api, "ada", "Barley77").await.expect(200);
-    assert!(service.newest_email(MailKind::PasswordChanged, "ada@example.com").await.is_some());
+    assert!(service.newest_email(EmailKind::PasswordChanged, "ada@example.com").await.is_some());
 }
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn account_deletion_removes_all_data() {
         |password: &str| Request::new(Method::DELETE, "/api/auth/profile").json(&json!({ "password": password }));
     ada.send(delete_account("Sesame43")).await.expect_error(401, "INVALID_CREDENTIALS");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 1");
-    let link = json!({ "token": service.newest_token(MailKind::VerifyEmail, "ada@example.com").await });
+    let link = json!({ "token": service.newest_token(EmailKind::VerifyEmail, "ada@example.com").await });
     ada.send(delete_account(PASSWORD)).await.expect(200);
     for session in [&ada, &phone] {
         session.get("/api/sync/status").await.expect_error(401, "UNAUTHORIZED");

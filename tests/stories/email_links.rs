@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::json;
-use shared::storage::MailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
+use shared::storage::EmailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
 use tests::{PASSWORD, Request, Response, Service, TestUser, error_fields, refresh, try_login};
 
 use crate::helpers::DAY;

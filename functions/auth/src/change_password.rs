@@ -70,7 +70,7 @@ pub(crate) async fn change_password(
     let password = Password::parse(request.new_password.expose_secret())
         .map_err(|message| invalid_field("new_password", message))?;
     auth.replace_password(&caller, request.current_password.expose_secret(), &password).await?;
-    auth.mail_queued.notify_one();
+    auth.email_queued.notify_one();
     auth.authenticator.sessions.end_others(caller.user, Some(caller.session.id)).await?;
     SecurityEvent::SessionRevoked.log();
     Ok(Acknowledgement::new("Your password is changed; your other sessions are ended."))

@@ -47,7 +47,7 @@ pub(crate) async fn request_password_reset(
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;
     auth.outbox.request_reset(&email, auth.clock.now()).await?;
-    auth.mail_queued.notify_one();
+    auth.email_queued.notify_one();
     SecurityEvent::PasswordResetRequested.log();
     Ok(Acknowledgement::new("If there is an account with this address, a link is on its way to it."))
 }

@@ -35,7 +35,7 @@ pub(crate) async fn resend_verification(
     let account = auth.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
     if account.user.email_verified_at.is_none() {
         auth.outbox.request_verification(caller.user, auth.clock.now()).await?;
-        auth.mail_queued.notify_one();
+        auth.email_queued.notify_one();
     }
     Ok(Acknowledgement::new("If your address still needs to be confirmed, a new link is on its way."))
 }

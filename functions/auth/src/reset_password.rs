@@ -73,7 +73,7 @@ pub(crate) async fn reset_password(
     if auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     }
-    auth.mail_queued.notify_one();
+    auth.email_queued.notify_one();
     auth.authenticator.sessions.end_others(owner, None).await?;
     SecurityEvent::SessionRevoked.log();
     Ok(Acknowledgement::new("Your password is changed; log in with the new one."))

@@ -29,7 +29,7 @@ pub struct Auth {
     /// Queue of emails.
     pub outbox: Arc<dyn Outbox>,
     /// Notified when an email was queued.
-    pub mail_queued: Arc<Notify>,
+    pub email_queued: Arc<Notify>,
     /// Names and addresses on pages.
     pub brand: Arc<Brand>,
     /// Randomness of tokens and ids.
@@ -39,12 +39,12 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Creates the state of the endpoints. The outbox worker waits for `mail_queued`.
+    /// Creates the state of the endpoints. The outbox worker waits for `email_queued`.
     pub fn new(
         authenticator: Authenticator,
         accounts: Arc<dyn AccountStore>,
         data: Arc<dyn Retention>,
-        mail_queued: Arc<Notify>,
+        email_queued: Arc<Notify>,
         brand: Brand,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
@@ -57,7 +57,7 @@ impl Auth {
             deletions: accounts,
             data,
             passwords: Passwords::new(PasswordCost::OWASP, random.clone()),
-            mail_queued,
+            email_queued,
             brand: Arc::new(brand),
             random,
             clock,

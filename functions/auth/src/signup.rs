@@ -90,7 +90,7 @@ pub(crate) async fn signup(
     }
     let NewAccount { id, username, email, created_at, .. } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };
-    auth.mail_queued.notify_one();
+    auth.email_queued.notify_one();
     let response = auth.open_session(&user, request.device, agent, client.address).await?;
     Ok((StatusCode::CREATED, Json(response)))
 }

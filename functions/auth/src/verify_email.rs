@@ -56,7 +56,7 @@ pub(crate) async fn verify_email(
     if auth.mail_tokens.verify_email(&token.hash(), now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::VerifyEmail, now).await?);
     }
-    auth.mail_queued.notify_one();
+    auth.email_queued.notify_one();
     Ok(Acknowledgement::new("Your email address is confirmed."))
 }
 

@@ -26,7 +26,7 @@ pub struct App {
     /// Delivers emails.
     pub mailer: Arc<dyn Mailer>,
     /// Notified when an email was queued.
-    pub mail_queued: Arc<Notify>,
+    pub email_queued: Arc<Notify>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.
@@ -66,7 +66,7 @@ impl App {
             self.authenticator()?,
             self.stores.accounts(),
             data.clone(),
-            self.mail_queued.clone(),
+            self.email_queued.clone(),
             self.brand(),
             random.clone(),
             clock.clone(),

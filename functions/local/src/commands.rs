@@ -44,7 +44,7 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
         print_warning(&problem.to_string());
     }
     let (stop, stopped) = oneshot::channel::<()>();
-    let (worker, queued) = (app.outbox_worker(), app.mail_queued.clone());
+    let (worker, queued) = (app.outbox_worker(), app.email_queued.clone());
     let worker = tokio::spawn(async move { worker.run(&queued, stopped).await });
     tokio::spawn(purge_daily(app.purge()));
     tokio::spawn(metrics.serve());
@@ -73,7 +73,7 @@ async fn open(config: Config) -> Result<App, Error> {
     }
     let mailer = mailer(&config.email, clock.clone(), random.clone())?;
     let password_cost = PasswordCost::OWASP;
-    Ok(App { config, stores, mailer, mail_queued: Arc::default(), clock, random, password_cost })
+    Ok(App { config, stores, mailer, email_queued: Arc::default(), clock, random, password_cost })
 }
 
 /// Purges at once and then every day, as the schedule does on AWS.

@@ -3,7 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{Email, EmailError, Mailer};
-use crate::storage::MailKind;
+use crate::storage::EmailKind;
 
 /// Keeps emails in memory, for tests.
 #[derive(Default)]
@@ -21,13 +21,13 @@ impl MemoryMailer {
     }
 
     /// Returns the newest email of `kind` to `address`.
-    pub fn newest(&self, kind: MailKind, address: &str) -> Option<Email> {
+    pub fn newest(&self, kind: EmailKind, address: &str) -> Option<Email> {
         let emails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         emails.iter().rev().find(|email| email.kind == kind && email.to.as_str() == address).cloned()
     }
 
     /// Returns the token in the link of the newest email of `kind` to `address`.
-    pub fn newest_token(&self, kind: MailKind, address: &str) -> Option<String> {
+    pub fn newest_token(&self, kind: EmailKind, address: &str) -> Option<String> {
         self.newest(kind, address)?.link_token()
     }
 }

@@ -23,14 +23,14 @@ pub use templates::{Brand, EmailTemplate, lifetime};
 use crate::clock::{Clock, Random};
 use crate::config::EmailConfig;
 use crate::models::EmailAddress;
-use crate::storage::MailKind;
+use crate::storage::EmailKind;
 use crate::telemetry::CallError;
 
 /// A rendered email. It does not implement `Debug`, since its link is a secret.
 #[derive(Clone)]
 pub struct Email {
     /// Kind of the email.
-    pub kind: MailKind,
+    pub kind: EmailKind,
     /// The provider sends one of all emails with the same key, if it supports that. 1 to 256 characters.
     pub idempotency_key: String,
     /// Address of the recipient.

@@ -12,7 +12,7 @@ use super::{Brand, EmailError, EmailTemplate, Mailer};
 use crate::auth::OpaqueToken;
 use crate::clock::{Clock, Random};
 use crate::models::User;
-use crate::storage::{AccountStore, MailKind, QueuedMail, StoreError, StoreResult, TokenPurpose};
+use crate::storage::{AccountStore, EmailKind, QueuedEmail, StoreError, StoreResult, TokenPurpose};
 use crate::telemetry::{Dependency, SPANS, count, instrumented, pseudonym};
 
 /// Duration of a claim, in seconds. A mailer takes 10 s at most, and each of three store calls 7 s.
@@ -148,7 +148,7 @@ impl OutboxWorker {
         Ok(delivery)
     }
 
-    async fn process(&self, queued: &QueuedMail) -> StoreResult<DeliveryOutcome> {
+    async fn process(&self, queued: &QueuedEmail) -> StoreResult<DeliveryOutcome> {
         // The worker that made the last attempt did not complete it.
         if queued.attempt > MAX_ATTEMPTS {
             return self.give_up(queued, "the worker of the last attempt failed").await;
@@ -171,34 +171,34 @@ impl OutboxWorker {
         self.give_up(queued, error).await
     }
 
-    async fn drop(&self, queued: &QueuedMail) -> StoreResult<DeliveryOutcome> {
+    async fn drop(&self, queued: &QueuedEmail) -> StoreResult<DeliveryOutcome> {
         self.accounts.complete(queued, None).await?;
         count("mails_dropped", 1);
         Ok(DeliveryOutcome::Dropped)
     }
 
-    async fn give_up(&self, queued: &QueuedMail, reason: impl Display) -> StoreResult<DeliveryOutcome> {
+    async fn give_up(&self, queued: &QueuedEmail, reason: impl Display) -> StoreResult<DeliveryOutcome> {
         self.accounts.complete(queued, None).await?;
-        let QueuedMail { user, attempt, .. } = queued;
+        let QueuedEmail { user, attempt, .. } = queued;
         count("mails_given_up", 1);
         tracing::error!(event = "mail_given_up", user = pseudonym(*user), attempt, %reason, "email delivery given up");
         Ok(DeliveryOutcome::GivenUp)
     }
 
     /// Returns the recipient, if the email is still needed.
-    async fn recipient(&self, queued: &QueuedMail) -> StoreResult<Option<User>> {
+    async fn recipient(&self, queued: &QueuedEmail) -> StoreResult<Option<User>> {
         let account = self.accounts.get(queued.user).await?;
-        let is_needed = |user: &User| queued.kind != MailKind::VerifyEmail || user.email_verified_at.is_none();
+        let is_needed = |user: &User| queued.kind != EmailKind::VerifyEmail || user.email_verified_at.is_none();
         Ok(account.map(|account| account.user).filter(is_needed))
     }
 
     /// Issues a token if the email has a link, renders the email and sends it. Returns `None` if the link is no longer
     /// needed.
-    async fn send(&self, queued: &QueuedMail, user: &User) -> StoreResult<Option<Result<(), EmailError>>> {
+    async fn send(&self, queued: &QueuedEmail, user: &User) -> StoreResult<Option<Result<(), EmailError>>> {
         let purpose = match queued.kind {
-            MailKind::VerifyEmail => Some(TokenPurpose::VerifyEmail),
-            MailKind::ResetPassword => Some(TokenPurpose::ResetPassword),
-            MailKind::Welcome | MailKind::PasswordChanged => None,
+            EmailKind::VerifyEmail => Some(TokenPurpose::VerifyEmail),
+            EmailKind::ResetPassword => Some(TokenPurpose::ResetPassword),
+            EmailKind::Welcome | EmailKind::PasswordChanged => None,
         };
         let token = OpaqueToken::generate(&*self.random);
         if let Some(purpose) = purpose {
@@ -208,17 +208,17 @@ impl OutboxWorker {
             }
         }
         let template = match queued.kind {
-            MailKind::VerifyEmail => EmailTemplate::VerifyEmail { token: token.expose() },
-            MailKind::ResetPassword => EmailTemplate::ResetPassword { token: token.expose() },
-            MailKind::Welcome => EmailTemplate::Welcome,
-            MailKind::PasswordChanged => EmailTemplate::PasswordChanged,
+            EmailKind::VerifyEmail => EmailTemplate::VerifyEmail { token: token.expose() },
+            EmailKind::ResetPassword => EmailTemplate::ResetPassword { token: token.expose() },
+            EmailKind::Welcome => EmailTemplate::Welcome,
+            EmailKind::PasswordChanged => EmailTemplate::PasswordChanged,
         };
         Ok(Some(self.render_and_send(queued, user, template).await))
     }
 
     async fn render_and_send(
         &self,
-        queued: &QueuedMail,
+        queued: &QueuedEmail,
         user: &User,
         template: EmailTemplate<'_>,
     ) -> Result<(), EmailError> {
@@ -228,10 +228,10 @@ impl OutboxWorker {
 }
 
 /// Returns the same key for each attempt, except for emails with a link: each attempt has a new link.
-fn idempotency_key(queued: &QueuedMail) -> String {
+fn idempotency_key(queued: &QueuedEmail) -> String {
     let attempt = match queued.kind {
-        MailKind::VerifyEmail | MailKind::ResetPassword => queued.attempt,
-        MailKind::Welcome | MailKind::PasswordChanged => 0,
+        EmailKind::VerifyEmail | EmailKind::ResetPassword => queued.attempt,
+        EmailKind::Welcome | EmailKind::PasswordChanged => 0,
     };
     format!("{}/{}/{}/{attempt}", queued.user, queued.kind.name(), queued.queued_at.micros())
 }

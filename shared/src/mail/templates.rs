@@ -3,7 +3,7 @@ use askama::Template;
 use super::{Email, EmailError};
 use crate::config::EmailConfig;
 use crate::models::User;
-use crate::storage::{MailKind, TokenPurpose};
+use crate::storage::{EmailKind, TokenPurpose};
 
 /// Product name, links and colours of emails and pages.
 #[derive(Debug, Clone)]
@@ -88,24 +88,24 @@ impl EmailTemplate<'_> {
                 let valid_for = &*lifetime(TokenPurpose::VerifyEmail);
                 let html = VerifyEmailHtml { brand, name, link, valid_for }.render();
                 let text = VerifyEmailText { brand, name, link, valid_for }.render();
-                (MailKind::VerifyEmail, "Confirm your email address".to_owned(), html, text)
+                (EmailKind::VerifyEmail, "Confirm your email address".to_owned(), html, text)
             }
             Self::ResetPassword { token } => {
                 let link = &*link("reset-password", token);
                 let valid_for = &*lifetime(TokenPurpose::ResetPassword);
                 let html = ResetPasswordHtml { brand, name, link, valid_for }.render();
                 let text = ResetPasswordText { brand, name, link, valid_for }.render();
-                (MailKind::ResetPassword, "Reset your password".to_owned(), html, text)
+                (EmailKind::ResetPassword, "Reset your password".to_owned(), html, text)
             }
             Self::Welcome => {
                 let html = WelcomeHtml { brand, name }.render();
                 let text = WelcomeText { brand, name }.render();
-                (MailKind::Welcome, format!("Welcome to {}", brand.name), html, text)
+                (EmailKind::Welcome, format!("Welcome to {}", brand.name), html, text)
             }
             Self::PasswordChanged => {
                 let html = PasswordChangedHtml { brand, name }.render();
                 let text = PasswordChangedText { brand, name }.render();
-                (MailKind::PasswordChanged, "Your password was changed".to_owned(), html, text)
+                (EmailKind::PasswordChanged, "Your password was changed".to_owned(), html, text)
             }
         };
         Ok(Email { kind, idempotency_key, to: user.email.clone(), subject, html: html?, text: text? })

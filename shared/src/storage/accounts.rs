@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{Outbox, QueuedMail, StoreResult, TokenHash};
+use super::{Outbox, QueuedEmail, StoreResult, TokenHash};
 use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
 
 /// A user and the hash of the user's password.
@@ -112,7 +112,7 @@ impl TokenPurpose {
 pub trait MailTokens: Send + Sync {
     /// Issues `token` for the link in `mail`, valid until `expires_at`, if `mail` is still claimed by this attempt. Returns false if
     /// it has been completed, queued again, or claimed by another attempt.
-    async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool>;
+    async fn issue(&self, mail: &QueuedEmail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool>;
 
     /// Returns the user of `token` if the token works for `purpose`. The token stays usable.
     async fn owner(&self, token: &TokenHash, purpose: TokenPurpose, now: Timestamp) -> StoreResult<Option<UserId>>;

@@ -38,7 +38,7 @@ pub use accounts::{
 #[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
 pub use diagnosis::Diagnosis;
 pub use error::{StoreError, StoreResult};
-pub use outbox::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail};
+pub use outbox::{EmailKind, LINK_COOLDOWN_SECONDS, Outbox, QueuedEmail};
 pub use sessions::{
     AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, MICROS_PER_MINUTE, NewSession, ROTATION_GRACE_SECONDS, RateLimitPolicy,
     RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SessionStore, Sessions,

@@ -8,7 +8,7 @@ pub const LINK_COOLDOWN_SECONDS: i64 = 60;
 
 /// Kind of an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailKind {
+pub enum EmailKind {
     /// Link to verify the address.
     VerifyEmail,
     /// Link to choose a new password.
@@ -19,7 +19,7 @@ pub enum MailKind {
     PasswordChanged,
 }
 
-impl MailKind {
+impl EmailKind {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::VerifyEmail, Self::ResetPassword, Self::Welcome, Self::PasswordChanged];
 
@@ -41,11 +41,11 @@ impl MailKind {
 
 /// A queued email that a worker has claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueuedMail {
+pub struct QueuedEmail {
     /// Recipient.
     pub user: UserId,
     /// Kind of the email.
-    pub kind: MailKind,
+    pub kind: EmailKind,
     /// Time of the request for the email.
     pub queued_at: Timestamp,
     /// Attempt number, starting at 1.
@@ -56,9 +56,9 @@ pub struct QueuedMail {
 ///
 /// # Contract
 ///
-/// An event and the email about it are one transaction: sign-up ([`MailKind::VerifyEmail`]), first verification of the address
-/// ([`MailKind::Welcome`]), change or reset of the password ([`MailKind::PasswordChanged`], which also completes a queued
-/// [`MailKind::ResetPassword`]). At most one worker at a time has claimed an email. The outbox contains no address and no token.
+/// An event and the email about it are one transaction: sign-up ([`EmailKind::VerifyEmail`]), first verification of the address
+/// ([`EmailKind::Welcome`]), change or reset of the password ([`EmailKind::PasswordChanged`], which also completes a queued
+/// [`EmailKind::ResetPassword`]). At most one worker at a time has claimed an email. The outbox contains no address and no token.
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Queues an email with a link to verify the address of `user`, unless one was queued within [`LINK_COOLDOWN_SECONDS`].
@@ -70,11 +70,11 @@ pub trait Outbox: Send + Sync {
     async fn request_reset(&self, address: &EmailAddress, now: Timestamp) -> StoreResult<()>;
 
     /// Claims the email that has been due for longest at `now`. Unless it is completed, it is due again at `until`.
-    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>>;
+    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedEmail>>;
 
     /// Ends a claim: the email is completed, or due again at `again_at`. Does nothing if the email has been queued again, or
     /// claimed by another worker.
-    async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()>;
+    async fn complete(&self, mail: &QueuedEmail, again_at: Option<Timestamp>) -> StoreResult<()>;
 
     /// Removes at most `batch` completed emails that are older than [`LINK_COOLDOWN_SECONDS`]. Returns the number of removed emails.
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shared::clock::{Clock, SystemClock};
-use shared::storage::MailKind;
+use shared::storage::EmailKind;
 use tests::{Device, Emulator, Gateway, Request, Service, connection, saved_query};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
@@ -190,7 +190,7 @@ impl Recording {
     async fn create_purgeable_data(&mut self) {
         let service = Service::on_backends(self.cloud.backends.share(), &[("RATE_LIMITS", "off")]).await;
         let (old, gone) = (service.api.sign_up("old-of-the-log").await, service.api.sign_up("gone-of-the-log").await);
-        service.newest_token(MailKind::VerifyEmail, "old-of-the-log@example.com").await;
+        service.newest_token(EmailKind::VerifyEmail, "old-of-the-log@example.com").await;
         let token = old["token"].as_str().expect("a token");
         let [mut laptop, mut phone] = ["old-laptop", "old-phone"].map(|name| Device::new(&service.api, token, name));
         for device in [&mut laptop, &mut phone] {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::models::Timestamp;
 
-use crate::call::{Mail, MailKind};
+use crate::call::{Email, EmailKind};
 
 /// Duration for which a rotated refresh token still works, in seconds.
 const ROTATION_GRACE_SECONDS: i64 = 10;
@@ -32,7 +32,7 @@ struct RefreshToken {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct QueuedMail {
+struct QueuedEmail {
     queued_at: Timestamp,
     /// Time at which the email is due; `None` once it is completed.
     due_at: Option<Timestamp>,
@@ -42,7 +42,7 @@ struct QueuedMail {
 /// Claim of an email by an outbox worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Claim {
-    pub(crate) kind: MailKind,
+    pub(crate) kind: EmailKind,
     queued_at: Timestamp,
     attempts: u32,
 }
@@ -67,8 +67,8 @@ pub struct Account {
     next_session: u32,
     access_tokens: BTreeMap<String, u32>,
     refresh_tokens: BTreeMap<String, RefreshToken>,
-    links: BTreeMap<MailKind, EmailLink>,
-    outbox: BTreeMap<MailKind, QueuedMail>,
+    links: BTreeMap<EmailKind, EmailLink>,
+    outbox: BTreeMap<EmailKind, QueuedEmail>,
 }
 
 impl Account {
@@ -86,7 +86,7 @@ impl Account {
             links: BTreeMap::new(),
             outbox: BTreeMap::new(),
         };
-        account.queue(MailKind::VerifyEmail, now);
+        account.queue(EmailKind::VerifyEmail, now);
         account
     }
 
@@ -143,28 +143,28 @@ impl Account {
         Rotation::Rotated
     }
 
-    fn queue(&mut self, kind: MailKind, now: Timestamp) {
-        self.outbox.insert(kind, QueuedMail { queued_at: now, due_at: Some(now), attempts: 0 });
+    fn queue(&mut self, kind: EmailKind, now: Timestamp) {
+        self.outbox.insert(kind, QueuedEmail { queued_at: now, due_at: Some(now), attempts: 0 });
     }
 
-    fn mark_completed(&mut self, kind: MailKind) {
+    fn mark_completed(&mut self, kind: EmailKind) {
         self.outbox.get_mut(&kind).into_iter().for_each(|mail| mail.due_at = None);
     }
 
     /// Queues a password reset link, unless one was queued within [`LINK_COOLDOWN_SECONDS`].
     pub(crate) fn request_reset(&mut self, now: Timestamp) {
-        let last = self.outbox.get(&MailKind::ResetPassword).map(|mail| mail.queued_at);
+        let last = self.outbox.get(&EmailKind::ResetPassword).map(|mail| mail.queued_at);
         if self.exists && last.is_none_or(|last| last <= now.plus_seconds(-LINK_COOLDOWN_SECONDS)) {
-            self.queue(MailKind::ResetPassword, now);
+            self.queue(EmailKind::ResetPassword, now);
         }
     }
 
     fn set_password(&mut self, password: &str, now: Timestamp) {
         password.clone_into(&mut self.password);
         self.password_number += 1;
-        self.links.remove(&MailKind::ResetPassword);
-        self.mark_completed(MailKind::ResetPassword);
-        self.queue(MailKind::PasswordChanged, now);
+        self.links.remove(&EmailKind::ResetPassword);
+        self.mark_completed(EmailKind::ResetPassword);
+        self.queue(EmailKind::PasswordChanged, now);
     }
 
     /// Changes the password if its number is still `expected`; returns whether it did.
@@ -177,48 +177,48 @@ impl Account {
     }
 
     /// Returns whether the link is the current one and not expired.
-    pub(crate) fn is_link_valid(&self, kind: MailKind, token: &str, now: Timestamp) -> bool {
+    pub(crate) fn is_link_valid(&self, kind: EmailKind, token: &str, now: Timestamp) -> bool {
         self.links.get(&kind).is_some_and(|link| link.token == token && link.expires_at > now)
     }
 
     /// Sets a new password with a link; returns whether the link was valid.
     pub(crate) fn reset_password(&mut self, token: &str, password: &str, now: Timestamp) -> bool {
-        if !self.is_link_valid(MailKind::ResetPassword, token, now) {
+        if !self.is_link_valid(EmailKind::ResetPassword, token, now) {
             return false;
         }
         self.set_password(password, now);
-        self.links.remove(&MailKind::VerifyEmail);
+        self.links.remove(&EmailKind::VerifyEmail);
         self.verify(now);
         true
     }
 
     /// Verifies the address with a link; returns whether the link was valid.
     pub(crate) fn verify_email(&mut self, token: &str, now: Timestamp) -> bool {
-        let is_valid = self.is_link_valid(MailKind::VerifyEmail, token, now);
+        let is_valid = self.is_link_valid(EmailKind::VerifyEmail, token, now);
         if is_valid {
-            self.links.remove(&MailKind::VerifyEmail);
+            self.links.remove(&EmailKind::VerifyEmail);
             self.verify(now);
         }
         is_valid
     }
 
     fn verify(&mut self, now: Timestamp) {
-        self.mark_completed(MailKind::VerifyEmail);
+        self.mark_completed(EmailKind::VerifyEmail);
         if !self.is_verified {
             self.is_verified = true;
-            self.queue(MailKind::Welcome, now);
+            self.queue(EmailKind::Welcome, now);
         }
     }
 
     /// Returns the emails that can be claimed next: those with the earliest due time.
-    pub(crate) fn due_emails(&self, now: Timestamp) -> BTreeSet<MailKind> {
-        let due_at = |mail: &QueuedMail| mail.due_at.filter(|due_at| *due_at <= now);
+    pub(crate) fn due_emails(&self, now: Timestamp) -> BTreeSet<EmailKind> {
+        let due_at = |mail: &QueuedEmail| mail.due_at.filter(|due_at| *due_at <= now);
         let Some(first) = self.outbox.values().filter_map(due_at).min() else { return BTreeSet::new() };
         self.outbox.iter().filter(|(_, mail)| mail.due_at == Some(first)).map(|(kind, _)| *kind).collect()
     }
 
     /// Claims an email that is due.
-    pub(crate) fn claim(&mut self, kind: MailKind, now: Timestamp) -> Option<Claim> {
+    pub(crate) fn claim(&mut self, kind: EmailKind, now: Timestamp) -> Option<Claim> {
         let mail = self.outbox.get_mut(&kind)?;
         mail.due_at = Some(now.plus_seconds(CLAIM_SECONDS));
         mail.attempts += 1;
@@ -227,22 +227,22 @@ impl Account {
 
     /// Returns whether the email is still needed and still claimed by `claim`.
     pub(crate) fn is_needed(&self, claim: Claim) -> bool {
-        let is_pending = |mail: &QueuedMail| mail.due_at.is_some() && self.is_claimed(claim);
+        let is_pending = |mail: &QueuedEmail| mail.due_at.is_some() && self.is_claimed(claim);
         match claim.kind {
-            MailKind::VerifyEmail => !self.is_verified && self.outbox.get(&claim.kind).is_some_and(is_pending),
-            MailKind::ResetPassword => self.outbox.get(&claim.kind).is_some_and(is_pending),
-            MailKind::Welcome | MailKind::PasswordChanged => self.exists,
+            EmailKind::VerifyEmail => !self.is_verified && self.outbox.get(&claim.kind).is_some_and(is_pending),
+            EmailKind::ResetPassword => self.outbox.get(&claim.kind).is_some_and(is_pending),
+            EmailKind::Welcome | EmailKind::PasswordChanged => self.exists,
         }
     }
 
     fn is_claimed(&self, claim: Claim) -> bool {
-        let matches_claim = |mail: &QueuedMail| mail.queued_at == claim.queued_at && mail.attempts == claim.attempts;
+        let matches_claim = |mail: &QueuedEmail| mail.queued_at == claim.queued_at && mail.attempts == claim.attempts;
         self.outbox.get(&claim.kind).is_some_and(matches_claim)
     }
 
     /// Sends the email; its link replaces the previous one.
-    pub(crate) fn send(&mut self, mail: &Mail, now: Timestamp) {
-        let hours = if mail.kind == MailKind::VerifyEmail { 24 } else { 1 };
+    pub(crate) fn send(&mut self, mail: &Email, now: Timestamp) {
+        let hours = if mail.kind == EmailKind::VerifyEmail { 24 } else { 1 };
         if let Some(token) = mail.link.clone() {
             self.links.insert(mail.kind, EmailLink { token, expires_at: now.plus_seconds(hours * 3_600) });
         }

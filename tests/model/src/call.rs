@@ -181,7 +181,7 @@ pub enum Request {
         link: String,
     },
     /// Run of the outbox worker.
-    DeliverMail,
+    DeliverEmail,
     /// Run of the purge.
     Purge,
     /// Advances the clock.
@@ -295,7 +295,7 @@ pub struct Status {
 
 /// Kind of an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MailKind {
+pub enum EmailKind {
     /// Link to verify the address.
     VerifyEmail,
     /// Link to reset the password.
@@ -308,9 +308,9 @@ pub enum MailKind {
 
 /// Email that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Mail {
+pub struct Email {
     /// Kind of the email.
-    pub kind: MailKind,
+    pub kind: EmailKind,
     /// Token in its link, if it has one.
     pub link: Option<String>,
 }
@@ -343,7 +343,7 @@ pub enum Response {
     /// Success without a body.
     Done,
     /// Emails that were sent, in order.
-    Mails(Vec<Mail>),
+    Emails(Vec<Email>),
     /// Numbers of rows that a purge removed.
     Purged {
         /// Tombstones.

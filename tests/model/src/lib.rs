@@ -19,7 +19,7 @@ mod uploads;
 
 pub use account::{Account, EmailLink};
 pub use call::{
-    Change, ChangeResult, Choice, Conflict, Content, Edit, Key, Mail, MailKind, Page, PageItem, Request, Resolution,
+    Change, ChangeResult, Choice, Conflict, Content, Edit, Email, EmailKind, Key, Page, PageItem, Request, Resolution,
     Response, Side, Status, Upload, UploadResponse,
 };
 pub use conflicts::SeenState;

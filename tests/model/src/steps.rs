@@ -8,7 +8,7 @@ use shared::models::{Timestamp, limits};
 
 use crate::Mismatch;
 use crate::account::{Account, Claim, Rotation};
-use crate::call::{Mail, Request, Response};
+use crate::call::{Email, Request, Response};
 use crate::conflicts::SeenState;
 use crate::data::Data;
 
@@ -143,7 +143,7 @@ impl Model {
                 )?;
                 returned(self)
             }
-            Request::DeliverMail => self.deliver_mail(response, progress, now),
+            Request::DeliverEmail => self.deliver_email(response, progress, now),
             Request::Purge => self.purge(response, progress, now),
             Request::AdvanceClock { seconds } => {
                 self.clock = self.clock.plus_seconds(*seconds);
@@ -296,7 +296,7 @@ impl Model {
             returned(model)
         };
         match progress.step {
-            0 if !self.account.is_link_valid(crate::MailKind::ResetPassword, link, now) => return refuse(self),
+            0 if !self.account.is_link_valid(crate::EmailKind::ResetPassword, link, now) => return refuse(self),
             2 if !self.account.reset_password(link, new, now) => return refuse(self),
             0 | 2 => {}
             1 | 3 => self.account.end_sessions_except(None),
@@ -310,8 +310,8 @@ impl Model {
     }
 
     /// Claims an email, sends it if it is still needed, completes it, and continues with the next one.
-    fn deliver_mail(mut self, response: &Response, mut progress: Progress, now: Timestamp) -> StepResult {
-        let Response::Mails(mails) = response else { return ensure(false, response, "emails").map(|()| Vec::new()) };
+    fn deliver_email(mut self, response: &Response, mut progress: Progress, now: Timestamp) -> StepResult {
+        let Response::Emails(mails) = response else { return ensure(false, response, "emails").map(|()| Vec::new()) };
         let Some(claim) = progress.claim else {
             let due = self.account.due_emails(now);
             if due.is_empty() {
@@ -326,7 +326,7 @@ impl Model {
             return Ok(due.into_iter().map(claim_of).collect());
         };
         if progress.step == 0 && self.account.is_needed(claim) {
-            let mail: &Mail =
+            let mail: &Email =
                 mails.get(progress.sent).ok_or_else(|| format!("{response:?}, expected a {:?}", claim.kind))?;
             ensure(mail.kind == claim.kind, response, &format!("{:?} at {}", claim.kind, progress.sent))?;
             self.account.send(mail, now);

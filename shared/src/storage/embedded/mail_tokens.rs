@@ -5,7 +5,7 @@ use super::Embedded;
 use super::accounts::{BY_TOKEN, read_account};
 use crate::models::{Timestamp, User, UserId};
 use crate::storage::libsql::{Statement, StatementResult, Value};
-use crate::storage::{MailTokens, QueuedMail, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{MailTokens, QueuedEmail, StoreResult, TokenHash, TokenPurpose};
 
 /// Issues a token if the email is still claimed by the attempt that asks for it. `?1` user, `?2` kind of the email, `?3` hash of
 /// the token, `?4` expiry, `?5` when the email was queued, `?6` number of the attempt.
@@ -54,7 +54,7 @@ DELETE FROM mail_tokens WHERE purpose = 'verify_email'
 
 #[async_trait]
 impl MailTokens for Embedded {
-    async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
+    async fn issue(&self, mail: &QueuedEmail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
         let parameters = [
             mail.user.into(),
             mail.kind.name().into(),

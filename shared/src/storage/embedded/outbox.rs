@@ -4,7 +4,7 @@ use super::Embedded;
 use crate::models::{EmailAddress, Timestamp, UserId};
 use crate::storage::libsql::{Row, RowReader, Statement, Value};
 use crate::storage::outbox::placeholder_user;
-use crate::storage::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail, StoreResult};
+use crate::storage::{EmailKind, LINK_COOLDOWN_SECONDS, Outbox, QueuedEmail, StoreResult};
 
 /// `?1` user, `?2` now, `?3` start of the cooldown.
 const REQUEST_VERIFICATION: &str = "
@@ -52,12 +52,12 @@ impl Outbox for Embedded {
         Ok(())
     }
 
-    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
+    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedEmail>> {
         let [claimed] = self.file.write_batch("claim", [Statement::new(CLAIM, [now.into(), until.into()])]).await?;
         claimed.into_first_row().map(read_email).transpose()
     }
 
-    async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
+    async fn complete(&self, mail: &QueuedEmail, again_at: Option<Timestamp>) -> StoreResult<()> {
         let parameters = [
             mail.user.into(),
             mail.kind.name().into(),
@@ -77,11 +77,11 @@ impl Outbox for Embedded {
     }
 }
 
-fn read_email(row: Row) -> StoreResult<QueuedMail> {
+fn read_email(row: Row) -> StoreResult<QueuedEmail> {
     let mut row = RowReader::new("outbox", row);
     let user = row.parsed("user_id")?;
-    let kind = row.named("kind", MailKind::from_name)?;
+    let kind = row.named("kind", EmailKind::from_name)?;
     let queued_at = row.time("queued_at")?;
     let attempt = u32::try_from(row.integer("attempts")?).map_err(|error| row.corrupt("attempts", error))?;
-    Ok(QueuedMail { user, kind, queued_at, attempt })
+    Ok(QueuedEmail { user, kind, queued_at, attempt })
 }

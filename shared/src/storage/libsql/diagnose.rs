@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::hrana::AttemptError;
 use super::{Hrana, Statement};
 use crate::clock::Random;
 use crate::config::TursoConfig;
@@ -17,8 +18,10 @@ pub async fn diagnose(config: &TursoConfig, random: &Arc<dyn Random>) -> Result<
         let database = Hrana::new(url, config.token.clone(), random.clone());
         let database = database.map_err(|error| failed(error.to_string(), "correct the URL"))?;
         let results = database.read_once(vec![Statement::new(HAS_TABLES, [])]).await;
-        let results = results.map_err(|error| {
-            failed(error.to_string(), "start the server, or correct the address and TURSO_AUTH_TOKEN")
+        let results = results.map_err(|AttemptError { error, is_unauthorized, .. }| {
+            let remedy =
+                if is_unauthorized { "correct TURSO_AUTH_TOKEN" } else { "start the server, or correct the address" };
+            failed(error.to_string(), remedy)
         })?;
         if results.iter().all(|result| result.rows.is_empty()) {
             return Err(failed("it lacks the tables".to_owned(), Diagnosis::MIGRATE));

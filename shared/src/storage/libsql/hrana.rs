@@ -93,10 +93,10 @@ impl Hrana {
     }
 
     /// Reads without repeating a request that failed.
-    pub(super) async fn read_once(&self, statements: Vec<Statement>) -> Result<Vec<StatementResult>, BatchError> {
-        let body = pipeline::read_body(&statements)?;
-        let response = self.attempt(body, Instant::now() + ATTEMPT_TIMEOUT).await.map_err(|error| error.error)?;
-        response.into_read_results(statements.len())
+    pub(super) async fn read_once(&self, statements: Vec<Statement>) -> Result<Vec<StatementResult>, AttemptError> {
+        let body = pipeline::read_body(&statements).map_err(AttemptError::permanent)?;
+        let response = self.attempt(body, Instant::now() + ATTEMPT_TIMEOUT).await?;
+        response.into_read_results(statements.len()).map_err(AttemptError::permanent)
     }
 
     /// Repeats even an attempt whose response was lost and which may have been executed: the contract of [`Transport`]
@@ -200,12 +200,12 @@ fn pipeline_url(url: &str) -> Result<Url, HranaError> {
 }
 
 /// Error of one attempt.
-struct AttemptError {
+pub(super) struct AttemptError {
     /// Whether the next attempt may succeed.
     is_retryable: bool,
     /// Whether the token was refused.
-    is_unauthorized: bool,
-    error: BatchError,
+    pub(super) is_unauthorized: bool,
+    pub(super) error: BatchError,
 }
 
 impl AttemptError {

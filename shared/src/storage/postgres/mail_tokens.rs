@@ -6,11 +6,11 @@ use super::PostgresAccounts;
 use super::accounts::UserRow;
 use super::time::Time;
 use crate::models::{Timestamp, User, UserId};
-use crate::storage::{MailTokens, QueuedMail, StoreResult, TokenHash, TokenPurpose};
+use crate::storage::{MailTokens, QueuedEmail, StoreResult, TokenHash, TokenPurpose};
 
 #[async_trait]
 impl MailTokens for PostgresAccounts {
-    async fn issue(&self, mail: &QueuedMail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
+    async fn issue(&self, mail: &QueuedEmail, token: &TokenHash, expires_at: Timestamp) -> StoreResult<bool> {
         self.run("issue", async |connection| {
             // Waits for a concurrent transaction that completes the email, such as a change of the password, and then issues
             // nothing.

@@ -5,7 +5,7 @@ use super::deletions::limit_of;
 use super::time::Time;
 use crate::models::{EmailAddress, Timestamp, UserId};
 use crate::storage::outbox::placeholder_user;
-use crate::storage::{LINK_COOLDOWN_SECONDS, MailKind, Outbox, QueuedMail, StoreError, StoreResult};
+use crate::storage::{EmailKind, LINK_COOLDOWN_SECONDS, Outbox, QueuedEmail, StoreError, StoreResult};
 
 #[async_trait]
 impl Outbox for PostgresAccounts {
@@ -48,7 +48,7 @@ impl Outbox for PostgresAccounts {
         .await
     }
 
-    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedMail>> {
+    async fn claim(&self, now: Timestamp, until: Timestamp) -> StoreResult<Option<QueuedEmail>> {
         // The row is decoded after the transaction: a corrupt one stays claimed until `until`, and blocks no other email.
         let claimed = self.run("claim", async |connection| {
             // A concurrent call skips the locked row and claims the next one. A kind that this version does not know is left to
@@ -71,13 +71,14 @@ impl Outbox for PostgresAccounts {
         let key = format!("{}/{}", row.user_id, row.kind);
         let corrupt =
             |column, reason: String| StoreError::Corrupt { table: "outbox", column, key: key.clone(), reason };
-        let kind = MailKind::from_name(&row.kind).ok_or_else(|| corrupt("kind", "unknown kind of email".to_owned()))?;
+        let kind =
+            EmailKind::from_name(&row.kind).ok_or_else(|| corrupt("kind", "unknown kind of email".to_owned()))?;
         let queued_at = row.queued_at.decoded("outbox", "queued_at", &key)?;
         let attempt = u32::try_from(row.attempts).map_err(|error| corrupt("attempts", error.to_string()))?;
-        Ok(Some(QueuedMail { user: UserId::new(row.user_id), kind, queued_at, attempt }))
+        Ok(Some(QueuedEmail { user: UserId::new(row.user_id), kind, queued_at, attempt }))
     }
 
-    async fn complete(&self, mail: &QueuedMail, again_at: Option<Timestamp>) -> StoreResult<()> {
+    async fn complete(&self, mail: &QueuedEmail, again_at: Option<Timestamp>) -> StoreResult<()> {
         self.run("complete", async |connection| {
             sqlx::query!(
                 "UPDATE outbox SET due_at = $5
