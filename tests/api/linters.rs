@@ -40,7 +40,7 @@ impl Linters {
         command.output().expect("Node.js runs, and `tests/run api` has installed the packages")
     }
 
-    /// What Redocly finds, errors and warnings, as `rule: message`.
+    /// Errors and warnings of Redocly, as `rule: message`.
     fn redocly(&self) -> Vec<String> {
         let arguments =
             ["lint", "openapi.json", "--config", "redocly.yaml", "--format", "json", "--max-problems", "1000"];

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::Auth;
 use crate::examples;
+use crate::responses::ChangedMeanwhile;
 use crate::service::Acknowledgement;
 
 /// A change of the password.
@@ -52,12 +53,7 @@ pub(crate) struct ChangePasswordRequest {
             body = ErrorBody,
             example = json!(wrong_password().example())
         ),
-        (
-            status = 409,
-            description = "Another request changed the password at the same time.",
-            body = ErrorBody,
-            example = json!(changed_meanwhile().example())
-        ),
+        ChangedMeanwhile,
         BodyErrors,
         CommonErrors
     )

@@ -10,6 +10,7 @@ mod refresh;
 mod request_password_reset;
 mod resend_verification;
 mod reset_password;
+mod responses;
 mod service;
 mod sessions;
 mod signup;

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::Auth;
 use crate::change_password::{PASSWORD_ATTEMPTS, changed_meanwhile, wrong_password};
 use crate::examples;
+use crate::responses::ChangedMeanwhile;
 use crate::service::{Acknowledgement, UserRecord};
 
 /// Maximum number of batches of data that the request itself removes. The purge removes the rest of a large account.
@@ -75,12 +76,7 @@ pub(crate) struct DeleteAccountRequest {
             body = ErrorBody,
             example = json!(wrong_password().example())
         ),
-        (
-            status = 409,
-            description = "Another request changed the password at the same time.",
-            body = ErrorBody,
-            example = json!(changed_meanwhile().example())
-        ),
+        ChangedMeanwhile,
         BodyErrors,
         CommonErrors
     )

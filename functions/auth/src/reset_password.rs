@@ -3,15 +3,16 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::Password;
-use shared::http::{Anonymous, ApiError, BodyErrors, ErrorBody, JsonBody, KeylessErrors, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, JsonBody, KeylessErrors, invalid_field};
 use shared::storage::TokenPurpose;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
 use crate::examples;
+use crate::responses::SpentLink;
 use crate::service::Acknowledgement;
-use crate::verify_email::{parse_token, spent_link};
+use crate::verify_email::parse_token;
 
 /// A new password, authorised by an emailed link.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,13 +43,7 @@ pub(crate) struct ResetPasswordRequest {
             body = Acknowledgement,
             example = json!({ "success": true, "message": "Your password is changed; log in with the new one." })
         ),
-        (
-            status = 410,
-            description = "The link is no longer valid. `details` of `token` say why: `has expired`, or `was used or \
-                           replaced`.",
-            body = ErrorBody,
-            example = json!(spent_link(true).example())
-        ),
+        SpentLink,
         BodyErrors,
         KeylessErrors
     )

@@ -3,13 +3,14 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{Anonymous, ApiError, BodyErrors, Code, ErrorBody, JsonBody, KeylessErrors, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, Code, JsonBody, KeylessErrors, invalid_field};
 use shared::models::{FieldError, Timestamp};
 use shared::storage::{StoreResult, TokenPurpose};
 use utoipa::ToSchema;
 
 use crate::Auth;
 use crate::examples;
+use crate::responses::SpentLink;
 use crate::service::Acknowledgement;
 
 /// Confirmation of an email address.
@@ -35,13 +36,7 @@ pub(crate) struct VerifyEmailRequest {
             body = Acknowledgement,
             example = json!({ "success": true, "message": "Your email address is confirmed." })
         ),
-        (
-            status = 410,
-            description = "The link is no longer valid. `details` of `token` say why: `has expired`, or `was used or \
-                           replaced`.",
-            body = ErrorBody,
-            example = json!(spent_link(true).example())
-        ),
+        SpentLink,
         BodyErrors,
         KeylessErrors
     )

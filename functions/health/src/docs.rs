@@ -12,7 +12,8 @@ use shared::http::openapi::HtmlPage;
 use shared::http::{ApiError, UnlimitedErrors};
 
 use crate::openapi::DOCUMENT;
-use crate::reference::{Piece, Reference};
+use crate::reference::Reference;
+use crate::reference_text::Piece;
 
 /// Style sheet of the page.
 const STYLE: &str = include_str!("../../../templates/reference/style.css");

@@ -5,6 +5,7 @@ mod docs;
 mod openapi;
 mod ready;
 mod reference;
+mod reference_text;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::http::{ApiError, UnlimitedErrors};
-use shared::storage::StoreResult;
+use shared::storage::{StoreError, StoreResult};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -44,9 +44,7 @@ pub(crate) async fn ready(State(stores): State<LazyDependencies>) -> Result<Json
     Ok(Json(Ready { status: "ready" }))
 }
 
-async fn ping(store: &str, ping: impl Future<Output = StoreResult<()>>) -> Result<(), ApiError> {
-    match timeout(DEADLINE, ping).await {
-        Ok(result) => result.map_err(ApiError::unavailable),
-        Err(_) => Err(ApiError::unavailable(format!("the {store} store is unavailable: no response in time"))),
-    }
+async fn ping(store: &'static str, ping: impl Future<Output = StoreResult<()>>) -> Result<(), ApiError> {
+    let no_response = || StoreError::Unavailable { store, reason: "no response in time".to_owned() };
+    timeout(DEADLINE, ping).await.unwrap_or_else(|_| Err(no_response())).map_err(ApiError::unavailable)
 }

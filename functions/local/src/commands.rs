@@ -1,4 +1,4 @@
-//! What each command does.
+//! Implementation of the commands.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use shared::auth::PasswordCost;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{Env, TelemetryConfig};
 use shared::mail::mailer;
+use shared::storage::Diagnosis;
 use shared::storage::embedded::Embedded;
 use shared::telemetry;
 use tokio::net::TcpListener;
@@ -87,16 +88,21 @@ async fn purge_daily(purge: Purge) {
     }
 }
 
+/// Opens the stores of a command, which fails if a server has a problem that it does not tolerate.
+async fn open_usable(config: &StoresConfig, is_tolerated: impl Fn(&Diagnosis) -> bool) -> Result<Stores, Error> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let stores = Stores::open(config, &random).await?;
+    let mut problems = stores.problems(config, &random).await.into_iter();
+    match problems.find(|problem| !is_tolerated(&problem.diagnosis)) {
+        Some(problem) => Err(problem.into()),
+        None => Ok(stores),
+    }
+}
+
 /// Creates or updates the tables of all stores.
 pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> {
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let config = StoresConfig::from_env(env, folder.path(env))?;
-    let stores = Stores::open(&config, &random).await?;
-    let problems = stores.problems(&config, &random).await;
-    if let Some(problem) = problems.into_iter().find(|problem| !problem.diagnosis.lacks_tables()) {
-        return Err(problem.into());
-    }
-    let applied = stores.migrate().await?;
+    let applied = open_usable(&config, |diagnosis| diagnosis.lacks_tables).await?.migrate().await?;
     print_line(&match applied.as_slice() {
         [] => "0 migrations applied: all tables are up to date.".to_owned(),
         names => format!("{} migrations applied: {}.", names.len(), names.join(", ")),
@@ -105,16 +111,12 @@ pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> 
 
 /// Removes what is due.
 pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let config = StoresConfig::from_env(env, args.folder.path(env))?;
     if config.is_embedded_only() && !config.data_dir.join(Embedded::FILE).exists() {
         let folder = config.data_dir.display();
         return Err(format!("there is no data in {folder}; name the server's data folder with --data").into());
     }
-    let stores = Stores::open(&config, &random).await?;
-    if let Some(problem) = stores.problems(&config, &random).await.into_iter().next() {
-        return Err(problem.into());
-    }
+    let stores = open_usable(&config, |_| false).await?;
     stores.migrate_file().await?;
     let report = stores.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
     print_line(&sentence(&report))

@@ -1,11 +1,11 @@
 //! Finds credentials in JSON values.
 //!
-//! What counts: passwords, SSH keys, private keys, passphrases and tokens
+//! Credentials are passwords, SSH keys, private keys, passphrases and tokens
 //! in any field at any depth; metadata keys of that kind; URLs with a password in them; PEM
 //! blocks; and SQL statements that set a password. A query that only names such a column
 //! (`SELECT password FROM users`) is no credential.
 //!
-//! How it works: every string goes through one cheap pass (`trigger`), and is searched for `user:password@host`. Only what the
+//! Every string goes through one cheap pass (`trigger`), and is searched for `user:password@host`. Only what the
 //! pass points at is looked at more closely: known formats (`tokens`, `pem`), addresses (`urls`), command lines
 //! (`command`, `shell`), prompts (`console`, `positions`), settings (`settings`), notes (`notes`), dumps (`copied`),
 //! `name=value` pairs in text (`pairs`, which asks `links` how a value is linked to a name, `context` what stands around it

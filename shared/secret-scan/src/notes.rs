@@ -44,7 +44,7 @@ fn is_told(rest: &str) -> bool {
 /// Words between "log in" and the account.
 const FILLERS: &[&str] = &["in", "with", "as", "using", "mit", "als", "avec", "con", "com", "is", "are", "sind", "for"];
 
-/// How far a login is followed, in bytes.
+/// Maximum length of a login, in bytes.
 const LOGIN: usize = 120;
 
 /// Notes such as `login: ada / password`, `creds ada:password`, `log in with ada / password`.

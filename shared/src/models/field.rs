@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct FieldError {
     /// Path of the field, such as `changes[3].data.port`.
     pub field: String,
-    /// What the value must be: the end of a sentence that starts with the field's path.
+    /// Requirement on the value: the end of a sentence that starts with the field's path.
     pub message: String,
 }
 

@@ -14,19 +14,17 @@ pub struct Diagnosis {
     pub reason: String,
     /// Advice to the operator.
     pub remedy: &'static str,
+    /// Whether nothing but the tables is missing.
+    pub lacks_tables: bool,
 }
 
 impl Diagnosis {
-    /// Advice for a store that can be used once it has its tables.
-    pub(super) const MIGRATE: &'static str = "create the tables with the command `migrate`";
-
-    /// Whether nothing but the tables is missing.
-    pub fn lacks_tables(&self) -> bool {
-        self.remedy == Self::MIGRATE
+    pub(super) fn new(url: &SecretString, reason: impl ToString, remedy: &'static str) -> Self {
+        Self { address: address(url), reason: reason.to_string(), remedy, lacks_tables: false }
     }
 
-    pub(super) fn new(url: &SecretString, reason: impl ToString, remedy: &'static str) -> Self {
-        Self { address: address(url), reason: reason.to_string(), remedy }
+    pub(super) fn without_tables(url: &SecretString, reason: impl ToString) -> Self {
+        Self { lacks_tables: true, ..Self::new(url, reason, "create the tables with the command `migrate`") }
     }
 }
 

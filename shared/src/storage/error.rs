@@ -24,7 +24,7 @@ pub enum StoreError {
         column: &'static str,
         /// Key of the row; never a token.
         key: String,
-        /// What is wrong with the value.
+        /// Reason for which the value cannot be decoded.
         reason: String,
     },
     /// The store refused a statement that should never fail: a defect of this program.

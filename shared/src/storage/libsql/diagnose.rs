@@ -24,7 +24,7 @@ pub async fn diagnose(config: &TursoConfig, random: &Arc<dyn Random>) -> Result<
             failed(error.to_string(), remedy)
         })?;
         if results.iter().all(|result| result.rows.is_empty()) {
-            return Err(failed("it lacks the tables".to_owned(), Diagnosis::MIGRATE));
+            return Err(Diagnosis::without_tables(url, "it lacks the tables"));
         }
     }
     Ok(())

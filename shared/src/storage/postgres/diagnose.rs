@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+
 use sqlx::error::DatabaseError;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::{ACQUIRE_TIMEOUT, PostgresAccounts, error_text, options};
+use super::{ACQUIRE_TIMEOUT, PostgresAccounts, message, options};
 use crate::storage::Diagnosis;
 
 impl PostgresAccounts {
@@ -20,7 +22,10 @@ impl PostgresAccounts {
             connection.close().await
         };
         match timeout(ACQUIRE_TIMEOUT, check).await {
-            Ok(result) => result.map_err(|error| failed(error_text(&error), remedy(&error))),
+            Ok(result) => result.map_err(|error| match code(&error).as_deref() {
+                Some(UNDEFINED_TABLE) => Diagnosis::without_tables(&url, message(&error)),
+                code => failed(message(&error), remedy(code)),
+            }),
             Err(_) => Err(failed("no response in time".to_owned(), UNREACHABLE)),
         }
     }
@@ -28,12 +33,17 @@ impl PostgresAccounts {
 
 const UNREACHABLE: &str = "start the server, or correct the address";
 
+const UNDEFINED_TABLE: &str = "42P01";
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
+}
+
 /// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn remedy(error: &sqlx::Error) -> &'static str {
-    match error.as_database_error().and_then(DatabaseError::code).as_deref() {
+fn remedy(code: Option<&str>) -> &'static str {
+    match code {
         Some(code) if code.starts_with("28") => "correct the user and the password in the URL",
         Some("3D000") => "create the database, or correct its name",
-        Some("42P01") => Diagnosis::MIGRATE,
         Some(_) => "see the log of PostgreSQL",
         None => UNREACHABLE,
     }

@@ -57,7 +57,7 @@ pub enum MigrationError {
     )]
     TransactionPooler,
     /// The database is unreachable, or a migration fails.
-    #[error("{}", migrate_error_text(.0))]
+    #[error("{}", migration_message(.0))]
     Failed(#[from] MigrateError),
 }
 
@@ -122,7 +122,7 @@ fn unavailable(reason: impl ToString) -> StoreError {
 }
 
 /// Text of an error, without the line in PostgreSQL's own source that sqlx adds.
-fn error_text(error: &sqlx::Error) -> String {
+fn message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
@@ -130,10 +130,10 @@ fn error_text(error: &sqlx::Error) -> String {
     }
 }
 
-fn migrate_error_text(error: &MigrateError) -> String {
+fn migration_message(error: &MigrateError) -> String {
     match error {
-        MigrateError::Execute(error) => error_text(error),
-        MigrateError::ExecuteMigration(error, version) => format!("step {version}: {}", error_text(error)),
+        MigrateError::Execute(error) => message(error),
+        MigrateError::ExecuteMigration(error, version) => format!("step {version}: {}", message(error)),
         error => error.to_string(),
     }
 }
@@ -145,12 +145,12 @@ impl From<sqlx::Error> for StoreError {
         // Connection, authorization (which the operator can fix), rollback (a deadlock), read-only transaction (a failover),
         // resources, operator intervention, system error.
         const OUTAGES: [&str; 7] = ["08", "28", "40", "25", "53", "57", "58"];
-        let refused = || Self::Refused { store: "postgres", reason: error_text(&error) };
+        let refused = || Self::Refused { store: "postgres", reason: message(&error) };
         match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
                 if OUTAGES.iter().any(|class| code.starts_with(class)) {
-                    unavailable(error_text(&error))
+                    unavailable(message(&error))
                 } else {
                     refused()
                 }
@@ -161,7 +161,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => unavailable(error_text(&error)),
+            | sqlx::Error::WorkerCrashed => unavailable(message(&error)),
             // A query does not fit its result. Values that only this program rejects are decoded elsewhere, where the row is
             // known.
             _ => refused(),
