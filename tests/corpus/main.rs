@@ -32,7 +32,7 @@ fn read(corpus: &str) -> Vec<LabelledItem> {
 fn measure(corpus: &[LabelledItem]) -> (f64, f64, Vec<&str>, Vec<&str>) {
     let ids = |found: bool, has_credential: bool| -> Vec<&str> {
         let matches =
-            |item: &&LabelledItem| item.has_credential == has_credential && find(&item.change).is_some() == found;
+            |item: &&LabelledItem| item.has_credential == has_credential && (find(&item.change) != Ok(None)) == found;
         corpus.iter().filter(matches).map(|item| item.id.as_str()).collect()
     };
     let (true_positives, false_negatives, false_positives) =

@@ -13,10 +13,10 @@ use shared::models::{
     optional_by_name, optional_whole_number,
 };
 use shared::sync::{
-    Choice, InvalidChange, RejectionCode, ResolutionRequest, ResolveOutcome, ResolvedConflict, canonical_hash,
-    parse_item_data,
+    Choice, InvalidChange, ResolutionRequest, ResolveOutcome, ResolvedConflict, canonical_hash, check_item_data,
+    deserialize_unique, parse_item_data,
 };
-use shared::telemetry::SecurityEvent;
+use shared::telemetry::credentials_refused;
 use utoipa::ToSchema;
 
 use crate::Conflicts;
@@ -34,7 +34,7 @@ pub(crate) struct ResolveRequest {
     #[serde(default, deserialize_with = "optional_by_name")]
     chosen_version: Option<ChosenVersion>,
     /// For `user_choice`, instead: the whole item that the user merged from both versions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "deserialize_unique")]
     merged_data: Option<Value>,
     /// `revision` of the conflict that the user has seen.
     #[serde(default, deserialize_with = "optional_whole_number")]
@@ -195,6 +195,7 @@ pub(crate) async fn resolve(
     JsonBody(body): JsonBody<ResolveRequest>,
 ) -> Result<Json<ResolveResponse>, ApiError> {
     body.check()?;
+    let body = body.check_merged_data().await?;
     let id = ConflictId::parse(&id).map_err(|_| ApiError::not_found("conflict"))?;
     let request_id = body.id(&id);
     let request = |conflict: &Conflict| {
@@ -243,6 +244,18 @@ impl ResolveRequest {
         }
     }
 
+    /// Checks the merged item for credentials, which takes too long for an async worker thread.
+    ///
+    /// # Errors
+    /// 400 with the invalid field.
+    async fn check_merged_data(self) -> Result<Self, ApiError> {
+        let checked = tokio::task::spawn_blocking(move || {
+            let checked = self.merged_data.as_ref().map_or(Ok(()), |data| check_item_data(data, "merged_data"));
+            checked.map(|()| self)
+        });
+        checked.await.map_err(|_| ApiError::panicked())?.map_err(refused)
+    }
+
     /// Returns the id by which a repeat of this request is recognised.
     fn id(&self, conflict: &ConflictId) -> ChangeId {
         let said = (conflict, &self.strategy, &self.chosen_version, &self.merged_data);
@@ -263,10 +276,8 @@ impl ResolveRequest {
     }
 }
 
-fn refused((code, errors): InvalidChange) -> ApiError {
-    if code == RejectionCode::CredentialsPresent {
-        SecurityEvent::CredentialRefused.log();
-    }
+fn refused((_, errors): InvalidChange) -> ApiError {
+    credentials_refused(errors.iter().filter_map(|error| error.rule.as_deref()));
     ApiError::invalid(errors)
 }
 

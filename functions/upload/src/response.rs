@@ -92,6 +92,11 @@ impl UploadResponse {
         response.conclude()
     }
 
+    /// Returns the rule that found each refused credential.
+    pub(crate) fn credential_rules(&self) -> impl Iterator<Item = &str> {
+        self.rejected.iter().flat_map(|rejected| &rejected.details).filter_map(|error| error.rule.as_deref())
+    }
+
     /// Returns the rejection code of each rejected change.
     pub(crate) fn rejected(&self) -> Vec<RejectionCode> {
         self.rejected.iter().map(|rejected| rejected.code).collect()

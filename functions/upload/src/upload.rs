@@ -1,8 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::http::{ApiError, AuthErrors, BodyErrors, Caller, CommonErrors, RawBody, UploadLimit, UserAgent};
-use shared::sync::RejectionCode;
-use shared::telemetry::{self, SecurityEvent, UploadMetrics};
+use shared::telemetry::{self, UploadMetrics};
 
 use crate::Uploads;
 use crate::examples;
@@ -62,9 +61,7 @@ pub(crate) async fn upload(
     let (changes, conflicts, strategy) = (upload.changes.len(), decision.plan.conflicts.len(), upload.strategy.name());
     let response = UploadResponse::new(decision);
     let rejected = response.rejected();
-    if rejected.contains(&RejectionCode::CredentialsPresent) {
-        SecurityEvent::CredentialRefused.log();
-    }
+    telemetry::credentials_refused(response.credential_rules());
     telemetry::upload(&UploadMetrics { bytes, changes, conflicts, strategy, rejected: &rejected });
     Ok(Json(response))
 }

@@ -3,10 +3,11 @@
 use axum::extract::FromRequestParts;
 use http::header;
 use http::request::Parts;
+use secret_scan::TooDense;
 
 use super::ApiError;
 use crate::models::{DeviceId, FieldError, limits};
-use crate::telemetry::SecurityEvent;
+use crate::telemetry::credentials_refused;
 
 const VERSION_HEADER: &str = "x-client-version";
 
@@ -49,13 +50,18 @@ impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
             return Ok(Self(version));
         }
         let agent =
-            header(header::USER_AGENT.as_str()).filter(|agent| secret_scan::find(&agent.as_str().into()).is_none());
+            header(header::USER_AGENT.as_str()).filter(|agent| secret_scan::find(&agent.as_str().into()) == Ok(None));
         Ok(Self(agent.unwrap_or_default()))
     }
 }
 
 fn refuse_credential(field: &str, text: &str) -> Result<(), FieldError> {
-    let Some(found) = secret_scan::find(&text.into()) else { return Ok(()) };
-    SecurityEvent::CredentialRefused.log();
-    Err(FieldError::new(field, found.kind.to_string()))
+    match secret_scan::find(&text.into()) {
+        Ok(None) => Ok(()),
+        Ok(Some(found)) => {
+            credentials_refused([found.rule.id]);
+            Err(FieldError::credential(field, &found))
+        }
+        Err(_) => Err(FieldError::new(field, TooDense::REASON)),
+    }
 }

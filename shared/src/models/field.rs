@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use secret_scan::Finding;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +11,18 @@ pub struct FieldError {
     pub field: String,
     /// Requirement on the value: the end of a sentence that starts with the field's path.
     pub message: String,
+    /// For a credential: id of the rule that found it, such as `github-token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rule: Option<Cow<'static, str>>,
+    /// For a credential in a text: where it starts, in UTF-16 code units, as JavaScript counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub start: Option<usize>,
+    /// For a credential in a text: where it ends, in UTF-16 code units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub end: Option<usize>,
 }
 
 /// Maximum length of a message from serde, in characters.
@@ -38,7 +51,25 @@ impl FieldError {
 
     /// Creates an error of the field at the path `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), rule: None, start: None, end: None }
+    }
+
+    /// Creates an error of the field at the path `field`, which contains a credential.
+    pub fn credential(field: impl Into<String>, found: &Finding) -> Self {
+        let span = found.span.as_ref().map(|span| span.utf16.clone());
+        Self {
+            rule: Some(Cow::Borrowed(found.rule.id)),
+            start: span.as_ref().map(|span| span.start),
+            end: span.map(|span| span.end),
+            ..Self::new(field, found.rule.sentence)
+        }
+    }
+
+    /// Moves the field below the path `parent`.
+    #[must_use]
+    pub fn below(self, parent: &str) -> Self {
+        let separator = if self.field.is_empty() || self.field.starts_with('[') { "" } else { "." };
+        Self { field: format!("{parent}{separator}{}", self.field), ..self }
     }
 }
 

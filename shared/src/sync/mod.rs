@@ -44,6 +44,7 @@ mod plan;
 mod read_set;
 mod resolve;
 mod snapshot;
+mod unique;
 mod write;
 
 pub use append::Append;
@@ -52,11 +53,12 @@ pub use checksum::{canonical_hash, matches_checksum};
 pub use copy::resolution_copy_id;
 pub use decide::decide;
 pub use page::{DownloadMode, FullSyncCursor, download_mode, next_full_sync};
-pub use parse_change::{InvalidChange, parse_change, parse_item_data};
+pub use parse_change::{InvalidChange, check_item_data, parse_change, parse_item_data};
 pub use plan::{ChangeResult, Decision, DeviceStats, Plan, Receipt, Rejection, RejectionCode, Upload};
 pub use read_set::ReadSet;
 pub use resolve::{Choice, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
 pub use snapshot::{Head, HeadMismatch, Records, Snapshot};
+pub use unique::deserialize_unique;
 
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use secret_scan::{Finding, TooDense};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json_path::join;
+use super::unique::{UniqueError, parse_unique};
 use super::{Rejection, RejectionCode, canonical_hash, matches_checksum};
 use crate::models::{
     Action, Change, ChangeId, ChangeSummary, Content, Edit, FieldError, InvalidTimestamp, ItemId, ItemKey, ItemType,
@@ -37,22 +39,40 @@ pub fn parse_change(index: usize, raw: &RawValue) -> Result<Change, Box<Rejectio
     parse_fields(&mut fields).map_err(|error| reject(summarize(index, &fields), error))
 }
 
-/// Parses and checks `data` as the data of the item `key`. `field` is its name in the request, for errors.
+/// Checks that `data` of an item contains no NUL character and no credential. `field` is its name in the request, for errors.
+///
+/// A large item takes long enough to block other requests of an async worker thread.
+///
+/// # Errors
+/// Returns the first error.
+pub fn check_item_data(data: &Value, field: &str) -> Result<(), InvalidChange> {
+    if let Some(path) = find_nul(data) {
+        return Err(invalid(&join(field, &path), "must not contain a NUL character"));
+    }
+    refuse_credential(secret_scan::find(data)).map_err(|error| below(field, error))
+}
+
+/// Parses `data`, which has passed [`check_item_data`], as the data of the item `key`. `field` is its name in the request,
+/// for errors.
 ///
 /// # Errors
 /// Returns the errors of invalid data.
 pub fn parse_item_data(key: &ItemKey, data: Value, field: &str) -> Result<Content, InvalidChange> {
-    if let Some(path) = find_nul(&data) {
-        return Err(invalid(&join(field, &path), "must not contain a NUL character"));
-    }
-    if let Some(found) = secret_scan::find(&data) {
-        let error = FieldError::new(join(field, &found.path), found.kind.to_string());
-        return Err((RejectionCode::CredentialsPresent, vec![error]));
-    }
     if let Value::Object(fields) = &data {
         optional_time(fields, "created_at").map_err(|error| below(field, error))?;
     }
     parse_content(key, data).map_err(|error| below(field, error))
+}
+
+/// Turns what the secret scanner found into a rejection.
+fn refuse_credential(found: Result<Option<Finding>, TooDense>) -> Result<(), InvalidChange> {
+    match found {
+        Ok(None) => Ok(()),
+        Ok(Some(found)) => {
+            Err((RejectionCode::CredentialsPresent, vec![FieldError::credential(found.path.as_str(), &found)]))
+        }
+        Err(TooDense { path }) => Err(invalid(&path, TooDense::REASON)),
+    }
 }
 
 fn invalid(field: &str, message: impl Into<String>) -> InvalidChange {
@@ -61,8 +81,7 @@ fn invalid(field: &str, message: impl Into<String>) -> InvalidChange {
 
 /// Prefixes the fields of the errors with `parent`.
 fn below(parent: &str, (code, errors): InvalidChange) -> InvalidChange {
-    let prefixed = errors.into_iter().map(|error| FieldError::new(join(parent, &error.field), error.message));
-    (code, prefixed.collect())
+    (code, errors.into_iter().map(|error| error.below(parent)).collect())
 }
 
 fn parse_object(raw: &RawValue) -> Result<Fields, InvalidChange> {
@@ -70,9 +89,11 @@ fn parse_object(raw: &RawValue) -> Result<Fields, InvalidChange> {
         let message = format!("must have at most {} bytes of JSON", limits::ITEM_BYTES);
         return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("data", message)]));
     }
-    match serde_json::from_str(raw.get()).map_err(|error| invalid("", error.to_string()))? {
-        Value::Object(fields) => Ok(fields),
-        _ => Err(invalid("", "must be an object")),
+    match parse_unique(raw.get()) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(invalid("", "must be an object")),
+        Err(UniqueError::Duplicate(path)) => Err(invalid(&path, "is duplicated")),
+        Err(UniqueError::Syntax(error)) => Err(invalid("", error.to_string())),
     }
 }
 
@@ -81,13 +102,12 @@ fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
     if let Some(field) = find_nul_in_fields(fields) {
         return Err(invalid(&field, "must not contain a NUL character"));
     }
-    if let Some(found) = secret_scan::find_below(fields) {
-        if !found.path.starts_with("data") {
+    if let Err(error) = refuse_credential(secret_scan::find_below(fields)) {
+        if !error.1.iter().all(|error| error.field.starts_with("data")) {
             // The summary could repeat the credential.
             fields.clear();
         }
-        let error = FieldError::new(found.path, found.kind.to_string());
-        return Err((RejectionCode::CredentialsPresent, vec![error]));
+        return Err(error);
     }
     let id = match fields.get("id") {
         None | Some(Value::Null) => ChangeId::new_unchecked(format!("sha256:{}", canonical_hash(fields))),

@@ -180,7 +180,6 @@ impl Rejection {
             updated_at: Some(change.updated_at.to_string()),
             sync_version: Some(change.base),
         };
-        let field = format!("changes[{index}].{}", error.field);
-        Self { change: summary, code, details: vec![FieldError::new(field, error.message)] }
+        Self { change: summary, code, details: vec![error.below(&format!("changes[{index}]"))] }
     }
 }

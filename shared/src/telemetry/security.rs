@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 /// A security event: a log line with the message `security event`, whose field `event` is [`name`](Self::name), and
 /// with the fields of the request. It contains no addresses or secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +12,7 @@ pub enum SecurityEvent {
     RevokedSessionUsed,
     /// A user revoked one or more sessions.
     SessionRevoked,
-    /// An upload or a resolution with a credential in it was refused.
+    /// A request or a change with a credential in it was refused; logged by [`credentials_refused`].
     CredentialRefused,
     /// A request exceeded a rate limit.
     RateLimited,
@@ -50,5 +52,17 @@ impl SecurityEvent {
             Self::SessionRevoked | Self::PasswordResetRequested => tracing::info!(event, "security event"),
             _ => tracing::warn!(event, "security event"),
         }
+    }
+}
+
+/// Logs refused credentials by the rule that found them, so that a rule with false alarms shows. `rules` has one entry for
+/// each credential.
+pub fn credentials_refused<'r>(rules: impl IntoIterator<Item = &'r str>) {
+    let mut counts = BTreeMap::new();
+    for rule in rules {
+        *counts.entry(rule).or_insert(0_u32) += 1;
+    }
+    for (rule, count) in counts {
+        tracing::warn!(event = SecurityEvent::CredentialRefused.name(), rule, count, "security event");
     }
 }

@@ -1,20 +1,18 @@
 //! Passwords that a statement gives without quotes: Oracle's `IDENTIFIED BY tiger`, Teradata's `PASSWORD = tiger`.
 
 use super::{
-    super::{
-        names::{self, Secret},
-        value,
-    },
-    given::PRAGMAS,
-    statement::{Statement, is_any},
-    token::{Op, Token},
+    state::{Clause, State},
+    token::{Op, Token, is_any},
 };
+use crate::{names, rules::SecretKind, value};
 
 /// First words of statements in which `IDENTIFIED BY` is followed by a password.
 const IDENTIFY: &[&str] = &["create", "alter", "grant", "set", "administer", "modify", "execute"];
 /// First words of statements that define an account, and what they define.
 const DEFINE: &[&str] = &["create", "alter", "modify"];
 const ACCOUNTS: &[&str] = &["user", "login", "role", "database", "account"];
+/// Settings of SQLCipher that take the key.
+const PRAGMAS: &[&str] = &["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"];
 /// Words that stand where the password would and say that there is none.
 #[rustfmt::skip]
 const OTHER: &[&str] = &[
@@ -22,12 +20,12 @@ const OTHER: &[&str] = &[
     "true", "false", "concat", "quote", "quotename", "convert", "cast",
 ];
 
-impl<'a> Statement<'a> {
+impl State<'_, '_> {
     /// Whether `word` is a password, going by what stands before it.
     pub(super) fn is_bare_password(&self, word: &str) -> bool {
         let beside = self.word_before(0).eq_ignore_ascii_case("password")
             && self.begins(DEFINE)
-            && is_any(self.words[1], ACCOUNTS)
+            && is_any(self.head[1], ACCOUNTS)
             && value::is_opaque(word);
         let pragma = self.begins(&["pragma"])
             && self.last[0] == Token::Op(Op::Assign)
@@ -41,15 +39,16 @@ impl<'a> Statement<'a> {
     }
 
     fn follows_by(&self) -> bool {
-        self.identified && self.word_before(0).eq_ignore_ascii_case("by") && self.begins(IDENTIFY)
+        self.clause == Clause::Identified && self.word_before(0).eq_ignore_ascii_case("by") && self.begins(IDENTIFY)
     }
 
     /// A hash is given as a number: `PASSWORD = 0x… HASHED`.
     fn follows_equals(&self) -> bool {
-        let named = |name| names::classify(name).is_some_and(|name| name.secret == Secret::Password && !name.hashed);
+        let named =
+            |name| names::classify(name).is_some_and(|name| name.secret == SecretKind::Password && !name.hashed);
         self.last[0] == Token::Op(Op::Assign)
             && self.begins(DEFINE)
-            && is_any(self.words[1], ACCOUNTS)
+            && is_any(self.head[1], ACCOUNTS)
             && self.frames.is_base()
             && named(self.word_before(1))
     }

@@ -1,19 +1,12 @@
 //! Whether a text is a statement or prose.
 
-/// Words that start a statement and hardly ever a sentence.
-#[rustfmt::skip]
-const PLAIN: &[&str] = &[
-    "select", "insert", "delete", "merge", "pragma", "attach", "detach", "truncate", "vacuum",
-    "analyze", "reindex", "begin", "commit", "rollback", "declare", "explain", "values",
-    "describe", "revoke", "prepare", "deallocate", "savepoint", "upsert", "const", "var",
-];
+use crate::rules::words;
+
+/// Words that start both, with an object behind them in a statement.
+const DEFINERS: &[&str] = &["create", "alter", "drop", "rename"];
 
 /// Words that start both, with the words that may follow in a statement.
 const WITH_NEXT: &[(&str, &[&str])] = &[
-    ("create", OBJECTS),
-    ("alter", OBJECTS),
-    ("drop", OBJECTS),
-    ("rename", OBJECTS),
     ("comment", &["on"]),
     ("replace", &["into"]),
     ("do", &["$$", "$"]),
@@ -22,14 +15,6 @@ const WITH_NEXT: &[(&str, &[&str])] = &[
     ("refresh", &["materialized"]),
     ("change", &["master", "replication"]),
     ("let", &[]),
-];
-
-#[rustfmt::skip]
-const OBJECTS: &[&str] = &[
-    "user", "role", "table", "index", "view", "function", "procedure", "trigger", "type", "schema",
-    "database", "server", "extension", "sequence", "or", "temp", "temporary", "unique",
-    "materialized", "policy", "foreign", "subscription", "domain", "secret", "login", "unlogged",
-    "virtual", "event", "system", "group", "default", "column", "publication", "aggregate",
 ];
 
 /// Words that start a statement if one of these signs or words comes later.
@@ -67,7 +52,10 @@ pub(super) fn is_code(text: &str, is_query: bool) -> bool {
     };
     let first = first.to_ascii_lowercase();
     let listed = |list: &[(&str, &[&str])]| list.iter().any(|(word, _)| *word == first);
-    if PLAIN.contains(&first.as_str()) || is_query && (listed(WITH_NEXT) || listed(WITH_LATER)) {
+    if words::STATEMENT_STARTS.contains(&first)
+        || changes_object(&first, next)
+        || is_query && (listed(WITH_NEXT) || listed(WITH_LATER) || DEFINERS.contains(&first.as_str()))
+    {
         return true;
     }
     if let Some((_, nexts)) = WITH_NEXT.iter().find(|(word, _)| *word == first) {
@@ -78,6 +66,11 @@ pub(super) fn is_code(text: &str, is_query: bool) -> bool {
     };
     let lower = text.to_ascii_lowercase();
     later.iter().any(|sign| lower.contains(sign))
+}
+
+/// `CREATE TABLE`, `ALTER ROLE`
+fn changes_object(first: &str, next: &str) -> bool {
+    DEFINERS.contains(&first) && words::OBJECTS.contains_any_case(next)
 }
 
 /// The text after leading white space, brackets and comments.

@@ -1,8 +1,8 @@
 //! The open brackets of a statement and what is expected inside them.
 
-use super::super::{
-    Kind,
+use crate::{
     names::{self, Name},
+    rules::{RuleId, words},
 };
 
 /// Brackets nested deeper than this are counted but not looked into, which bounds the memory.
@@ -17,25 +17,14 @@ pub(super) struct Columns {
     any: bool,
 }
 
-/// Columns that hold the value of the setting whose name is in another column.
-const VALUE_COLUMNS: &[&str] =
-    &["value", "val", "v", "content", "setting_value", "config_value", "option_value", "meta_value", "param_value"];
-
-/// Columns that hold the name of a setting.
-#[rustfmt::skip]
-const NAME_COLUMNS: &[&str] = &[
-    "key", "k", "name", "setting", "option_name", "meta_key", "config_key", "setting_key", "param",
-    "setting_name", "config_name", "param_name", "parameter", "var_name", "variable", "property",
-];
-
 /// Whether a column holds the name of a setting.
 pub(super) fn is_name_column(name: &str) -> bool {
-    NAME_COLUMNS.iter().any(|known| name.eq_ignore_ascii_case(known))
+    words::NAME_COLUMNS.contains_any_case(name)
 }
 
 /// Whether a column holds the value of a named setting.
 pub(super) fn is_value_column(name: &str) -> bool {
-    VALUE_COLUMNS.iter().any(|known| name.eq_ignore_ascii_case(known))
+    words::VALUE_COLUMNS.contains_any_case(name)
 }
 
 impl Columns {
@@ -71,7 +60,7 @@ pub(super) enum Expected {
     /// The value of something named as a secret.
     Named(Name),
     /// A secret by the function it is given to.
-    Given(Kind),
+    Given(RuleId),
 }
 
 /// One open bracket, or the statement itself.
@@ -99,6 +88,8 @@ pub(super) struct Frame<'a> {
     pub is_row: bool,
     /// `VALUES` has been read in it: what it holds are rows.
     pub values: bool,
+    /// It lists the values of the parameters of the statement: `params: [1, 'x']`.
+    pub binds: bool,
     /// It lists the columns of the rows before it: `(VALUES …) AS t(name, password)`.
     pub renames: bool,
     /// The literal read last names a secret, and its index.

@@ -4,10 +4,7 @@
 //! (is `\'` an escape or the end of a string?). It never fails: what it cannot read is
 //! [`Token::Other`]. Every byte is read a bounded number of times.
 
-use super::{
-    statement::is_any,
-    token::{Op, Quote, Token},
-};
+use super::token::{Op, Quote, Token, is_any};
 
 /// How many levels of `$tag$` bodies are entered, and how many unclosed ones are tolerated.
 const DOLLAR_LIMIT: usize = 4;
@@ -201,7 +198,8 @@ impl<'a> Lexer<'a> {
             return Token::Quoted(inside, Quote::Single);
         }
         if first.is_ascii_digit() || name == 0 {
-            return self.take(1 + name, Token::Parameter);
+            let sign = self.slice(self.at, self.at + 1 + name);
+            return self.take(1 + name, Token::Parameter(sign));
         }
         let word = self.slice(self.at, self.at + 1 + name);
         self.take(1 + name, Token::Word(word))
@@ -274,7 +272,7 @@ impl<'a> Lexer<'a> {
             mark @ (b'\'' | b'"') if matches!(self.before(1), b' ' | b'(' | b'=' | b'\n' | b'\t') => {
                 self.at += 1;
                 self.quoted(mark, Quote::Single, false);
-                Token::Parameter
+                Token::Parameter("")
             }
             _ => self.take(1, Token::Op(Op::Colon)),
         }
@@ -292,7 +290,7 @@ impl<'a> Lexer<'a> {
             (b'<', b'>', _) | (b'!', b'=', _) => (2, Token::Op(Op::Compare)),
             (b'-' | b'#', b'>', b'>') => (3, Token::Op(Op::Path)),
             (b'-' | b'#', b'>', _) => (2, Token::Op(Op::Path)),
-            (b'?', ..) => (1, Token::Parameter),
+            (b'?', ..) => (1, Token::Parameter("?")),
             _ => (1, Token::Other),
         };
         self.take(length, token)

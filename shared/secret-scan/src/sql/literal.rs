@@ -1,45 +1,15 @@
 //! Whether a literal given to a secret's name is the secret.
 
-use super::super::{
-    names::{Name, Secret},
+use crate::{
+    names::Name,
+    rules::{RuleId, SecretKind, rule, words},
     value,
 };
 
-/// Words that mark a password as gone when an account is closed or data is anonymised.
-const CLOSED: &[&str] = &[
-    "deleted",
-    "disabled",
-    "locked",
-    "invalid",
-    "expired",
-    "revoked",
-    "unknown",
-    "n",
-    "y",
-    "*",
-    "!",
-    "!!",
-    "test_mode",
-    "x",
-    "np",
-    "*lk*",
-    "unused",
-    "nologin",
-    "sso",
-    "ldap",
-    "oauth",
-];
-
-/// Whether a statement that sets a password (`CREATE USER … PASSWORD '…'`) sets this one.
-/// Hashes count: whoever holds the hash of a role can give it to another.
-pub(super) fn is_set(text: &str) -> bool {
-    !value::is_placeholder(text)
-}
-
 /// Whether a literal assigned to, compared with or inserted into a column is a secret.
-pub(super) fn is_secret(name: Name, text: &str) -> bool {
+pub(crate) fn is_secret(name: Name, text: &str) -> bool {
     let text = text.trim();
-    let closed = CLOSED.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let closed = words::CLOSED.contains_any_case(text);
     let first = text.split(' ').next().unwrap_or_default();
     let prose = text.contains(' ') && value::is_status_word(first);
     if value::is_placeholder(text) || closed || prose || text.starts_with("{{") {
@@ -52,17 +22,36 @@ pub(super) fn is_secret(name: Name, text: &str) -> bool {
         return false;
     }
     match name.secret {
-        Secret::Password | Secret::Passphrase => {
+        SecretKind::Password | SecretKind::Passphrase => {
             let elsewhere = name.directory && value::is_path(text);
             let prefix = is_unfinished(text) && !value::is_opaque(text);
             !(elsewhere || prefix || value::is_hash(text) || is_scheme(text) || is_type(text))
         }
-        Secret::Token => text.len() > 5 && !is_word(text) && !is_unfinished(text) && !text.contains(' '),
-        Secret::Key => !is_word(text) && !is_unfinished(text) && !text.contains(' ') && !value::is_path(text),
-        Secret::Credentials => value::is_opaque(text),
-        Secret::Secret => text.len() > 1 && !text.contains(' ') && !is_unfinished(text) && !is_type(text),
-        Secret::PrivateKey => !value::is_path(text) && !is_word(text),
+        SecretKind::Token if is_chain_address(text) => false,
+        SecretKind::Token => text.len() > 5 && !is_word(text) && !is_unfinished(text) && !text.contains(' '),
+        SecretKind::Key => !is_word(text) && !is_unfinished(text) && !text.contains(' ') && !value::is_path(text),
+        SecretKind::Credentials => value::is_opaque(text),
+        SecretKind::Secret => text.len() > 1 && !text.contains(' ') && !is_unfinished(text) && !is_type(text),
+        SecretKind::PrivateKey => !value::is_path(text) && !is_word(text),
     }
+}
+
+/// The rule of a literal that is given to a name.
+pub(super) fn rule_of(name: Name) -> RuleId {
+    match name.secret {
+        SecretKind::Password => rule::LITERAL_PASSWORD,
+        SecretKind::Passphrase => rule::LITERAL_PASSPHRASE,
+        SecretKind::PrivateKey | SecretKind::Key => rule::LITERAL_KEY,
+        SecretKind::Token => rule::LITERAL_TOKEN,
+        SecretKind::Secret => rule::LITERAL_SECRET,
+        SecretKind::Credentials => rule::LITERAL_CREDENTIALS,
+    }
+}
+
+/// Address or transaction on a blockchain (20 or 32 bytes in hex), of which a token there is one.
+fn is_chain_address(text: &str) -> bool {
+    let hex = text.strip_prefix("0x").unwrap_or_default();
+    matches!(hex.len(), 40 | 64) && hex.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// `$2y$`, `2a`, `sha1$`: what a hash begins with.

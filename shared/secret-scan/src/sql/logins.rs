@@ -3,25 +3,8 @@
 //! What they are called is up to whoever writes them, so a name is cut into the habits people have: a prefix that says what
 //! kind of routine it is, and a verb.
 
-use super::super::{Kind, value};
+use crate::{rules::words, value};
 
-/// Prefixes of routines, and verbs that leave a login what it is.
-const PREFIXES: &[&str] = &[
-    "sp_",
-    "usp_",
-    "fn_",
-    "f_",
-    "p_",
-    "pkg_",
-    "api_",
-    "app_",
-    "do_",
-    "try_",
-    "check_",
-    "verify_",
-    "validate_",
-    "user_",
-];
 /// Takes an account and then the password.
 #[rustfmt::skip]
 const LOGINS: &[&str] = &[
@@ -35,31 +18,30 @@ const SETTERS: &[&str] = &[
     "password", "set_user_password", "change_user_password", "reset_password",
 ];
 
-/// What the literal `text` is as argument `index` of a call to `name`.
-pub(super) fn given(name: &str, index: u32, text: &str) -> Option<Kind> {
+/// Whether the literal `text` is a password as argument `index` of a call to `name`.
+pub(super) fn is_password(name: &str, index: u32, text: &str) -> bool {
     if name.len() > 40 || value::is_placeholder(text) || value::is_status_word(text) {
-        return None;
+        return false;
     }
     let lower = name.to_ascii_lowercase();
     let mut verb = lower.as_str();
-    while let Some(rest) = PREFIXES.iter().find_map(|prefix| verb.strip_prefix(prefix)) {
+    while let Some(rest) = words::ROUTINE_PREFIXES.iter().find_map(|prefix| verb.strip_prefix(prefix)) {
         verb = rest;
     }
     // `check_password('…', hash)`, `user.set_password('…')`, `pymysql.connect('host', 'user', '…')`
     let first = (verb == "password" || verb == "set_password") && index == 0;
     if first || verb == "connect" && index == 2 {
-        return value::is_password_like(text).then_some(Kind::SetsPassword);
+        return value::is_password_like(text);
     }
     if index == 0 {
-        return None;
+        return false;
     }
     // What is left of `verify_user` and `check_password` are names of their own only with the prefix.
     let cut = verb.len() < lower.len();
     let login = LOGINS.contains(&verb) && (cut || !matches!(verb, "user" | "credentials"));
     let sets = SETTERS.contains(&verb) && (cut || verb != "password");
     let named = !cut && verb == "login" && text.starts_with(char::is_uppercase);
-    let password = login && (named || value::is_password_like(text)) && !is_mail(text) || sets && !text.contains(' ');
-    password.then_some(Kind::SetsPassword)
+    login && (named || value::is_password_like(text)) && !is_mail(text) || sets && !text.contains(' ')
 }
 
 fn is_mail(text: &str) -> bool {

@@ -1,77 +1,126 @@
 //! Statements and shell code: SQL of PostgreSQL, MySQL and SQLite, and the MongoDB shell.
 //!
-//! [`lexer`] splits a text into tokens, [`statement`] follows them, [`given`] says what each
-//! literal is given to, and [`calls`] knows the functions that take a secret. Comments and the insides of strings are
+//! [`lexer`] splits a text into tokens, and [`machine`] follows them through the states of [`state`]. [`expected`] and
+//! [`sets`] say what a literal is given to, and [`calls`] knows the functions. Comments and the insides of strings are
 //! text again and are searched for `name=value` pairs.
 
 mod bare;
 mod calls;
 mod code;
+mod expected;
 mod frames;
-mod given;
+mod joined;
 mod lexer;
 mod literal;
 mod logins;
-mod opened;
+mod machine;
+mod memory;
 mod operand;
 mod rows;
-mod statement;
+mod sets;
+mod state;
+mod targets;
 mod token;
-mod variables;
 
-use super::{Kind, names::Name, pairs, trigger};
+pub(crate) use literal::is_secret;
+
+use lexer::Lexer;
+use machine::Reading;
+use state::{Memory, Parameters, Script, State};
+
+use crate::{
+    detect::pairs,
+    names::Name,
+    rules::Groups,
+    text::{Hits, Match, Text},
+};
 
 /// How many times a string inside a string is read as a statement.
 const NESTING: u8 = 2;
 
-/// The first credential in `text`, which is a statement if `is_query` or if it starts like one.
+/// Returns the first secret in `text`, which is a statement if `is_query` or if it starts like one.
 /// In a statement a value without quotes is a name; in prose it may be the secret itself.
-pub(super) fn in_text(text: &str, is_query: bool) -> Option<Kind> {
-    search(text, is_query, NESTING)
+pub(crate) fn find<'t>(text: &Text<'t>, is_query: bool) -> Option<Match<'t>> {
+    search(text, is_query, NESTING, &Parameters::default())
 }
 
-/// Whether the value of a column is a secret.
-pub(super) fn is_secret(column: Name, text: &str) -> bool {
-    literal::is_secret(column, text)
+/// Returns the parameters that the statements of `text` give to a secret, by number, starting at 0.
+pub(crate) fn secret_parameters(text: &str) -> Vec<(usize, Name)> {
+    let script = Script::new(text);
+    let mut state = State::new(&script, Memory::default());
+    for token in Lexer::new(text) {
+        state.read(token, "");
+    }
+    state.memory.parameters.secret
 }
 
-fn search(text: &str, is_query: bool, nesting: u8) -> Option<Kind> {
-    let prose = if code::is_code(text, is_query) { None } else { pairs::find(text) };
-    prose.or_else(|| statement::find(text, nesting)).or_else(|| quoted_by_error(text, nesting))
+fn search<'t>(text: &Text<'t>, is_query: bool, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
+    let prose = if code::is_code(text.all, is_query) { None } else { pairs::find(text) };
+    prose
+        .or_else(|| in_statements(text, text.all, nesting, parameters))
+        .or_else(|| in_statements(text, quoted_by_error(text.all)?, nesting, parameters))
 }
 
 /// MySQL quotes the statement it could not read without escaping it:
 /// `near 'IDENTIFIED BY 'secret'' at line 1`.
-fn quoted_by_error(text: &str, nesting: u8) -> Option<Kind> {
+fn quoted_by_error(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("near '").or_else(|| text.split_once("near \""))?;
-    statement::find(rest, nesting)
+    Some(rest)
+}
+
+/// Searches the statements of `part`, a part of `text`.
+fn in_statements<'t>(text: &Text<'t>, part: &'t str, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
+    let script = Script::new(part);
+    let mut state = State::new(&script, Memory { parameters: parameters.clone(), ..Memory::default() });
+    let mut lexer = Lexer::new(part);
+    while let Some(token) = lexer.next() {
+        let found = match state.read(token, lexer.rest()) {
+            Reading::Read => None,
+            Reading::Found(found) => Some(found),
+            Reading::Comment(comment) => in_comment(&text.part(comment), nesting, &state.memory.parameters),
+            Reading::Literal(literal) => in_literal(&text.part(literal), nesting),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }
 
 /// Searches the text of a comment.
-fn in_comment(text: &str, nesting: u8) -> Option<Kind> {
+fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    let worth = trigger::families(text) & (trigger::NAME | trigger::SQL) != 0;
-    worth.then(|| search(text, false, left)).flatten()
-}
-
-/// A piece of a statement that is put together, which may begin inside a literal: `'@'%' IDENTIFIED BY '…'`.
-fn in_fragment(text: &str, nesting: u8) -> Option<Kind> {
-    let at = text.to_ascii_lowercase().find("identified by '")?;
-    statement::find(&format!("ALTER USER x {}", &text[at..]), nesting)
+    let worth = text.has(Groups::NAMES) || text.has(Groups::STATEMENTS) || !parameters.secret.is_empty();
+    worth.then(|| search(text, false, left, parameters)).flatten()
 }
 
 /// Searches the inside of a string: a connection string, JSON, or a statement to be executed.
-fn in_string(text: &str, nesting: u8) -> Option<Kind> {
+fn in_literal<'t>(text: &Text<'t>, nesting: u8) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    if trigger::families(text) & (trigger::NAME | trigger::SQL) == 0 {
+    if !text.has(Groups::NAMES) && !text.has(Groups::STATEMENTS) {
         return None;
     }
-    pairs::find(text).or_else(|| {
-        let quotes = text.contains(['\'', '"']) || text.contains("IDENTIFIED BY ") || text.contains("identified by ");
-        if !quotes {
-            return None;
-        }
-        let plain = text.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
-        statement::find(&plain, left).or_else(|| in_fragment(&plain, left))
-    })
+    if let Some(found) = pairs::find(text) {
+        return Some(found);
+    }
+    let all = text.all;
+    if !all.contains(['\'', '"']) && !all.contains("IDENTIFIED BY ") && !all.contains("identified by ") {
+        return None;
+    }
+    let plain = all.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
+    let rule = rule_in(&plain, text, left).or_else(|| rule_in(&fragment(&plain)?, text, left))?;
+    Some(Match::new(rule, all))
+}
+
+/// The rule that finds a secret in the statements of `plain`, what `text` is without its escapes.
+fn rule_in(plain: &str, text: &Text<'_>, nesting: u8) -> Option<crate::rules::RuleId> {
+    let hits = Hits::find(plain);
+    let plain = Text::new(plain, &hits, text.budget);
+    in_statements(&plain, plain.all, nesting, &Parameters::default()).map(|found| found.rule)
+}
+
+/// A piece of a statement that is put together, which may begin inside a literal: `'@'%' IDENTIFIED BY '…'`.
+fn fragment(text: &str) -> Option<String> {
+    let at = text.to_ascii_lowercase().find("identified by '")?;
+    Some(format!("ALTER USER x {}", &text[at..]))
 }

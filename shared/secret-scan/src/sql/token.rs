@@ -38,7 +38,7 @@ pub(super) enum Token<'a> {
     /// A number.
     Number(&'a str),
     /// `$1`, `?`, `:'variable'`
-    Parameter,
+    Parameter(&'a str),
     /// See [`Op`].
     Op(Op),
     /// An opening bracket of any kind.
@@ -55,4 +55,9 @@ pub(super) enum Token<'a> {
     Comment(&'a str),
     /// Anything else.
     Other,
+}
+
+/// Whether `word` is one of `list`, which is in lower case.
+pub(super) fn is_any(word: &str, list: &[&str]) -> bool {
+    list.iter().any(|known| word.eq_ignore_ascii_case(known))
 }

@@ -1,0 +1,75 @@
+//! Secrets that reach their place by way of a variable or a parameter: `SET @k = '…'; SELECT AES_DECRYPT(c, @k)`.
+
+use super::{
+    frames::Expected,
+    state::State,
+    token::{Op, Token, is_any},
+};
+use crate::{text::Match, value};
+
+/// How many variables, and how many parameters, are remembered.
+const REMEMBERED: usize = 32;
+/// Names of lists with the values of parameters.
+const BINDS: &[&str] = &["params", "parameters", "binds", "bindings", "args", "arguments", "values"];
+
+impl<'t> State<'_, 't> {
+    /// Notes which variable an assignment, or a `DEFAULT`, gives a value to: `@k := …`, `l_key RAW(32) := …`,
+    /// `DECLARE k STRING DEFAULT …`, `const k = …`.
+    pub(super) fn note_assignment(&mut self) {
+        self.memory.assigned = match self.last[0] {
+            _ if self.begins(&["declare", "const", "let", "var"]) => Some(self.head[1]),
+            Token::Word(name) if name.starts_with('@') => Some(name),
+            _ if self.frames.is_base() => Some(self.head[0]),
+            _ => None,
+        };
+    }
+
+    /// Remembers that the variable being assigned holds the literal `text`, or what a function makes of it.
+    pub(super) fn note_variable(&mut self, text: &'t str) {
+        if let Some(name) = self.memory.assigned
+            && self.memory.variables.len() < REMEMBERED
+            && !value::is_placeholder(text)
+            && !value::is_status_word(text)
+        {
+            self.memory.variables.push((name, text));
+        }
+    }
+
+    /// The literal that the variable `word` holds, if it is a secret where the variable is given.
+    pub(super) fn given_variable(&self, word: &str) -> Option<Match<'t>> {
+        let (_, literal) = self.memory.variables.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
+        match self.expected(Some("variable"))? {
+            Expected::Given(rule) => Some(Match::new(rule, literal)),
+            Expected::Named(_) => None,
+        }
+    }
+
+    /// Remembers what the parameter `sign` is given to, and returns its number: `?` by order, `$1` by number, both starting
+    /// at 0.
+    pub(super) fn note_parameter(&mut self, sign: &str) -> Option<usize> {
+        let expected = self.expected(None);
+        let parameters = &mut self.memory.parameters;
+        let number = if sign == "?" {
+            Some(parameters.read)
+        } else {
+            sign.get(1..)?.parse().ok().and_then(|n: usize| n.checked_sub(1))
+        };
+        parameters.read += usize::from(sign == "?");
+        if let (Some(Expected::Named(name)), Some(number)) = (expected, number)
+            && parameters.secret.len() < REMEMBERED
+        {
+            parameters.secret.push((number, name));
+        }
+        number
+    }
+
+    /// Whether the bracket being opened lists the values of parameters: `params: ['a', 'b']`.
+    pub(super) fn opens_binds(&self) -> bool {
+        let (word, sign) = match (self.last[0], self.last[1]) {
+            (Token::Op(Op::Colon | Op::Assign), Token::Word(word) | Token::Quoted(word, _)) => (word, true),
+            (Token::Word(word), _) => (word, false),
+            _ => return false,
+        };
+        !self.memory.parameters.secret.is_empty() && is_any(word, if sign { BINDS } else { &BINDS[..4] })
+    }
+}

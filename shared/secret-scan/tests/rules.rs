@@ -1,0 +1,67 @@
+//! Runs the examples of every rule in `rules/*.toml`.
+
+use std::{error::Error, fs};
+
+use secret_scan::{Finding, TooDense, find};
+use serde_json::{Value, json};
+use toml::Table;
+
+type Failures = Vec<String>;
+
+/// Entries of these kinds are lists of words; another rule finds their examples.
+const LISTS: [&str; 2] = ["name", "words"];
+
+fn scan(example: &str, in_query: bool) -> Result<Option<Finding>, TooDense> {
+    if example.starts_with('{')
+        && let Ok(fields @ Value::Object(_)) = serde_json::from_str(example)
+    {
+        return find(&fields);
+    }
+    let field = if in_query { "query" } else { "description" };
+    find(&json!({ field: example }))
+}
+
+fn check(kind: &str, entry: &Table, in_query: bool, failures: &mut Failures) {
+    let id = entry["id"].as_str().unwrap_or_default();
+    let examples = |list: &str| -> Vec<String> {
+        let list = entry.get(list).and_then(|list| list.as_array());
+        list.map(|list| list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect()).unwrap_or_default()
+    };
+    for text in examples("refuse") {
+        let found = scan(&text, in_query);
+        let rule = found.as_ref().map(|found| found.as_ref().map(|found| found.rule.id));
+        let fits = matches!(rule, Ok(Some(rule)) if rule == id || LISTS.contains(&kind));
+        if !fits {
+            failures.push(format!("{id} must find {text:?}, found {rule:?}"));
+        }
+    }
+    for text in examples("pass") {
+        if let found @ (Ok(Some(_)) | Err(_)) = scan(&text, in_query) {
+            failures.push(format!(
+                "{id} must pass {text:?}, found {:?}",
+                found.map(|found| found.map(|found| found.rule.id))
+            ));
+        }
+    }
+}
+
+#[test]
+fn every_rule_finds_its_examples_and_nothing_else() -> Result<(), Box<dyn Error>> {
+    let mut failures = Failures::new();
+    let mut rules = 0;
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules"))? {
+        let path = file?.path();
+        let in_query = path.ends_with("sql.toml");
+        for (kind, entries) in fs::read_to_string(&path)?.parse::<Table>()? {
+            for entry in entries.as_array().into_iter().flatten().filter_map(Value2::as_table) {
+                check(&kind, entry, in_query, &mut failures);
+                rules += 1;
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(rules > 200, "{rules} rules");
+    Ok(())
+}
+
+use toml::Value as Value2;

@@ -1,0 +1,144 @@
+//! JSON objects whose fields have different names. `serde_json` keeps the last of two fields with one name, and would drop
+//! the first unseen.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::json_path::join;
+
+/// Reason why a JSON text was not parsed.
+#[derive(Debug)]
+pub(super) enum UniqueError {
+    /// Path of the second field with one name.
+    Duplicate(String),
+    /// The text is no JSON.
+    Syntax(serde_json::Error),
+}
+
+/// Parses a JSON text.
+///
+/// # Errors
+/// When the text is no JSON, or an object has two fields with one name.
+pub(super) fn parse_unique(text: &str) -> Result<Value, UniqueError> {
+    let mut duplicate = None;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let parsed = Unique { duplicate: &mut duplicate }.deserialize(&mut deserializer);
+    match (parsed.and_then(|value| deserializer.end().map(|()| value)), duplicate) {
+        (Ok(value), _) => Ok(value),
+        (Err(_), Some(path)) => Err(UniqueError::Duplicate(without_credential(path))),
+        (Err(error), None) => Err(UniqueError::Syntax(error)),
+    }
+}
+
+/// Deserializes a value of which no object has two fields with one name, for `deserialize_with`.
+///
+/// # Errors
+/// When an object has two fields with one name: as serde reports duplicate fields of a struct.
+pub fn deserialize_unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let mut duplicate = None;
+    let value = Unique { duplicate: &mut duplicate }.deserialize(deserializer);
+    match (value, duplicate) {
+        (Err(_), Some(path)) => Err(D::Error::custom(format_args!("duplicate field `{}`", without_credential(path)))),
+        (value, _) => value.map(|value| Some(value).filter(|value| !value.is_null())),
+    }
+}
+
+/// The path, unless a name in it is a credential.
+fn without_credential(path: String) -> String {
+    if secret_scan::find(&Value::from(path.as_str())) == Ok(None) { path } else { "data".to_owned() }
+}
+
+/// Reads one value. The path of a duplicate grows on the way back, so other values cost no allocation for it.
+struct Unique<'p> {
+    duplicate: &'p mut Option<String>,
+}
+
+impl Unique<'_> {
+    /// Reads a value below `name` with `read`, and completes the path of a duplicate in it.
+    fn below<T, E>(
+        &mut self,
+        name: impl FnOnce() -> String,
+        read: impl FnOnce(Unique<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        read(Unique { duplicate: self.duplicate }).inspect_err(|_| {
+            if let Some(path) = self.duplicate {
+                *path = join(&name(), path);
+            }
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = self.below(|| format!("[{}]", values.len()), |seed| items.next_element_seed(seed))? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if fields.contains_key(&name) {
+                *self.duplicate = Some(name);
+                return Err(A::Error::custom("a field is duplicated"));
+            }
+            let value = self.below(|| name.clone(), |seed| entries.next_value_seed(seed))?;
+            fields.insert(name, value);
+        }
+        Ok(fields.into())
+    }
+}
