@@ -9,9 +9,10 @@ const TRAITS: [&str; 6] = ["accounts", "error", "mod", "outbox", "sessions", "sy
 const IMPURE: [&str; 12] =
     ["async", "await", "tokio", "clock", "Clock", "SystemTime", "Instant", "Random", "fs", "net", "env", "thread"];
 
-/// Returns the module in a file of `shared/src`, as names from the crate's root.
+/// Returns the module in a file of `shared/src` or `shared/secret-scan/src`, as names from the crate's root.
 pub(crate) fn module(path: &str) -> Vec<String> {
-    let path = path.trim_start_matches("shared/src/").trim_end_matches(".rs");
+    let path = path.trim_start_matches("shared/").trim_start_matches("secret-scan/").trim_start_matches("src/");
+    let path = path.trim_end_matches(".rs");
     let path = path.trim_end_matches("/mod");
     path.split('/').map(str::to_owned).collect()
 }

@@ -1,4 +1,5 @@
-//! The graph of the modules of `shared`: every dependency between two of them is listed here, and there is no cycle.
+//! The graphs of the modules of `shared` and of `secret-scan`: every dependency between two modules is listed here, and there
+//! is no cycle.
 #![expect(
     clippy::print_stdout,
     reason = "the graph is printed for people: cargo test --test architecture -- --nocapture"
@@ -46,12 +47,26 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("lambda", &["clock", "config", "http", "root_certificates", "secrets_manager", "telemetry"]),
 ];
 
+/// The same for the secret scanner.
+const SCANNER: &[(&str, &[&str])] = &[
+    ("budget", &[]),
+    ("rules", &[]),
+    ("finding", &["rules"]),
+    ("text", &["budget", "rules"]),
+    ("names", &["rules", "text"]),
+    ("value", &["names", "rules"]),
+    ("literal", &["names", "rules", "value"]),
+    ("detect", &["literal", "names", "rules", "text", "value"]),
+    ("sql", &["detect", "literal", "names", "rules", "text", "value"]),
+    ("json", &["budget", "detect", "finding", "literal", "names", "rules", "sql", "text", "value"]),
+];
+
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// Dependencies between the modules of `files`, which are those of `shared/src`.
+/// Dependencies between the modules of `files`, which are those of a crate.
 fn graph(files: &[SourceFile]) -> Graph {
     let mut graph = Graph::new();
-    for file in files.iter().filter(|file| file.path != "shared/src/lib.rs") {
+    for file in files.iter().filter(|file| !file.path.ends_with("src/lib.rs")) {
         let here = module(&file.path);
         let targets = graph.entry(here[0].clone()).or_default();
         let others = paths(&file.code(), &here).into_iter().filter_map(|path| path.into_iter().next());
@@ -90,12 +105,15 @@ fn differences(actual: &Graph, listed: &[(&str, &[&str])]) -> Vec<String> {
 
 #[test]
 fn every_dependency_between_modules_is_listed_and_none_is_circular() {
-    let actual = graph(&product("shared/src"));
-    for (module, targets) in &actual {
-        println!("{module:20} → {}", targets.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+    for (crate_root, listed) in [("shared/src", GRAPH), ("shared/secret-scan/src", SCANNER)] {
+        let actual = graph(&product(crate_root));
+        println!("{crate_root}");
+        for (module, targets) in &actual {
+            println!("  {module:20} → {}", targets.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        }
+        let found = differences(&actual, listed);
+        assert!(found.is_empty(), "{crate_root}: {found:#?}");
     }
-    let found = differences(&actual, GRAPH);
-    assert!(found.is_empty(), "{found:#?}");
 }
 
 mod check_tests {

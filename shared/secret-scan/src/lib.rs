@@ -23,6 +23,7 @@ mod budget;
 mod detect;
 mod finding;
 mod json;
+mod literal;
 mod names;
 mod rules;
 mod sql;

@@ -2,7 +2,7 @@
 //!
 //! Passwords in the query of a URL (`?password=…`) are found by [`super::pairs`].
 
-use super::Detector;
+use super::detector::Detector;
 use crate::{
     rules::{Groups, rule},
     text::{Match, Text, head, tail},

@@ -1,6 +1,6 @@
 //! Notes in languages that write no space between a name and what is said of it (`密码是Chun2023`), so that all is one word.
 
-use super::Detector;
+use super::detector::Detector;
 use crate::{
     rules::{Groups, rule},
     text::{Match, Text},

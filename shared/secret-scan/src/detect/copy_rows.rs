@@ -1,10 +1,10 @@
 //! Rows of a dump of PostgreSQL: `COPY users (name, password) FROM stdin;`, then a line of values for each row.
 
-use super::Detector;
+use super::detector::Detector;
 use crate::{
+    literal,
     names::{self, Name},
     rules::{Groups, rule},
-    sql,
     text::{Match, Text, tail},
     value,
 };
@@ -53,7 +53,7 @@ fn secret_in_row<'t>(row: &'t str, columns: &[(usize, Name)]) -> Option<&'t str>
     let values: Vec<&str> = row.split('\t').collect();
     columns.iter().find_map(|(at, name)| {
         let text = *values.get(*at)?;
-        let secret = text != "\\N" && !value::is_status_word(text) && sql::is_secret(*name, text);
+        let secret = text != "\\N" && !value::is_status_word(text) && literal::is_secret(*name, text);
         secret.then_some(text)
     })
 }

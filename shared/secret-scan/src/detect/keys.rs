@@ -4,7 +4,7 @@
 //! refused like private keys. A text that only mentions the first line (`LIKE '-----BEGIN%'`)
 //! holds no block and passes.
 
-use super::Detector;
+use super::detector::Detector;
 use crate::{
     rules::{Groups, rule},
     text::{Match, Text, head},

@@ -4,24 +4,15 @@ mod addresses;
 mod cjk_notes;
 mod commands;
 mod copy_rows;
+mod detector;
 mod keys;
 pub(crate) mod pairs;
 mod settings;
 mod tokens;
 
-use crate::{
-    rules::Groups,
-    text::{Match, Text},
-};
+use detector::Detector;
 
-/// Finds secrets of one kind in a text.
-pub(crate) trait Detector: Sync {
-    /// Keywords that wake the detector.
-    fn wakes(&self) -> Groups;
-
-    /// Returns the first secret, or None if there is none or the budget is exhausted.
-    fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>>;
-}
+use crate::text::{Match, Text};
 
 /// All detectors but that of statements, in the order in which they are asked: the surer first.
 static DETECTORS: [&dyn Detector; 7] = [

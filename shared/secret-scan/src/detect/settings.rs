@@ -4,7 +4,7 @@
 //! The value may hold signs that the lexer of statements does not keep together, so it is read as a text.
 
 use super::{
-    Detector,
+    detector::Detector,
     pairs::{Link, secret_value},
 };
 use crate::{

@@ -6,7 +6,7 @@ use base64::{
     engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::Detector;
+use super::detector::Detector;
 use crate::{
     rules::{Groups, Step, TOKENS, TokenFormat, rule},
     text::{Match, Text, head},

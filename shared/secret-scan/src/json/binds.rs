@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
-use crate::{names, names::Name, sql, value};
+use crate::{literal, names, names::Name, sql, value};
 
 /// Fields that hold a statement.
 const STATEMENTS: &[&str] = &["query", "sql", "statement"];
@@ -37,7 +37,7 @@ impl<'v> Scope<'v> {
         }
         self.names()?.iter().find_map(|(at, name)| {
             let text = list.get(*at)?.as_str()?;
-            (sql::is_secret(*name, text) && !value::is_status_word(text)).then_some(*at)
+            (literal::is_secret(*name, text) && !value::is_status_word(text)).then_some(*at)
         })
     }
 

@@ -9,13 +9,13 @@ use super::{
     calls,
     expected::{RENAME, is_said},
     frames::{self, Expected, Frame},
-    joined, literal, logins,
+    joined, logins,
     operand::Operand,
     state::{Clause, State},
     token::{Op, Quote, Token, is_any},
 };
 use crate::{
-    names,
+    literal, names,
     rules::{SecretKind, lower, rule, words},
     text::Match,
     value,

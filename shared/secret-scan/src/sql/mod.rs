@@ -11,7 +11,6 @@ mod expected;
 mod frames;
 mod joined;
 mod lexer;
-mod literal;
 mod logins;
 mod machine;
 mod memory;
@@ -21,8 +20,6 @@ mod sets;
 mod state;
 mod targets;
 mod token;
-
-pub(crate) use literal::is_secret;
 
 use lexer::Lexer;
 use machine::Reading;

@@ -4,11 +4,10 @@
 use std::mem::take;
 
 use super::{
-    literal,
     state::{Insert, State},
     token::{Token, is_any},
 };
-use crate::text::Match;
+use crate::{literal, text::Match};
 
 /// How many literals of a row are kept until its columns are named.
 const UNNAMED: usize = 64;

@@ -2,13 +2,12 @@
 //! than the words before the literal.
 
 use super::{
-    literal,
     operand::Operand,
     state::{Clause, State},
     token::{Op, Quote, Token, is_any},
 };
 use crate::{
-    names,
+    literal, names,
     rules::{RuleId, STATEMENTS, SecretKind, StatementRule, rule, words},
     value,
 };

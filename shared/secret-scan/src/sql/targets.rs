@@ -2,12 +2,12 @@
 
 use super::{
     frames::{self, Expected},
-    literal,
     operand::Operand,
     state::State,
     token::{Op, Quote, Token, is_any},
 };
 use crate::{
+    literal,
     names::{self, Name},
     rules::{SecretKind, words},
     text::Match,

@@ -14,7 +14,7 @@ mod shells;
 use command::Command;
 use flags::Line;
 
-use super::Detector;
+use super::detector::Detector;
 use crate::{
     rules::{Groups, RuleId, rule},
     text::{Match, Text},

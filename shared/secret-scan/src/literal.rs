@@ -37,7 +37,7 @@ pub(crate) fn is_secret(name: Name, text: &str) -> bool {
 }
 
 /// The rule of a literal that is given to a name.
-pub(super) fn rule_of(name: Name) -> RuleId {
+pub(crate) fn rule_of(name: Name) -> RuleId {
     match name.secret {
         SecretKind::Password => rule::LITERAL_PASSWORD,
         SecretKind::Passphrase => rule::LITERAL_PASSPHRASE,
