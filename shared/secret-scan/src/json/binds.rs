@@ -14,7 +14,7 @@ const NAMES: &[&str] = &["columns", "names", "fields", "keys", "headers"];
 /// Fields that list the values of the parameters of a statement, or of a row.
 #[rustfmt::skip]
 const VALUES: &[&str] = &[
-    "params", "parameters", "binds", "bindings", "args", "arguments", "values", "bind_values", "query_params", "row",
+    "params", "parameters", "binds", "bindings", "args", "arguments", "values", "bind_values", "query_params", "row", "rows",
 ];
 
 /// Object being searched, and the ones around it.
@@ -37,7 +37,9 @@ impl<'v> Scope<'v> {
         }
         self.names()?.iter().find_map(|(at, name)| {
             let text = list.get(*at)?.as_str()?;
-            (literal::is_secret(*name, text) && !value::is_status_word(text)).then_some(*at)
+            // Numbers are the widths of columns more often than passwords.
+            let number = text.parse::<f64>().is_ok();
+            (literal::is_secret(*name, text) && !value::is_status_word(text) && !number).then_some(*at)
         })
     }
 

@@ -9,11 +9,14 @@ use split::{space, split};
 
 use crate::{
     rules::{NAMES, SecretKind, words},
-    text::has_name,
+    text::{fold, has_name},
 };
 
 /// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 120;
+
+/// Maximum length of a name with lookalikes, which take up to four bytes.
+const MAX_FOLDED: usize = 4 * MAX_NAME;
 
 /// What a name says of its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,12 @@ impl Name {
 
 /// What a name says, or None if it names no secret.
 pub(crate) fn classify(name: &str) -> Option<Name> {
+    // Bounded, because folding reads the whole name.
+    if name.len() <= MAX_FOLDED
+        && let Some(folded) = fold(name)
+    {
+        return classify(&folded.text);
+    }
     if name.len() > MAX_NAME || !has_name(name) {
         return None;
     }

@@ -28,12 +28,15 @@ use state::{Memory, Parameters, Script, State};
 use crate::{
     detect::pairs,
     names::Name,
-    rules::Groups,
+    rules::{Groups, RuleId},
     text::{Hits, Match, Text},
 };
 
 /// How many times a string inside a string is read as a statement.
 const NESTING: u8 = 2;
+
+/// Quotes inside a string, and what they stand for.
+const ESCAPES: [(&str, &str); 3] = [("''", "'"), ("\\'", "'"), ("\\\"", "\"")];
 
 /// Returns the first secret in `text`, which is a statement if `is_query` or if it starts like one.
 /// In a statement a value without quotes is a name; in prose it may be the secret itself.
@@ -104,13 +107,17 @@ fn in_literal<'t>(text: &Text<'t>, nesting: u8) -> Option<Match<'t>> {
     if !all.contains(['\'', '"']) && !all.contains("IDENTIFIED BY ") && !all.contains("identified by ") {
         return None;
     }
-    let plain = all.replace("''", "'").replace("\\'", "'").replace("\\\"", "\"");
+    if !ESCAPES.iter().any(|(escape, _)| all.contains(escape)) {
+        let found = in_statements(text, all, left, &Parameters::default());
+        return found.or_else(|| Some(Match::new(rule_in(&fragment(all)?, text, left)?, all)));
+    }
+    let plain = ESCAPES.iter().fold(all.to_owned(), |plain, (escape, sign)| plain.replace(escape, sign));
     let rule = rule_in(&plain, text, left).or_else(|| rule_in(&fragment(&plain)?, text, left))?;
     Some(Match::new(rule, all))
 }
 
 /// The rule that finds a secret in the statements of `plain`, what `text` is without its escapes.
-fn rule_in(plain: &str, text: &Text<'_>, nesting: u8) -> Option<crate::rules::RuleId> {
+fn rule_in(plain: &str, text: &Text<'_>, nesting: u8) -> Option<RuleId> {
     let hits = Hits::find(plain);
     let plain = Text::new(plain, &hits, text.budget);
     in_statements(&plain, plain.all, nesting, &Parameters::default()).map(|found| found.rule)

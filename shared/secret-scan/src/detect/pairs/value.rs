@@ -12,8 +12,9 @@ use crate::{
 /// surroundings (a connection string, a URL) make the value one, whatever it looks like.
 pub(crate) fn secret_value(name: Name, link: Link, rest: &str, strong: bool) -> Option<&str> {
     let unescaped = rest.trim_start_matches('\\');
-    // `N'…'`, `E'…'`
-    let unescaped = unescaped.strip_prefix(['N', 'E']).filter(|rest| rest.starts_with('\'')).unwrap_or(unescaped);
+    // `N'…'`, `E'…'`, `x'…'`
+    let unescaped =
+        unescaped.strip_prefix(['N', 'E', 'x', 'X']).filter(|rest| rest.starts_with('\'')).unwrap_or(unescaped);
     let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘' | '«' | '„'));
     if let Some(quote) = quote {
         let value = until_quote(&unescaped[quote.len_utf8()..], quote);
