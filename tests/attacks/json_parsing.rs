@@ -106,34 +106,46 @@ async fn duplicate_fields_are_rejected() {
     service.api.send(json_text("/api/auth/login", valid)).await.expect(200);
 }
 
-/// Within a change the last of two equal keys is used consistently: for the credential search, for storage and in responses.
+/// The first of two equal fields would be dropped unseen, so a change with both is rejected, whatever is in them.
 #[tokio::test]
-async fn last_duplicate_key_in_a_change_is_used_consistently() {
+async fn duplicate_fields_of_a_change_are_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let at = service.clock.now().to_string();
-    let change = |id: &str, fields: &str, data: &str| {
+    let upload = |fields: &str, data: &str| {
         format!(
-            r#"{{"device_id":"laptop","changes":[{{"id":"{id}","item_type":"saved_query","item_id":"first",
+            r#"{{"device_id":"laptop","changes":[{{"id":"1","item_type":"saved_query","item_id":"first",
                 "action":"update","updated_at":"{at}","sync_version":0,
-                "data":{{"name":"q","query":"select 1",{data}}}{fields}}}]}}"#
+                "data":{{"name":"q","query":"select 1"{data}}}{fields}}}]}}"#
         )
     };
-    let response = post_upload(&ada, change("1", r#","item_id":"second""#, r#""query":"select 2""#)).await.expect(200);
-    assert_eq!(response["applied"][0]["item_id"], "second", "{response}");
-    assert_eq!(ada.query_text("second").await.as_deref(), Some("select 2"));
-    assert_eq!(ada.saved_query("first").await, None);
-
-    // A credential in the last of two equal keys is found; a credential in the first is dropped.
     let (secret, harmless) = (r#"{"password":"hunter2hunter2"}"#, r#"{"color":"red"}"#);
-    let hidden = format!(r#""metadata":{harmless},"metadata":{secret}"#);
-    let response = post_upload(&ada, change("2", "", &hidden)).await.expect(200);
-    assert_eq!(response["rejected"][0]["code"], "CREDENTIALS_PRESENT", "{response}");
-    let dropped = format!(r#""metadata":{secret},"metadata":{harmless}"#);
-    let response = post_upload(&ada, change("3", "", &dropped)).await.expect(200);
+    for (fields, data, field) in [
+        (r#","item_id":"second""#, String::new(), "changes[0].item_id"),
+        ("", r#","query":"select 2""#.to_owned(), "changes[0].data.query"),
+        ("", r#","qu\u0065ry":"select 2""#.to_owned(), "changes[0].data.query"),
+        ("", format!(r#","metadata":{secret},"metadata":{harmless}"#), "changes[0].data.metadata"),
+        ("", format!(r#","metadata":{harmless},"metadata":{secret}"#), "changes[0].data.metadata"),
+        ("", r#","metadata":{"a":[{"b":1},{"c":1,"c":2}]}"#.to_owned(), "changes[0].data.metadata.a[1].c"),
+        // The path itself would repeat a credential.
+        ("", r#","metadata":{"ghp_RAHhEBVMmxUAmOgKdSlPUK4dtx13hKeAHTOZ":{"c":1,"c":2}}"#.to_owned(), "changes[0].data"),
+    ] {
+        let response = post_upload(&ada, upload(fields, &data)).await.expect(200);
+        let rejected = &response["rejected"][0];
+        assert_eq!(
+            (rejected["code"].as_str(), error_fields(rejected)),
+            (Some("INVALID_CHANGE"), vec![field]),
+            "{response}"
+        );
+        assert_eq!(rejected["details"][0]["message"], "is duplicated");
+    }
+    let response = post_upload(&ada, upload("", "")).await.expect(200);
     assert_eq!(response["success"], true, "{response}");
-    assert_eq!(ada.saved_query("first").await.expect("the query is stored")["metadata"], json!({ "color": "red" }));
-    assert!(!ada.full_download().await.to_string().contains("hunter2"));
+
+    let merged = r#"{"strategy":"user_choice","merged_data":{"name":"q","metadata":{"a":1,"a":2}}}"#;
+    let resolve = json_text("/api/sync/conflicts/c/resolve", merged);
+    let error = ada.send(resolve).await.expect_error(400, "INVALID_REQUEST");
+    assert_eq!(error_fields(&error), ["merged_data.metadata.a"], "{error}");
 }
 
 /// The last of two equal query parameters is used, even if the other is invalid.

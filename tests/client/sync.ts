@@ -118,7 +118,9 @@ export async function checkRejections(laptop: Device): Promise<void> {
   assert.equal(result.success, false);
   const rejected = only(result.rejected);
   assert.deepEqual([rejected.code, rejected.change.id], ["CREDENTIALS_PRESENT", change.id]);
-  assert.equal(only(rejected.details).field, "changes[0].data.query");
+  const found = only(rejected.details);
+  assert.equal(found.field, "changes[0].data.query");
+  assert.equal("ALTER USER ada PASSWORD 'Xq7-bTz2-mK9'".slice(found.start, found.end), "Xq7-bTz2-mK9");
 
   step("invalid requests are refused with all invalid fields");
   const query = { device_id: "", limit: 0, since: "yesterday" };

@@ -146,7 +146,12 @@ async fn change_with_credential_is_rejected_without_repeating_it() {
     }
     let statement = query_update(&service, "1", "q", "CREATE USER ada WITH PASSWORD 'hunter2'", 0);
     let response = ada.upload("laptop", &[statement]).await;
-    assert_eq!(error_fields(&response["rejected"][0]), ["changes[0].data.query"]);
+    let details = json!([{
+        "field": "changes[0].data.query",
+        "message": "holds a statement that sets or gives a password; use a parameter instead of the literal",
+        "rule": "password-clause", "start": 31, "end": 38
+    }]);
+    assert_eq!(response["rejected"][0]["details"], details);
     let harmless = query_update(&service, "2", "q", "SELECT password FROM users", 0);
     assert_eq!(ada.upload("laptop", &[harmless]).await["success"], true);
     assert_eq!(ada.download("").await["connections"], json!([]));

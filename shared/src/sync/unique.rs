@@ -35,14 +35,10 @@ pub(super) fn parse_unique(text: &str) -> Result<Value, UniqueError> {
 /// Deserializes a value of which no object has two fields with one name, for `deserialize_with`.
 ///
 /// # Errors
-/// When an object has two fields with one name: as serde reports duplicate fields of a struct.
+/// When an object has two fields with one name: as serde reports a duplicate field of a struct, without its path.
 pub fn deserialize_unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    let mut duplicate = None;
-    let value = Unique { duplicate: &mut duplicate }.deserialize(deserializer);
-    match (value, duplicate) {
-        (Err(_), Some(path)) => Err(D::Error::custom(format_args!("duplicate field `{}`", without_credential(path)))),
-        (value, _) => value.map(|value| Some(value).filter(|value| !value.is_null())),
-    }
+    let value = Unique { duplicate: &mut None }.deserialize(deserializer)?;
+    Ok(Some(value).filter(|value| !value.is_null()))
 }
 
 /// The path, unless a name in it is a credential.
@@ -133,8 +129,8 @@ impl<'de> Visitor<'de> for Unique<'_> {
         let mut fields = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
             if fields.contains_key(&name) {
-                *self.duplicate = Some(name);
-                return Err(A::Error::custom("a field is duplicated"));
+                *self.duplicate = Some(name.clone());
+                return Err(A::Error::custom(format_args!("duplicate field `{}`", without_credential(name))));
             }
             let value = self.below(|| name.clone(), |seed| entries.next_value_seed(seed))?;
             fields.insert(name, value);

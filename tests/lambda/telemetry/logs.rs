@@ -73,6 +73,15 @@ async fn every_security_event_is_logged_by_name() {
     assert!(events.iter().all(|line| line["request_id"].is_string() && line["route"].is_string()));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_credentials_are_counted_by_rule() {
+    let captured = Captured::once().await;
+    let refused: Vec<_> =
+        log_lines(&captured.log).into_iter().filter(|line| line["event"] == "credential_refused").collect();
+    let counted: Vec<_> = refused.iter().map(|line| (line["rule"].as_str(), line["count"].as_u64())).collect();
+    assert_eq!(counted, [(Some("identified-by"), Some(1))]);
+}
+
 /// Returns the `secrets` that `text` contains, literally or escaped as JSON.
 fn leaked_secrets<'a>(text: &str, secrets: &'a [String]) -> Vec<&'a str> {
     let is_contained = |secret: &&String| {
