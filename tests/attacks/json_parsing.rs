@@ -1,7 +1,7 @@
 //! JSON that attacks parsers: deep nesting, duplicate keys, extreme numbers.
 
 use axum::http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::clock::Clock;
 use tests::{PASSWORD, Request, Response, Service, TestUser, error_fields, saved_query, try_login};
 
