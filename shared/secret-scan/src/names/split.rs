@@ -1,6 +1,9 @@
 //! Splits names into words.
 
-use crate::{rules::words, text::has_name};
+use crate::{
+    rules::{NAMES, words},
+    text::has_name,
+};
 
 /// The name in lower case with `_` between its words.
 pub(super) fn space(name: &str) -> String {
@@ -45,11 +48,12 @@ fn cut(word: &str) -> Option<(&str, &str, &str)> {
     const ANYWHERE: &[&str] =
         &["passwords", "password", "passwd", "passphrase", "credentials", "credential", "passwort"];
     const WITH_KNOWN_REST: &[&str] = &["tokens", "token", "secrets", "secret", "pwd", "jwt"];
-    if word.len() < 5 || !has_name(word) {
+    if word.len() < 5 || NAMES.contains_key(word) || !has_name(word) {
         return None;
     }
     let parts = |core: &&'static str| {
-        let at = word.find(core)?;
+        // Words are short, and `str::find` prepares for long ones.
+        let at = word.as_bytes().windows(core.len()).position(|part| part == core.as_bytes())?;
         Some((&word[..at], *core, &word[at + core.len()..]))
     };
     if let Some(found) = ANYWHERE.iter().find_map(parts) {

@@ -8,9 +8,12 @@ use super::token::{Op, Quote, Token, is_any};
 
 /// How many levels of `$tag$` bodies are entered, and how many unclosed ones are tolerated.
 const DOLLAR_LIMIT: usize = 4;
-
-/// How long a text in delimiters may be; the bound keeps unclosed ones linear.
+/// Maximum length of a text in Oracle's delimiters, in bytes.
 const DELIMITED: usize = 4096;
+/// Maximum length of a text in curly quotes, in characters.
+const CURLY: usize = 400;
+/// How many curly quotes and delimiters without their ends are tolerated: each is looked for in vain.
+const UNCLOSED: usize = 16;
 
 /// Splits a text into tokens.
 pub(super) struct Lexer<'a> {
@@ -20,6 +23,7 @@ pub(super) struct Lexer<'a> {
     /// Where the bodies of the `$tag$` strings being read end.
     bodies: Vec<(usize, usize)>,
     unclosed_dollars: usize,
+    unclosed: usize,
     retried: bool,
     body_starts: bool,
 }
@@ -33,6 +37,7 @@ impl<'a> Lexer<'a> {
             at: 0,
             bodies: Vec::new(),
             unclosed_dollars: 0,
+            unclosed: 0,
             retried: false,
             body_starts: false,
         }
@@ -158,9 +163,14 @@ impl<'a> Lexer<'a> {
             '“' | '„' => (Quote::Double, ['”', '“']),
             _ => return None,
         };
+        if self.unclosed == UNCLOSED {
+            return None;
+        }
         let body = &rest[open.len_utf8()..];
-        // Bounded, because an unclosed one is read again from its first character.
-        let (end, close) = body.char_indices().take(400).find(|(_, c)| ends.contains(c))?;
+        let Some((end, close)) = body.char_indices().take(CURLY).find(|(_, c)| ends.contains(c)) else {
+            self.unclosed += 1;
+            return None;
+        };
         let text = &body[..end];
         Some(self.take(open.len_utf8() + end + close.len_utf8(), Token::Quoted(text, quote)))
     }
@@ -226,7 +236,7 @@ impl<'a> Lexer<'a> {
         if self.byte(0) == b'\'' && prefix {
             return self.quoted(b'\'', Quote::Single, text.eq_ignore_ascii_case("e"));
         }
-        if self.byte(0) == b'\'' && is_any(text, &["q", "nq"]) {
+        if self.byte(0) == b'\'' && is_any(text, &["q", "nq"]) && self.unclosed < UNCLOSED {
             return self.delimited();
         }
         if matches!(text, "U" | "u") && self.byte(0) == b'&' && matches!(self.byte(1), b'\'' | b'"') {
@@ -250,6 +260,7 @@ impl<'a> Lexer<'a> {
         let start = self.at + 2;
         let inside = self.bytes.get(start..).unwrap_or_default();
         let Some(length) = inside.windows(2).take(DELIMITED).position(|end| end == close) else {
+            self.unclosed += 1;
             return self.quoted(b'\'', Quote::Single, false);
         };
         let text = self.slice(start, start + length);

@@ -87,11 +87,20 @@ fn in_statements<'t>(text: &Text<'t>, part: &'t str, nesting: u8, parameters: &P
     None
 }
 
+/// What searching a part of a text once more costs. Parts that overlap, such as bodies that are never closed, add up.
+const fn looks(part: &str) -> u64 {
+    part.len() as u64 / 32
+}
+
 /// Searches the text of a comment.
 fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
     let worth = text.has(Groups::NAMES) || text.has(Groups::STATEMENTS) || !parameters.secret.is_empty();
-    worth.then(|| search(text, false, left, parameters)).flatten()
+    if !worth {
+        return None;
+    }
+    text.budget.spend(looks(text.all))?;
+    search(text, false, left, parameters)
 }
 
 /// Searches the inside of a string: a connection string, JSON, or a statement to be executed.
@@ -100,6 +109,7 @@ fn in_literal<'t>(text: &Text<'t>, nesting: u8) -> Option<Match<'t>> {
     if !text.has(Groups::NAMES) && !text.has(Groups::STATEMENTS) {
         return None;
     }
+    text.budget.spend(looks(text.all))?;
     if let Some(found) = pairs::find(text) {
         return Some(found);
     }

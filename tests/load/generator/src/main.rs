@@ -1,12 +1,13 @@
 //! Benchmarks, `tests/load/figures [TABLE…]`: measures operations and their baselines alternately, so that a slow
 //! moment affects both. Each value is a median. The service runs in this process on the embedded stores, with files in
-//! memory; `server` starts the server binary, and `requests` uses real stores.
+//! memory; `server` and `hostile` start the server binary, and `requests` uses real stores.
 #![expect(clippy::print_stdout, reason = "the results are the output of this program")]
 
 mod account;
 mod baseline;
 mod downloads;
 mod growth;
+mod hostile;
 mod logins;
 mod requests;
 mod server;
@@ -15,7 +16,7 @@ mod uploads;
 use std::time::Duration;
 
 /// Names of all tables.
-const TABLES: [&str; 6] = ["uploads", "downloads", "growth", "logins", "requests", "server"];
+const TABLES: [&str; 7] = ["uploads", "downloads", "growth", "logins", "requests", "server", "hostile"];
 
 #[tokio::main]
 async fn main() {
@@ -27,6 +28,7 @@ async fn main() {
         let columns = match table {
             "requests" => ["PostgreSQL", "libSQL", "Redis"],
             "server" => ["/health", "processor", "ratio"],
+            "hostile" => ["ordinary", "processor", "ratio"],
             _ => ["baseline", "service", "ratio"],
         };
         println!("\n{table:<48} {:>11} {:>11} {:>7}", columns[0], columns[1], columns[2]);
@@ -36,6 +38,7 @@ async fn main() {
             "growth" => growth::table().await,
             "logins" => logins::table().await,
             "requests" => requests::table().await,
+            "hostile" => hostile::table().await,
             _ => server::table().await,
         }
     }

@@ -66,7 +66,7 @@ fn report(name: &str, baseline: Duration, (time, peak): (Duration, u64)) {
 }
 
 /// Returns the average CPU time of `calls` and the peak memory of the server meanwhile, in megabytes.
-async fn measure(server: &ServerProcess, calls: Vec<Request>) -> (Duration, u64) {
+pub(crate) async fn measure(server: &ServerProcess, calls: Vec<Request>) -> (Duration, u64) {
     let process = server.pid();
     // Resets the peak memory that the kernel records.
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").expect("the process is owned by this user");
