@@ -11,7 +11,7 @@ const BASE: u64 = 64;
 /// Looks for each [`BYTES`] of text.
 const LOOKS: u64 = 1;
 /// See [`LOOKS`].
-const BYTES: u64 = 8;
+const BYTES: u64 = 6;
 
 /// Looks that are left for a change.
 pub(crate) struct Budget {

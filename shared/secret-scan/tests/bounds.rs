@@ -45,6 +45,11 @@ fn dense_texts_that_people_write_pass() {
         repeat("password, token, secret, key, ", 2_000),
         repeat("SELECT login, password FROM users WHERE login = $1 AND password = $2 AND token = $3;\n", 20_000),
         repeat("ada@example.com; bob@example.com; ", 20_000),
+        repeat(
+            "DB_PASSWORD=\nAPI_TOKEN=\nREDIS_URL=\nLOG_LEVEL=info\nSMTP_PASSWORD=\nJWT_SECRET=\nPORT=8080\n",
+            20_000,
+        ),
+        repeat("# the password\npassword: ${DB_PASSWORD}\ntoken: ${API_TOKEN}\n", 20_000),
     ];
     for text in texts {
         assert_eq!(find(&json!({ "query": text })), Ok(None), "{:.80}", text);

@@ -57,9 +57,9 @@ fn pair_at<'t>(
         return Some(found);
     }
     let (name, link, rest) = pair(text.all, start, end)?;
-    // A long value takes as much as several looks.
+    // A value takes as much as the name, and a long one as much as several names.
     let length = rest.bytes().take(WINDOW).position(|b| b.is_ascii_whitespace()).unwrap_or(WINDOW);
-    text.budget.spend((length / LOOK) as u64)?;
+    text.budget.spend(1 + (length / LOOK) as u64)?;
     // The name in `${PGPASSWORD:?message}`; `--secret` names the secret.
     if name.plural && context::is_scope(after)
         || before.ends_with("${") && after.starts_with(":?")
