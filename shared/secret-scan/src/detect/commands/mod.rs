@@ -38,7 +38,11 @@ impl Detector for Commands {
                 return Some(found);
             }
             let rules = hit.keyword().commands;
-            let command = (!rules.is_empty()).then(|| Command::new(before, rest))?;
+            if rules.is_empty() {
+                return None;
+            }
+            text.budget.spend(1)?;
+            let command = Command::new(before, rest);
             rules.iter().find_map(|rule| Some(Match::new(*rule, parse(*rule, &command)?)))
         })
     }
