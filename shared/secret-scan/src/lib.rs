@@ -1,22 +1,18 @@
-//! Finds credentials in JSON values.
+#![doc = include_str!("../README.md")]
 //!
-//! Credentials are passwords, SSH keys, private keys, passphrases and tokens
-//! in any field at any depth; metadata keys of that kind; URLs with a password in them; PEM
-//! blocks; and SQL statements that set a password. A query that only names such a column
-//! (`SELECT password FROM users`) is no credential.
+//! # What counts as a credential
 //!
-//! The rules are the entries of `rules/*.toml`: token formats, flags of command lines, functions and statements are data
-//! alone, and other rules are parsers in Rust. Every string goes through one search for the keywords of all rules; a
-//! detector runs only where a keyword of its own was found. See the README.
+//! Passwords, SSH keys, private keys, passphrases and tokens in any field at any depth; metadata keys of that kind; URLs with
+//! a password in them; PEM blocks; and SQL statements that set a password. A query that only names such a column (`SELECT
+//! password FROM users`) is no credential. Where the rules leave room:
 //!
-//! Decisions where the rules leave room:
-//! - A path to a key file is no credential (`ssh_key_path`); a field called `ssh_key` or
-//!   `private_key` is refused whatever text it holds.
-//! - `changeme`, `password` and `secret` are passwords. Stand-ins pass: empty values, masks,
-//!   variables, templates, references into a secret store, `your_password`, `REDACTED`.
+//! - A path to a key file is no credential (`ssh_key_path`); a field called `ssh_key` or `private_key` is refused whatever
+//!   text it holds.
+//! - `changeme`, `password` and `secret` are passwords. Stand-ins pass: empty values, masks, variables, templates, references
+//!   into a secret store, `your_password`, `REDACTED`.
 //! - Every PEM block is refused, certificates and public keys too; naming its first line is not.
-//! - A literal that is assigned to or compared with a secret column is refused, unless it is a
-//!   hash; a hash in `CREATE ROLE … PASSWORD` is refused, since it sets the password as well.
+//! - A literal that is assigned to or compared with a secret column is refused, unless it is a hash; a hash in `CREATE ROLE …
+//!   PASSWORD` is refused, since it sets the password as well.
 //! - Keys and passphrases handed to encryption functions as literals are refused.
 
 mod budget;
