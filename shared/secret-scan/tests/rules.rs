@@ -4,7 +4,7 @@ use std::{error::Error, fs};
 
 use secret_scan::{Finding, TooDense, find};
 use serde_json::{Value, json};
-use toml::Table;
+use toml::{Table, Value as TomlValue};
 
 type Failures = Vec<String>;
 
@@ -30,8 +30,7 @@ fn check(kind: &str, entry: &Table, in_query: bool, failures: &mut Failures) {
     for text in examples("refuse") {
         let found = scan(&text, in_query);
         let rule = found.as_ref().map(|found| found.as_ref().map(|found| found.rule.id));
-        let fits = matches!(rule, Ok(Some(rule)) if rule == id || LISTS.contains(&kind));
-        if !fits {
+        if !matches!(rule, Ok(Some(rule)) if rule == id || LISTS.contains(&kind)) {
             failures.push(format!("{id} must find {text:?}, found {rule:?}"));
         }
     }
@@ -53,7 +52,7 @@ fn every_rule_finds_its_examples_and_nothing_else() -> Result<(), Box<dyn Error>
         let path = file?.path();
         let in_query = path.ends_with("sql.toml");
         for (kind, entries) in fs::read_to_string(&path)?.parse::<Table>()? {
-            for entry in entries.as_array().into_iter().flatten().filter_map(Value2::as_table) {
+            for entry in entries.as_array().into_iter().flatten().filter_map(TomlValue::as_table) {
                 check(&kind, entry, in_query, &mut failures);
                 rules += 1;
             }
@@ -63,5 +62,3 @@ fn every_rule_finds_its_examples_and_nothing_else() -> Result<(), Box<dyn Error>
     assert!(rules > 200, "{rules} rules");
     Ok(())
 }
-
-use toml::Value as Value2;

@@ -41,6 +41,11 @@ fn a_span_points_into_the_original_text() {
         assert_eq!(found("description", text).1, "Kormoran77", "{text}");
     }
     assert_eq!(found("description", "password: Ｋormoran７７").1, "Ｋormoran７７");
+    // A character that is folded to several ones belongs to the credential as a whole.
+    for text in ["password=Kormoran77…", "password=…Kormoran77", "password=№Kormoran77™", "раssword=Kor\u{200b}moran77"]
+    {
+        found("description", text);
+    }
 }
 
 /// A statement inside a string is searched without its escapes; the span is the whole string.

@@ -21,7 +21,7 @@ const VALUES: &[&str] = &[
 pub(crate) struct Scope<'v> {
     fields: &'v Map<String, Value>,
     outer: Option<&'v Scope<'v>>,
-    /// Names of the values of a list in the object, by position, once a list has asked for them.
+    /// Names of the values of a list in the object, in the order of their positions, once a list has asked for them.
     names: OnceCell<Vec<(usize, Name)>>,
 }
 
@@ -35,7 +35,8 @@ impl<'v> Scope<'v> {
         if !VALUES.iter().any(|known| field.eq_ignore_ascii_case(known)) {
             return None;
         }
-        self.names()?.iter().find_map(|(at, name)| {
+        // A list of many rows must not be compared with a list of many names again and again.
+        self.names()?.iter().take_while(|(at, _)| *at < list.len()).find_map(|(at, name)| {
             let text = list.get(*at)?.as_str()?;
             // Numbers are the widths of columns more often than passwords.
             let number = text.parse::<f64>().is_ok();
@@ -58,7 +59,9 @@ fn names(fields: &Map<String, Value>) -> Vec<(usize, Name)> {
         }
         None => {
             let statement = STATEMENTS.iter().find_map(|field| fields.get(*field)?.as_str());
-            statement.map(sql::secret_parameters).unwrap_or_default()
+            let mut names = statement.map(sql::secret_parameters).unwrap_or_default();
+            names.sort_by_key(|(at, _)| *at);
+            names
         }
     }
 }

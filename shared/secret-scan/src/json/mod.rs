@@ -127,9 +127,9 @@ impl Search {
         let outcome = match found {
             Some(found) => {
                 let start = text.position(found.value);
-                let (start, end) = (start, start + found.value.len());
-                let original_position = |at| folded.as_ref().map_or(at, |folded| folded.original(at));
-                let span = Span::new(original, original_position(start)..original_position(end));
+                let span = start..start + found.value.len();
+                let span = folded.as_ref().map_or(span.clone(), |folded| folded.original(span));
+                let span = Span::new(original, span);
                 Outcome::Secret { rule: found.rule, span: Some(span) }
             }
             None if self.budget.is_exhausted() => Outcome::TooDense,

@@ -1,30 +1,40 @@
 //! Reads characters that look like ASCII as ASCII: `ｐａｓｓｗｏｒｄ`, or `раssword` with two Cyrillic letters.
 
+use std::ops::Range;
+
 use crate::rules::LOOKALIKES;
 
 /// Text with its lookalikes folded.
 pub(crate) struct Folded {
     pub(crate) text: String,
-    /// Positions in the folded text and in the original one, where the distance between them changes.
-    anchors: Vec<(usize, usize)>,
+    /// The characters that were folded: where they are in the folded text and in the original one.
+    changes: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl Folded {
-    /// Position in the original text of a position in the folded one.
-    pub(crate) fn original(&self, at: usize) -> usize {
-        let next = self.anchors.partition_point(|(folded, _)| *folded <= at);
-        let Some((folded, original)) = next.checked_sub(1).map(|last| self.anchors[last]) else { return at };
-        let end = self.anchors.get(next).map_or(usize::MAX, |(_, original)| *original);
-        (original + (at - folded)).min(end)
+    /// The part of the original text that `folded` is made of.
+    pub(crate) fn original(&self, folded: Range<usize>) -> Range<usize> {
+        let (start, end) = (self.position(folded.start), self.position(folded.end));
+        start.start..end.end
+    }
+
+    /// The position in the original text; the whole character if the position is inside of what it was folded to.
+    fn position(&self, at: usize) -> Range<usize> {
+        let next = self.changes.partition_point(|(folded, _)| folded.start < at);
+        let Some((folded, original)) = next.checked_sub(1).map(|last| &self.changes[last]) else { return at..at };
+        if at < folded.end {
+            return original.clone();
+        }
+        let plain = original.end + (at - folded.end);
+        plain..plain
     }
 
     fn push(&mut self, from: usize, text: &str, original: &str) {
-        if text == original {
-            return self.text.push_str(text);
-        }
-        self.anchors.push((self.text.len(), from));
+        let start = self.text.len();
         self.text.push_str(text);
-        self.anchors.push((self.text.len(), from + original.len()));
+        if text != original {
+            self.changes.push((start..self.text.len(), from..from + original.len()));
+        }
     }
 }
 
@@ -35,7 +45,7 @@ pub(crate) fn fold(text: &str) -> Option<Folded> {
     if text.is_ascii() || !text.chars().any(|c| lookalike(c).is_some()) {
         return None;
     }
-    let mut folded = Folded { text: String::with_capacity(text.len()), anchors: Vec::new() };
+    let mut folded = Folded { text: String::with_capacity(text.len()), changes: Vec::new() };
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let from = text.len() - rest.len();
@@ -51,7 +61,7 @@ pub(crate) fn fold(text: &str) -> Option<Folded> {
             folded.push(from + at, lookalike(c).unwrap_or(original), original);
         }
     }
-    (!folded.anchors.is_empty()).then_some(folded)
+    (!folded.changes.is_empty()).then_some(folded)
 }
 
 /// Length of the word at the start of `text`.

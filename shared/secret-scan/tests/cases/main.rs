@@ -76,6 +76,20 @@ fn all_texts() -> impl Iterator<Item = &'static str> {
     tables.into_iter().flatten().map(|(_, text)| *text)
 }
 
+/// A text in full-width letters and signs is found by the same rule, and in the same place.
+#[test]
+fn full_width_texts_are_judged_alike() {
+    let wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).filter(|_| c.is_ascii_graphic()).unwrap_or(c);
+    let finding = |text: &str| {
+        find(&change("query", text)).map(|found| (found.path, found.rule, found.span.map(|span| span.utf16)))
+    };
+    let wrong: Vec<&str> = all_texts()
+        .filter(|text| text.is_ascii())
+        .filter(|text| finding(text) != finding(&text.chars().map(wide).collect::<String>()))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn truncated_texts_never_panic() {
     for text in all_texts() {
