@@ -30,7 +30,8 @@ assertSame<Authenticated["user"]["role"], "user">(true);
 // Absent fields are optional, never null.
 assertSame<Conflict["winner"], Winner | undefined>(true);
 assertSame<Conflict["detected_at"], string>(true);
-assertSame<ErrorBody["details"], { field: string; message: string }[] | undefined>(true);
+type FieldError = { field: string; message: string; rule?: string; start?: number; end?: number };
+assertSame<ErrorBody["details"], FieldError[] | undefined>(true);
 
 /** Types of responses. */
 export async function responses(api: Api): Promise<void> {

@@ -20,7 +20,8 @@ fn ascii(c: char) -> Option<String> {
     if compatible.is_ascii() {
         return Some(compatible);
     }
-    // The skeleton also folds ASCII letters (`m` to `rn`), which does no harm to a letter that is not ASCII.
+    // The skeleton drops invisible characters. It also folds ASCII letters (`m` to `rn`), which does no harm to a letter that is
+    // not ASCII.
     let letter: String = skeleton(&compatible).collect();
-    (letter.len() == 1 && letter.is_ascii() && c.is_alphabetic()).then_some(letter)
+    (letter.is_empty() || letter.len() == 1 && letter.is_ascii() && c.is_alphabetic()).then_some(letter)
 }

@@ -9,9 +9,17 @@ mod tables;
 
 use std::{env, error::Error, fs, path::Path};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=rules");
-    println!("cargo:rerun-if-changed=build");
+fn main() {
+    println!("cargo::rerun-if-changed=rules");
+    println!("cargo::rerun-if-changed=build");
+    if let Err(error) = compile() {
+        for line in error.to_string().lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+fn compile() -> Result<(), Box<dyn Error>> {
     let rules = schema::read(Path::new("rules"))?;
     let code = tables::code(&rules)? + &lookalikes::code();
     fs::write(Path::new(&env::var("OUT_DIR")?).join("tables.rs"), code)?;

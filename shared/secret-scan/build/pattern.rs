@@ -20,7 +20,9 @@ pub(crate) struct Step {
 /// # Errors
 /// When it is no regular expression, or uses more than the subset.
 pub(crate) fn parse(pattern: &str) -> Result<Vec<Step>, String> {
-    let hir = regex_syntax::Parser::new().parse(pattern).map_err(|error| error.to_string())?;
+    // Without Unicode, `\d` and `.` are classes of ASCII characters, or of bytes, which are refused.
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    let hir = parser.parse(pattern).map_err(|error| format!("the pattern is invalid: {error}"))?;
     let parts = match hir.kind() {
         HirKind::Concat(parts) => parts.iter().collect(),
         _ => vec![&hir],
@@ -41,23 +43,29 @@ fn append(part: &Hir, steps: &mut Vec<Step>) -> Result<(), String> {
         HirKind::Repetition(repetition) => {
             let mut once = Vec::new();
             append(&repetition.sub, &mut once)?;
-            let [step] = once.as_slice() else { return Err("only one character or class can be repeated".into()) };
+            let [step] = once.as_slice() else {
+                return Err(format!("the pattern may only repeat one character or class, but has {part}"));
+            };
             let max = repetition.max.unwrap_or(OPEN_END.max(repetition.min));
             steps.push(Step { accepts: step.accepts, min: repetition.min, max });
         }
-        _ => return Err("only characters, classes and repetitions are supported".into()),
+        _ => {
+            return Err(format!(
+                "the pattern may only have characters, classes and repetitions {{n,m}}, but has {part}"
+            ));
+        }
     }
     Ok(())
 }
 
 fn accepted(class: &Class) -> Result<u128, String> {
-    let Class::Unicode(class) = class else { return Err("a class of bytes is not supported".into()) };
+    let Class::Bytes(class) = class else { return Err("the pattern may only hold ASCII characters".into()) };
     let mut accepts = 0;
     for range in class.ranges() {
         if !range.end().is_ascii() {
-            return Err("a class may only hold ASCII characters".into());
+            return Err("a class of the pattern may only hold ASCII characters; `.` holds any".into());
         }
-        for code in u32::from(range.start())..=u32::from(range.end()) {
+        for code in range.start()..=range.end() {
             accepts |= 1 << code;
         }
     }
@@ -66,25 +74,14 @@ fn accepted(class: &Class) -> Result<u128, String> {
 
 /// Returns the number of the first step at which `keyword` can begin, without regard to case.
 pub(crate) fn position(steps: &[Step], keyword: &str) -> Option<usize> {
-    (0..steps.len()).find(|&first| accepts(&steps[first..], keyword.as_bytes()))
+    (0..steps.len()).find(|&first| accepts(&steps[first..], 0, keyword.as_bytes()))
 }
 
-/// Whether the steps accept a text that begins with `keyword`.
-fn accepts(steps: &[Step], keyword: &[u8]) -> bool {
+/// Whether the steps, of which the first has been repeated `used` times, accept a text that begins with `keyword`.
+fn accepts(steps: &[Step], used: u32, keyword: &[u8]) -> bool {
     let Some((&byte, rest)) = keyword.split_first() else { return true };
     let Some((step, later)) = steps.split_first() else { return false };
     let fits = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()].iter().any(|&b| step.accepts >> b & 1 == 1);
-    if step.max == 1 {
-        return fits && accepts(later, rest);
-    }
-    let again = Step { accepts: step.accepts, min: step.min.saturating_sub(1), max: step.max - 1 };
-    // Either the repetition goes on, or it has ended.
-    fits && accepts_again(&again, later, rest) || step.min == 0 && accepts(later, keyword)
-}
-
-fn accepts_again(again: &Step, later: &[Step], rest: &[u8]) -> bool {
-    let Some((&byte, tail)) = rest.split_first() else { return true };
-    let fits = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()].iter().any(|&b| again.accepts >> b & 1 == 1);
-    let next = Step { accepts: again.accepts, min: again.min.saturating_sub(1), max: again.max.saturating_sub(1) };
-    fits && again.max > 0 && accepts_again(&next, later, tail) || again.min == 0 && accepts(later, rest)
+    let again = fits && used < step.max && accepts(steps, used + 1, rest);
+    again || used >= step.min && accepts(later, 0, keyword)
 }

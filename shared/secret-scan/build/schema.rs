@@ -29,6 +29,9 @@ pub(crate) struct Entry {
     pub(crate) refuse: Vec<String>,
     #[serde(default)]
     pub(crate) pass: Vec<String>,
+    /// Fields that no entry has.
+    #[serde(flatten)]
+    unknown: toml::Table,
 }
 
 /// Format of a token.
@@ -66,14 +69,35 @@ pub(crate) enum Detector {
     Statements,
 }
 
+/// Place of the password of a flag.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FlagValue {
+    Attached,
+    Next,
+    Either,
+    Login,
+}
+
+/// Kind of secret that a name states.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecretKind {
+    Password,
+    Passphrase,
+    Secret,
+    Credentials,
+    Token,
+}
+
 /// Flag of a command line.
 #[derive(Deserialize)]
 pub(crate) struct Flag {
     #[serde(flatten)]
     pub(crate) entry: Entry,
-    pub(crate) value: String,
-    #[serde(default)]
-    pub(crate) programs: Vec<String>,
+    pub(crate) value: FlagValue,
+    /// None for any program.
+    pub(crate) programs: Option<Vec<String>>,
     pub(crate) subcommand: Option<String>,
 }
 
@@ -112,7 +136,7 @@ pub(crate) struct Statement {
 pub(crate) struct Name {
     #[serde(flatten)]
     pub(crate) entry: Entry,
-    pub(crate) secret: String,
+    pub(crate) secret: SecretKind,
     pub(crate) words: Vec<String>,
 }
 
@@ -156,7 +180,7 @@ impl Rules {
 /// Reads all rule files in `folder`.
 ///
 /// # Errors
-/// When a file is no valid TOML, an entry has an unknown field, an id is used twice, or an entry has no examples.
+/// When a file or an entry is invalid. The text names the file or the entry.
 pub(crate) fn read(folder: &Path) -> Result<Rules, Box<dyn Error>> {
     let mut files = fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
     files.sort();
@@ -168,11 +192,29 @@ pub(crate) fn read(folder: &Path) -> Result<Rules, Box<dyn Error>> {
     let mut ids = HashSet::new();
     for entry in rules.entries() {
         if !ids.insert(entry.id.as_str()) {
-            return Err(format!("two rules are called {}", entry.id).into());
+            return Err(format!("{}: two entries have this id", entry.id).into());
         }
-        if entry.refuse.is_empty() && entry.pass.is_empty() {
-            return Err(format!("the rule {} has no examples", entry.id).into());
-        }
+        check(entry)?;
+    }
+    let lists = rules.name.iter().map(|rule| &rule.entry).chain(rules.words.iter().map(|rule| &rule.entry));
+    let lists: HashSet<&str> = lists.map(|entry| entry.id.as_str()).collect();
+    if let Some(entry) = rules.entries().find(|entry| entry.refuse.is_empty() && !lists.contains(entry.id.as_str())) {
+        return Err(format!("{}: `refuse` needs an example that the rule finds", entry.id).into());
     }
     Ok(rules)
+}
+
+/// Checks what all entries have.
+fn check(entry: &Entry) -> Result<(), String> {
+    let Entry { id, keywords, refuse, pass, unknown, .. } = entry;
+    if let Some(field) = unknown.keys().next() {
+        return Err(format!("{id}: unknown field `{field}`"));
+    }
+    if refuse.is_empty() && pass.is_empty() {
+        return Err(format!("{id}: `refuse` or `pass` needs an example"));
+    }
+    if keywords.iter().any(String::is_empty) {
+        return Err(format!("{id}: a keyword is empty"));
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ use crate::{
 struct Wakes {
     groups: Vec<&'static str>,
     tokens: Vec<usize>,
+    parsers: Vec<String>,
     commands: Vec<String>,
 }
 
@@ -65,13 +66,22 @@ fn constant(id: &str) -> String {
     id.replace('-', "_").to_uppercase()
 }
 
-/// Constants for the rules that are parsers in Rust.
+/// `redis-auth` as `RedisAuth`.
+fn variant(id: &str) -> String {
+    id.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect()
+}
+
+/// Constants for the rules that are parsers in Rust, and an enumeration of the commands: one without a parser does not compile.
 fn ids(code: &mut String, rules: &Rules) {
     code.push_str("pub(crate) mod rule {\n    use super::RuleId;\n");
-    let parsers = rules.parser.iter().map(|rule| &rule.entry).chain(rules.command.iter().map(|rule| &rule.entry));
-    for entry in parsers {
-        let id = number(rules, &entry.id);
-        _ = writeln!(code, "    pub(crate) const {}: RuleId = RuleId({id});", constant(&entry.id));
+    for rule in &rules.parser {
+        let (name, id) = (constant(&rule.entry.id), number(rules, &rule.entry.id));
+        _ = writeln!(code, "    pub(crate) const {name}: RuleId = RuleId({id});");
+    }
+    code.push_str("}\n#[derive(Clone, Copy)]\npub(crate) enum CommandRule {\n");
+    for rule in &rules.command {
+        let (name, id) = (variant(&rule.entry.id), number(rules, &rule.entry.id));
+        _ = writeln!(code, "    {name} = {id},");
     }
     code.push_str("}\n");
 }
@@ -81,6 +91,9 @@ fn tokens(code: &mut String, rules: &Rules) -> Result<(), Box<dyn Error>> {
     let mut formats = Vec::new();
     for (rule, keyword) in token_keywords(rules) {
         let id = &rule.entry.id;
+        if !keyword.is_ascii() {
+            return Err(format!("{id}: the keyword {keyword:?} is not ASCII").into());
+        }
         let steps = pattern::parse(&rule.pattern).map_err(|error| format!("{id}: {error}"))?;
         let first = pattern::position(&steps, keyword).ok_or(format!("{id}: the pattern never holds {keyword:?}"))?;
         let (before, from) = steps.split_at(first);
@@ -102,12 +115,12 @@ fn token_keywords(rules: &Rules) -> impl Iterator<Item = (&Token, &String)> {
 
 /// Flags, and for each program the flags that it takes, as bits. A subcommand has a bit of its own.
 fn flags(code: &mut String, rules: &Rules) {
-    let mut programs: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut programs: BTreeMap<&str, u64> = BTreeMap::new();
     let mut subcommands = rules.flag.len();
     let mut bits = Vec::new();
     for (at, flag) in rules.flag.iter().enumerate() {
-        let mut needs = if flag.programs.is_empty() { 0 } else { 1_u32 << at };
-        for program in &flag.programs {
+        let mut needs = if flag.programs.is_some() { 1_u64 << at } else { 0 };
+        for program in flag.programs.iter().flatten() {
             *programs.entry(program).or_default() |= 1 << at;
         }
         if let Some(subcommand) = &flag.subcommand {
@@ -119,11 +132,13 @@ fn flags(code: &mut String, rules: &Rules) {
     }
     list(code, "FLAGS", "Flag", bits, |(flag, needs)| {
         let (id, spellings) = (number(rules, &flag.entry.id), &flag.entry.keywords);
-        let value = format!("{}{}", flag.value[..1].to_uppercase(), &flag.value[1..]);
-        format!("Flag {{ rule: RuleId({id}), spellings: &{spellings:?}, value: FlagValue::{value}, needs: {needs} }}")
+        format!(
+            "Flag {{ rule: RuleId({id}), spellings: &{spellings:?}, value: FlagValue::{:?}, needs: {needs} }}",
+            flag.value
+        )
     });
     let programs = programs.into_iter().map(|(program, bits)| (program, bits.to_string()));
-    map(code, "PROGRAMS", "u32", programs);
+    map(code, "PROGRAMS", "u64", programs);
 }
 
 fn functions(code: &mut String, rules: &Rules) {
@@ -141,7 +156,7 @@ fn functions(code: &mut String, rules: &Rules) {
 
 fn words(code: &mut String, rules: &Rules) {
     let names = rules.name.iter().flat_map(|rule| {
-        let secret = format!("SecretKind::{}{}", rule.secret[..1].to_uppercase(), &rule.secret[1..]);
+        let secret = format!("SecretKind::{:?}", rule.secret);
         rule.words.iter().map(move |word| (word.as_str(), secret.clone()))
     });
     map(code, "NAMES", "SecretKind", names);
@@ -186,13 +201,19 @@ fn keywords(code: &mut String, rules: &Rules) -> Result<(), Box<dyn Error>> {
             None if rule.entry.keywords.is_empty() => continue,
             None => return Err(format!("{}: no detector for the keywords", rule.entry.id).into()),
         };
-        rule.entry.keywords.iter().for_each(|keyword| wakes(keyword, &mut |wakes| wakes.groups.push(group)));
+        let id = format!("rule::{}", constant(&rule.entry.id));
+        rule.entry.keywords.iter().for_each(|keyword| {
+            wakes(keyword, &mut |wakes| {
+                wakes.groups.push(group);
+                wakes.parsers.push(id.clone());
+            });
+        });
     }
     for flag in &rules.flag {
         flag.entry.keywords.iter().for_each(|keyword| wakes(keyword, &mut |wakes| wakes.groups.push("COMMANDS")));
     }
     for command in &rules.command {
-        let id = format!("rule::{}", constant(&command.entry.id));
+        let id = format!("CommandRule::{}", variant(&command.entry.id));
         command.entry.keywords.iter().for_each(|keyword| {
             wakes(keyword, &mut |wakes| {
                 wakes.groups.push("COMMANDS");
@@ -210,17 +231,21 @@ fn keywords(code: &mut String, rules: &Rules) -> Result<(), Box<dyn Error>> {
         wakes(keyword, &mut |wakes| wakes.groups.push("NAMES"));
     }
     list(code, "KEYWORDS", "Keyword", keywords, |(text, wakes)| {
-        let Wakes { mut groups, tokens, commands } = wakes;
+        let Wakes { mut groups, tokens, parsers, commands } = wakes;
         groups.sort_unstable();
         groups.dedup();
-        let groups: Vec<_> = groups.iter().map(|group| format!("Groups::{group}.0")).collect();
-        let (groups, commands) = (groups.join(" | "), commands.join(", "));
-        format!("Keyword {{ text: {text:?}, wakes: Groups({groups}), tokens: &{tokens:?}, commands: &[{commands}] }}")
+        let groups: Vec<_> = groups.iter().map(|group| format!("KeywordGroups::{group}.0")).collect();
+        let (groups, parsers, commands) = (groups.join(" | "), parsers.join(", "), commands.join(", "));
+        format!(
+            "Keyword {{ text: {text:?}, wakes: KeywordGroups({groups}), tokens: &{tokens:?}, parsers: &[{parsers}], \
+             commands: &[{commands}] }}"
+        )
     });
     Ok(())
 }
 
-/// Whether the first pass sees everything that the rules know.
+/// Whether the first pass sees every function and every word that names a secret, and every token, flag and command is looked
+/// for.
 fn check_keywords(rules: &Rules) -> Result<(), String> {
     let holds = |text: &str, keywords: &[String]| keywords.iter().any(|keyword| text.contains(keyword.as_str()));
     for rule in &rules.function {
@@ -228,10 +253,28 @@ fn check_keywords(rules: &Rules) -> Result<(), String> {
             return Err(format!("{}: {name}( holds none of the keywords", rule.entry.id));
         }
     }
+    let mut named = BTreeSet::new();
     for rule in &rules.name {
+        let id = &rule.entry.id;
         if let Some(word) = rule.words.iter().find(|word| !holds(word, &rule.entry.keywords)) {
-            return Err(format!("{}: {word} holds none of the keywords", rule.entry.id));
+            return Err(format!("{id}: {word} holds none of the keywords"));
+        }
+        if let Some(word) = rule.words.iter().find(|word| word.contains(|c: char| !c.is_alphanumeric())) {
+            return Err(format!("{id}: names are split at signs, so {word} is never looked up"));
+        }
+        if let Some(word) = rule.words.iter().find(|word| !named.insert(word.as_str())) {
+            return Err(format!("{id}: {word} is listed twice"));
         }
     }
-    Ok(())
+    if let Some(rule) = rules.statement.iter().find(|rule| rule.begins.iter().any(|words| words.split(' ').count() > 2))
+    {
+        return Err(format!("{}: `begins` has more than two words", rule.entry.id));
+    }
+    let searched = (rules.token.iter().map(|rule| &rule.entry))
+        .chain(rules.flag.iter().map(|rule| &rule.entry))
+        .chain(rules.command.iter().map(|rule| &rule.entry));
+    match searched.into_iter().find(|entry| entry.keywords.is_empty()) {
+        Some(entry) => Err(format!("{}: `keywords` is missing", entry.id)),
+        None => Ok(()),
+    }
 }

@@ -6,14 +6,14 @@
 
 use std::cell::Cell;
 
+/// Bytes of text that pay for a look.
+const LOOK: u64 = 6;
 /// Looks that any change may take, however short it is.
 const BASE: u64 = 64;
-/// Looks for each [`BYTES`] of text.
-const LOOKS: u64 = 1;
-/// See [`LOOKS`].
-const BYTES: u64 = 6;
+/// What a text earns besides its length, in bytes: its quotes, and the sign between it and the next one.
+const QUOTES: u64 = 4;
 
-/// Looks that are left for a change.
+/// Bytes that are left to pay for the looks of a change.
 pub(crate) struct Budget {
     left: Cell<u64>,
     exhausted: Cell<bool>,
@@ -21,20 +21,20 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self { left: Cell::new(BASE), exhausted: Cell::new(false) }
+        Self { left: Cell::new(BASE * LOOK), exhausted: Cell::new(false) }
     }
 
     /// Adds what a text of `bytes` may cost.
     pub(crate) fn earn(&self, bytes: usize) {
-        self.left.set(self.left.get() + bytes as u64 * LOOKS / BYTES);
+        self.left.set(self.left.get() + bytes as u64 + QUOTES);
     }
 
-    /// Pays for `looks`. None ends the search.
+    /// Pays for `looks`. Once it has returned None it always does, so that the rest of a search takes no time.
     pub(crate) fn spend(&self, looks: u64) -> Option<()> {
-        let left = self.left.get().checked_sub(looks);
+        let left = self.left.get().checked_sub(looks * LOOK);
+        self.left.set(left.unwrap_or_default());
         self.exhausted.set(self.exhausted.get() || left.is_none());
-        self.left.set(left?);
-        Some(())
+        if self.exhausted.get() { None } else { Some(()) }
     }
 
     pub(crate) fn is_exhausted(&self) -> bool {

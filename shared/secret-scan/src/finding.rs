@@ -7,8 +7,8 @@ use crate::rules::Rule;
 /// Credential that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Path of the value, such as `data.metadata.api_key` or `data.tags[2]`. `change` if the name of a top-level field is
-    /// itself the credential.
+    /// Path of the value, such as `data.metadata.api_key` or `data.tags[2]`. `change` if it is the value that was searched, or
+    /// if the name of a top-level field is itself the credential.
     pub path: String,
     /// The rule that found it.
     pub rule: &'static Rule,
@@ -45,7 +45,7 @@ impl Span {
 /// A text has so many words that could name a credential that a search would take too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TooDense {
-    /// Path of the text.
+    /// Path of the text, as in [`Finding`].
     pub path: String,
 }
 

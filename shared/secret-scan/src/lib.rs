@@ -43,6 +43,6 @@ pub fn find(change: &Value) -> Result<Option<Finding>, TooDense> {
 ///
 /// # Errors
 /// When a text is too dense to be searched.
-pub fn find_below(change: &Map<String, Value>) -> Result<Option<Finding>, TooDense> {
+pub fn find_in_fields(change: &Map<String, Value>) -> Result<Option<Finding>, TooDense> {
     json::find(|search| search.object(change, false, None))
 }

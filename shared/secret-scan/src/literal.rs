@@ -27,7 +27,7 @@ pub(crate) fn is_secret(name: Name, text: &str) -> bool {
             let prefix = is_unfinished(text) && !value::is_opaque(text);
             !(elsewhere || prefix || value::is_hash(text) || is_scheme(text) || is_type(text))
         }
-        SecretKind::Token if is_chain_address(text) => false,
+        SecretKind::Token if value::is_chain_address(text) => false,
         SecretKind::Token => text.len() > 5 && !is_word(text) && !is_unfinished(text) && !text.contains(' '),
         SecretKind::Key => !is_word(text) && !is_unfinished(text) && !text.contains(' ') && !value::is_path(text),
         SecretKind::Credentials => value::is_opaque(text),
@@ -46,12 +46,6 @@ pub(crate) fn rule_of(name: Name) -> RuleId {
         SecretKind::Secret => rule::LITERAL_SECRET,
         SecretKind::Credentials => rule::LITERAL_CREDENTIALS,
     }
-}
-
-/// Address or transaction on a blockchain (20 or 32 bytes in hex), of which a token there is one.
-fn is_chain_address(text: &str) -> bool {
-    let hex = text.strip_prefix("0x").unwrap_or_default();
-    matches!(hex.len(), 40 | 64) && hex.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// `$2y$`, `2a`, `sha1$`: what a hash begins with.

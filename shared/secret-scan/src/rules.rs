@@ -44,11 +44,11 @@ pub(crate) enum SecretKind {
     Credentials,
 }
 
-/// Set of detectors, as bits.
+/// Groups of keywords, as bits: which detectors a keyword concerns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Groups(pub(crate) u8);
+pub(crate) struct KeywordGroups(pub(crate) u8);
 
-impl Groups {
+impl KeywordGroups {
     /// Words that name a secret, such as `pass` or `token`.
     pub(crate) const NAMES: Self = Self(1);
     /// What may be `user:password@host`.
@@ -70,10 +70,13 @@ impl Groups {
 /// Text that the first pass looks for, in lower case.
 pub(crate) struct Keyword {
     pub(crate) text: &'static str,
-    pub(crate) wakes: Groups,
+    pub(crate) wakes: KeywordGroups,
     /// Numbers in [`TOKENS`].
     pub(crate) tokens: &'static [u16],
-    pub(crate) commands: &'static [RuleId],
+    /// Rules of parsers that look at the keyword.
+    pub(crate) parsers: &'static [RuleId],
+    /// Rules of commands that look at the keyword.
+    pub(crate) commands: &'static [CommandRule],
 }
 
 /// Format of a token, for one keyword.
@@ -103,13 +106,19 @@ pub(crate) struct Step {
     pub(crate) max: u16,
 }
 
+impl CommandRule {
+    pub(crate) const fn id(self) -> RuleId {
+        RuleId(self as u16)
+    }
+}
+
 /// Flag of a command line that takes a password.
 pub(crate) struct Flag {
     pub(crate) rule: RuleId,
     pub(crate) spellings: &'static [&'static str],
     pub(crate) value: FlagValue,
     /// Bits of the program, and of a subcommand, that have to come before the flag; see [`PROGRAMS`].
-    pub(crate) needs: u32,
+    pub(crate) needs: u64,
 }
 
 /// Place of the password of a flag.

@@ -13,15 +13,15 @@ pub struct FieldError {
     pub message: String,
     /// For a credential: id of the rule that found it, such as `github-token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, max_length = 64, pattern = "^[a-z0-9-]+$")]
     pub rule: Option<Cow<'static, str>>,
     /// For a credential in a text: where it starts, in UTF-16 code units, as JavaScript counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, value_type = Option<i32>, minimum = 0, maximum = 6356992)]
     pub start: Option<usize>,
     /// For a credential in a text: where it ends, in UTF-16 code units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, value_type = Option<i32>, minimum = 0, maximum = 6356992)]
     pub end: Option<usize>,
 }
 

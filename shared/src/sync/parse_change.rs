@@ -102,7 +102,7 @@ fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
     if let Some(field) = find_nul_in_fields(fields) {
         return Err(invalid(&field, "must not contain a NUL character"));
     }
-    if let Err(error) = refuse_credential(secret_scan::find_below(fields)) {
+    if let Err(error) = refuse_credential(secret_scan::find_in_fields(fields)) {
         if !error.1.iter().all(|error| error.field.starts_with("data")) {
             // The summary could repeat the credential.
             fields.clear();

@@ -4,7 +4,7 @@
 
 use super::detector::Detector;
 use crate::{
-    rules::{Groups, rule},
+    rules::{KeywordGroups, rule},
     text::{Match, Text, head, tail},
     value,
 };
@@ -16,30 +16,34 @@ const ADDRESS: usize = 512;
 pub(super) struct Addresses;
 
 impl Detector for Addresses {
-    fn wakes(&self) -> Groups {
-        Groups::ADDRESSES
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::ADDRESSES
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
-        text.hits(Groups::ADDRESSES).find_map(|hit| {
+        text.hits(KeywordGroups::ADDRESSES).find_map(|hit| {
             text.budget.spend(1)?;
             let (before, rest) = text.all.split_at(hit.at());
-            let found = |rule, value: Option<&'t str>| value.map(|value| Match::new(rule, value));
-            match hit.keyword().text {
-                "://" => {
-                    let scheme = before.bytes().next_back().is_some_and(|b| b.is_ascii_alphanumeric());
-                    found(rule::URL_PASSWORD, authority_password(head(&rest[3..], ADDRESS)).filter(|_| scheme))
-                }
-                "@" => found(rule::LOGIN_AT_HOST, login_at_host(before, head(&rest[1..], ADDRESS))),
-                "thin:" => found(rule::ORACLE_THIN_URL, oracle_thin(head(&rest[5..], ADDRESS))),
-                _ => found(rule::GO_MYSQL_DSN, go_mysql(before)),
-            }
+            let after = head(&rest[hit.keyword().text.len()..], ADDRESS);
+            hit.keyword().parsers.iter().find_map(|rule| {
+                let password = match *rule {
+                    rule::URL_PASSWORD => url_password(before, after),
+                    rule::LOGIN_AT_HOST => login_at_host(before, after),
+                    rule::ORACLE_THIN_URL => oracle_thin(after),
+                    rule::GO_MYSQL_DSN => go_mysql(before),
+                    _ => None,
+                };
+                Some(Match::new(*rule, password?))
+            })
         })
     }
 }
 
-/// The password of `user:password@host:port`, the part of a URL between `://` and the path.
-fn authority_password(rest: &str) -> Option<&str> {
+/// The password of `scheme://user:password@host:port/path`; `before` ends with the scheme, and `rest` follows `://`.
+fn url_password<'t>(before: &str, rest: &'t str) -> Option<&'t str> {
+    if !before.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
     let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '\\')).unwrap_or(rest.len());
     let address = &rest[..end];
     let authority = address.split(['/', '?', '#']).next().unwrap_or_default();
@@ -59,7 +63,8 @@ fn authority_password(rest: &str) -> Option<&str> {
 /// `user:password@host`: how such an address is put together.
 fn is_form(login: &str, host: &str) -> bool {
     let user = ["user:", "username:", "<user>:", "usr:"].iter().find_map(|user| login.strip_prefix(user));
-    user.is_some_and(|password| ["password", "pass", "passwd", "pwd"].contains(&password)) && host.starts_with("host")
+    user.is_some_and(|password| ["password", "pass", "passwd", "pwd"].contains(&password))
+        && ["host", "localhost", "example.com", "server"].iter().any(|form| host.starts_with(form))
 }
 
 fn login_password(login: &str) -> Option<&str> {

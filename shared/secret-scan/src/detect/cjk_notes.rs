@@ -2,7 +2,7 @@
 
 use super::detector::Detector;
 use crate::{
-    rules::{Groups, rule},
+    rules::{KeywordGroups, rule},
     text::{Match, Text},
     value,
 };
@@ -24,12 +24,12 @@ const VALUE: usize = 80;
 pub(super) struct CjkNotes;
 
 impl Detector for CjkNotes {
-    fn wakes(&self) -> Groups {
-        Groups::NAMES
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::NAMES
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
-        text.hits(Groups::NAMES).filter(|hit| NAMES.contains(&hit.keyword().text)).find_map(|hit| {
+        text.hits(KeywordGroups::NAMES).filter(|hit| NAMES.contains(&hit.keyword().text)).find_map(|hit| {
             text.budget.spend(1)?;
             let value = told(&text.all[hit.at() + hit.keyword().text.len()..])?;
             Some(Match::new(rule::CJK_NOTE, value))

@@ -4,7 +4,7 @@ use super::detector::Detector;
 use crate::{
     literal,
     names::{self, Name},
-    rules::{Groups, rule},
+    rules::{KeywordGroups, rule},
     text::{Match, Text, tail},
     value,
 };
@@ -13,6 +13,8 @@ use crate::{
 const TABLES: usize = 100;
 /// How many rows of a table are looked at; the first ones tell what a column holds.
 const ROWS: usize = 50;
+/// Bytes of a row that a look pays for.
+const VALUE: usize = 64;
 /// How long a list of columns may be, in bytes.
 const COLUMNS: usize = 4096;
 
@@ -20,8 +22,8 @@ const COLUMNS: usize = 4096;
 pub(super) struct CopyRows;
 
 impl Detector for CopyRows {
-    fn wakes(&self) -> Groups {
-        Groups::NAMES
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::NAMES
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
@@ -33,9 +35,11 @@ impl Detector for CopyRows {
             if columns.is_empty() {
                 continue;
             }
-            let rows = all[at..].lines().skip(1).take(ROWS).take_while(|row| *row != "\\.");
-            if let Some(value) = rows.into_iter().find_map(|row| secret_in_row(row, &columns)) {
-                return Some(Match::new(rule::COPY_ROW, value));
+            for row in all[at..].lines().skip(1).take(ROWS).take_while(|row| *row != "\\.") {
+                text.budget.spend((1 + row.len() / VALUE + columns.len()) as u64)?;
+                if let Some(value) = secret_in_row(row, &columns) {
+                    return Some(Match::new(rule::COPY_ROW, value));
+                }
             }
         }
         None

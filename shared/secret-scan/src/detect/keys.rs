@@ -6,7 +6,7 @@
 
 use super::detector::Detector;
 use crate::{
-    rules::{Groups, rule},
+    rules::{KeywordGroups, rule},
     text::{Match, Text, head},
 };
 
@@ -21,26 +21,37 @@ const SPACE: usize = 200;
 pub(super) struct Keys;
 
 impl Detector for Keys {
-    fn wakes(&self) -> Groups {
-        Groups::KEYS
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::KEYS
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
-        text.hits(Groups::KEYS).find_map(|hit| {
+        text.hits(KeywordGroups::KEYS).find_map(|hit| {
             text.budget.spend(1)?;
             let rest = &text.all[hit.at()..];
-            if rest.starts_with("PuTTY") {
-                let file = head(rest, BLOCK);
-                let holds_key = file.contains("Private-Lines") || file.contains("ssh-");
-                return holds_key.then_some(Match::new(rule::PUTTY_KEY, file));
-            }
-            if rest.starts_with("LS0tLS1CRUdJTi") {
-                let end = rest.bytes().take(BLOCK).take_while(|&b| is_base64(b)).count();
-                return Some(Match::new(rule::PEM_IN_BASE64, &rest[..end]));
-            }
-            has_body(rest).then(|| Match::new(rule::PEM_BLOCK, block(rest)))
+            hit.keyword().parsers.iter().find_map(|rule| {
+                let key = match *rule {
+                    rule::PUTTY_KEY => putty_key(rest),
+                    rule::PEM_IN_BASE64 => pem_in_base64(rest),
+                    rule::PEM_BLOCK if has_body(rest) => Some(block(rest)),
+                    _ => None,
+                };
+                Some(Match::new(*rule, key?))
+            })
         })
     }
+}
+
+fn putty_key(rest: &str) -> Option<&str> {
+    let file = head(rest, BLOCK);
+    let holds_key = rest.starts_with("PuTTY") && (file.contains("Private-Lines") || file.contains("ssh-"));
+    holds_key.then_some(file)
+}
+
+/// `-----BEGIN ` in base64, and what follows.
+fn pem_in_base64(rest: &str) -> Option<&str> {
+    let end = rest.bytes().take(BLOCK).take_while(|&b| is_base64(b)).count();
+    rest.starts_with("LS0tLS1CRUdJTi").then(|| &rest[..end])
 }
 
 fn is_base64(byte: u8) -> bool {

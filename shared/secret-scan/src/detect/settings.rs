@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     names,
-    rules::{Groups, rule},
+    rules::{KeywordGroups, rule},
     text::{Match, Text, WINDOW, head},
 };
 
@@ -17,8 +17,8 @@ use crate::{
 pub(super) struct Settings;
 
 impl Detector for Settings {
-    fn wakes(&self) -> Groups {
-        Groups::NAMES
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::NAMES
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
@@ -28,7 +28,7 @@ impl Detector for Settings {
             text.budget.spend(1)?;
             let (name, _) = head(rest.trim_start(), WINDOW).split_once('=')?;
             let value = &rest.trim_start()[name.len() + 1..];
-            set_value(name, value).map(|value| Match::new(rule::SPARK_SETTING, value))
+            set_value(name, value).map(|value| Match::new(rule::SET_SETTING, value))
         })
     }
 }

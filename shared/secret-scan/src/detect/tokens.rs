@@ -8,7 +8,7 @@ use base64::{
 
 use super::detector::Detector;
 use crate::{
-    rules::{Groups, Step, TOKENS, TokenFormat, rule},
+    rules::{KeywordGroups, Step, TOKENS, TokenFormat, rule},
     text::{Match, Text, head},
     value,
 };
@@ -22,22 +22,25 @@ const JSON_WEB_KEY: usize = 1024;
 pub(super) struct Tokens;
 
 impl Detector for Tokens {
-    fn wakes(&self) -> Groups {
-        Groups::TOKENS
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::TOKENS
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
-        text.hits(Groups::TOKENS).find_map(|hit| {
+        text.hits(KeywordGroups::TOKENS).find_map(|hit| {
             text.budget.spend(1)?;
             let (at, keyword) = (hit.at(), hit.keyword());
             let rest = &text.all[at + keyword.text.len()..];
             let starts_word = !text.all[..at].ends_with(char::is_alphanumeric);
-            let found = match keyword.text {
-                "bearer " if starts_word => bearer(rest).map(|value| Match::new(rule::AUTHORIZATION_BEARER, value)),
-                "basic " if starts_word => basic(rest).map(|value| Match::new(rule::AUTHORIZATION_BASIC, value)),
-                "\"kty\"" => json_web_key(rest).map(|value| Match::new(rule::JSON_WEB_KEY, value)),
-                _ => None,
-            };
+            let found = keyword.parsers.iter().find_map(|rule| {
+                let value = match *rule {
+                    rule::AUTHORIZATION_BEARER if starts_word => bearer(rest),
+                    rule::AUTHORIZATION_BASIC if starts_word => basic(rest),
+                    rule::JSON_WEB_KEY => json_web_key(rest),
+                    _ => None,
+                };
+                Some(Match::new(*rule, value?))
+            });
             found.or_else(|| {
                 let formats = keyword.tokens.iter().map(|format| &TOKENS[usize::from(*format)]);
                 formats.into_iter().find_map(|format| Some(Match::new(format.rule, token(format, text.all, at)?)))

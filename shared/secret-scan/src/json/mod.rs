@@ -11,7 +11,7 @@ use crate::{
     budget::Budget,
     detect,
     finding::{Finding, Span, TooDense},
-    rules::{Groups, RuleId, rule},
+    rules::{KeywordGroups, RuleId, rule},
     sql,
     text::{Hits, Text, fold},
     value,
@@ -20,11 +20,9 @@ use crate::{
 /// Returns what `run` finds in a change.
 pub(crate) fn find(run: impl FnOnce(&Search) -> Option<Found>) -> Result<Option<Finding>, TooDense> {
     let Some(Found { path, outcome }) = run(&Search { budget: Budget::new() }) else { return Ok(None) };
+    let path = if path.is_empty() { "change".to_owned() } else { path };
     match outcome {
-        Outcome::Secret { rule, span } => {
-            let path = if path.is_empty() { "change".to_owned() } else { path };
-            Ok(Some(Finding { path, rule: rule.rule(), span }))
-        }
+        Outcome::Secret { rule, span } => Ok(Some(Finding { path, rule: rule.rule(), span })),
         Outcome::TooDense => Err(TooDense { path }),
     }
 }
@@ -98,6 +96,7 @@ impl Search {
         let scope = &Scope::new(fields, scope);
         fields.iter().find_map(|(name, value)| {
             if named::is_known(name) {
+                self.budget.earn(name.len());
                 return Some(self.value(value, name, Some(scope))?.below(name));
             }
             // A name that is itself a secret must not show up in the path.
@@ -120,8 +119,8 @@ impl Search {
         let hits = Hits::find(all);
         let text = Text::new(all, &hits, &self.budget);
         let found = detect::find(&text).or_else(|| {
-            let statements =
-                text.has(Groups::STATEMENTS) || text.has(Groups::NAMES) && detect::pairs::names_secret(&text);
+            let statements = text.has(KeywordGroups::STATEMENTS)
+                || text.has(KeywordGroups::NAMES) && detect::pairs::names_secret(&text);
             statements.then(|| sql::find(&text, matches!(name, "query" | "sql" | "statement"))).flatten()
         });
         let outcome = match found {

@@ -38,7 +38,7 @@ pub(super) fn is_known(name: &str) -> bool {
 /// The rule by which the field `name` holds a secret, if its name is a secret's and its value is not empty.
 pub(super) fn found(name: &str, value: &Value) -> Option<RuleId> {
     let name = names::classify(name)?;
-    carries(name, value).then(|| rule_of(name))
+    carries(name, value, DEPTH).then(|| rule_of(name))
 }
 
 fn rule_of(name: Name) -> RuleId {
@@ -53,17 +53,21 @@ fn rule_of(name: Name) -> RuleId {
     }
 }
 
+/// How deep a value may be nested in the field with the name. Every level may have such a name, and is searched again.
+const DEPTH: u8 = 6;
+
 /// Whether `value` under a secret's name holds anything. A boolean never is a secret.
-fn carries(name: Name, value: &Value) -> bool {
+fn carries(name: Name, value: &Value, depth: u8) -> bool {
+    let Some(below) = depth.checked_sub(1) else { return false };
     match value {
         Value::Null | Value::Bool(_) => false,
         Value::Number(_) => !name.plural && !name.weak,
         Value::String(text) => text_carries(name, text),
-        Value::Array(items) => items.iter().any(|item| carries(name, item)),
+        Value::Array(items) => items.iter().any(|item| carries(name, item, below)),
         // `{"password": {"minLength": 12, "type": "string"}}` tells about passwords.
-        Value::Object(fields) => {
-            fields.iter().any(|(field, value)| !value.is_number() && !names::is_about(field) && carries(name, value))
-        }
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(field, value)| !value.is_number() && !names::is_about(field) && carries(name, value, below)),
     }
 }
 
@@ -74,7 +78,8 @@ fn text_carries(name: Name, text: &str) -> bool {
     // `pass: "98%"`, `tokens: "12"`
     let counted = name.plural || name.ticket || name.secret == SecretKind::Token && text.len() < 6;
     let number = counted && text.trim().trim_end_matches('%').parse::<f64>().is_ok();
-    if number || value::is_placeholder(text) {
+    let token_on_chain = name.secret == SecretKind::Token && value::is_chain_address(text);
+    if number || token_on_chain || value::is_placeholder(text) {
         return false;
     }
     let elsewhere = (name.directory || name.secret == SecretKind::Key) && value::is_path(text);
@@ -118,5 +123,5 @@ pub(super) fn described(fields: &Map<String, Value>) -> Option<(&'static str, Ru
     // The default of a column or parameter may say something of it instead.
     let default = field.starts_with("default");
     let said = value.as_str().is_some_and(|text| value::is_status_word(text) || text.contains('('));
-    (carries(name, value) && !(default && said)).then(|| (field, rule_of(name)))
+    (carries(name, value, DEPTH) && !(default && said)).then(|| (field, rule_of(name)))
 }

@@ -106,8 +106,8 @@ fn judge(name: &str, words: &[&str]) -> Option<Name> {
     {
         return None;
     }
-    let strict = !matches!(secret, SecretKind::Token | SecretKind::Key | SecretKind::PrivateKey);
-    if !strict && !after.iter().all(|word| words::NEUTRAL.contains(word)) {
+    let any_suffix = !matches!(secret, SecretKind::Token | SecretKind::Key | SecretKind::PrivateKey);
+    if !any_suffix && !after.iter().all(|word| words::NEUTRAL.contains(word)) {
         return None;
     }
     Some(Name {

@@ -40,7 +40,9 @@ impl Columns {
 
     /// The secret in the column at `index`.
     pub(super) fn secret(&self, index: u32) -> Option<Name> {
-        self.secrets.iter().find(|(at, _)| *at == index).map(|(_, name)| *name)
+        // They were added in the order of their positions, and there may be many of them.
+        let first = self.secrets.partition_point(|(at, _)| *at < index);
+        self.secrets.get(first).filter(|(at, _)| *at == index).map(|(_, name)| *name)
     }
 
     /// Whether no column is listed at all.

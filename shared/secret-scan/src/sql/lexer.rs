@@ -301,7 +301,7 @@ impl<'a> Lexer<'a> {
             (b'<', b'>', _) | (b'!', b'=', _) => (2, Token::Op(Op::Compare)),
             (b'-' | b'#', b'>', b'>') => (3, Token::Op(Op::Path)),
             (b'-' | b'#', b'>', _) => (2, Token::Op(Op::Path)),
-            (b'?', ..) => (1, Token::Parameter("?")),
+            (b'?', ..) | (b'%', b's', _) => (if self.byte(0) == b'?' { 1 } else { 2 }, Token::Parameter("?")),
             _ => (1, Token::Other),
         };
         self.take(length, token)

@@ -224,6 +224,13 @@ impl<'t> State<'_, 't> {
             return None;
         };
         self.operand = match self.operand {
+            // SQL Server: `INSERT INTO [users] ([login], [password])`
+            Operand::Name(text) if frame.bracket == b'[' && self.last[1] == Token::Open(b'[') => {
+                if matches!(self.last[2], Token::Open(_) | Token::Comma | Token::Dot) {
+                    self.note_column(text);
+                }
+                Operand::Name(text)
+            }
             Operand::Name(text) if frame.index == 0 && !is_any(frame.call, &["values", "count"]) => {
                 names::classify(text).map_or(Operand::None, Operand::Judged)
             }

@@ -5,7 +5,7 @@ use super::{
     state::State,
     token::{Op, Token, is_any},
 };
-use crate::{text::Match, value};
+use crate::{literal, text::Match, value};
 
 /// How many variables, and how many parameters, are remembered.
 const REMEMBERED: usize = 32;
@@ -38,9 +38,14 @@ impl<'t> State<'_, 't> {
     /// The literal that the variable `word` holds, if it is a secret where the variable is given.
     pub(super) fn given_variable(&self, word: &str) -> Option<Match<'t>> {
         let (_, literal) = self.memory.variables.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
-        match self.expected(Some("variable"))? {
+        if let Some(rule) = self.set_by(literal) {
+            return Some(Match::new(rule, literal));
+        }
+        match self.expected(Some(literal))? {
             Expected::Given(rule) => Some(Match::new(rule, literal)),
-            Expected::Named(_) => None,
+            Expected::Named(name) => {
+                literal::is_secret(name, literal).then(|| Match::new(literal::rule_of(name), literal))
+            }
         }
     }
 

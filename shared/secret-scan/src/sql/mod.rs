@@ -28,7 +28,7 @@ use state::{Memory, Parameters, Script, State};
 use crate::{
     detect::pairs,
     names::Name,
-    rules::{Groups, RuleId},
+    rules::{KeywordGroups, RuleId},
     text::{Hits, Match, Text},
 };
 
@@ -95,7 +95,7 @@ const fn looks(part: &str) -> u64 {
 /// Searches the text of a comment.
 fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    let worth = text.has(Groups::NAMES) || text.has(Groups::STATEMENTS) || !parameters.secret.is_empty();
+    let worth = text.has(KeywordGroups::NAMES) || text.has(KeywordGroups::STATEMENTS) || !parameters.secret.is_empty();
     if !worth {
         return None;
     }
@@ -106,7 +106,7 @@ fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Opti
 /// Searches the inside of a string: a connection string, JSON, or a statement to be executed.
 fn in_literal<'t>(text: &Text<'t>, nesting: u8) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    if !text.has(Groups::NAMES) && !text.has(Groups::STATEMENTS) {
+    if !text.has(KeywordGroups::NAMES) && !text.has(KeywordGroups::STATEMENTS) {
         return None;
     }
     text.budget.spend(looks(text.all))?;

@@ -20,7 +20,7 @@ impl<'t> State<'_, 't> {
             if is_any(word, &["into", "insert"]) {
                 self.rows.insert = Insert::Into;
             }
-        } else if is_any(word, &["values", "value"]) {
+        } else if is_any(word, &["values", "value"]) && !is_any(self.word_before(0), &["system", "user"]) {
             self.rows.insert = Insert::Values;
             self.rows.filled = take(&mut self.rows.listed);
         } else if insert != Insert::Values && word.eq_ignore_ascii_case("select") {

@@ -8,7 +8,13 @@ use crate::rules::LOOKALIKES;
 pub(crate) struct Folded {
     pub(crate) text: String,
     /// The characters that were folded: where they are in the folded text and in the original one.
-    changes: Vec<(Range<usize>, Range<usize>)>,
+    changes: Vec<Change>,
+}
+
+/// Character that was folded: where it is in the folded text and in the original one. Texts are far shorter than 4 GB.
+struct Change {
+    folded: [u32; 2],
+    original: [u32; 2],
 }
 
 impl Folded {
@@ -20,12 +26,13 @@ impl Folded {
 
     /// The position in the original text; the whole character if the position is inside of what it was folded to.
     fn position(&self, at: usize) -> Range<usize> {
-        let next = self.changes.partition_point(|(folded, _)| folded.start < at);
-        let Some((folded, original)) = next.checked_sub(1).map(|last| &self.changes[last]) else { return at..at };
-        if at < folded.end {
-            return original.clone();
+        let next = self.changes.partition_point(|change| (change.folded[0] as usize) < at);
+        let Some(change) = next.checked_sub(1).map(|last| &self.changes[last]) else { return at..at };
+        let ([_, folded], [start, end]) = (change.folded, change.original.map(|at| at as usize));
+        if at < folded as usize {
+            return start..end;
         }
-        let plain = original.end + (at - folded.end);
+        let plain = end + (at - folded as usize);
         plain..plain
     }
 
@@ -33,7 +40,8 @@ impl Folded {
         let start = self.text.len();
         self.text.push_str(text);
         if text != original {
-            self.changes.push((start..self.text.len(), from..from + original.len()));
+            let folded = [start as u32, self.text.len() as u32];
+            self.changes.push(Change { folded, original: [from as u32, (from + original.len()) as u32] });
         }
     }
 }
@@ -42,10 +50,11 @@ impl Folded {
 ///
 /// A word is folded only as a whole: `пароль` has letters that look like Latin ones, and others that do not.
 pub(crate) fn fold(text: &str) -> Option<Folded> {
-    if text.is_ascii() || !text.chars().any(|c| lookalike(c).is_some()) {
+    let most = if text.is_ascii() { 0 } else { text.chars().filter(|c| lookalike(*c).is_some()).count() };
+    if most == 0 {
         return None;
     }
-    let mut folded = Folded { text: String::with_capacity(text.len()), changes: Vec::new() };
+    let mut folded = Folded { text: String::with_capacity(text.len()), changes: Vec::with_capacity(most) };
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let from = text.len() - rest.len();

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Match};
 
-use crate::rules::{Groups, KEYWORDS, Keyword};
+use crate::rules::{KEYWORDS, Keyword, KeywordGroups};
 
 /// Built on first use.
 static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {
@@ -34,8 +34,8 @@ impl Hits {
     }
 
     /// What the hits wake.
-    pub(super) fn groups(&self, range: Range<usize>) -> Groups {
-        self.iter(range).fold(Groups::default(), |all, (_, keyword)| Groups(all.0 | keyword.wakes.0))
+    pub(super) fn groups(&self, range: Range<usize>) -> KeywordGroups {
+        self.iter(range).fold(KeywordGroups::default(), |all, (_, keyword)| KeywordGroups(all.0 | keyword.wakes.0))
     }
 
     /// The hits that begin between two positions.
@@ -53,5 +53,5 @@ impl Hits {
 pub(crate) fn has_name(text: &str) -> bool {
     AUTOMATON
         .find_overlapping_iter(Input::new(text))
-        .any(|found| KEYWORDS[found.pattern().as_usize()].wakes.has(Groups::NAMES))
+        .any(|found| KEYWORDS[found.pattern().as_usize()].wakes.has(KeywordGroups::NAMES))
 }

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use crate::{
     budget::Budget,
-    rules::{Groups, Keyword, RuleId},
+    rules::{Keyword, KeywordGroups, RuleId},
 };
 
 /// Secret in a text: the rule that found it, and the value itself, a part of the text.
@@ -56,7 +56,7 @@ pub(crate) struct Text<'t> {
     offset: usize,
     /// The hits that begin in the text.
     range: Range<usize>,
-    groups: Groups,
+    groups: KeywordGroups,
 }
 
 impl<'t> Text<'t> {
@@ -73,12 +73,12 @@ impl<'t> Text<'t> {
     }
 
     /// Whether a keyword of one of the groups is in the text.
-    pub(crate) const fn has(&self, groups: Groups) -> bool {
+    pub(crate) const fn has(&self, groups: KeywordGroups) -> bool {
         self.groups.has(groups)
     }
 
     /// Keywords of the groups, in the order of their positions.
-    pub(crate) fn hits(&self, groups: Groups) -> impl Iterator<Item = Hit> {
+    pub(crate) fn hits(&self, groups: KeywordGroups) -> impl Iterator<Item = Hit> {
         let end = self.offset + self.all.len();
         self.hits.iter(self.range.clone()).filter_map(move |(at, keyword)| {
             let wanted = keyword.wakes.has(groups) && at + keyword.text.len() <= end;

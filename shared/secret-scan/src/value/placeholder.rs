@@ -104,9 +104,13 @@ fn is_variable(value: &str) -> bool {
 
 /// `DB_PASSWORD`, `PASSWORD`, `API_KEY`: the name of a variable where its value would be.
 fn is_upper_name(value: &str) -> bool {
+    const ENDS: &[&str] =
+        &["PASS", "PASSWD", "PASSWORD", "PWD", "TOKEN", "SECRET", "CREDENTIALS", "PASSPHRASE", "APIKEY"];
+    // Words such as `MONKEY` end like these.
+    const WORDS: &[&str] = &["KEY", "HERE"];
     let shape = value.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '_' | ' ' | '-'));
-    let stem = ["PASS", "PASSWD", "PASSWORD", "PWD", "TOKEN", "SECRET", "KEY", "CREDENTIALS", "HERE", "PASSPHRASE"];
-    shape && stem.iter().any(|word| value.ends_with(word))
+    let last = value.rsplit(['_', ' ', '-']).next().unwrap_or_default();
+    shape && (ENDS.iter().any(|end| value.ends_with(end)) || WORDS.contains(&last))
 }
 
 /// A regular expression that finds passwords, as in `regexp_replace(dsn, ':[^@]+@', …)`.

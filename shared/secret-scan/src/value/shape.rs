@@ -73,3 +73,9 @@ pub(super) fn is_measure(lower: &str) -> bool {
     digits > 0 && words::UNITS.contains(unit)
         || digits == 4 && rest.starts_with('-') && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit)
 }
+
+/// Address or transaction on a blockchain (20 or 32 bytes in hex), of which a token there is one.
+pub(crate) fn is_chain_address(text: &str) -> bool {
+    let hex = text.strip_prefix("0x").unwrap_or_default();
+    matches!(hex.len(), 40 | 64) && hex.bytes().all(|b| b.is_ascii_hexdigit())
+}

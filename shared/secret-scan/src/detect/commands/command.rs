@@ -52,7 +52,7 @@ impl<'t> Command<'t> {
     }
 
     /// Whether the statement begins with `word`.
-    pub(super) fn follows(&self, word: &str) -> bool {
+    pub(super) fn statement_begins_with(&self, word: &str) -> bool {
         self.statement().split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word))
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 pub(super) struct Line<'t> {
     text: &'t str,
     at: usize,
-    programs: u32,
+    programs: u64,
 }
 
 impl<'t> Line<'t> {
@@ -21,7 +21,10 @@ impl<'t> Line<'t> {
     /// Reads on up to a position.
     pub(super) fn read_to(&mut self, to: usize) {
         let new = self.text.get(self.at..to).unwrap_or_default();
-        let line = new.rsplit(['\n', ';', '|']).next().unwrap_or(new);
+        let mut ends = new.rmatch_indices(['\n', ';', '|']);
+        // A backslash continues the line.
+        let end = ends.find(|(at, sign)| *sign != "\n" || !new[..*at].trim_end_matches('\r').ends_with('\\'));
+        let line = end.map_or(new, |(at, _)| &new[at..]);
         if line.len() < new.len() {
             self.programs = 0;
         }
@@ -40,7 +43,8 @@ impl<'t> Line<'t> {
 }
 
 /// The bits of a program or subcommand.
-fn program(word: &str) -> u32 {
+fn program(word: &str) -> u64 {
+    let word = word.strip_suffix(".exe").unwrap_or(word);
     PROGRAMS.get(word).copied().unwrap_or_default()
 }
 

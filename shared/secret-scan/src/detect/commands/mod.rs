@@ -16,7 +16,7 @@ use flags::Line;
 
 use super::detector::Detector;
 use crate::{
-    rules::{Groups, RuleId, rule},
+    rules::{CommandRule, KeywordGroups},
     text::{Match, Text},
 };
 
@@ -24,13 +24,13 @@ use crate::{
 pub(super) struct Commands;
 
 impl Detector for Commands {
-    fn wakes(&self) -> Groups {
-        Groups::COMMANDS
+    fn wakes(&self) -> KeywordGroups {
+        KeywordGroups::COMMANDS
     }
 
     fn find<'t>(&self, text: &Text<'t>) -> Option<Match<'t>> {
         let mut line = Line::new(text.all);
-        text.hits(Groups::COMMANDS).find_map(|hit| {
+        text.hits(KeywordGroups::COMMANDS).find_map(|hit| {
             text.budget.spend(1)?;
             line.read_to(hit.at());
             let (before, rest) = text.all.split_at(hit.at());
@@ -43,39 +43,38 @@ impl Detector for Commands {
             }
             text.budget.spend(1)?;
             let command = Command::new(before, rest);
-            rules.iter().find_map(|rule| Some(Match::new(*rule, parse(*rule, &command)?)))
+            rules.iter().find_map(|rule| Some(Match::new(rule.id(), parse(*rule, &command)?)))
         })
     }
 }
 
 /// The password of `command`, going by `rule`.
-fn parse<'t>(rule: RuleId, command: &Command<'t>) -> Option<&'t str> {
+fn parse<'t>(rule: CommandRule, command: &Command<'t>) -> Option<&'t str> {
     let parser = match rule {
-        rule::REDIS_AUTH => servers::redis_auth,
-        rule::REDIS_SETUSER => servers::redis_setuser,
-        rule::REDIS_REQUIREPASS => servers::redis_requirepass,
-        rule::DB2_CONNECT => servers::db2_connect,
-        rule::ORACLE_CONNECT => servers::oracle_connect,
-        rule::TERADATA_LOGON => servers::teradata_logon,
-        rule::SQLPLUS_LOGIN => shells::sqlplus,
-        rule::ORACLE_USERID => shells::oracle_userid,
-        rule::PGPASS_LINE => shells::pgpass,
-        rule::NET_USE => shells::net_use,
-        rule::CHPASSWD => shells::chpasswd,
-        rule::HTPASSWD => shells::htpasswd,
-        rule::AUTH_VARIABLE => shells::auth_variable,
-        rule::SECURE_STRING => shells::secure_string,
-        rule::PIPED_PASSWORD => shells::piped,
-        rule::SECRET_VALUE_FLAG => shells::secret_value_flag,
-        rule::OPENROWSET => calls::openrowset,
-        rule::CLICKHOUSE_STORAGE => calls::storage,
-        rule::CLICKHOUSE_REDIS => calls::redis,
-        rule::CLICKHOUSE_ENCRYPT => calls::encrypt,
-        rule::SQLSERVER_PROCEDURE => calls::procedure,
-        rule::LOGIN_NOTE => logins::login,
-        rule::ACCOUNT_NOTE => logins::account,
-        rule::AS_PASSWORD_NOTE => logins::as_password,
-        _ => return None,
+        CommandRule::RedisAuth => servers::redis_auth,
+        CommandRule::RedisSetuser => servers::redis_setuser,
+        CommandRule::RedisRequirepass => servers::redis_requirepass,
+        CommandRule::Db2Connect => servers::db2_connect,
+        CommandRule::OracleConnect => servers::oracle_connect,
+        CommandRule::TeradataLogon => servers::teradata_logon,
+        CommandRule::SqlplusLogin => shells::sqlplus,
+        CommandRule::OracleUserid => shells::oracle_userid,
+        CommandRule::PgpassLine => shells::pgpass,
+        CommandRule::NetUse => shells::net_use,
+        CommandRule::Chpasswd => shells::chpasswd,
+        CommandRule::Htpasswd => shells::htpasswd,
+        CommandRule::AuthVariable => shells::auth_variable,
+        CommandRule::SecureString => shells::secure_string,
+        CommandRule::PipedPassword => shells::piped,
+        CommandRule::SecretValueFlag => shells::secret_value_flag,
+        CommandRule::Openrowset => calls::openrowset,
+        CommandRule::ClickhouseStorage => calls::storage,
+        CommandRule::ClickhouseRedis => calls::redis,
+        CommandRule::ClickhouseEncrypt => calls::encrypt,
+        CommandRule::SqlserverProcedure => calls::procedure,
+        CommandRule::LoginNote => logins::login,
+        CommandRule::AccountNote => logins::account,
+        CommandRule::AsPasswordNote => logins::as_password,
     };
     parser(command)
 }

@@ -16,9 +16,9 @@ pub(super) fn redis_auth<'t>(command: &Command<'t>) -> Option<&'t str> {
             let alone = words.next().is_none() && (value::is_opaque(password) || capital);
             secret(password).filter(|_| alone)
         }
-        "auth" if command.follows("hello") => words.nth(1).and_then(secret),
-        "auth" if command.follows("migrate") => words.next().and_then(secret),
-        "auth2" if command.follows("migrate") => words.nth(1).and_then(secret),
+        "auth" if command.statement_begins_with("hello") => words.nth(1).and_then(secret),
+        "auth" if command.statement_begins_with("migrate") => words.next().and_then(secret),
+        "auth2" if command.statement_begins_with("migrate") => words.nth(1).and_then(secret),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn sqlplus<'t>(command: &Command<'t>) -> Option<&'t str> {
 pub(super) fn oracle_userid<'t>(command: &Command<'t>) -> Option<&'t str> {
     let takes = match command.name.as_str() {
         "userid=" | "sqlldr" => true,
-        "target" => command.follows("rman"),
+        "target" => command.statement_begins_with("rman"),
         "exp" => command.begins_line() && command.line.contains('='),
         _ => false,
     };
@@ -67,7 +67,8 @@ pub(super) fn auth_variable<'t>(command: &Command<'t>) -> Option<&'t str> {
 
 /// `ConvertTo-SecureString 'password' -AsPlainText`
 pub(super) fn secure_string<'t>(command: &Command<'t>) -> Option<&'t str> {
-    command.words().next().filter(|_| command.line.contains("-AsPlainText")).and_then(secret)
+    let word = command.words().find(|word| !word.eq_ignore_ascii_case("-string"));
+    word.filter(|_| command.line.contains("-AsPlainText")).and_then(secret)
 }
 
 /// `echo password | docker login --password-stdin`

@@ -13,7 +13,7 @@ pub(crate) use value::secret_value;
 
 use crate::{
     names::{self, Name},
-    rules::{Groups, RuleId, SecretKind, rule, words},
+    rules::{KeywordGroups, RuleId, SecretKind, rule, words},
     text::{Match, Text, WINDOW, head, last_word, line_before, tail, word_around},
     value::{is_placeholder, is_status_word},
 };
@@ -26,7 +26,7 @@ pub(crate) fn find<'t>(text: &Text<'t>) -> Option<Match<'t>> {
     let all = text.all;
     let mut past = 0;
     let mut connection = None;
-    for hit in text.hits(Groups::NAMES) {
+    for hit in text.hits(KeywordGroups::NAMES) {
         if hit.at() < past {
             continue;
         }
@@ -118,7 +118,7 @@ fn element<'t>(before: &str, word: &str, after: &'t str) -> Option<Match<'t>> {
 /// (`PRIMARY KEY`, `passed`) name none and need no closer look.
 pub(crate) fn names_secret(text: &Text<'_>) -> bool {
     let mut past = 0;
-    text.hits(Groups::NAMES).any(|hit| {
+    text.hits(KeywordGroups::NAMES).any(|hit| {
         if hit.at() < past || text.budget.spend(1).is_none() {
             return false;
         }
