@@ -29,14 +29,27 @@ impl Budget {
         self.left.set(self.left.get() + bytes as u64 + QUOTES);
     }
 
-    /// Pays for `looks`. Once it has returned None it always does, so that the rest of a search takes no time.
+    /// Pays for `looks`, at least one. Once it has returned None it does so for the rest of the text, which takes no time then.
     pub(crate) fn spend(&self, looks: u64) -> Option<()> {
         let left = self.left.get().checked_sub(looks * LOOK);
         self.left.set(left.unwrap_or_default());
-        self.exhausted.set(self.exhausted.get() || left.is_none());
-        if self.exhausted.get() { None } else { Some(()) }
+        if left.is_none() {
+            self.exhaust();
+        }
+        left.map(|_| ())
     }
 
+    /// Number of keywords that are kept in memory. Several may belong to one word, which is looked at once.
+    pub(crate) fn most_keywords(&self) -> usize {
+        usize::try_from(self.left.get() / LOOK * 4).unwrap_or(usize::MAX)
+    }
+
+    /// Notes that a text was not searched to its end.
+    pub(crate) fn exhaust(&self) {
+        self.exhausted.set(true);
+    }
+
+    /// Whether a text was not searched to its end.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.exhausted.get()
     }

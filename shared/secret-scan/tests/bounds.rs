@@ -1,7 +1,9 @@
 //! A search takes bounded work, whatever the text: a text that would take more is refused.
 
+use std::time::Instant;
+
 use secret_scan::{TooDense, find};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A text of `bytes` that repeats `unit`.
 fn repeat(unit: &str, bytes: usize) -> String {
@@ -53,5 +55,46 @@ fn dense_texts_that_people_write_pass() {
     ];
     for text in texts {
         assert_eq!(find(&json!({ "query": text })), Ok(None), "{:.80}", text);
+    }
+}
+
+/// Items that once took time with the square of their size, or searched their parts again on every level.
+fn quadratic_items(size: usize) -> Vec<(&'static str, Value)> {
+    let columns = "pw,".repeat(size / 6);
+    let insert = format!("INSERT INTO t ({columns}1) VALUES (1{})", ",''".repeat(size / 6));
+    let names = vec!["password_of_the_user"; size / 46];
+    let rows = vec![Vec::<Value>::new(); size / 6];
+    let copy = format!("COPY t ({}pw) FROM stdin\n", "pw,".repeat(size / 300));
+    let copies = format!("{}{}", copy.trim_end().repeat(20), format!("\n{}", "a_\t".repeat(size / 300)).repeat(50));
+    let nested = (0..100).fold(json!(vec!["see here"; size / 20]), |value, _| json!({ "pw": value }));
+    let described = vec![json!({ "name": "token", "value": "" }); size / 27];
+    vec![
+        ("columns of a statement", json!({ "query": insert })),
+        ("names beside rows", json!({ "columns": names, "rows": rows })),
+        ("rows of a dump", json!({ "query": copies })),
+        ("nested fields", nested),
+        ("described fields", json!({ "fields": described })),
+        ("lookalikes", json!({ "query": "а".repeat(size / 2) })),
+        ("curly quotes", json!({ "query": "„a".repeat(size / 4) })),
+        ("delimiters", json!({ "query": "q'[".repeat(size / 3) })),
+        ("unclosed bodies", json!({ "query": "$a$ pw $b$ '".repeat(size / 12) })),
+    ]
+}
+
+#[test]
+fn time_grows_with_the_size_and_not_with_its_square() {
+    const FACTOR: usize = 8;
+    let time = |item: &Value| {
+        let runs = (0..3).map(|_| {
+            let start = Instant::now();
+            drop(find(item));
+            start.elapsed()
+        });
+        runs.min().unwrap_or_default()
+    };
+    for ((name, small), (_, large)) in quadratic_items(20_000).iter().zip(&quadratic_items(20_000 * FACTOR)) {
+        let ratio = time(large).as_secs_f64() / time(small).as_secs_f64();
+        // Linear time has a ratio of 8, quadratic time one of 64.
+        assert!(ratio < 24.0, "{name}: {ratio:.1} times as long for {FACTOR} times the size");
     }
 }

@@ -116,7 +116,7 @@ impl Search {
         self.budget.earn(original.len());
         let folded = fold(original);
         let all = folded.as_ref().map_or(original, |folded| &folded.text);
-        let hits = Hits::find(all);
+        let hits = Hits::find(all, &self.budget);
         let text = Text::new(all, &hits, &self.budget);
         let found = detect::find(&text).or_else(|| {
             let statements = text.has(KeywordGroups::STATEMENTS)

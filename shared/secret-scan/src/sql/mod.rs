@@ -128,7 +128,7 @@ fn in_literal<'t>(text: &Text<'t>, nesting: u8) -> Option<Match<'t>> {
 
 /// The rule that finds a secret in the statements of `plain`, what `text` is without its escapes.
 fn rule_in(plain: &str, text: &Text<'_>, nesting: u8) -> Option<RuleId> {
-    let hits = Hits::find(plain);
+    let hits = Hits::find(plain, text.budget);
     let plain = Text::new(plain, &hits, text.budget);
     in_statements(&plain, plain.all, nesting, &Parameters::default()).map(|found| found.rule)
 }

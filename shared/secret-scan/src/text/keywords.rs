@@ -4,6 +4,7 @@ use std::{ops::Range, sync::LazyLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Match};
 
+use crate::budget::Budget;
 use crate::rules::{KEYWORDS, Keyword, KeywordGroups};
 
 /// Built on first use.
@@ -19,11 +20,15 @@ static AUTOMATON: LazyLock<AhoCorasick> = LazyLock::new(|| {
 pub(crate) struct Hits(Vec<(u32, u16)>);
 
 impl Hits {
-    /// Looks for all keywords in `text`.
-    pub(crate) fn find(text: &str) -> Self {
+    /// Looks for the keywords in `text`: all of them, or as many as `budget` pays for.
+    pub(crate) fn find(text: &str, budget: &Budget) -> Self {
         // Texts are far shorter than 4 GB, and keywords fewer than 65,536.
         let hit = |found: Match| (found.start() as u32, found.pattern().as_u32() as u16);
-        let mut hits: Vec<_> = AUTOMATON.find_overlapping_iter(Input::new(text)).map(hit).collect();
+        let mut found = AUTOMATON.find_overlapping_iter(Input::new(text)).map(hit);
+        let mut hits: Vec<_> = found.by_ref().take(budget.most_keywords()).collect();
+        if found.next().is_some() {
+            budget.exhaust();
+        }
         // They are found in the order of their ends.
         hits.sort_unstable();
         Self(hits)
