@@ -93,13 +93,26 @@ fn is_login(name: Name, text: &str) -> bool {
         && pair.is_some_and(|password| !value::is_placeholder(password) && !password.contains(' '))
 }
 
-/// Whether the fields of an object called `name` are columns on a screen, as in
-/// `column_widths: {"password": 120}`; there only texts can be secrets.
+/// Whether the fields of an object called `name` are columns on a screen or texts to translate, as in
+/// `column_widths: {"password": 120}`; there only texts that look made up are secrets.
 pub(super) fn is_layout(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["column", "width", "layout", "label", "alias", "mask", "format", "align", "caption", "translation"]
-        .iter()
-        .any(|word| lower.contains(word))
+    [
+        "column",
+        "width",
+        "layout",
+        "label",
+        "alias",
+        "mask",
+        "format",
+        "align",
+        "caption",
+        "translation",
+        "i18n",
+        "locale",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
 }
 
 /// `["password", "…"]`, one of a list of pairs.

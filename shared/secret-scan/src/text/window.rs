@@ -3,7 +3,7 @@
 /// How far a word, a name or a value is followed, in bytes.
 pub(crate) const WINDOW: usize = 200;
 
-/// The last `limit` bytes of `text`, or one or two fewer.
+/// The last `limit` bytes of `text`, or up to three fewer.
 pub(crate) fn tail(text: &str, limit: usize) -> &str {
     let mut start = text.len().saturating_sub(limit);
     while !text.is_char_boundary(start) {
@@ -12,7 +12,7 @@ pub(crate) fn tail(text: &str, limit: usize) -> &str {
     &text[start..]
 }
 
-/// The first `limit` bytes of `text`, or one or two fewer.
+/// The first `limit` bytes of `text`, or up to three fewer.
 pub(crate) fn head(text: &str, limit: usize) -> &str {
     let mut end = text.len().min(limit);
     while !text.is_char_boundary(end) {

@@ -176,11 +176,14 @@ fn file_key(text: &str, start: usize, word: &str) -> Option<Name> {
 
 /// Spanish for a password, and for any other key: whose it is tells.
 fn clave(text: &str, start: usize, word: &str) -> Option<Name> {
-    const WHOSE: &[&str] =
-        &[" de acceso", " del usuario", " de usuario", " del admin", " de root", " del servidor", " del wifi"];
-    let whose = || WHOSE.iter().any(|whose| text[start + word.len()..].starts_with(whose));
-    let account = || line_before(&text[..start]).contains("usuario");
-    (word.eq_ignore_ascii_case("clave") && (whose() || account())).then_some(Name::of(SecretKind::Password))
+    if !word.eq_ignore_ascii_case("clave") {
+        return None;
+    }
+    let after = head(&text[start + word.len()..], WINDOW);
+    let whose = [" de ", " del ", " "].iter().find_map(|of| after.strip_prefix(of)).unwrap_or_default();
+    let whose = whose.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let account = words::CLAVE.contains_any_case(whose) || line_before(&text[..start]).contains("usuario");
+    account.then_some(Name::of(SecretKind::Password))
 }
 
 /// "API key", "private key": the word before decides what a key is.
