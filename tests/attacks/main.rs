@@ -18,5 +18,6 @@ mod pages;
 mod sessions;
 mod size_limits;
 mod slow_connections;
+mod slow_searches;
 mod sql_injection;
 mod token_misuse;
