@@ -69,3 +69,16 @@ fn a_credential_in_a_name_is_not_shown() {
     assert_eq!((finding.path.as_str(), &finding.span), ("metadata", &None));
     assert!(!finding.to_string().contains("Kormoran"));
 }
+
+#[test]
+fn a_credential_in_quotes_may_have_spaces_and_escapes() {
+    let cases = [
+        ("mysql -p\"Kor moran\" shop", "Kor moran"),
+        ("curl -u 'ada:Kor moran' https://tern.test/", "Kor moran"),
+        (r#"password: "Kor\"moran77""#, r#"Kor\"moran77"#),
+        (r#"{\"password\": \"Kormoran\"}"#, "Kormoran"),
+    ];
+    for (text, credential) in cases {
+        assert_eq!(found("description", text).1, credential, "{text}");
+    }
+}

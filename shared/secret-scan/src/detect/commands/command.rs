@@ -57,9 +57,16 @@ impl<'t> Command<'t> {
     }
 }
 
-/// The word at the start of `text`, without quotes.
+/// The word at the start of `text`, without quotes. In quotes it may have spaces.
 pub(super) fn first_word(text: &str) -> &str {
-    let text = head(text, WORD).trim_start_matches(['\'', '"']);
+    let text = head(text, WORD);
+    if let Some(quote) = text.chars().next().filter(|c| matches!(c, '\'' | '"'))
+        && let Some((word, _)) = text[1..].split_once(quote)
+        && !word.contains('\n')
+    {
+        return word;
+    }
+    let text = text.trim_start_matches(['\'', '"']);
     let ends = |b: u8| b.is_ascii_whitespace() || matches!(b, b'\'' | b'"' | b'`' | b')' | b';');
     &text[..text.bytes().position(ends).unwrap_or(text.len())]
 }

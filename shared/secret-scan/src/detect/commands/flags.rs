@@ -51,7 +51,6 @@ fn program(word: &str) -> u64 {
 /// The value of a flag that is spelled as `spelling`.
 fn value<'t>(flag: &Flag, spelling: &str, rest: &'t str) -> Option<&'t str> {
     let spaced = rest.starts_with(' ') || spelling.ends_with(' ');
-    let next = || first_word(rest.trim_start_matches(' '));
     match flag.value {
         FlagValue::Login => {
             // `--user` ends there, `-u` need not.
@@ -60,6 +59,6 @@ fn value<'t>(flag: &Flag, spelling: &str, rest: &'t str) -> Option<&'t str> {
         }
         FlagValue::Attached if spaced => None,
         FlagValue::Next if !spaced => None,
-        FlagValue::Attached | FlagValue::Next | FlagValue::Either => secret(next()),
+        FlagValue::Attached | FlagValue::Next | FlagValue::Either => secret(rest.trim_start_matches(' ')),
     }
 }

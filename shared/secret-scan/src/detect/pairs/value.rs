@@ -8,6 +8,9 @@ use crate::{
     value,
 };
 
+/// Maximum length of a value in quotes, in characters.
+const QUOTED: usize = 4096;
+
 /// Returns the value at the start of `rest` if it is a secret, given its name and how it is linked. `strong` says that the
 /// surroundings (a connection string, a URL) make the value one, whatever it looks like.
 pub(crate) fn secret_value(name: Name, link: Link, rest: &str, strong: bool) -> Option<&str> {
@@ -17,7 +20,7 @@ pub(crate) fn secret_value(name: Name, link: Link, rest: &str, strong: bool) -> 
         unescaped.strip_prefix(['N', 'E', 'x', 'X']).filter(|rest| rest.starts_with('\'')).unwrap_or(unescaped);
     let quote = unescaped.chars().next().filter(|c| matches!(c, '"' | '\'' | '`' | '“' | '‘' | '«' | '„'));
     if let Some(quote) = quote {
-        let value = until_quote(&unescaped[quote.len_utf8()..], quote);
+        let value = until_quote(&unescaped[quote.len_utf8()..], quote, rest.starts_with('\\'));
         // psql's `\set name `command``
         let value = value.filter(|value| quote != '`' || !value.contains(' '));
         return value.map(str::trim).filter(|value| quoted_is_secret(name, value, link));
@@ -197,8 +200,9 @@ fn bare_value(rest: &str, strong: bool) -> &str {
     &rest[..end]
 }
 
-/// The text up to the closing quote, or None if it does not close on the line.
-fn until_quote(rest: &str, quote: char) -> Option<&str> {
+/// The text up to the closing quote, or None if it does not close on the line. A quote behind a backslash closes it only if it
+/// was opened by one.
+fn until_quote(rest: &str, quote: char, escaped: bool) -> Option<&str> {
     let close = match quote {
         '“' => '”',
         '«' => '»',
@@ -206,6 +210,10 @@ fn until_quote(rest: &str, quote: char) -> Option<&str> {
         '‘' => '’',
         same => same,
     };
-    let (end, last) = rest.char_indices().take(4096).find(|&(_, c)| c == close || c == '\n')?;
+    let mut before = ' ';
+    let (end, last) = rest.char_indices().take(QUOTED).find(|&(_, c)| {
+        let inside = std::mem::replace(&mut before, c) == '\\' && !escaped;
+        c == close && !inside || c == '\n'
+    })?;
     (last == close).then(|| rest[..end].trim_end_matches('\\'))
 }
