@@ -71,6 +71,7 @@ fn quadratic_items(size: usize) -> Vec<(&'static str, Value)> {
     vec![
         ("columns of a statement", json!({ "query": insert })),
         ("names beside rows", json!({ "columns": names, "rows": rows })),
+        ("names beside objects", json!({ "columns": names, "rows": vec![json!({ "1": "" }); size / 10] })),
         ("rows of a dump", json!({ "query": copies })),
         ("nested fields", nested),
         ("described fields", json!({ "fields": described })),

@@ -5,7 +5,12 @@ use std::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
-use crate::{literal, names, names::Name, sql, value};
+use crate::{
+    literal,
+    names::{self, Name},
+    sql::{self, Parameters},
+    value,
+};
 
 /// Fields that hold a statement.
 const STATEMENTS: &[&str] = &["query", "sql", "statement"];
@@ -21,47 +26,61 @@ const VALUES: &[&str] = &[
 pub(crate) struct Scope<'v> {
     fields: &'v Map<String, Value>,
     outer: Option<&'v Scope<'v>>,
-    /// Names of the values of a list in the object, in the order of their positions, once a list has asked for them.
-    names: OnceCell<Vec<(usize, Name)>>,
+    /// What the object says of the values of a list in it, once one has asked: the secrets in the order of their positions.
+    secrets: OnceCell<Parameters>,
 }
 
 impl<'v> Scope<'v> {
     pub(super) const fn new(fields: &'v Map<String, Value>, outer: Option<&'v Scope<'v>>) -> Self {
-        Self { fields, outer, names: OnceCell::new() }
+        Self { fields, outer, secrets: OnceCell::new() }
     }
 
-    /// The position of the first value of `list`, the value of `field`, that is a secret by its name.
-    pub(super) fn secret(&self, field: &str, list: &[Value]) -> Option<usize> {
-        if !VALUES.iter().any(|known| field.eq_ignore_ascii_case(known)) {
-            return None;
-        }
+    /// The position of the first value of `list`, the value of `field`, that is a secret.
+    pub(super) fn secret_at(&self, field: &str, list: &[Value]) -> Option<usize> {
+        let secrets = self.secrets_of(field)?;
         // A list of many rows must not be compared with a list of many names again and again.
-        self.names()?.iter().take_while(|(at, _)| *at < list.len()).find_map(|(at, name)| {
-            let text = list.get(*at)?.as_str()?;
-            // Numbers are the widths of columns more often than passwords.
-            let number = text.parse::<f64>().is_ok();
-            (literal::is_secret(*name, text) && !value::is_status_word(text) && !number).then_some(*at)
-        })
+        let named = secrets.numbered.iter().take_while(|(at, _)| *at < list.len());
+        named.into_iter().find(|(at, name)| is_secret(*name, &list[*at])).map(|(at, _)| *at)
     }
 
-    /// The names of the innermost object that has any.
-    fn names(&self) -> Option<&[(usize, Name)]> {
-        let own = self.names.get_or_init(|| names(self.fields));
-        if own.is_empty() { self.outer?.names() } else { Some(own) }
+    /// The first of `values`, the value of `field`, that is a secret: `{"p": "…"}`, `{":p": "…"}`, `{"1": "…"}`.
+    pub(super) fn secret_in<'n>(&self, field: &str, values: &'n Map<String, Value>) -> Option<&'n str> {
+        let secrets = self.secrets_of(field)?;
+        let secret = |(key, value): &(&'n String, &Value)| {
+            let key = key.trim_start_matches([':', '@', '$']);
+            let number = key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            secrets.named(key).or_else(|| secrets.numbered(number?)).is_some_and(|name| is_secret(name, value))
+        };
+        values.iter().find(secret).map(|(key, _)| key.as_str())
+    }
+
+    /// What is known of the values of `field`, if it may list values.
+    fn secrets_of(&self, field: &str) -> Option<&Parameters> {
+        if VALUES.iter().any(|known| field.eq_ignore_ascii_case(known)) { self.secrets() } else { None }
+    }
+
+    /// The secrets of the innermost object that has any.
+    fn secrets(&self) -> Option<&Parameters> {
+        let own = self.secrets.get_or_init(|| secrets(self.fields));
+        if own.is_empty() { self.outer?.secrets() } else { Some(own) }
     }
 }
 
-/// The names that the fields give to the values of a list beside them.
-fn names(fields: &Map<String, Value>) -> Vec<(usize, Name)> {
-    match NAMES.iter().find_map(|field| fields.get(*field)?.as_array()) {
-        Some(names) => {
-            (names.iter().enumerate()).filter_map(|(at, name)| Some((at, names::classify(name.as_str()?)?))).collect()
-        }
-        None => {
-            let statement = STATEMENTS.iter().find_map(|field| fields.get(*field)?.as_str());
-            let mut names = statement.map(sql::secret_parameters).unwrap_or_default();
-            names.sort_by_key(|(at, _)| *at);
-            names
-        }
+fn is_secret(name: Name, value: &Value) -> bool {
+    value.as_str().is_some_and(|text| {
+        // Numbers are the widths of columns more often than passwords.
+        literal::is_secret(name, text) && !value::is_status_word(text) && text.parse::<f64>().is_err()
+    })
+}
+
+/// What the fields say of the values of a list beside them.
+fn secrets(fields: &Map<String, Value>) -> Parameters {
+    if let Some(names) = NAMES.iter().find_map(|field| fields.get(*field)?.as_array()) {
+        let secret = |(at, name): (usize, &Value)| Some((at, names::classify(name.as_str()?)?));
+        let mut secrets = Parameters::default();
+        secrets.numbered.extend(names.iter().enumerate().filter_map(secret));
+        return secrets;
     }
+    let statement = STATEMENTS.iter().find_map(|field| fields.get(*field)?.as_str());
+    statement.map(sql::secret_parameters).unwrap_or_default()
 }

@@ -75,7 +75,7 @@ impl Search {
                 Some(Found::whole(rule::FIELD_PAIR, &items[1]).below("[1]"))
             }
             Value::Array(items) => {
-                if let Some(at) = scope.and_then(|scope| scope.secret(name, items)) {
+                if let Some(at) = scope.and_then(|scope| scope.secret_at(name, items)) {
                     return Some(Found::whole(rule::BOUND_PARAMETER, &items[at]).below(&format!("[{at}]")));
                 }
                 items
@@ -83,7 +83,12 @@ impl Search {
                     .enumerate()
                     .find_map(|(at, item)| Some(self.value(item, name, scope)?.below(&format!("[{at}]"))))
             }
-            Value::Object(fields) => self.object(fields, named::is_layout(name), scope),
+            Value::Object(fields) => {
+                if let Some(field) = scope.and_then(|scope| scope.secret_in(name, fields)) {
+                    return Some(Found::whole(rule::BOUND_PARAMETER, &fields[field]).below(field));
+                }
+                self.object(fields, named::is_layout(name), scope)
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => None,
         }
     }

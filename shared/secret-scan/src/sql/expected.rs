@@ -55,7 +55,7 @@ impl<'t> State<'_, 't> {
             return None;
         }
         if frame.binds {
-            return self.memory.parameters.secret(frame.index as usize).map(Expected::Named);
+            return self.memory.parameters.numbered(frame.index as usize).map(Expected::Named);
         }
         if frame.is_row { self.in_row(frame, text) } else { self.in_call(frame) }
     }

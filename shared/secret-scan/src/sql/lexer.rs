@@ -285,6 +285,15 @@ impl<'a> Lexer<'a> {
                 self.quoted(mark, Quote::Single, false);
                 Token::Parameter("")
             }
+            // `:name`; a colon behind a word is that of a key.
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'1'..=b'9'
+                if matches!(self.before(1), b' ' | b'(' | b'=' | b',' | b'\n') =>
+            {
+                let name =
+                    self.bytes[self.at + 1..].iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_');
+                let length = 1 + name.count();
+                self.take(length, Token::Parameter(self.slice(self.at, self.at + length)))
+            }
             _ => self.take(1, Token::Op(Op::Colon)),
         }
     }

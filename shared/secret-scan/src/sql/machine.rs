@@ -76,7 +76,10 @@ impl<'t> State<'_, 't> {
                 Reading::Read
             }
             Token::Parameter(sign) => {
-                self.operand = self.note_parameter(sign).map_or(Operand::None, Operand::Parameter);
+                let number = self.note_parameter(sign);
+                // `:pw := 'x'`
+                let named = sign.strip_prefix(':').map_or(Operand::None, Operand::Name);
+                self.operand = number.map_or(named, Operand::Parameter);
                 Reading::Read
             }
             Token::Other => {
@@ -108,6 +111,9 @@ impl<'t> State<'_, 't> {
         }
         if let Some(found) = self.given_variable(word) {
             return Some(found);
+        }
+        if word.starts_with('@') {
+            self.note_parameter(word);
         }
         let starts = matches!(self.last[0], Token::Open(_) | Token::Comma | Token::Dot);
         if starts {

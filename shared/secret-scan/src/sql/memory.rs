@@ -5,7 +5,7 @@ use super::{
     state::State,
     token::{Op, Token, is_any},
 };
-use crate::{literal, text::Match, value};
+use crate::{literal, names::Name, rules::SecretKind, text::Match, value};
 
 /// How many variables, and how many parameters, are remembered.
 const REMEMBERED: usize = 32;
@@ -49,23 +49,38 @@ impl<'t> State<'_, 't> {
         }
     }
 
-    /// Remembers what the parameter `sign` is given to, and returns its number: `?` by order, `$1` by number, both starting
-    /// at 0.
+    /// Remembers what the parameter `sign` is given to, and returns its number, starting at 0: that of `?` by order, that of
+    /// `$1` from its name. `:name` and `@name` have none.
     pub(super) fn note_parameter(&mut self, sign: &str) -> Option<usize> {
-        let expected = self.expected(None);
+        let secret = self.parameter();
         let parameters = &mut self.memory.parameters;
-        let number = if sign == "?" {
-            Some(parameters.read)
-        } else {
-            sign.get(1..)?.parse().ok().and_then(|n: usize| n.checked_sub(1))
+        let name = sign.trim_start_matches([':', '@', '$', '?']);
+        let number = match name {
+            "" => Some(parameters.read),
+            name => name.parse::<usize>().ok().and_then(|number| number.checked_sub(1)),
         };
         parameters.read += usize::from(sign == "?");
-        if let (Some(Expected::Named(name)), Some(number)) = (expected, number)
-            && parameters.secret.len() < REMEMBERED
+        if let Some(secret) = secret
+            && parameters.numbered.len() + parameters.named.len() < REMEMBERED
         {
-            parameters.secret.push((number, name));
+            match number {
+                Some(number) => {
+                    let place = parameters.numbered.partition_point(|(known, _)| *known < number);
+                    parameters.numbered.insert(place, (number, secret));
+                }
+                None => parameters.named.push((name.to_owned(), secret)),
+            }
         }
         number
+    }
+
+    /// The secret that a parameter at this place would be.
+    fn parameter(&self) -> Option<Name> {
+        match self.expected(None) {
+            Some(Expected::Named(name)) => Some(name),
+            Some(Expected::Given(_)) => Some(Name::of(SecretKind::Password)),
+            None => self.set_by("parameter").map(|_| Name::of(SecretKind::Password)),
+        }
     }
 
     /// Whether the bracket being opened lists the values of parameters: `params: ['a', 'b']`.
@@ -75,6 +90,6 @@ impl<'t> State<'_, 't> {
             (Token::Word(word), _) => (word, false),
             _ => return false,
         };
-        !self.memory.parameters.secret.is_empty() && is_any(word, if sign { BINDS } else { &BINDS[..4] })
+        !self.memory.parameters.numbered.is_empty() && is_any(word, if sign { BINDS } else { &BINDS[..4] })
     }
 }

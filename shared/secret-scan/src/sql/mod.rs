@@ -21,13 +21,14 @@ mod state;
 mod targets;
 mod token;
 
+pub(crate) use state::Parameters;
+
 use lexer::Lexer;
 use machine::Reading;
-use state::{Memory, Parameters, Script, State};
+use state::{Memory, Script, State};
 
 use crate::{
     detect::pairs,
-    names::Name,
     rules::{KeywordGroups, RuleId},
     text::{Hits, Match, Text},
 };
@@ -44,14 +45,14 @@ pub(crate) fn find<'t>(text: &Text<'t>, is_query: bool) -> Option<Match<'t>> {
     search(text, is_query, NESTING, &Parameters::default())
 }
 
-/// Returns the parameters that the statements of `text` give to a secret, by number, starting at 0.
-pub(crate) fn secret_parameters(text: &str) -> Vec<(usize, Name)> {
+/// Returns the parameters that the statements of `text` give to a secret.
+pub(crate) fn secret_parameters(text: &str) -> Parameters {
     let script = Script::new(text);
     let mut state = State::new(&script, Memory::default());
     for token in Lexer::new(text) {
         state.read(token, "");
     }
-    state.memory.parameters.secret
+    state.memory.parameters
 }
 
 fn search<'t>(text: &Text<'t>, is_query: bool, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
@@ -95,7 +96,7 @@ const fn looks(part: &str) -> u64 {
 /// Searches the text of a comment.
 fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    let worth = text.has(KeywordGroups::NAMES) || text.has(KeywordGroups::STATEMENTS) || !parameters.secret.is_empty();
+    let worth = text.has(KeywordGroups::NAMES) || text.has(KeywordGroups::STATEMENTS) || !parameters.is_empty();
     if !worth {
         return None;
     }

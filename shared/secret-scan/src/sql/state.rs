@@ -87,15 +87,30 @@ pub(super) struct Memory<'t> {
 
 /// Parameters of statements that are given to a secret.
 #[derive(Clone, Default)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
+    /// How many `?` have been read.
     pub(super) read: usize,
-    pub(super) secret: Vec<(usize, Name)>,
+    /// `?` and `$1` by number, starting at 0, in ascending order.
+    pub(crate) numbered: Vec<(usize, Name)>,
+    /// `:name` and `@name` by name, without the sign.
+    pub(crate) named: Vec<(String, Name)>,
 }
 
 impl Parameters {
     /// What the parameter with this number, starting at 0, is given to.
-    pub(super) fn secret(&self, number: usize) -> Option<Name> {
-        self.secret.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
+    pub(crate) fn numbered(&self, number: usize) -> Option<Name> {
+        // There may be as many as a list has names.
+        let first = self.numbered.partition_point(|(known, _)| *known < number);
+        self.numbered.get(first).filter(|(known, _)| *known == number).map(|(_, name)| *name)
+    }
+
+    /// What the parameter with this name is given to.
+    pub(crate) fn named(&self, name: &str) -> Option<Name> {
+        self.named.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, name)| *name)
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.numbered.is_empty() && self.named.is_empty()
     }
 }
 

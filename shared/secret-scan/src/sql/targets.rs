@@ -30,7 +30,7 @@ impl<'t> State<'_, 't> {
             (Op::Path | Op::Cast, _) => return,
             (_, Operand::Judged(name)) => Some(name),
             (_, Operand::Name(text)) => self.named_target(text, op),
-            (Op::Assign, Operand::Parameter(number)) => self.memory.parameters.secret(number),
+            (Op::Assign, Operand::Parameter(number)) => self.memory.parameters.numbered(number),
             (Op::Colon | Op::Arrow, Operand::Text(text)) => names::classify(text).or_else(|| self.named_setting(text)),
             // Spark, Flink: `WITH ('user' = 'ada', 'password' = '…')`
             (Op::Assign, Operand::Text(text)) if is_any(self.frames.top().call, OPTION_LISTS) => names::classify(text),

@@ -61,7 +61,16 @@ pub(super) fn as_password<'t>(command: &Command<'t>) -> Option<&'t str> {
 
 /// A word behind an account, if it is its password.
 fn password(word: &str) -> Option<&str> {
-    secret(word).filter(|_| is_made_up(word) || value::is_coined(word))
+    secret(word).filter(|_| (is_made_up(word) || value::is_coined(word)) && !is_label(word))
+}
+
+/// The number of a ticket, a version, a quarter or a time: `TICKET-8812`, `v2.3.1`, `Q3-2024`, `12:00:00Z`.
+fn is_label(word: &str) -> bool {
+    let (head, tail) = word.split_once('-').unwrap_or_default();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let ticket = head.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) && digits(tail);
+    let dotted = word.trim_start_matches(['v', 'V']).trim_end_matches('Z').split(['.', ':']);
+    ticket || dotted.into_iter().all(digits)
 }
 
 /// More than a word with a number behind it, such as `MFA2`.

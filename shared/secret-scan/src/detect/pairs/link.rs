@@ -48,8 +48,20 @@ pub(super) fn link(rest: &str, flag: bool) -> Option<(Link, &str)> {
     let value = skip_spaces(after);
     let value =
         ["Token ", "ApiKey ", "Api-Key ", "Key "].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value);
+    if sign == ':'
+        && let Some(value) = on_next_line(value)
+    {
+        return Some((Link::InSentence, value));
+    }
     let tight = tight && sign == '=' && value.len() == after.len();
     Some((if tight { Link::Tight } else { Link::Loose }, value))
+}
+
+/// `password:` at the end of a line, also with the sign of a block in YAML, and the value on the next one.
+fn on_next_line(rest: &str) -> Option<&str> {
+    let rest = [">-", "|-", ">", "|"].iter().find_map(|block| rest.strip_prefix(block)).unwrap_or(rest);
+    let line = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')?;
+    Some(skip_spaces(line)).filter(|line| !line.starts_with(['-', '\n', '\r', '#', '/']))
 }
 
 /// `password (staging): …`
