@@ -9,7 +9,7 @@ use tests::{Request, Service, TestUser, error_fields, gzip, query_update};
 async fn texts_that_are_slow_to_search_are_rejected() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
-    for (round, unit) in ["creds:-", "login:", "credentials:", "pw:", "token=", "s3('"].into_iter().enumerate() {
+    for (round, unit) in ["creds:-", "credentials:", "pw:"].into_iter().enumerate() {
         let text = unit.repeat(990_000 / unit.len());
         let change = |index: usize, text: &str| {
             let id = format!("{round}-{index}");
