@@ -79,7 +79,11 @@ impl<'t> State<'_, 't> {
         match self.expected(None) {
             Some(Expected::Named(name)) => Some(name),
             Some(Expected::Given(_)) => Some(Name::of(SecretKind::Password)),
-            None => self.set_by("parameter").map(|_| Name::of(SecretKind::Password)),
+            // `IDENTIFIED BY ?`, `SET PASSWORD = ?`
+            None if matches!(self.last[0], Token::Word(_) | Token::Op(_)) => {
+                self.set_by("parameter").map(|_| Name::of(SecretKind::Password))
+            }
+            None => None,
         }
     }
 
