@@ -57,9 +57,11 @@ pub(crate) fn secret_parameters(text: &str) -> Parameters {
 
 fn search<'t>(text: &Text<'t>, is_query: bool, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
     let prose = if code::is_code(text.all, is_query) { None } else { pairs::find(text) };
-    prose
-        .or_else(|| in_statements(text, text.all, nesting, parameters))
-        .or_else(|| in_statements(text, quoted_by_error(text.all)?, nesting, parameters))
+    prose.or_else(|| in_statements(text, text.all, nesting, parameters)).or_else(|| {
+        let quoted = quoted_by_error(text.all)?;
+        text.budget.spend(looks(quoted))?;
+        in_statements(text, quoted, nesting, parameters)
+    })
 }
 
 /// MySQL quotes the statement it could not read without escaping it:
@@ -90,7 +92,7 @@ fn in_statements<'t>(text: &Text<'t>, part: &'t str, nesting: u8, parameters: &P
 
 /// What searching a part of a text once more costs. Parts that overlap, such as bodies that are never closed, add up.
 const fn looks(part: &str) -> u64 {
-    part.len() as u64 / 32
+    part.len() as u64 / 12
 }
 
 /// Searches the text of a comment.

@@ -10,7 +10,7 @@ use super::{
     operand::Operand,
     token::{Quote, Token, is_any},
 };
-use crate::names::Name;
+use crate::names::{self, Name};
 
 /// The text that statements are in.
 pub(super) struct Script<'t> {
@@ -127,6 +127,8 @@ pub(super) struct State<'s, 't> {
     pub(super) clause: Clause,
     pub(super) rows: Rows<'t>,
     pub(super) setting: Setting<'t>,
+    /// The names judged last, since one name may stand before many operators.
+    judged: [Option<(&'t str, Option<Name>)>; 2],
     /// A literal has been read after which the password is to come; see [`super::joined`].
     pub(super) joins_password: bool,
     pub(super) memory: Memory<'t>,
@@ -145,9 +147,21 @@ impl<'s, 't> State<'s, 't> {
             clause: Clause::Plain,
             rows,
             setting: Setting::default(),
+            judged: [None; 2],
             joins_password: false,
             memory: Memory { assigned: None, ..memory },
         }
+    }
+
+    /// What `name`, a part of the text, says of its value.
+    pub(super) fn judge(&mut self, name: &'t str) -> Option<Name> {
+        let known = |judged: &(&str, Option<Name>)| judged.0.as_ptr() == name.as_ptr() && judged.0.len() == name.len();
+        if let Some((_, verdict)) = self.judged.into_iter().flatten().find(known) {
+            return verdict;
+        }
+        let verdict = names::classify(name);
+        self.judged = [Some((name, verdict)), self.judged[0]];
+        verdict
     }
 
     /// Whether the statement begins with one of the words.

@@ -28,18 +28,20 @@ impl<'t> State<'_, 't> {
     pub(super) fn note_operator(&mut self, op: Op) {
         let target = match (op, self.operand) {
             (Op::Path | Op::Cast, _) => return,
+            // The first of several operators in a row decides.
+            _ if matches!(self.last[0], Token::Op(Op::Assign | Op::Compare | Op::Colon | Op::Arrow)) => return,
             (_, Operand::Judged(name)) => Some(name),
             (_, Operand::Name(text)) => self.named_target(text, op),
             (Op::Assign, Operand::Parameter(number)) => self.memory.parameters.numbered(number),
-            (Op::Colon | Op::Arrow, Operand::Text(text)) => names::classify(text).or_else(|| self.named_setting(text)),
+            (Op::Colon | Op::Arrow, Operand::Text(text)) => self.judge(text).or_else(|| self.named_setting(text)),
             // Spark, Flink: `WITH ('user' = 'ada', 'password' = '…')`
-            (Op::Assign, Operand::Text(text)) if is_any(self.frames.top().call, OPTION_LISTS) => names::classify(text),
+            (Op::Assign, Operand::Text(text)) if is_any(self.frames.top().call, OPTION_LISTS) => self.judge(text),
             _ => self.declared_target(op),
         };
         self.frames.top_mut().target = target;
     }
 
-    fn named_target(&self, text: &'t str, op: Op) -> Option<Name> {
+    fn named_target(&mut self, text: &'t str, op: Op) -> Option<Name> {
         // `{password: {$in: [...]}}`: the operator of MongoDB passes the field on.
         if op == Op::Colon && text.starts_with('$') {
             let whole = self.frames.top().whole.filter(|_| is_any(text, &["$eq", "$ne", "$in", "$nin"]));
@@ -50,7 +52,7 @@ impl<'t> State<'_, 't> {
             return Some(Name::of(SecretKind::Passphrase));
         }
         let described = self.named_setting(text).filter(|_| op == Op::Colon);
-        names::classify(text).or(described).or_else(|| self.declared_target(op))
+        self.judge(text).or(described).or_else(|| self.declared_target(op))
     }
 
     /// `{key: "smtp_password", value: "…"}`: the field before has named the secret.
@@ -62,14 +64,14 @@ impl<'t> State<'_, 't> {
 
     /// `DECLARE @pw varchar(20) = '…'` and `v_password text := '…'`: the name stands before the
     /// type.
-    fn declared_target(&self, op: Op) -> Option<Name> {
+    fn declared_target(&mut self, op: Op) -> Option<Name> {
         let declares = self.begins(&["declare"]);
         if op != Op::Assign
             || !declares && !self.word_before(0).eq_ignore_ascii_case("text") && !matches!(self.last[0], Token::Close)
         {
             return None;
         }
-        names::classify(self.head[usize::from(declares)])
+        self.judge(self.head[usize::from(declares)])
     }
 
     /// `password IN (…)`

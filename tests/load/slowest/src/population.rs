@@ -34,8 +34,7 @@ impl Population {
         rng.choice(&self.0).map(|(candidate, _)| candidate)
     }
 
-    /// The candidates, the one with the highest score first.
-    pub(crate) fn best(&self) -> impl Iterator<Item = &Candidate> {
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.0.iter().map(|(candidate, _)| candidate)
     }
 }
