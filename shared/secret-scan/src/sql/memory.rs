@@ -80,10 +80,7 @@ impl<'t> State<'_, 't> {
             Some(Expected::Named(name)) => Some(name),
             Some(Expected::Given(_)) => Some(Name::of(SecretKind::Password)),
             // `IDENTIFIED BY ?`, `SET PASSWORD = ?`
-            None if matches!(self.last[0], Token::Word(_) | Token::Op(_)) => {
-                self.set_by("parameter").map(|_| Name::of(SecretKind::Password))
-            }
-            None => None,
+            None => self.sets_parameter().then_some(Name::of(SecretKind::Password)),
         }
     }
 

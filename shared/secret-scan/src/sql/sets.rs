@@ -18,9 +18,16 @@ const MISSPELT: usize = 2;
 impl<'t> State<'_, 't> {
     /// The rule by which the literal `text` is a password.
     pub(super) fn set_by(&self, text: &str) -> Option<RuleId> {
-        if value::is_placeholder(text) {
-            return None;
-        }
+        if value::is_placeholder(text) { None } else { self.sets(text) }
+    }
+
+    /// Whether a parameter would be a password here.
+    pub(super) fn sets_parameter(&self) -> bool {
+        let setter = self.clause == Clause::Identified || words::SETTERS.contains_any_case(self.head[0]);
+        setter && self.sets("parameter").is_some()
+    }
+
+    fn sets(&self, text: &str) -> Option<RuleId> {
         let before = self.word_before(0);
         if self.clause == Clause::Identified {
             return self.is_identified(before).then_some(rule::IDENTIFIED_BY);
