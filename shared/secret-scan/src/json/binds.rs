@@ -19,7 +19,8 @@ const NAMES: &[&str] = &["columns", "names", "fields", "keys", "headers"];
 /// Fields that list the values of the parameters of a statement, or of a row.
 #[rustfmt::skip]
 const VALUES: &[&str] = &[
-    "params", "parameters", "binds", "bindings", "args", "arguments", "values", "bind_values", "query_params", "row", "rows",
+    "params", "parameters", "bind", "binds", "bindings", "args", "arguments", "values", "bind_values", "bind_params",
+    "query_params", "parameterValues", "row", "rows",
 ];
 
 /// Object being searched, and the ones around it.
