@@ -14,6 +14,10 @@ use crate::response::UploadResponse;
 /// transaction. A repeated change is recognised by its `id`, or by its content without one; it changes nothing and gets the
 /// same response.
 ///
+/// A change that contains a credential is rejected; `details` names the field, the `rule`, and where in the text the credential
+/// is. So are a change in which an object has two fields with one name, and a text of so many words that could name a
+/// credential that searching it would take too long.
+///
 /// The body has at most 10 MiB of JSON after decompression. API Gateway hands at most 6 MB to a function: send larger uploads
 /// as `application/gzip` or `application/zstd`.
 #[utoipa::path(
