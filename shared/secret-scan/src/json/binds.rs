@@ -77,7 +77,7 @@ fn is_secret(name: Name, value: &Value) -> bool {
 /// What the fields say of the values of a list beside them.
 fn secrets(fields: &Map<String, Value>) -> Parameters {
     if let Some(names) = NAMES.iter().find_map(|field| fields.get(*field)?.as_array()) {
-        let secret = |(at, name): (usize, &Value)| Some((at, names::classify(name.as_str()?)?));
+        let secret = |(at, name): (usize, &Value)| Some((at, names::classify_field(name.as_str()?)?));
         let mut secrets = Parameters::default();
         secrets.numbered.extend(names.iter().enumerate().filter_map(secret));
         return secrets;

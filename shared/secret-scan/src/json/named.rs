@@ -37,7 +37,7 @@ pub(super) fn is_known(name: &str) -> bool {
 
 /// The rule by which the field `name` holds a secret, if its name is a secret's and its value is not empty.
 pub(super) fn found(name: &str, value: &Value) -> Option<RuleId> {
-    let name = names::classify(name)?;
+    let name = names::classify_field(name)?;
     carries(name, value, DEPTH).then(|| rule_of(name))
 }
 
@@ -121,8 +121,8 @@ pub(super) fn is_pair(items: &[Value]) -> bool {
         return false;
     };
     (value::is_opaque(text) || value::is_coined(text))
-        && names::classify(text).is_none()
-        && names::classify(name).is_some_and(|name| text_carries(name, text))
+        && names::classify_field(text).is_none()
+        && names::classify_field(name).is_some_and(|name| text_carries(name, text))
 }
 
 /// Lists of settings and of parameters write the name as a value: `{"name": "api_key", "value": "…"}`. The field
@@ -132,7 +132,7 @@ pub(super) fn described(fields: &Map<String, Value>) -> Option<(&'static str, Ru
     let values = ["value", "default", "defaultValue", "default_value", "current", "val", "v"];
     let (field, value) = values.iter().find_map(|field| fields.get(*field).map(|value| (*field, value)))?;
     let named = ["name", "key", "field", "header", "setting", "option", "param", "parameter", "variable", "var", "k"];
-    let name = named.iter().find_map(|field| text(field).and_then(names::classify))?;
+    let name = named.iter().find_map(|field| text(field).and_then(names::classify_field))?;
     // The default of a column or parameter may say something of it instead.
     let default = field.starts_with("default");
     let said = value.as_str().is_some_and(|text| value::is_status_word(text) || text.contains('('));

@@ -42,14 +42,15 @@ impl Name {
     }
 }
 
+/// What the name of a field says, also if it is written in lookalikes; a text has been folded before.
+pub(crate) fn classify_field(name: &str) -> Option<Name> {
+    // Bounded, because folding reads the whole name.
+    let folded = if name.len() <= MAX_FOLDED { fold(name) } else { None };
+    classify(folded.as_ref().map_or(name, |folded| &folded.text))
+}
+
 /// What a name says, or None if it names no secret.
 pub(crate) fn classify(name: &str) -> Option<Name> {
-    // Bounded, because folding reads the whole name.
-    if name.len() <= MAX_FOLDED
-        && let Some(folded) = fold(name)
-    {
-        return classify(&folded.text);
-    }
     if name.len() > MAX_NAME || !has_name(name) {
         return None;
     }

@@ -38,7 +38,8 @@ impl<'t> State<'_, 't> {
     /// The literal that the variable `word` holds, if it is a secret where the variable is given.
     pub(super) fn given_variable(&self, word: &str) -> Option<Match<'t>> {
         let (_, literal) = self.memory.variables.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
-        if let Some(rule) = self.set_by(literal) {
+        // It was no placeholder when it was noted.
+        if let Some(rule) = self.sets(literal) {
             return Some(Match::new(rule, literal));
         }
         match self.expected(Some(literal))? {

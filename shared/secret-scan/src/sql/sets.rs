@@ -27,7 +27,8 @@ impl<'t> State<'_, 't> {
         setter && self.sets("parameter").is_some()
     }
 
-    fn sets(&self, text: &str) -> Option<RuleId> {
+    /// The rule by which a literal that is no placeholder is a password.
+    pub(super) fn sets(&self, text: &str) -> Option<RuleId> {
         let before = self.word_before(0);
         if self.clause == Clause::Identified {
             return self.is_identified(before).then_some(rule::IDENTIFIED_BY);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Maximum length of a value in quotes, in characters.
-const QUOTED: usize = 4096;
+const QUOTED: usize = 1024;
 
 /// Returns the value at the start of `rest` if it is a secret, given its name and how it is linked. `strong` says that the
 /// surroundings (a connection string, a URL) make the value one, whatever it looks like.
