@@ -50,8 +50,8 @@ fn putty_key(rest: &str) -> Option<&str> {
 
 /// `-----BEGIN ` in base64, and what follows.
 fn pem_in_base64(rest: &str) -> Option<&str> {
-    let end = rest.bytes().take(BLOCK).take_while(|&b| is_base64(b)).count();
-    rest.starts_with("LS0tLS1CRUdJTi").then(|| &rest[..end])
+    let length = || rest.bytes().take(BLOCK).take_while(|&b| is_base64(b)).count();
+    rest.starts_with("LS0tLS1CRUdJTi").then(|| &rest[..length()])
 }
 
 fn is_base64(byte: u8) -> bool {
