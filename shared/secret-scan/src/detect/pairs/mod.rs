@@ -18,8 +18,9 @@ use crate::{
     value::{is_placeholder, is_status_word},
 };
 
-/// Bytes of a value that a look pays for.
+/// Bytes of a value, and of a word, that a look pays for.
 const LOOK: usize = 32;
+const WORD: usize = 24;
 
 /// Returns the first pair in `text` whose value is a secret.
 pub(crate) fn find<'t>(text: &Text<'t>) -> Option<Match<'t>> {
@@ -31,8 +32,9 @@ pub(crate) fn find<'t>(text: &Text<'t>) -> Option<Match<'t>> {
             continue;
         }
         let (start, end) = word_around(all, hit.at());
-        // Letters of other scripts are looked up in larger tables.
-        text.budget.spend(if all[start..end].is_ascii() { 1 } else { 3 })?;
+        // A long word takes as much as several, and letters of other scripts are looked up in larger tables.
+        let looks = 1 + ((end - start) / WORD) as u64;
+        text.budget.spend(if all[start..end].is_ascii() { looks } else { 3 * looks })?;
         past = end;
         let mut is_connection = || *connection.get_or_insert_with(|| context::is_connection(all));
         if let Some(found) = pair_at(text, start, end, &mut is_connection) {
