@@ -18,7 +18,7 @@ pub(crate) struct Rules {
     pub(crate) words: Vec<Words>,
 }
 
-/// What every entry has. The examples are read by the tests only.
+/// Fields of every entry. Only the tests run the examples.
 #[derive(Deserialize)]
 pub(crate) struct Entry {
     pub(crate) id: String,
@@ -161,8 +161,12 @@ impl Rules {
             .chain(self.command.iter().map(|rule| &rule.entry))
             .chain(self.function.iter().map(|rule| &rule.entry))
             .chain(self.statement.iter().map(|rule| &rule.entry))
-            .chain(self.name.iter().map(|rule| &rule.entry))
-            .chain(self.words.iter().map(|rule| &rule.entry))
+            .chain(self.lists())
+    }
+
+    /// The entries that are lists of words.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &Entry> {
+        self.name.iter().map(|rule| &rule.entry).chain(self.words.iter().map(|rule| &rule.entry))
     }
 
     fn append(&mut self, mut file: Self) {
@@ -196,8 +200,7 @@ pub(crate) fn read(folder: &Path) -> Result<Rules, Box<dyn Error>> {
         }
         check(entry)?;
     }
-    let lists = rules.name.iter().map(|rule| &rule.entry).chain(rules.words.iter().map(|rule| &rule.entry));
-    let lists: HashSet<&str> = lists.map(|entry| entry.id.as_str()).collect();
+    let lists: HashSet<&str> = rules.lists().map(|entry| entry.id.as_str()).collect();
     if let Some(entry) = rules.entries().find(|entry| entry.refuse.is_empty() && !lists.contains(entry.id.as_str())) {
         return Err(format!("{}: `refuse` needs an example that the rule finds", entry.id).into());
     }

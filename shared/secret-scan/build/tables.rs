@@ -8,13 +8,13 @@ use std::{
 
 use crate::{
     pattern,
-    schema::{Detector, Rules, Token},
+    schema::{Detector, Entry, Rules, Token},
 };
 
-/// What a keyword wakes.
+/// Detectors and rules of a keyword.
 #[derive(Default)]
-struct Wakes {
-    groups: Vec<&'static str>,
+struct Uses {
+    groups: BTreeSet<&'static str>,
     tokens: Vec<usize>,
     parsers: Vec<String>,
     commands: Vec<String>,
@@ -100,9 +100,8 @@ fn tokens(code: &mut String, rules: &Rules) -> Result<(), Box<dyn Error>> {
         let number = number(rules, id);
         let Token { digit, distinct, word_start, whole_word, .. } = rule;
         formats.push(format!(
-            "TokenFormat {{ rule: RuleId({number}), before: &{before:?}, from: &{from:?}, keyword: {}, digit: {digit}, \
-             distinct: {distinct}, word_start: {word_start}, whole_word: {whole_word} }}",
-            keyword.len()
+            "TokenFormat {{ rule: RuleId({number}), before: &{before:?}, from: &{from:?}, digit: {digit}, \
+             distinct: {distinct}, word_start: {word_start}, whole_word: {whole_word} }}"
         ));
     }
     list(code, "TOKENS", "TokenFormat", formats, |format| format);
@@ -180,17 +179,32 @@ fn map<'w>(code: &mut String, name: &str, kind: &str, entries: impl Iterator<Ite
     _ = writeln!(code, "pub(crate) static {name}: phf::Map<&str, {kind}> = {};", map.build());
 }
 
-/// All keywords, without regard to case, and what each of them wakes.
+/// All keywords, in lower case, with their rules.
+#[derive(Default)]
+struct Keywords(BTreeMap<String, Uses>);
+
+impl Keywords {
+    fn add<'e>(&mut self, entries: impl IntoIterator<Item = &'e Entry>, group: &'static str) {
+        for entry in entries {
+            self.add_with(entry, group, |_| {});
+        }
+    }
+
+    /// Adds the keywords of an entry. `note` notes the rule in each of them.
+    fn add_with(&mut self, entry: &Entry, group: &'static str, note: impl Fn(&mut Uses)) {
+        for keyword in &entry.keywords {
+            let uses = self.0.entry(keyword.to_ascii_lowercase()).or_default();
+            uses.groups.insert(group);
+            note(uses);
+        }
+    }
+}
+
 fn keywords(code: &mut String, rules: &Rules) -> Result<(), Box<dyn Error>> {
-    let mut keywords: BTreeMap<String, Wakes> = BTreeMap::new();
-    let mut wakes = |keyword: &str, wake: &mut dyn FnMut(&mut Wakes)| {
-        wake(keywords.entry(keyword.to_ascii_lowercase()).or_default());
-    };
+    let mut keywords = Keywords::default();
+    keywords.add(rules.token.iter().map(|rule| &rule.entry), "TOKENS");
     for (at, (_, keyword)) in token_keywords(rules).enumerate() {
-        wakes(keyword, &mut |wakes| {
-            wakes.groups.push("TOKENS");
-            wakes.tokens.push(at);
-        });
+        keywords.0.entry(keyword.to_ascii_lowercase()).or_default().tokens.push(at);
     }
     for rule in &rules.parser {
         let group = match rule.detector {
@@ -202,38 +216,18 @@ fn keywords(code: &mut String, rules: &Rules) -> Result<(), Box<dyn Error>> {
             None => return Err(format!("{}: no detector for the keywords", rule.entry.id).into()),
         };
         let id = format!("rule::{}", constant(&rule.entry.id));
-        rule.entry.keywords.iter().for_each(|keyword| {
-            wakes(keyword, &mut |wakes| {
-                wakes.groups.push(group);
-                wakes.parsers.push(id.clone());
-            });
-        });
+        keywords.add_with(&rule.entry, group, |uses| uses.parsers.push(id.clone()));
     }
-    for flag in &rules.flag {
-        flag.entry.keywords.iter().for_each(|keyword| wakes(keyword, &mut |wakes| wakes.groups.push("COMMANDS")));
+    keywords.add(rules.flag.iter().map(|rule| &rule.entry), "COMMANDS");
+    for rule in &rules.command {
+        let id = format!("CommandRule::{}", variant(&rule.entry.id));
+        keywords.add_with(&rule.entry, "COMMANDS", |uses| uses.commands.push(id.clone()));
     }
-    for command in &rules.command {
-        let id = format!("CommandRule::{}", variant(&command.entry.id));
-        command.entry.keywords.iter().for_each(|keyword| {
-            wakes(keyword, &mut |wakes| {
-                wakes.groups.push("COMMANDS");
-                wakes.commands.push(id.clone());
-            });
-        });
-    }
-    let statements =
-        rules.function.iter().map(|rule| &rule.entry).chain(rules.statement.iter().map(|rule| &rule.entry));
-    for keyword in statements.flat_map(|entry| &entry.keywords) {
-        wakes(keyword, &mut |wakes| wakes.groups.push("STATEMENTS"));
-    }
-    let names = rules.name.iter().map(|rule| &rule.entry).chain(rules.words.iter().map(|rule| &rule.entry));
-    for keyword in names.flat_map(|entry| &entry.keywords) {
-        wakes(keyword, &mut |wakes| wakes.groups.push("NAMES"));
-    }
-    list(code, "KEYWORDS", "Keyword", keywords, |(text, wakes)| {
-        let Wakes { mut groups, tokens, parsers, commands } = wakes;
-        groups.sort_unstable();
-        groups.dedup();
+    keywords.add(rules.function.iter().map(|rule| &rule.entry), "STATEMENTS");
+    keywords.add(rules.statement.iter().map(|rule| &rule.entry), "STATEMENTS");
+    keywords.add(rules.lists(), "NAMES");
+    list(code, "KEYWORDS", "Keyword", keywords.0, |(text, uses)| {
+        let Uses { groups, tokens, parsers, commands } = uses;
         let groups: Vec<_> = groups.iter().map(|group| format!("KeywordGroups::{group}.0")).collect();
         let (groups, parsers, commands) = (groups.join(" | "), parsers.join(", "), commands.join(", "));
         format!(

@@ -10,7 +10,7 @@ use std::cell::Cell;
 const LOOK: u64 = 6;
 /// Looks that any change may take, however short it is.
 const BASE: u64 = 64;
-/// What a text earns besides its length, in bytes: its quotes, and the sign between it and the next one.
+/// Bytes that a text earns besides its length: two quotes and the punctuation between it and the next text.
 const QUOTES: u64 = 4;
 
 /// Bytes that are left to pay for the looks of a change.

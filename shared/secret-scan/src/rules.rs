@@ -86,8 +86,6 @@ pub(crate) struct TokenFormat {
     pub(crate) before: &'static [Step],
     /// Steps of the pattern from the keyword on.
     pub(crate) from: &'static [Step],
-    /// Length of the keyword.
-    pub(crate) keyword: usize,
     /// A digit is needed behind the keyword: a long token without one is a name.
     pub(crate) digit: bool,
     /// Five different characters are needed behind the keyword: `xxxxxxxx` is a mask.

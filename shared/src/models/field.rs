@@ -4,6 +4,8 @@ use secret_scan::Finding;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::json_path::join;
+
 /// An error in one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
@@ -68,8 +70,7 @@ impl FieldError {
     /// Moves the field below the path `parent`.
     #[must_use]
     pub fn below(self, parent: &str) -> Self {
-        let separator = if self.field.is_empty() || self.field.starts_with('[') { "" } else { "." };
-        Self { field: format!("{parent}{separator}{}", self.field), ..self }
+        Self { field: join(parent, &self.field), ..self }
     }
 }
 

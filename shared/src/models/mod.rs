@@ -12,6 +12,7 @@ mod device;
 mod field;
 mod ids;
 mod item;
+pub(crate) mod json_path;
 pub mod limits;
 mod metadata;
 mod query_history;

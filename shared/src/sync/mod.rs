@@ -37,7 +37,6 @@ mod branch;
 mod checksum;
 mod copy;
 mod decide;
-mod json_path;
 mod page;
 mod parse_change;
 mod plan;

@@ -9,9 +9,9 @@ use secret_scan::{Finding, TooDense};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json_path::join;
 use super::unique::{UniqueError, parse_unique};
 use super::{Rejection, RejectionCode, canonical_hash, matches_checksum};
+use crate::models::json_path::join;
 use crate::models::{
     Action, Change, ChangeId, ChangeSummary, Content, Edit, FieldError, InvalidTimestamp, ItemId, ItemKey, ItemType,
     SyncVersion, Timestamp, limits, whole_number,

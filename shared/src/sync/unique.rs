@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::json_path::join;
+use crate::models::json_path::join;
 
 /// Reason why a JSON text was not parsed.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::{
     value,
 };
 
-/// How far an address is followed, in bytes; passwords are shorter.
+/// Maximum length of an address, in bytes.
 const ADDRESS: usize = 512;
 
 /// URLs and addresses of drivers with a password in them.

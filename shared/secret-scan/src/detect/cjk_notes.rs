@@ -9,7 +9,7 @@ use crate::{
 
 /// Words for a password.
 const NAMES: &[&str] = &["密码", "密碼", "口令", "暗号", "パスワード", "비밀번호", "비번", "암호"];
-/// What links the word to the password, and the signs the password is put in.
+/// Links between the word and the password, and opening quotes and brackets.
 #[rustfmt::skip]
 const LINKS: &[&str] = &[
     "设置为", "设为", "改为", "改成", "变更为", "是", "为", "為", "は", "が", "を", "는", "은", "이", "가", "：", ":", "=",

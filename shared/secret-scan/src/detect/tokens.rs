@@ -1,5 +1,7 @@
 //! Tokens and keys in well-known formats, wherever they stand, and the headers that carry tokens.
 
+use std::ops::Range;
+
 use base64::{
     Engine as _,
     engine::DecodePaddingMode,
@@ -42,17 +44,20 @@ impl Detector for Tokens {
                 Some(Match::new(*rule, value?))
             });
             found.or_else(|| {
+                let keyword_end = at + keyword.text.len();
                 let formats = keyword.tokens.iter().map(|format| &TOKENS[usize::from(*format)]);
-                formats.into_iter().find_map(|format| Some(Match::new(format.rule, token(format, text.all, at)?)))
+                formats
+                    .into_iter()
+                    .find_map(|format| Some(Match::new(format.rule, token(format, text.all, at..keyword_end)?)))
             })
         })
     }
 }
 
-/// The token of `format` whose keyword stands at `at`.
-fn token<'t>(format: &TokenFormat, text: &'t str, at: usize) -> Option<&'t str> {
+/// The token of `format` whose keyword is the part `keyword` of `text`.
+fn token<'t>(format: &TokenFormat, text: &'t str, keyword: Range<usize>) -> Option<&'t str> {
     let bytes = text.as_bytes();
-    let start = format.before.iter().rev().try_fold(at, |end, step| {
+    let start = format.before.iter().rev().try_fold(keyword.start, |end, step| {
         let run = bytes[..end].iter().rev().take(step.max.into()).take_while(|b| accepts(step, **b)).count();
         (run >= step.min.into()).then_some(end - run)
     })?;
@@ -60,12 +65,12 @@ fn token<'t>(format: &TokenFormat, text: &'t str, at: usize) -> Option<&'t str> 
     if format.word_start && !starts_word {
         return None;
     }
-    let end = format.from.iter().try_fold(at, |start, step| {
+    let end = format.from.iter().try_fold(keyword.start, |start, step| {
         let run = bytes[start..].iter().take(step.max.into()).take_while(|b| accepts(step, **b)).count();
         (run >= step.min.into()).then_some(start + run)
     })?;
     let ends_word = || !bytes.get(end).is_some_and(u8::is_ascii_alphanumeric);
-    let body = &bytes[at + format.keyword..end];
+    let body = bytes.get(keyword.end..end)?;
     let fits = (!format.whole_word || ends_word())
         && (!format.distinct || is_random(body))
         && (!format.digit || body.iter().any(u8::is_ascii_digit));

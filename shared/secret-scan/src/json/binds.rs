@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Fields that hold a statement.
-const STATEMENTS: &[&str] = &["query", "sql", "statement"];
+pub(super) const STATEMENTS: &[&str] = &["query", "sql", "statement"];
 /// Fields that list the names of the values of a row.
 const NAMES: &[&str] = &["columns", "names", "fields", "keys", "headers"];
 /// Fields that list the values of the parameters of a statement, or of a row.

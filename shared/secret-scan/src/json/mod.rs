@@ -126,7 +126,7 @@ impl Search {
         let found = detect::find(&text).or_else(|| {
             let statements = text.has(KeywordGroups::STATEMENTS)
                 || text.has(KeywordGroups::NAMES) && detect::pairs::names_secret(&text);
-            statements.then(|| sql::find(&text, matches!(name, "query" | "sql" | "statement"))).flatten()
+            statements.then(|| sql::find(&text, binds::STATEMENTS.contains(&name))).flatten()
         });
         let outcome = match found {
             Some(found) => {

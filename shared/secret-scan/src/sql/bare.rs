@@ -4,15 +4,17 @@ use super::{
     state::{Clause, State},
     token::{Op, Token, is_any},
 };
-use crate::{names, rules::SecretKind, value};
+use crate::{
+    names,
+    rules::{STATEMENTS, SecretKind},
+    value,
+};
 
 /// First words of statements in which `IDENTIFIED BY` is followed by a password.
 const IDENTIFY: &[&str] = &["create", "alter", "grant", "set", "administer", "modify", "execute"];
 /// First words of statements that define an account, and what they define.
 const DEFINE: &[&str] = &["create", "alter", "modify"];
 const ACCOUNTS: &[&str] = &["user", "login", "role", "database", "account"];
-/// Settings of SQLCipher that take the key.
-const PRAGMAS: &[&str] = &["key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey"];
 /// Words that stand where the password would and say that there is none.
 #[rustfmt::skip]
 const OTHER: &[&str] = &[
@@ -29,7 +31,7 @@ impl State<'_, '_> {
             && value::is_opaque(word);
         let pragma = self.begins(&["pragma"])
             && self.last[0] == Token::Op(Op::Assign)
-            && matches!(self.last[1], Token::Word(name) if is_any(name, PRAGMAS));
+            && matches!(self.last[1], Token::Word(name) if takes_secret("pragma", name));
         (self.follows_by() || self.follows_equals() || beside || pragma) && is_bare(word)
     }
 
@@ -52,6 +54,11 @@ impl State<'_, '_> {
             && self.frames.is_base()
             && named(self.word_before(1))
     }
+}
+
+/// Whether `setting` of a statement that begins with `first` takes a secret.
+fn takes_secret(first: &str, setting: &str) -> bool {
+    STATEMENTS.iter().any(|rule| rule.begins.contains(&(first, "")) && is_any(setting, rule.assigns))
 }
 
 /// Whether a word is no name of a variable or column, and no keyword.

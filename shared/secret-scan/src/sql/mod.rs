@@ -36,6 +36,9 @@ use crate::{
 /// How many times a string inside a string is read as a statement.
 const NESTING: u8 = 2;
 
+/// Keywords for which the parts of a text are read again.
+const READ: KeywordGroups = KeywordGroups(KeywordGroups::NAMES.0 | KeywordGroups::STATEMENTS.0);
+
 /// Quotes inside a string, and what they stand for.
 const ESCAPES: [(&str, &str); 3] = [("''", "'"), ("\\'", "'"), ("\\\"", "\"")];
 
@@ -98,8 +101,7 @@ const fn looks(part: &str) -> u64 {
 /// Searches the text of a comment.
 fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    let worth = text.has(KeywordGroups::NAMES) || text.has(KeywordGroups::STATEMENTS) || !parameters.is_empty();
-    if !worth {
+    if !text.has(READ) && parameters.is_empty() {
         return None;
     }
     text.budget.spend(looks(text.all))?;
@@ -109,7 +111,7 @@ fn in_comment<'t>(text: &Text<'t>, nesting: u8, parameters: &Parameters) -> Opti
 /// Searches the inside of a string: a connection string, JSON, or a statement to be executed.
 fn in_literal<'t>(text: &Text<'t>, nesting: u8) -> Option<Match<'t>> {
     let left = nesting.checked_sub(1)?;
-    if !text.has(KeywordGroups::NAMES) && !text.has(KeywordGroups::STATEMENTS) {
+    if !text.has(READ) {
         return None;
     }
     text.budget.spend(looks(text.all))?;

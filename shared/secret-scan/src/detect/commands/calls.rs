@@ -53,7 +53,7 @@ fn is_bucket_key(text: &str) -> bool {
     text.len() >= 12 && !text.contains([' ', '(', ',']) && value::is_opaque(text)
 }
 
-/// The argument `index` of a list that is separated by commas, if it is a text in quotes that stands in for nothing.
+/// Returns the argument `index` of a comma-separated list if it is a quoted text and no placeholder.
 fn argument(arguments: &str, index: usize) -> Option<&str> {
     let mut quoted = false;
     let comma = |c: char| {

@@ -5,7 +5,7 @@ use crate::{
     value::is_placeholder,
 };
 
-/// How far a command is followed, in bytes.
+/// Maximum length of a command, in bytes.
 const LINE: usize = 1024;
 /// Maximum length of the name of a command, in bytes.
 const NAME: usize = 40;
@@ -31,7 +31,7 @@ impl<'t> Command<'t> {
         Self { before, line, name }
     }
 
-    /// What follows the name.
+    /// Returns the rest of the line after the name.
     pub(super) fn arguments(&self) -> &'t str {
         self.line.get(self.name.len()..).unwrap_or_default()
     }
