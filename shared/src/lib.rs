@@ -17,7 +17,7 @@ pub mod lambda;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod models;
-pub mod private_folder;
+pub mod private_files;
 pub mod root_certificates;
 #[cfg(feature = "schedule")]
 pub mod schedule;

@@ -15,7 +15,7 @@ use crate::source::{SourceFile, product};
 const GRAPH: &[(&str, &[&str])] = &[
     ("error_text", &[]),
     ("models", &[]),
-    ("private_folder", &[]),
+    ("private_files", &[]),
     ("root_certificates", &[]),
     ("schedule", &[]),
     ("secret", &[]),
@@ -33,7 +33,7 @@ const GRAPH: &[(&str, &[&str])] = &[
             "config",
             "http_client",
             "models",
-            "private_folder",
+            "private_files",
             "root_certificates",
             "secret",
             "sync",
@@ -42,7 +42,7 @@ const GRAPH: &[(&str, &[&str])] = &[
     ),
     ("account_eraser", &["models", "storage"]),
     ("auth", &["clock", "config", "models", "secret"]),
-    ("mail", &["auth", "clock", "config", "http_client", "models", "private_folder", "secret", "storage", "telemetry"]),
+    ("mail", &["auth", "clock", "config", "http_client", "models", "private_files", "secret", "storage", "telemetry"]),
     ("http", &["auth", "clock", "config", "error_text", "models", "storage", "telemetry"]),
     ("lambda", &["clock", "config", "http", "root_certificates", "secrets_manager", "telemetry"]),
 ];

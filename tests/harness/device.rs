@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use shared::models::Timestamp;
 use uuid::Uuid;
 
@@ -99,8 +100,12 @@ impl Device {
         }
     }
 
-    /// Returns the newest version of an item that the device has seen, or 0.
+    /// Returns the version of an item that the device's next edit is based on: that of an unsent edit, on which it builds, or the
+    /// newest that the device has seen, or 0.
     pub fn base_version(&self, key: &Key) -> i64 {
+        if let Some(unsent) = self.unsent().filter(|change| change.key == *key).last() {
+            return unsent.json["sync_version"].as_i64().unwrap_or_default();
+        }
         let known = self.known.get(key).map_or(0, |known| known.version);
         let applied = self.pending.iter().filter(|change| change.key == *key).filter_map(|change| change.applied);
         applied.fold(known, i64::max)
@@ -169,6 +174,10 @@ impl Device {
     /// Processes the response to an upload.
     pub fn apply_upload_response(&mut self, response: &Value) {
         for applied in list(response, "applied") {
+            if applied["merged"] == true {
+                self.apply_merged(applied);
+                continue;
+            }
             let change = self.pending.iter_mut().find(|change| change.json["id"] == applied["change_id"]);
             if let Some(change) = change {
                 change.applied = applied["sync_version"].as_i64();
@@ -186,6 +195,19 @@ impl Device {
         }
     }
 
+    /// Takes the item that a merge resulted in. Edits made meanwhile keep their base.
+    fn apply_merged(&mut self, applied: &Value) {
+        self.discard_edit(&applied["change_id"]);
+        let key = ["item_type", "item_id"].map(|field| applied[field].as_str().unwrap_or_default().to_owned());
+        let current = &applied["current"];
+        let version = current["sync_version"].as_i64().unwrap_or_default();
+        let is_newer = self.known.get(&key.clone().into()).is_none_or(|known| known.version < version);
+        if is_newer && (current["deleted"] == true || current["data"].is_object()) {
+            let data = Some(current["data"].clone()).filter(Value::is_object);
+            self.known.insert(key.into(), KnownItem { version, data });
+        }
+    }
+
     fn discard_edit(&mut self, change_id: &Value) {
         self.pending.retain(|change| change.json["id"] != *change_id);
     }
@@ -193,7 +215,8 @@ impl Device {
     /// Downloads all pages, and returns the last.
     ///
     /// # Panics
-    /// If a page violates the protocol: an item version is repeated, or `sync_timestamp` decreases.
+    /// If a page violates the protocol: an item version is repeated, `sync_timestamp` decreases, or the digest of the last page
+    /// is not that of the device.
     pub async fn download(&mut self) -> Value {
         for _ in 0..10_000 {
             let page = self.download_page().await;
@@ -233,11 +256,29 @@ impl Device {
         }
         if page["has_more"] == false {
             self.pending.retain(|change| change.applied.is_none());
+            if let Some(digest) = page.get("digest") {
+                assert_eq!(*digest, self.digest(), "the digest of {} at {}", self.id, page["sync_timestamp"]);
+            }
         }
         self.since = page["sync_timestamp"]
             .as_str()
             .map(|time| if self.truncates_to_milliseconds { to_milliseconds(time) } else { time.to_owned() });
         page
+    }
+
+    /// Computes the digest of the downloaded state, as the API documents it.
+    pub fn digest(&self) -> Value {
+        let live = |kind: &str| {
+            let live = self.known.iter().filter(|(key, known)| key.0 == kind && known.data.is_some());
+            live.map(|(key, known)| (key.clone(), known.clone())).collect::<Vec<_>>()
+        };
+        let of_kind = |kind: &str| {
+            let items = live(kind);
+            let hash = items.iter().fold(0_u64, |sum, (key, known)| sum.wrapping_add(item_hash(key, known)));
+            json!({ "count": items.len(), "hash": format!("{hash:016x}") })
+        };
+        json!({ "connections": of_kind("connection"), "saved_queries": of_kind("saved_query"),
+            "query_history": { "count": live("query_history").len() } })
     }
 
     fn apply_downloaded(&mut self, kind: &str, entry: &Value, id: &Value, data: Option<Value>) {
@@ -259,6 +300,13 @@ impl Device {
         self.download().await;
         response
     }
+}
+
+fn item_hash((kind, id): &Key, known: &KnownItem) -> u64 {
+    let updated_at = known.data.as_ref().and_then(|data| data["updated_at"].as_str()?.parse::<Timestamp>().ok());
+    let millis = updated_at.expect("an item has a time").micros().div_euclid(1_000);
+    let hash = Sha256::digest(format!("{kind}\0{id}\0{}\0{millis}", known.version));
+    u64::from_be_bytes(hash[..8].try_into().expect("eight bytes"))
 }
 
 fn list<'a>(page: &'a Value, name: &str) -> &'a [Value] {

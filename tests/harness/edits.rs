@@ -9,6 +9,7 @@ use crate::{Device, Key, connection, saved_query};
 pub struct Edits {
     recorded: BTreeSet<String>,
     replaced: BTreeSet<String>,
+    allowed: BTreeSet<String>,
     /// Markers by device, item and base version: successive edits of one version on one device count as one edit.
     branches: BTreeMap<(String, Key, i64), Vec<String>>,
 }
@@ -67,7 +68,7 @@ impl Edits {
 
     /// Records that the edit with `marker` may be lost.
     pub fn allow_loss(&mut self, marker: String) {
-        self.replaced.insert(marker);
+        self.allowed.insert(marker);
     }
 
     /// Whether a recorded edit has this marker.
@@ -75,9 +76,14 @@ impl Edits {
         self.recorded.contains(marker)
     }
 
-    /// Returns the markers of lost edits: neither replaced nor in `found`.
+    /// Returns the markers of lost edits, where old versions are not looked at: neither replaced nor in `found`.
     pub fn lost(&self, found: &BTreeSet<String>) -> Vec<&String> {
-        self.recorded.iter().filter(|marker| !self.replaced.contains(*marker) && !found.contains(*marker)).collect()
+        self.missing(found).into_iter().filter(|marker| !self.replaced.contains(*marker)).collect()
+    }
+
+    /// Returns the markers that are not in `found`, and whose loss is not allowed.
+    pub fn missing(&self, found: &BTreeSet<String>) -> Vec<&String> {
+        self.recorded.iter().filter(|marker| !self.allowed.contains(*marker) && !found.contains(*marker)).collect()
     }
 }
 

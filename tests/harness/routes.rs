@@ -9,7 +9,7 @@ pub enum Auth {
 use Auth::{Bearer, None};
 
 /// All routes: function, method, path and authentication. Clients rely on them, so changes must be deliberate.
-pub const ROUTES: [(&str, &str, &str, Auth); 26] = [
+pub const ROUTES: [(&str, &str, &str, Auth); 28] = [
     ("auth", "post", "/api/auth/signup", None),
     ("auth", "post", "/api/auth/login", None),
     ("auth", "post", "/api/auth/refresh", None),
@@ -30,8 +30,10 @@ pub const ROUTES: [(&str, &str, &str, Auth); 26] = [
     ("download", "get", "/api/sync/download", Bearer),
     ("download", "get", "/api/sync/status", Bearer),
     ("download", "get", "/api/sync/limits", None),
+    ("download", "get", "/api/sync/versions", Bearer),
     ("conflicts", "get", "/api/sync/conflicts", Bearer),
     ("conflicts", "post", "/api/sync/conflicts/{id}/resolve", Bearer),
+    ("conflicts", "post", "/api/sync/restore", Bearer),
     ("health", "get", "/health", None),
     ("health", "get", "/ready", None),
     ("health", "get", "/openapi.json", None),

@@ -9,7 +9,7 @@ use shared::models::{ItemType, Strategy, Timestamp};
 
 use crate::executor::ActorScheduler;
 use crate::operations::CHANGED;
-use crate::run::{PASSWORD, Run, Tokens};
+use crate::run::{PASSWORD, Run, Tokens, saved_query};
 
 /// Device of the account, with its local state.
 pub(crate) struct Client {
@@ -52,12 +52,14 @@ impl Client {
         let token = self.tokens.access.clone();
         match rng.u8(..100) {
             0..38 => self.upload(rng),
-            38..54 => {
+            38..51 => {
                 let limit = [1, 2, 1_000][rng.usize(..3)];
                 Request::Download { token, device: self.device.clone(), since: self.since, limit }
             }
-            54..74 => self.resolve(rng),
-            74..80 => Request::ListConflicts { token },
+            51..70 => self.resolve(rng),
+            70..74 => self.restore(rng),
+            74..76 => Request::ListVersions { token, key: self.known_item(rng) },
+            76..80 => Request::ListConflicts { token },
             80..83 => Request::Status { token },
             83..88 => Request::Purge,
             88..92 => Request::Refresh { refresh_token: self.tokens.refresh.clone() },
@@ -74,10 +76,13 @@ impl Client {
 
     fn upload(&mut self, rng: &mut Rng) -> Request {
         let token = self.tokens.access.clone();
-        if let Some(upload) = self.unacknowledged.take() {
+        if let Some(mut upload) = self.unacknowledged.take() {
+            if rng.bool() {
+                upload.changes.push(self.change(rng));
+            }
             return Request::Upload { token, upload };
         }
-        let strategy = Strategy::ALL[rng.usize(..3)];
+        let strategy = Strategy::ALL[rng.usize(..4)];
         let changes = (0..=rng.usize(..2)).map(|_| self.change(rng)).collect();
         let upload = Upload { device: self.device.clone(), last_sync_at: self.since, strategy, changes };
         Request::Upload { token, upload }
@@ -92,13 +97,14 @@ impl Client {
             Some(key) if rng.u8(..3) == 0 => key.clone(),
             _ => Key { item_type, id: ["i", "j"][rng.usize(..2)].to_owned() },
         };
-        let (base, items) = self.items.get(&key).cloned().unwrap_or_default();
+        let (base, known) = self.items.get(&key).cloned().unwrap_or_default();
         let is_history = item_type == ItemType::QueryHistory;
         let name = if is_history { String::new() } else { "n".to_owned() };
         let content = Content { name, text: self.run.unique_text() };
-        let edit = match items {
+        let edit = match known {
             Some(_) if rng.u8(..4) == 0 => Edit::Delete,
-            Some(_) if !is_history => Edit::Update(content),
+            Some(known) if !is_history && rng.u8(..3) == 0 => Edit::Update(Content { name: content.text, ..known }),
+            Some(known) if !is_history => Edit::Update(Content { name: known.name, ..content }),
             _ => Edit::Create(content),
         };
         let updated_at = self.run.now().plus_seconds([0, 0, -5, 5][rng.usize(..4)]);
@@ -122,6 +128,20 @@ impl Client {
         Request::Resolve { token, conflict: conflict.clone(), choice, revision }
     }
 
+    /// Restores one of the versions of an item, and sometimes expects another version than the newest known one.
+    fn restore(&self, rng: &mut Rng) -> Request {
+        let (token, key) = (self.tokens.access.clone(), self.known_item(rng));
+        let (newest, _) = self.items.get(&key).cloned().unwrap_or_default();
+        let (version, expected) = (rng.i64(1..=newest.max(1)), newest + i64::from(rng.u8(..4) == 0));
+        Request::Restore { token, key, version, expected }
+    }
+
+    /// Returns the key of a connection or saved query.
+    fn known_item(&self, rng: &mut Rng) -> Key {
+        let known: Vec<&Key> = self.items.keys().filter(|key| key.item_type != ItemType::QueryHistory).collect();
+        rng.choice(known).cloned().unwrap_or_else(|| saved_query("i"))
+    }
+
     fn apply_response(&mut self, request: &Request, response: Response, rng: &mut Rng) {
         match (request, response) {
             (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => {
@@ -134,12 +154,18 @@ impl Client {
                         ChangeResult::Applied(version) => {
                             self.items.insert(change.key.clone(), (version, change.edit.content().cloned()));
                         }
+                        ChangeResult::Merged { current, .. } => {
+                            self.items.insert(change.key.clone(), (current.version, current.content));
+                        }
                         ChangeResult::Conflict(conflict) => self.record_conflict(&conflict),
                         ChangeResult::Rejected(_) => {}
                     }
                 }
             }
             (_, Response::Page(page)) => self.apply_page(page),
+            (_, Response::Restored { item: Some(item), .. }) => {
+                self.items.insert(item.key, (item.version, item.content));
+            }
             (_, Response::Conflicts(conflicts)) => conflicts.iter().for_each(|conflict| self.record_conflict(conflict)),
             (_, Response::Refused { conflict: Some(conflict), .. }) => self.record_conflict(&conflict),
             (Request::LogIn { .. } | Request::Refresh { .. }, Response::Tokens { access, refresh }) => {

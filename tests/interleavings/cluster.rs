@@ -26,6 +26,8 @@ pub(crate) struct Cluster {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) tokens: AccessTokens,
+    /// Maximum number of items of an account; `None` for the default.
+    pub(crate) quota: Option<i64>,
     app: App,
     instances: Vec<Api>,
     _folder: tempfile::TempDir,
@@ -33,26 +35,29 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Creates a cluster on the embedded stores, whose transport `wrap` may replace.
-    pub(crate) async fn embedded(wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
+    /// Creates a cluster on the embedded stores, whose transport `wrap` may replace. Accounts may have `quota` items.
+    pub(crate) async fn embedded(
+        wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+        quota: Option<i64>,
+    ) -> Self {
         let folder = scratch_dir();
         let file = FileDatabase::open(&folder.path().join(Embedded::FILE)).await.expect("the file opens");
         let file: Arc<dyn Transport> = Arc::new(file);
         Embedded::with_transport(file.clone()).migrate().await.expect("the migrations succeed");
         let stores = Stores::embedded(Embedded::with_transport(wrap(file)));
-        Self::with_stores(stores, Backends::none(), folder)
+        Self::with_stores(stores, Backends::none(), folder, quota)
     }
 
-    /// Creates a cluster on PostgreSQL, sqld and Redis.
-    pub(crate) async fn on_servers() -> Self {
+    /// Creates a cluster on PostgreSQL, sqld and Redis. Accounts may have `quota` items.
+    pub(crate) async fn on_servers(quota: Option<i64>) -> Self {
         let backends = Backends::start_servers().await;
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&config(&backends).stores, &random).await.expect("the URLs are valid");
-        Self::with_stores(stores, backends, scratch_dir())
+        let stores = Stores::open(&config(&backends, quota).stores, &random).await.expect("the URLs are valid");
+        Self::with_stores(stores, backends, scratch_dir(), quota)
     }
 
-    fn with_stores(stores: Stores, backends: Backends, folder: tempfile::TempDir) -> Self {
-        let config = config(&backends);
+    fn with_stores(stores: Stores, backends: Backends, folder: tempfile::TempDir, quota: Option<i64>) -> Self {
+        let config = config(&backends, quota);
         let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
         let app = App {
             config,
@@ -70,6 +75,7 @@ impl Cluster {
             clock,
             random,
             tokens: AccessTokens::new(&app.config.auth).expect("the signing key is valid"),
+            quota,
             app,
             _folder: folder,
             _backends: backends,
@@ -93,9 +99,12 @@ impl Cluster {
     }
 }
 
-fn config(backends: &Backends) -> Config {
+fn config(backends: &Backends, quota: Option<i64>) -> Config {
     let fixed = [("RATE_LIMITS", "off"), ("JWT_SECRET", "a signing key for tests, 32 bytes")];
-    let env = Env::from_pairs(fixed.into_iter().chain(backends.settings.iter().map(|(key, url)| (*key, url.as_str()))));
+    let quota = quota.map(|items| ("USER_ITEMS", items.to_string()));
+    let stores = backends.settings.iter().map(|(key, url)| (*key, url.as_str()));
+    let quota = quota.iter().map(|(key, items)| (*key, items.as_str()));
+    let env = Env::from_pairs(fixed.into_iter().chain(stores).chain(quota));
     let config = Config::from_env(&env, PathBuf::new(), "http://127.0.0.1:8500".to_owned());
     config.expect("the settings are valid")
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use fastrand::Rng;
-use model::{Call, Request, Response};
+use model::{Call, Key, Request, Response};
+use shared::models::ItemType;
 
 use crate::cluster::Cluster;
 use crate::executor::{Actor, Chooser, SchedulingPoint, run};
@@ -16,11 +17,12 @@ use crate::run::PASSWORD;
 use crate::scenarios::{InitialState, Scenario};
 
 /// Statements that write nothing, or nothing that another statement reads.
-const READ_STATEMENTS: [&str; 12] = [
+const READ_STATEMENTS: [&str; 15] = [
     "load",
     "page",
     "status",
     "list_conflicts",
+    "versions",
     "find_account",
     "find",
     "get",
@@ -29,10 +31,27 @@ const READ_STATEMENTS: [&str; 12] = [
     "ping",
     "has_expired",
     "pending_deletions",
+    "accounts_without_digest",
+    "account_totals",
 ];
 /// Statements on sync data. All other statements of a database are on accounts and sessions.
-const SYNC_STATEMENTS: [&str; 9] =
-    ["load", "commit", "append", "page", "remember", "status", "list_conflicts", "purge", "erase"];
+const SYNC_STATEMENTS: [&str; 13] = [
+    "load",
+    "commit",
+    "append",
+    "page",
+    "remember",
+    "status",
+    "list_conflicts",
+    "versions",
+    "purge",
+    "erase",
+    "accounts_without_digest",
+    "account_totals",
+    "repair_totals",
+];
+/// Statements that change only how the data is stored.
+const MAINTENANCE_STATEMENTS: [&str; 2] = ["truncate_log", "rewrite"];
 
 /// Operations that run concurrently from an initial state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,10 +160,32 @@ pub(crate) async fn observe(scenario: &Scenario, includes_account: bool) {
     run.call(Request::ListConflicts { token: token.clone() }).await;
     let device = "observer".to_owned();
     run.call(Request::Download { token: token.clone(), device, since: None, limit: 1_000 }).await;
+    for key in edited_items(scenario) {
+        run.call(Request::ListVersions { token: token.clone(), key }).await;
+    }
     run.call(Request::Status { token }).await;
     if includes_account {
         try_all_credentials(scenario).await;
     }
+}
+
+/// Returns the connections and saved queries that an upload or a resolution has written.
+fn edited_items(scenario: &Scenario) -> BTreeSet<Key> {
+    let (_, calls) = scenario.run.history();
+    let mut keys = BTreeSet::new();
+    for call in calls {
+        match (call.request, call.response) {
+            (Request::Upload { upload, .. }, Response::Uploaded(_)) => {
+                keys.extend(upload.changes.into_iter().map(|change| change.key));
+            }
+            (_, Response::Resolved { item: Some(item), .. }) => {
+                keys.insert(item.key);
+            }
+            _ => {}
+        }
+    }
+    keys.retain(|key| key.item_type != ItemType::QueryHistory);
+    keys
 }
 
 /// Tries every token, link and password that any response contained.
@@ -219,14 +260,19 @@ impl ChoicePath {
 }
 
 /// Returns whether two requests have the same effect in either order: they go to different stores, access different
-/// tables of the file, or both only read.
+/// tables of the file, both only read, or one of them changes only how the data is stored.
 fn commute(one: &SchedulingPoint, other: &SchedulingPoint) -> bool {
+    let is_maintenance = |point: &SchedulingPoint| MAINTENANCE_STATEMENTS.contains(&point.statement);
     let is_database = |point: &SchedulingPoint| ["libsql", "postgres", "redis"].contains(&point.store);
     let is_read = |point: &SchedulingPoint| READ_STATEMENTS.contains(&point.statement);
     let is_sync = |point: &SchedulingPoint| SYNC_STATEMENTS.contains(&point.statement);
     is_database(one)
         && is_database(other)
-        && (one.store != other.store || is_sync(one) != is_sync(other) || (is_read(one) && is_read(other)))
+        && (one.store != other.store
+            || is_sync(one) != is_sync(other)
+            || (is_read(one) && is_read(other))
+            || is_maintenance(one)
+            || is_maintenance(other))
 }
 
 impl Chooser for ChoicePath {

@@ -19,6 +19,10 @@ pub(crate) enum InjectedRace {
     HorizonMovedApart,
     /// The head of a page is read after its rows.
     HeadReadAfterRows,
+    /// The versions to restore or to merge against are read in an earlier transaction than the item and the head.
+    VersionsReadApart,
+    /// The quota is compared in an earlier transaction than history entries are added.
+    QuotaComparedApart,
     /// A refresh token is read in one transaction and its session written in another.
     RotationInTwoSteps,
 }
@@ -29,7 +33,11 @@ pub(crate) struct RacyTransport {
     pub(crate) race: InjectedRace,
 }
 
-const MOVE_HEAD_UNCONDITIONALLY: &str = "UPDATE sync_heads SET head = ?3 WHERE user_id = ?1 AND ?4 = ?4 AND ?5 = ?5";
+const MOVE_HEAD_UNCONDITIONALLY: &str = "
+UPDATE sync_heads SET head = ?3, bytes = bytes + ?6, history_bytes = history_bytes + ?7,
+    digest_head = iif(?8, ?3, digest_head), connections_count = ?9, connections_hash = ?10, saved_queries_count = ?11,
+    saved_queries_hash = ?12, history_count = ?13
+WHERE user_id = ?1 AND ?2 = ?2 AND ?4 = ?4 AND ?5 = ?5";
 
 const HORIZONS: &str = "
 SELECT user_id, max(seq), max(version) FROM (
@@ -119,6 +127,15 @@ impl Transport for RacyTransport {
                 )
                 .await
             }
+            (InjectedRace::VersionsReadApart, "load") => {
+                self.run_in_two_transactions(
+                    name,
+                    statements,
+                    |statement| statement.sql.contains("item_versions"),
+                    false,
+                )
+                .await
+            }
             (InjectedRace::HeadReadAfterRows, "page") => {
                 self.run_in_two_transactions(
                     name,
@@ -142,6 +159,12 @@ impl Transport for RacyTransport {
                     true,
                 )
                 .await
+            }
+            (InjectedRace::QuotaComparedApart, "append") => {
+                let is_check = |statement: &Statement| {
+                    ["INSERT INTO sync_heads", "SET head = CASE"].iter().any(|sql| statement.sql.contains(sql))
+                };
+                self.run_in_two_transactions(name, statements, is_check, true).await
             }
             (InjectedRace::HeadNotCompared, "commit") => {
                 let moves_head = |statement: &&mut Statement| statement.sql.contains("SET head = CASE");

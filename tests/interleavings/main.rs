@@ -9,6 +9,7 @@
 
 mod clients;
 mod cluster;
+mod digest;
 mod executor;
 mod explore;
 mod injected_races;
@@ -32,6 +33,7 @@ use crate::explore::{Combination, Coverage, combinations, explore};
 use crate::operations::Operation;
 use crate::scenarios::InitialState;
 use crate::schedules::Schedule;
+use crate::workers::MakeCluster;
 
 /// Returns whether all interleavings are explored.
 fn explores_all() -> bool {
@@ -42,15 +44,23 @@ fn on_servers() -> bool {
     std::env::var("TEST_STORES").is_ok_and(|stores| stores == "servers")
 }
 
-/// Creates a cluster on the selected stores.
+/// Creates a cluster on the selected stores whose accounts may have `quota` items.
+fn make_cluster(quota: Option<i64>) -> LocalBoxFuture<'static, Cluster> {
+    if on_servers() { Box::pin(Cluster::on_servers(quota)) } else { Box::pin(Cluster::embedded(|file| file, quota)) }
+}
+
 fn cluster() -> LocalBoxFuture<'static, Cluster> {
-    if on_servers() { Box::pin(Cluster::on_servers()) } else { Box::pin(Cluster::embedded(|file| file)) }
+    make_cluster(None)
+}
+
+fn cluster_with_quota() -> LocalBoxFuture<'static, Cluster> {
+    make_cluster(InitialState::AlmostFull.quota())
 }
 
 /// Explores `combinations`, prints the number of interleavings, and writes the number per set of operations to a file.
-fn explore_all(name: &str, combinations: &[Combination], sample: usize) {
+fn explore_all(name: &str, make_cluster: MakeCluster<'_>, combinations: &[Combination], sample: usize) {
     let started = Instant::now();
-    let counts = workers::for_each(&cluster, combinations, async |cluster, index, combination| {
+    let counts = workers::for_each(make_cluster, combinations, async |cluster, index, combination| {
         let coverage = if explores_all() { Coverage::All } else { Coverage::Sample(sample, index as u64) };
         explore(cluster, combination, coverage).await
     });
@@ -83,9 +93,9 @@ fn every_pair_of_operations_is_linearizable() {
         // Each pair in one state only: setting up a state takes ten times as long on servers.
         let mut seen = BTreeSet::new();
         let pairs = pairs.filter(|pair| seen.insert(format!("{:?}", pair.operations))).collect::<Vec<_>>();
-        return explore_all("pairs-on-servers", &pairs, 1);
+        return explore_all("pairs-on-servers", &cluster, &pairs, 1);
     }
-    explore_all("pairs", &all.collect::<Vec<_>>(), 1);
+    explore_all("pairs", &cluster, &all.collect::<Vec<_>>(), 1);
 }
 
 /// Three concurrent operations on sync data, in the states in which they interact most; on the embedded stores only.
@@ -106,7 +116,14 @@ fn triples_of_operations_are_linearizable() {
         states.into_iter().flat_map(|state| combinations(state, 3)).filter(is_short).collect();
     // Enough triples to combine each operation with most others; fewer for a sample.
     let step = if explores_all() { triples.len() / 400 } else { triples.len() / 150 };
-    explore_all("triples", &triples.into_iter().step_by(step.max(1)).collect::<Vec<_>>(), 4);
+    explore_all("triples", &cluster, &triples.into_iter().step_by(step.max(1)).collect::<Vec<_>>(), 4);
+}
+
+/// Concurrent writes to an account with room for one more item.
+#[test]
+fn pairs_of_operations_at_the_quota_are_linearizable() {
+    let pairs: Vec<Combination> = InitialState::AT_QUOTA.into_iter().flat_map(|state| combinations(state, 2)).collect();
+    explore_all("quota", &cluster_with_quota, &pairs, if on_servers() { 1 } else { 8 });
 }
 
 #[test]

@@ -23,9 +23,24 @@ pub(crate) enum Operation {
     DeleteStale(Strategy),
     /// The phone deletes the item on the branch of its conflict.
     DeleteOnBranch(Strategy),
-    /// The laptop creates an item; [`CreateOnPhone`](Self::CreateOnPhone) creates the same one.
+    /// The tablet renames the first version, and merges. Other edits keep the name.
+    Rename,
+    /// Upload of a renaming that is identical each time.
+    RetryRename,
+    /// Like [`RetryRename`](Self::RetryRename), with another renaming in the same upload.
+    RenameTwice,
+    /// Restores the first version. Every such request is a repeat of the other ones.
+    Restore,
+    /// Restores the first version, and expects the version after the one that the laptop has seen.
+    RestoreNext,
+    /// Restores the version that the laptop has seen, which may be a deletion.
+    RestoreCurrent,
+    ListVersions,
+    /// The laptop creates an item; [`CreateOnPhone`](Self::CreateOnPhone) creates the same one, and
+    /// [`CreateAnother`](Self::CreateAnother) another one.
     Create,
     CreateOnPhone,
+    CreateAnother,
     /// The laptop deletes the current version.
     Delete,
     /// The phone sends its newest change again.
@@ -95,8 +110,16 @@ impl Operation {
             RESOLUTION_CHOICES.into_iter().map(Self::Resolve).chain([Self::ResolveRevision(ResolutionChoice::Local)]);
         let others = [
             Self::Update(Strategy::LastWriteWins),
+            Self::Rename,
+            Self::RenameTwice,
+            Self::RetryRename,
+            Self::Restore,
+            Self::RestoreNext,
+            Self::RestoreCurrent,
+            Self::ListVersions,
             Self::Create,
             Self::CreateOnPhone,
+            Self::CreateAnother,
             Self::Delete,
             Self::Repeat,
             Self::Retry,
@@ -170,7 +193,20 @@ impl Operation {
                 | InitialState::PurgeDue
         );
         match self {
-            Self::Update(_) | Self::UpdateStale(_) | Self::DeleteStale(_) | Self::Delete | Self::Retry => has_item,
+            _ if state.quota().is_some() => self.concerns_quota(),
+            Self::Update(_)
+            | Self::UpdateStale(_)
+            | Self::DeleteStale(_)
+            | Self::Delete
+            | Self::Retry
+            | Self::Rename
+            | Self::RenameTwice
+            | Self::RetryRename
+            | Self::Restore
+            | Self::RestoreNext
+            | Self::RestoreCurrent
+            | Self::ListVersions => has_item,
+            Self::CreateAnother => false,
             Self::ContinueBranch(_)
             | Self::DeleteOnBranch(_)
             | Self::Repeat
@@ -184,6 +220,26 @@ impl Operation {
             Self::ResetPassword => matches!(state, InitialState::ResetLinkSent),
             _ => true,
         }
+    }
+
+    /// Returns whether the operation changes the number of items, or depends on it.
+    const fn concerns_quota(self) -> bool {
+        matches!(
+            self,
+            Self::Create
+                | Self::CreateOnPhone
+                | Self::CreateAnother
+                | Self::Delete
+                | Self::Update(_)
+                | Self::UpdateStale(_)
+                | Self::Restore
+                | Self::RestoreNext
+                | Self::RestoreCurrent
+                | Self::Append
+                | Self::AppendOnPhone
+                | Self::DownloadDelta
+                | Self::Status
+        )
     }
 
     /// Returns the request of the operation in `scenario`.
@@ -210,10 +266,21 @@ impl Operation {
             Self::DeleteOnBranch(strategy) => {
                 scenario.upload_request(1, "phone", strategy, scenario.change("phone", item(), Edit::Delete, 1, 0))
             }
-            Self::Create | Self::CreateOnPhone => {
+            Self::Rename | Self::RenameTwice | Self::RetryRename => self.renaming(scenario),
+            Self::Restore => Request::Restore { token: phone, key: item(), version: 1, expected: scenario.version },
+            Self::RestoreNext => {
+                Request::Restore { token: phone, key: item(), version: 1, expected: scenario.version + 1 }
+            }
+            Self::RestoreCurrent => {
+                let version = scenario.version;
+                Request::Restore { token: phone, key: item(), version, expected: version }
+            }
+            Self::ListVersions => Request::ListVersions { token: laptop, key: item() },
+            Self::Create | Self::CreateOnPhone | Self::CreateAnother => {
                 let (session, device) = if self == Self::Create { (0, "laptop") } else { (1, "phone") };
+                let key = saved_query(if self == Self::CreateAnother { "another" } else { "new" });
                 let create = Edit::Create(scenario.content());
-                let change = scenario.change(device, saved_query("new"), create, 0, 0);
+                let change = scenario.change(device, key, create, 0, 0);
                 scenario.upload_request(session, device, Strategy::UserChoice, change)
             }
             Self::Delete => {
@@ -278,6 +345,22 @@ impl Operation {
             // Longer than the grace period of a rotated refresh token.
             Self::AdvanceTime => Request::AdvanceClock { seconds: 11 },
         }
+    }
+
+    /// Returns an upload of new names for the first version.
+    fn renaming(self, scenario: &Scenario) -> Request {
+        let rename = |name: String| {
+            let edit = Edit::Update(scenario.renamed(name));
+            scenario.change("tablet", saved_query("i"), edit, 1, 0)
+        };
+        let sent_twice = || Change { id: "renamed".to_owned(), ..rename("renamed".to_owned()) };
+        let another = || rename(scenario.run.unique_text());
+        let changes = match self {
+            Self::RetryRename => vec![sent_twice()],
+            Self::RenameTwice => vec![sent_twice(), another()],
+            _ => vec![another()],
+        };
+        scenario.upload_of(2, "tablet", Strategy::Merge, changes)
     }
 }
 

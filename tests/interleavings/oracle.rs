@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use model::{Call, Change, ChangeResult, Conflict, Key, Model, PageItem, Request, Response, linearize};
-use shared::models::{ItemType, Winner};
+use model::{Call, ChangeResult, Choice, Content, Model, Request, Response, linearize};
+use shared::models::{ItemType, Timestamp, limits};
 
-/// Checks the calls of one run: no response is a 5xx, some sequential history explains all responses, and every
-/// accepted edit still exists, unless a client that had seen it replaced it.
+/// Checks the calls of one run: no response is a 5xx, some sequential history explains all responses, and every accepted
+/// edit still exists.
 ///
 /// # Errors
 /// Returns a description of the first violation.
@@ -20,106 +20,78 @@ pub(crate) fn check(start: Model, calls: &[Call]) -> Result<(), String> {
     if lost.is_empty() { Ok(()) } else { Err(format!("lost: {lost:?}")) }
 }
 
-/// Accepted edit.
-struct Edit<'a> {
-    device: &'a str,
-    change: &'a Change,
-    /// Items that contain the edit, directly or by the resolution of a conflict, with their versions at that time.
-    versions: Vec<(&'a Key, i64)>,
-    /// Time at which its call returned.
-    returned: u64,
+/// Names and texts that exist at the end.
+#[derive(Default)]
+struct Remaining<'a> {
+    names: BTreeSet<&'a str>,
+    texts: BTreeSet<&'a str>,
 }
 
-/// Returns the texts of accepted edits that no item and no conflict contains at the end, and that no client replaced
-/// after seeing them. Linearizability implies that there are none if the model is correct; this check does not use the
-/// model.
-fn lost_edits(calls: &[Call]) -> Vec<String> {
-    let Some(remaining_texts) = texts_at_end(calls) else { return Vec::new() };
-    let edits = accepted_edits(calls);
-    let is_kept =
-        |edit: &Edit<'_>| edit.change.edit.content().is_none_or(|content| remaining_texts.contains(&*content.text));
-    let lost = edits.iter().filter(|edit| !is_kept(edit) && !is_replaced(edit, &edits));
-    let last_conflict_purge = last_conflict_purge_time(calls);
-    lost.filter(|edit| edit.returned > last_conflict_purge)
-        .filter_map(|edit| Some(edit.change.edit.content()?.text.clone()))
-        .collect()
-}
-
-/// Returns all texts in the last list of conflicts and the last download; `None` if the account is deleted.
-fn texts_at_end(calls: &[Call]) -> Option<BTreeSet<&str>> {
-    let conflicts = calls.iter().rev().find_map(|call| match &call.response {
-        Response::Conflicts(conflicts) => Some(conflicts),
-        _ => None,
-    })?;
-    let page = calls.iter().rev().find_map(|call| match &call.response {
-        Response::Page(page) => Some(page),
-        _ => None,
-    })?;
-    let last_is_refused = calls.last().is_some_and(|call| call.response.is_refused(401));
-    let in_conflicts = conflicts.iter().flat_map(|conflict| [&conflict.local.content, &conflict.remote.content]);
-    let in_items = page.items.iter().map(|item| &item.content);
-    let texts = in_conflicts.chain(in_items).flatten().map(|content| &*content.text).collect();
-    (!last_is_refused).then_some(texts)
-}
-
-/// Returns the accepted edits of connections and saved queries. History entries are excluded, because the first entry
-/// with an id is kept by contract. A repeated change is counted once.
-fn accepted_edits(calls: &[Call]) -> Vec<Edit<'_>> {
-    let (mut edits, mut seen) = (Vec::new(), BTreeSet::new());
-    for call in calls {
-        let (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) = (&call.request, &call.response) else {
-            continue;
-        };
-        for (change, result) in upload.changes.iter().zip(&uploaded.results) {
-            let version = match result {
-                ChangeResult::Applied(version) => Some(*version),
-                ChangeResult::Conflict(conflict) => winning_version(conflict),
-                ChangeResult::Rejected(_) => continue,
-            };
-            let is_first = seen.insert((&upload.device, &change.id));
-            if is_first && change.key.item_type != ItemType::QueryHistory {
-                let applied_version = version.map(|version| (&change.key, version));
-                let versions = applied_version.into_iter().chain(resolved_versions(change, calls)).collect();
-                edits.push(Edit { device: &upload.device, change, versions, returned: call.returned });
-            }
+impl<'a> Remaining<'a> {
+    fn add(&mut self, contents: impl IntoIterator<Item = &'a Content>) {
+        for content in contents {
+            self.names.insert(&content.name);
+            self.texts.insert(&content.text);
         }
     }
-    edits
+
+    /// Returns whether name and text exist, together or apart: a merged item has the name of one edit and the text of
+    /// another. Each edit has a name or a text that no other edit has.
+    fn contains(&self, content: &Content) -> bool {
+        self.names.contains(&*content.name) && self.texts.contains(&*content.text)
+    }
 }
 
-/// Returns the version of an edit that won by last-write-wins.
-fn winning_version(conflict: &Conflict) -> Option<i64> {
-    let resolution = conflict.resolution.as_ref()?;
-    (resolution.winner == Some(Winner::Local)).then_some(conflict.remote.version + 1)
+/// Returns the accepted edits of connections and saved queries that no item, no conflict and no listed version contains
+/// at the end, unless a purge may have removed them. Linearizability implies that there are none if the model is correct; this check does not use the model.
+fn lost_edits(calls: &[Call]) -> Vec<Content> {
+    let Some(mut remaining) = remaining(calls) else { return Vec::new() };
+    let cutoff = purge_cutoff(calls);
+    let (recent, old): (Vec<&Call>, Vec<&Call>) = calls.iter().partition(|call| call.clock >= cutoff);
+    remaining.add(old.into_iter().flat_map(accepted_edits));
+    recent.into_iter().flat_map(accepted_edits).filter(|content| !remaining.contains(content)).cloned().collect()
 }
 
-/// Returns the items that contain `change` because a conflict was resolved in its favour. The text of every edit is
-/// unique.
-fn resolved_versions<'a>(change: &Change, calls: &'a [Call]) -> impl Iterator<Item = (&'a Key, i64)> {
-    let resolved = calls.iter().filter_map(|call| match &call.response {
-        Response::Resolved { item, .. } => item.as_ref(),
-        _ => None,
-    });
-    let has_text = |item: &&PageItem| {
-        let texts = (&item.content, change.edit.content());
-        matches!(texts, (Some(item), Some(edit)) if item.text == edit.text)
-    };
-    resolved.filter(has_text).map(|item| (&item.key, item.version))
+/// Returns what the last lists of conflicts, items and versions contain; `None` if the account is deleted.
+fn remaining(calls: &[Call]) -> Option<Remaining<'_>> {
+    let is_list = |call: &Call| matches!(call.request, Request::ListConflicts { .. });
+    let observed = &calls[calls.iter().rposition(is_list)?..];
+    let mut remaining = Remaining::default();
+    for call in observed {
+        match &call.response {
+            Response::Conflicts(conflicts) => {
+                let sides = conflicts.iter().flat_map(|conflict| [&conflict.local, &conflict.remote]);
+                remaining.add(sides.filter_map(|side| side.content.as_ref()));
+            }
+            Response::Page(page) => remaining.add(page.items.iter().filter_map(|item| item.content.as_ref())),
+            Response::Versions(versions) => {
+                remaining.add(versions.iter().filter_map(|version| version.content.as_ref()));
+            }
+            _ => {}
+        }
+    }
+    matches!(observed[0].response, Response::Conflicts(_)).then_some(remaining)
 }
 
-/// Returns whether `edit` was replaced by its own device or by a device that had seen it.
-fn is_replaced(edit: &Edit<'_>, edits: &[Edit<'_>]) -> bool {
-    edits.iter().any(|other| {
-        let is_same = other.change.id == edit.change.id;
-        let is_own =
-            other.device == edit.device && other.returned >= edit.returned && other.change.key == edit.change.key;
-        let had_seen_edit = |(key, version): &(&Key, i64)| other.change.key == **key && other.change.base >= *version;
-        !is_same && (is_own || edit.versions.iter().any(had_seen_edit))
-    })
+/// Returns the contents that a call has written to connections and saved queries. History entries are excluded, because
+/// the first entry with an id is kept by contract.
+fn accepted_edits(call: &Call) -> Vec<&Content> {
+    match (&call.request, &call.response) {
+        (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => {
+            let results = upload.changes.iter().zip(&uploaded.results);
+            let accepted = results.filter(|(change, result)| {
+                change.key.item_type != ItemType::QueryHistory && !matches!(result, ChangeResult::Rejected(_))
+            });
+            accepted.filter_map(|(change, _)| change.edit.content()).collect()
+        }
+        (Request::Resolve { choice: Choice::Merged(content), .. }, Response::Resolved { .. }) => vec![content],
+        _ => Vec::new(),
+    }
 }
 
-/// Returns the time of the last purge that removed conflicts. Edits that only those conflicts contained may be lost.
-fn last_conflict_purge_time(calls: &[Call]) -> u64 {
-    let purges = calls.iter().filter(|call| matches!(call.response, Response::Purged { conflicts: 1.., .. }));
-    purges.map(|call| call.returned).max().unwrap_or(0)
+/// Returns the time before which a purge may have removed edits: 30 days before the last purge.
+fn purge_cutoff(calls: &[Call]) -> Timestamp {
+    let purges = calls.iter().filter(|call| matches!(call.response, Response::Purged { .. }));
+    let last = purges.map(|call| call.clock).max();
+    last.map_or(Timestamp::MIN, |clock| clock.plus_seconds(-limits::RETENTION_DAYS * 24 * 3_600))
 }

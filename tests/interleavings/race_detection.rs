@@ -16,9 +16,10 @@ fn assert_detected(race: InjectedRace, state: InitialState, operations: [Operati
     let combination = Combination { state, operations: operations.into() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("the runtime builds");
     runtime.block_on(async {
-        let correct = Rc::new(Cluster::embedded(|file| file).await);
+        let correct = Rc::new(Cluster::embedded(|file| file, state.quota()).await);
         explore(&correct, &combination, Coverage::All).await.expect("the service has no such race");
-        let racy = Rc::new(Cluster::embedded(|file| Arc::new(RacyTransport { file, race })).await);
+        let racy = Cluster::embedded(|file| Arc::new(RacyTransport { file, race }), state.quota()).await;
+        let racy = Rc::new(racy);
         let failure = explore(&racy, &combination, Coverage::All).await.expect_err("the race is detected");
         eprintln!("{race:?}: {failure}");
     });
@@ -69,6 +70,29 @@ fn detects_a_page_head_read_after_its_rows() {
         InitialState::Item,
         [Operation::Update(Strategy::LastWriteWins), Operation::DownloadDelta],
     );
+}
+
+#[test]
+fn detects_a_restored_version_read_apart_from_its_item() {
+    assert_detected(
+        InjectedRace::VersionsReadApart,
+        InitialState::Item,
+        [Operation::Update(Strategy::LastWriteWins), Operation::RestoreNext],
+    );
+}
+
+#[test]
+fn detects_a_version_to_merge_against_read_apart_from_its_item() {
+    assert_detected(
+        InjectedRace::VersionsReadApart,
+        InitialState::Item,
+        [Operation::Update(Strategy::LastWriteWins), Operation::Rename],
+    );
+}
+
+#[test]
+fn detects_a_quota_compared_before_entries_are_added() {
+    assert_detected(InjectedRace::QuotaComparedApart, InitialState::AlmostFull, [Operation::Create, Operation::Append]);
 }
 
 #[test]

@@ -71,11 +71,13 @@ impl Run {
             created_at: now,
         };
         cluster.stores.accounts().create(&account).await.expect("the operation succeeds");
+        let mut start = Model::new(PASSWORD, now);
+        start.data.quota = cluster.quota;
         Rc::new(Self {
             cluster: cluster.clone(),
             name,
             user,
-            start: Model::new(PASSWORD, now),
+            start,
             calls: RefCell::default(),
             events: Cell::new(0),
             invoked_at: RefCell::default(),
@@ -172,7 +174,8 @@ impl Run {
             Request::DeliverEmail => self.deliver_email().await,
             Request::Purge => {
                 let report = self.cluster.purge().run(self.now()).await.expect("the operation succeeds");
-                Response::Purged { tombstones: report.tombstones, conflicts: report.conflicts }
+                let purge::Report { tombstones, conflicts, versions, .. } = report;
+                Response::Purged { tombstones, conflicts, versions }
             }
             Request::AdvanceClock { seconds } => {
                 if let Some(actor_scheduler) = actor_scheduler {

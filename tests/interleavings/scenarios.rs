@@ -42,9 +42,16 @@ pub(crate) enum InitialState {
     ResetLinkSent,
     /// A refresh token was just rotated.
     RotatedToken,
+    /// Two items, in an account with room for three.
+    AlmostFull,
+    /// A deleted item and two other ones, in an account with room for three.
+    AlmostFullAfterDeletion,
 }
 
 impl InitialState {
+    /// States at the quota.
+    pub(crate) const AT_QUOTA: [Self; 2] = [Self::AlmostFull, Self::AlmostFullAfterDeletion];
+    /// All other states.
     pub(crate) const ALL: [Self; 14] = [
         Self::Empty,
         Self::Item,
@@ -61,6 +68,11 @@ impl InitialState {
         Self::ResetLinkSent,
         Self::RotatedToken,
     ];
+
+    /// Returns the maximum number of items of an account in this state.
+    pub(crate) const fn quota(self) -> Option<i64> {
+        if matches!(self, Self::AlmostFull | Self::AlmostFullAfterDeletion) { Some(3) } else { None }
+    }
 }
 
 /// Run in its initial state, with the ids, versions and tokens that its operations use.
@@ -71,6 +83,8 @@ pub(crate) struct Scenario {
     pub(crate) sessions: [Tokens; 3],
     /// Version of the item that the laptop has seen.
     pub(crate) version: i64,
+    /// Content of the first version of the item.
+    pub(crate) first: Option<Content>,
     /// Id and revision of the conflict of the phone.
     pub(crate) conflict: Option<(String, i64)>,
     /// Newest change of the phone.
@@ -97,6 +111,7 @@ impl Scenario {
             state,
             sessions,
             version: 0,
+            first: None,
             conflict: None,
             phone_change: None,
             cursor: Timestamp::EPOCH,
@@ -150,6 +165,16 @@ impl Scenario {
                 self.sessions[1] = Tokens { access, refresh };
                 self.rotated = Some(old);
             }
+            InitialState::AlmostFull => {
+                self.write_on_laptop().await;
+                self.create_on_laptop("other").await;
+            }
+            InitialState::AlmostFullAfterDeletion => {
+                self.write_on_laptop().await;
+                self.delete_on_laptop().await;
+                self.create_on_laptop("other").await;
+                self.create_on_laptop("third").await;
+            }
         }
         if self.state != InitialState::DeletionBegun {
             self.cursor = self.download_all().await;
@@ -166,11 +191,18 @@ impl Scenario {
 
     /// Creates or edits the item on the laptop.
     async fn write_on_laptop(&mut self) {
-        let edit = if self.version == 0 { Edit::Create(self.content()) } else { Edit::Update(self.content()) };
+        let content = self.content();
+        self.first.get_or_insert_with(|| content.clone());
+        let edit = if self.version == 0 { Edit::Create(content) } else { Edit::Update(content) };
         let change = self.change("laptop", saved_query("i"), edit, self.version, 0);
         let uploaded = self.upload(0, "laptop", Strategy::LastWriteWins, change).await;
         let [ChangeResult::Applied(version)] = uploaded.results[..] else { panic!("{uploaded:?} is not applied") };
         self.version = version;
+    }
+
+    async fn create_on_laptop(&self, id: &str) {
+        let create = self.change("laptop", saved_query(id), Edit::Create(self.content()), 0, 0);
+        self.upload(0, "laptop", Strategy::LastWriteWins, create).await;
     }
 
     async fn delete_on_laptop(&mut self) {
@@ -207,8 +239,7 @@ impl Scenario {
     async fn prepare_purge(&mut self) {
         self.create_phone_conflict(Strategy::LastWriteWins, 1).await;
         for id in ["old", "older"] {
-            let create = self.change("laptop", saved_query(id), Edit::Create(self.content()), 0, 0);
-            self.upload(0, "laptop", Strategy::LastWriteWins, create).await;
+            self.create_on_laptop(id).await;
         }
         self.early_cursor = self.download_all().await;
         for id in ["old", "older"] {
@@ -219,8 +250,7 @@ impl Scenario {
         // The first sessions have expired.
         self.sessions = [self.run.new_session().await, self.run.new_session().await, self.run.new_session().await];
         for id in ["live", "alive"] {
-            let create = self.change("laptop", saved_query(id), Edit::Create(self.content()), 0, 0);
-            self.upload(0, "laptop", Strategy::LastWriteWins, create).await;
+            self.create_on_laptop(id).await;
         }
         let first = self.run.call(self.download(2, "pager", None, 1)).await;
         let Response::Page(page) = first else { panic!("{first:?} is not a page") };
@@ -230,6 +260,12 @@ impl Scenario {
     /// Returns unique content for an edit.
     pub(crate) fn content(&self) -> Content {
         Content { name: "n".to_owned(), text: self.run.unique_text() }
+    }
+
+    /// Returns the content of the first version of the item under the name `name`.
+    pub(crate) fn renamed(&self, name: String) -> Content {
+        let first = self.first.as_ref().expect("the scenario has an item");
+        Content { name, text: first.text.clone() }
     }
 
     /// Returns a change with a unique id, made `offset_seconds` from now.
@@ -253,10 +289,14 @@ impl Scenario {
 
     /// Returns an upload of one change by a device that has just downloaded.
     pub(crate) fn upload_request(&self, session: usize, device: &str, strategy: Strategy, change: Change) -> Request {
+        self.upload_of(session, device, strategy, vec![change])
+    }
+
+    /// Returns an upload of `changes` by a device that has just downloaded.
+    pub(crate) fn upload_of(&self, session: usize, device: &str, strategy: Strategy, changes: Vec<Change>) -> Request {
         let token = self.sessions[session].access.clone();
         let last_sync_at = Some(self.cursor).filter(|cursor| *cursor > Timestamp::EPOCH);
-        let upload = Upload { device: device.to_owned(), last_sync_at, strategy, changes: vec![change] };
-        Request::Upload { token, upload }
+        Request::Upload { token, upload: Upload { device: device.to_owned(), last_sync_at, strategy, changes } }
     }
 
     /// Returns a download request.

@@ -2,12 +2,14 @@
 
 use axum::http::Method;
 use model::{
-    Change, ChangeResult, Choice, Conflict, Content, Edit, Key, Page, PageItem, Request, Resolution, Response, Side,
-    Status, UploadResponse,
+    Change, ChangeResult, Choice, Conflict, Content, Current, Edit, KeptVersion, Key, Page, PageItem, Request,
+    Resolution, Response, Side, Status, UploadResponse,
 };
 use serde_json::{Value, json};
-use shared::models::{ItemType, Strategy, Timestamp, Winner};
+use shared::models::{ItemType, ResolvedBy, Timestamp, Winner};
 use tests::{Request as HttpRequest, Response as HttpResponse, connection, history, saved_query};
+
+use crate::digest;
 
 /// Lists of a page, with the item type of each.
 const LISTS: [(&str, ItemType); 3] = [
@@ -65,6 +67,15 @@ pub(crate) fn call(name: &str, request: &Request) -> Option<HttpRequest> {
                 body["revision"] = json!(revision);
             }
             authorized(post(&format!("/api/sync/conflicts/{conflict}/resolve"), body), token)
+        }
+        Request::ListVersions { token, key: Key { item_type, id } } => {
+            let path = format!("/api/sync/versions?item_type={item_type}&item_id={id}");
+            authorized(HttpRequest::get(path), token)
+        }
+        Request::Restore { token, key: Key { item_type, id }, version, expected } => {
+            let body = json!({ "item_type": item_type, "item_id": id, "sync_version": version,
+                "expected_version": expected });
+            authorized(post("/api/sync/restore", body), token)
         }
         Request::LogIn { password } => Some(post("/api/auth/login", json!({ "username": name, "password": password }))),
         Request::Refresh { refresh_token } => {
@@ -130,14 +141,22 @@ pub(crate) fn response(request: &Request, response: &HttpResponse) -> Response {
     let json = response.json();
     if response.status >= 400 {
         let conflict = json.get("conflict").map(|json| Box::new(conflict(json)));
-        return Response::Refused { status: response.status, code: text(&json["code"]), conflict };
+        let item_type = if let Request::Restore { key, .. } = request { key.item_type } else { ItemType::SavedQuery };
+        let current = json.get("current").map(|json| Box::new(current(item_type, json)));
+        return Response::Refused { status: response.status, code: text(&json["code"]), conflict, current };
     }
     match request {
         Request::Upload { upload, .. } => {
-            let results = upload.changes.iter().enumerate().map(|(index, change)| result(&json, index, &change.id));
+            let results = upload.changes.iter().enumerate().map(|(index, change)| result(&json, index, change));
             Response::Uploaded(UploadResponse { at: time(&json["synced_at"]), results: results.collect() })
         }
-        Request::Download { .. } => Response::Page(page(&json)),
+        Request::Download { since, .. } => {
+            let page = page(&json);
+            if since.is_none() && page.reset && !page.has_more {
+                digest::check(&json);
+            }
+            Response::Page(page)
+        }
         Request::Status { .. } => Response::Status(status(&json)),
         Request::ListConflicts { .. } => Response::Conflicts(list(&json["conflicts"]).iter().map(conflict).collect()),
         Request::Resolve { .. } => {
@@ -147,6 +166,15 @@ pub(crate) fn response(request: &Request, response: &HttpResponse) -> Response {
             });
             Response::Resolved { at: time(&json["resolved_at"]), item }
         }
+        Request::ListVersions { key, .. } => {
+            assert_eq!(json.get("next_cursor"), None, "the versions fit on one page");
+            let versions = list(&json["versions"]).iter().map(|version| kept_version(key.item_type, version));
+            Response::Versions(versions.collect())
+        }
+        Request::Restore { key, .. } => Response::Restored {
+            item: json.get("item").map(|item| page_item(key.item_type, item)),
+            updated_at: json.get("item").map(|item| time(&item["updated_at"])),
+        },
         Request::LogIn { .. } | Request::Refresh { .. } => {
             Response::Tokens { access: text(&json["token"]), refresh: text(&json["refresh_token"]) }
         }
@@ -155,18 +183,41 @@ pub(crate) fn response(request: &Request, response: &HttpResponse) -> Response {
 }
 
 /// Returns the result of one change, which must be in exactly one of the lists.
-fn result(json: &Value, index: usize, id: &str) -> ChangeResult {
-    let applied = list(&json["applied"]).iter().filter(|entry| entry["change_id"] == id);
-    let conflicts = list(&json["conflicts"]).iter().filter(|entry| entry["change_id"] == id);
+fn result(json: &Value, index: usize, change: &Change) -> ChangeResult {
+    let id = &change.id;
+    let applied = list(&json["applied"]).iter().filter(|entry| entry["change_id"] == *id);
+    let conflicts = list(&json["conflicts"]).iter().filter(|entry| entry["change_id"] == *id);
     let rejected = list(&json["rejected"]).iter().filter(|entry| entry["change"]["index"] == index);
     let all: Vec<ChangeResult> = applied
-        .map(|entry| ChangeResult::Applied(number(&entry["sync_version"])))
+        .map(|entry| applied_change(change.key.item_type, entry))
         .chain(conflicts.map(|entry| ChangeResult::Conflict(Box::new(conflict(entry)))))
         .chain(rejected.map(|entry| ChangeResult::Rejected(text(&entry["code"]))))
         .collect();
     <[ChangeResult; 1]>::try_from(all)
         .map(|[only]| only)
         .unwrap_or_else(|all| panic!("{id} has the results {all:?} in {json}"))
+}
+
+fn applied_change(item_type: ItemType, entry: &Value) -> ChangeResult {
+    let version = number(&entry["sync_version"]);
+    let merged = entry.get("merged").map(|merged| assert_eq!(*merged, true, "{entry} has a superfluous field"));
+    match (merged, entry.get("current")) {
+        (Some(()), Some(json)) => ChangeResult::Merged { version, current: current(item_type, json) },
+        (None, None) => ChangeResult::Applied(version),
+        _ => panic!("{entry} has only one of `merged` and `current`"),
+    }
+}
+
+fn current(item_type: ItemType, json: &Value) -> Current {
+    let content = json.get("data").map(|data| content(item_type, data));
+    assert_eq!(json["deleted"], content.is_none(), "{json} is deleted or has data");
+    Current { version: number(&json["sync_version"]), content }
+}
+
+fn kept_version(item_type: ItemType, json: &Value) -> KeptVersion {
+    let Side { content, updated_at, version, device } = side(item_type, json);
+    assert_eq!(json["deleted"], content.is_none(), "{json} is deleted or has data");
+    KeptVersion { content, version, updated_at, device, replaced_at: json.get("replaced_at").map(time) }
 }
 
 fn page(json: &Value) -> Page {
@@ -179,12 +230,15 @@ fn page(json: &Value) -> Page {
     });
     let mut items: Vec<PageItem> = items.chain(deleted).collect();
     items.sort();
+    let digest = json.get("digest").map(|digest| LISTS.map(|(name, _)| number(&digest[name]["count"])));
+    assert_eq!(json["has_more"], digest.is_none(), "the last page has a digest: {json}");
     Page {
         items,
         conflicts: list(&json["conflicts"]).iter().map(conflict).collect(),
         sync_timestamp: time(&json["sync_timestamp"]),
         has_more: json["has_more"] == true,
         reset: json["reset"] == true,
+        digest,
     }
 }
 
@@ -210,25 +264,29 @@ fn status(json: &Value) -> Status {
     }
 }
 
-fn conflict(json: &Value) -> Conflict {
-    let item_type = item_type(&json["item_type"]);
-    let side = |json: &Value| Side {
+fn side(item_type: ItemType, json: &Value) -> Side {
+    Side {
         content: json.get("data").map(|data| content(item_type, data)),
         updated_at: time(&json["updated_at"]),
         version: number(&json["sync_version"]),
         device: text(&json["device_id"]),
-    };
+    }
+}
+
+fn conflict(json: &Value) -> Conflict {
+    let item_type = item_type(&json["item_type"]);
     let resolution = json.get("resolved_at").map(|at| Resolution {
         at: time(at),
-        strategy: Strategy::from_name(&text(&json["resolution"])).expect("a valid strategy"),
+        by: ResolvedBy::from_name(&text(&json["resolution"])).expect("a valid resolution"),
         winner: json.get("winner").map(|winner| Winner::from_name(&text(winner)).expect("a valid winner")),
         copy: json.get("copy_id").map(text),
     });
     Conflict {
         id: text(&json["id"]),
         key: Key { item_type, id: text(&json["item_id"]) },
-        local: side(&json["local_version"]),
-        remote: side(&json["remote_version"]),
+        local: side(item_type, &json["local_version"]),
+        remote: side(item_type, &json["remote_version"]),
+        detected_at: time(&json["detected_at"]),
         resolution,
         revision: number(&json["revision"]),
     }

@@ -53,6 +53,8 @@ async fn a_wrong_setting_ends_the_start_with_one_line_that_names_it() {
         ("CORS_ORIGINS", "*"),
         ("RATE_LIMITS", "no"),
         ("CONFLICT_STRATEGY", "newest"),
+        ("USER_BYTES", "256 MB"),
+        ("USER_ITEMS", "0"),
         ("JWT_SECRET", "sesame"),
         ("JWT_SECRET_PREVIOUS", "sesame"),
         ("PUBLIC_URL", "studio.example"),

@@ -4,6 +4,7 @@ mod bodies;
 mod checks;
 mod concurrency;
 mod crash;
+mod data_at_rest;
 mod first_run;
 mod fleet;
 mod hostile;

@@ -27,8 +27,9 @@ impl World<'_> {
             67..73 => self.upload_losing_response(index).await,
             73..79 => self.act_concurrently().await,
             79..84 => self.repeat_old_change(index).await,
-            84..94 => self.resolve_conflict(index).await,
-            94..98 => self.advance_clock().await,
+            84..91 => self.resolve_conflict(index).await,
+            91..95 => self.restore_version(index).await,
+            95..98 => self.advance_clock().await,
             _ => self.purge().await,
         }
     }
@@ -44,12 +45,17 @@ impl World<'_> {
         let device = &mut self.devices[index];
         let exists = device.visible_data(&key.0, &key.1).is_some();
         if exists && self.rng.u8(..5) == 0 {
-            self.edits.record_replacement(device, &key);
+            if let Some(marker) = device.visible_data(&key.0, &key.1).filter(|_| key.0 == "query_history") {
+                marker_in(&marker).into_iter().for_each(|marker| self.edits.allow_loss(marker));
+            }
             device.delete(&key.0, &key.1, now);
             return self.log_step(|| format!("{index} deletes {key:?}"));
         }
         let history_id = format!("h{index}-{}", self.rng.u32(..));
         let key = if key.0 == "query_history" { (key.0, history_id) } else { key };
+        if exists && key.0 != "query_history" && self.rng.bool() {
+            return self.edit_other_field(index, key);
+        }
         let marker = self.edits.record_edit(device, &key);
         let data = match key.0.as_str() {
             "connection" => json_with(connection("name"), "database", &marker),
@@ -58,6 +64,56 @@ impl World<'_> {
         };
         device.write(&key.0, &key.1, data, now);
         self.log_step(|| format!("{index} writes {marker} to {key:?}"));
+    }
+
+    /// Edits a field besides the text, or one that the server does not know, as a client does that may not know the latter either.
+    fn edit_other_field(&mut self, index: usize, key: Key) {
+        let (now, number) = (self.now(), self.rng.u8(..));
+        let device = &mut self.devices[index];
+        let Some(mut data) = device.visible_data(&key.0, &key.1) else { return };
+        match self.rng.u8(..3) {
+            0 => data["name"] = json!(format!("name {number}")),
+            1 => data["folder"] = json!({ "number": number }),
+            _ => data["metadata"][format!("key {}", number % 3)] = json!(number.to_string()),
+        }
+        if self.rng.u8(..3) == 0 {
+            data.as_object_mut().expect("an object").remove("folder");
+        }
+        device.write(&key.0, &key.1, data, now);
+        self.log_step(|| format!("{index} edits other fields of {key:?}"));
+    }
+
+    /// Restores a version of a random item, sometimes with an outdated expectation.
+    async fn restore_version(&mut self, index: usize) {
+        let (kind, id) = self.random_key();
+        let versions = if kind == "query_history" { Vec::new() } else { self.versions_of(&kind, &id).await };
+        let (Some(current), Some(version)) = (versions.first(), self.rng.choice(&versions)) else { return };
+        let expected = current["sync_version"].as_i64().expect("a version") - i64::from(self.rng.u8(..5) == 0);
+        let body = json!({ "item_type": kind, "item_id": id, "sync_version": version["sync_version"],
+            "expected_version": expected });
+        let request = Request::post("/api/sync/restore", &body);
+        let response = self.devices[index].send(request.clone()).await;
+        match response.status {
+            200 => {
+                let item = &response.json()["item"];
+                for field in ["name", "query", "database", "folder", "tags"] {
+                    assert_eq!(item[field], version["data"][field], "{field}");
+                }
+                let repeat = self.devices[index].send(request).await.expect(200);
+                assert_eq!(repeat, response.json(), "a repeat is answered alike");
+            }
+            400 => assert_eq!(version["deleted"], true, "{body}"),
+            409 => {
+                let error = response.json();
+                let is_outdated = error["current"]["sync_version"] == current["sync_version"];
+                assert!(
+                    error["code"] == "QUOTA_EXCEEDED" || is_outdated && expected != current["sync_version"],
+                    "{error}"
+                );
+            }
+            status => panic!("{status} {:?}", response.json()),
+        }
+        self.log_step(|| format!("{index} restores {body}: {}", response.status));
     }
 
     async fn sync(&mut self, index: usize) {
@@ -131,7 +187,7 @@ impl World<'_> {
         resolutions
     }
 
-    /// Checks that a resolution succeeded, or was rejected because the conflict has changed or is gone.
+    /// Checks that a resolution succeeded, or was rejected because the conflict has changed or is gone, or the account is full.
     fn check_resolution(&mut self, resolution: ResolutionRequest, response: &Response) {
         assert!(matches!(response.status, 200 | 404 | 409), "{} {:?}", response.status, response.json());
         if response.status != 200 {
@@ -207,9 +263,14 @@ impl World<'_> {
         self.log_step(|| format!("purge: {report:?}"));
     }
 
-    /// Allows the loss of edits that exist only in conflicts which the next purge removes.
+    /// Allows the loss of edits that exist only in conflicts or versions which the next purge removes.
     async fn allow_loss_of_due_conflicts(&mut self) {
         let cutoff = self.now().plus_seconds(-30 * DAY).to_string();
+        for version in self.versions().await {
+            if version["replaced_at"].as_str().is_some_and(|replaced_at| replaced_at < cutoff.as_str()) {
+                marker_in(&version["data"]).into_iter().for_each(|marker| self.edits.allow_loss(marker));
+            }
+        }
         for conflict in self.conflicts("resolved").await {
             if conflict["resolved_at"].as_str() < Some(&cutoff) {
                 for version in ["local_version", "remote_version"] {
@@ -224,11 +285,13 @@ impl World<'_> {
     }
 
     /// Checks that each change has the same result as the first time, and that changes are rejected for no other reason than
-    /// `RESYNC_REQUIRED`.
+    /// `RESYNC_REQUIRED` or, with a small quota, `QUOTA_EXCEEDED`.
     fn check_upload_response(&mut self, response: &Value) {
         for list in ["applied", "conflicts"] {
             for entry in response[list].as_array().expect("a list") {
-                let result = if list == "applied" { entry.clone() } else { entry["id"].clone() };
+                let mut result = if list == "applied" { entry.clone() } else { entry["id"].clone() };
+                // The state of the item now.
+                result.as_object_mut().and_then(|result| result.remove("current"));
                 let change = entry["change_id"].as_str().expect("a change").to_owned();
                 let first = self.first_results.entry(change).or_insert_with(|| result.clone());
                 // After a resolved conflict is purged, a repeat returns the stored version instead.
@@ -238,8 +301,20 @@ impl World<'_> {
         }
         assert_eq!(response["success"], response["rejected"].as_array().is_some_and(Vec::is_empty), "{response}");
         for rejected in response["rejected"].as_array().expect("a list") {
+            if rejected["code"] == "QUOTA_EXCEEDED" && self.has_small_quota {
+                self.allow_loss_of_rejected(&rejected["change"]["id"]);
+                continue;
+            }
             assert_eq!(rejected["code"], "RESYNC_REQUIRED", "{rejected}");
         }
+    }
+}
+
+impl World<'_> {
+    fn allow_loss_of_rejected(&mut self, change: &Value) {
+        let uploaded = self.uploaded_changes.iter().find(|(_, uploaded)| uploaded["id"] == *change);
+        let marker = uploaded.and_then(|(_, uploaded)| marker_in(&uploaded["data"]));
+        marker.into_iter().for_each(|marker| self.edits.allow_loss(marker));
     }
 }
 

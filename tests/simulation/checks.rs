@@ -41,11 +41,12 @@ impl World<'_> {
         }
     }
 
-    /// Asserts that every edit that was not replaced is in an item or in a conflict, and that there is one open conflict per
-    /// item, device and base version.
+    /// Asserts that every edit is in an item, in a replaced version or in a conflict, and that there is one open conflict per item,
+    /// device and base version.
     pub(crate) async fn assert_no_edit_lost(&self) {
         let mut found: BTreeSet<String> =
             self.state().await.values().filter_map(|known| marker_in(known.data.as_ref()?)).collect();
+        found.extend(self.versions().await.iter().filter_map(|version| marker_in(&version["data"])));
         let mut branches = BTreeSet::new();
         for conflict in self.conflicts("all").await {
             let (local, remote) = (&conflict["local_version"], &conflict["remote_version"]);
@@ -58,8 +59,47 @@ impl World<'_> {
                 assert!(branches.insert(branch), "two open conflicts of one branch: {conflict}");
             }
         }
-        let lost = self.edits.lost(&found);
+        let lost = self.edits.missing(&found);
         assert!(lost.is_empty(), "lost edits: {lost:?}");
+    }
+
+    /// Asserts that the account does not store more than it may: 110 % of the bytes, by edits that make items smaller.
+    pub(crate) async fn assert_within_quota(&self) {
+        let limits = self.devices[0].send(Request::get("/api/sync/limits")).await.expect(200);
+        let storage = self.devices[0].send(Request::get("/api/sync/status")).await.expect(200)["storage"].clone();
+        let number = |json: &Value, field: &str| json[field].as_i64().expect("a number");
+        assert!(number(&storage, "items") <= number(&limits, "user_items"), "{storage}");
+        assert!(number(&storage, "bytes") <= number(&limits, "user_bytes") / 10 * 11, "{storage}");
+    }
+
+    /// Lists the versions of all items, those that the devices edit and copies.
+    pub(crate) async fn versions(&self) -> Vec<Value> {
+        let mut keys: BTreeSet<Key> = self.state().await.into_keys().collect();
+        let edited = ["saved_query", "connection"].into_iter().flat_map(|kind| (0..4).map(move |id| (kind, id)));
+        keys.extend(edited.map(|(kind, id)| (kind.to_owned(), format!("i{id}"))));
+        let mut all = Vec::new();
+        for (kind, id) in keys {
+            all.extend(self.versions_of(&kind, &id).await);
+        }
+        all
+    }
+
+    /// Lists the versions of an item.
+    pub(crate) async fn versions_of(&self, kind: &str, id: &str) -> Vec<Value> {
+        let (mut all, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/sync/versions?item_type={kind}&item_id={id}{cursor}");
+            let response = self.devices[0].send(Request::get(path)).await;
+            if response.status == 404 {
+                return all;
+            }
+            let page = response.expect(200);
+            all.extend(page["versions"].as_array().expect("a list").iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return all,
+            }
+        }
     }
 
     /// Returns the items that a new device downloads.

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use shared::models::Timestamp;
 use tests::{Device, Edits, Request, Service};
 
-const STRATEGIES: [&str; 3] = ["last_write_wins", "keep_both", "user_choice"];
+const STRATEGIES: [&str; 5] = ["last_write_wins", "keep_both", "user_choice", "merge", "merge"];
 
 /// State of a schedule: one account, its devices, and their history.
 pub(crate) struct World<'a> {
@@ -22,6 +22,8 @@ pub(crate) struct World<'a> {
     pub(crate) first_results: BTreeMap<String, Value>,
     /// Whether a purge may have removed conflicts.
     pub(crate) conflicts_purged: bool,
+    /// Whether the account is soon full.
+    pub(crate) has_small_quota: bool,
     pub(crate) verbose: bool,
 }
 
@@ -52,6 +54,7 @@ impl<'a> World<'a> {
             uploaded_changes: Vec::new(),
             first_results: BTreeMap::new(),
             conflicts_purged: false,
+            has_small_quota: seed % 2 == 1,
             verbose: false,
         }
     }
@@ -69,6 +72,7 @@ impl<'a> World<'a> {
         self.sync_until_idle().await;
         self.assert_devices_agree().await;
         self.assert_no_edit_lost().await;
+        self.assert_within_quota().await;
         if self.rng.u8(..4) == 0 {
             self.delete_account_during_uploads().await;
         }

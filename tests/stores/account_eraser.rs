@@ -118,6 +118,10 @@ impl Sessions for FailingStores {
 
 #[async_trait]
 impl Retention for FailingStores {
+    async fn repair_totals(&self, _batch: usize) -> StoreResult<u64> {
+        unreachable!("an account eraser does not call it")
+    }
+
     async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged> {
         self.run(self.stores.data.purge(cutoff, batch)).await
     }

@@ -1,7 +1,7 @@
 //! Contract of [`shared::storage::SyncStore::append`]: appends new history entries at the end of the change
 //! feed and ignores known ones.
 
-use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Strategy, Timestamp};
+use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Quota, Strategy, Timestamp};
 use shared::storage::{Commit, StoreError};
 use shared::sync::{Append, ReadSet, Upload, decide};
 use tokio::task::JoinSet;
@@ -48,8 +48,9 @@ pub(crate) fn upload(device_id: &str, ids: &[&str], query: &str) -> Upload {
 impl UserStore {
     /// Appends at the time `now` and returns the new head.
     async fn append(&self, upload: &Upload, now: Timestamp) -> Timestamp {
-        let append = Append::from_upload(upload, now).expect("history entries only");
-        self.data.append(self.user, &append, "test/1", now).await.expect("the write succeeds")
+        let append = Append::from_upload(upload, Quota::default(), now).expect("history entries only");
+        let head = self.data.append(self.user, &append, "test/1", now).await.expect("the write succeeds");
+        head.expect("the entries fit")
     }
 
     async fn synced_counts(&self) -> Vec<(String, i64)> {
@@ -80,7 +81,7 @@ pub(crate) async fn an_append_has_the_effect_of_a_commit(factory: SyncFactory<'_
         let head = appending.append(&upload, now).await;
         let snapshot =
             committing.data.load(committing.user, &ReadSet::for_upload(&upload)).await.expect("the read succeeds");
-        let decision = decide(snapshot, &upload, now);
+        let decision = decide(snapshot, &upload, Quota::default(), now);
         assert_eq!(committing.commit(&decision.plan).await.expect("the write succeeds"), Commit::Applied);
         assert_eq!(head, decision.plan.new_head);
         assert_eq!(Append::decision(&upload, head).results, decision.results);
@@ -104,7 +105,7 @@ pub(crate) async fn a_deleted_entry_is_not_restored(factory: SyncFactory<'_>) {
     let deletion = Change { edit: Edit::Delete, ..upload("laptop", &["a"], "").changes.remove(0).expect("a change") };
     let deletion = Upload { changes: vec![Ok(deletion)], ..upload("laptop", &[], "") };
     let snapshot = store.data.load(store.user, &ReadSet::for_upload(&deletion)).await.expect("the read succeeds");
-    store.commit(&decide(snapshot, &deletion, at_second(2)).plan).await.expect("the write succeeds");
+    store.commit(&decide(snapshot, &deletion, Quota::default(), at_second(2)).plan).await.expect("the write succeeds");
     for purged in [false, true] {
         store.append(&upload("phone", &["a", "b", "c"], "select 1"), at_second(3)).await;
         let page = store.page_without_tombstones(Timestamp::EPOCH, 10).await;
@@ -164,8 +165,8 @@ pub(crate) async fn concurrent_appends_and_commits_are_serialized(factory: SyncF
 pub(crate) async fn an_append_is_refused_after_the_account_was_erased(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
     store.data.erase(store.user, at_second(1), 10).await.expect("the write succeeds");
-    let append =
-        Append::from_upload(&upload("laptop", &["a"], "select 1"), at_second(2)).expect("history entries only");
+    let append = Append::from_upload(&upload("laptop", &["a"], "select 1"), Quota::default(), at_second(2))
+        .expect("history entries only");
     let refused = store.data.append(store.user, &append, "test/1", at_second(2)).await;
     assert!(matches!(refused, Err(StoreError::AccountDeleted)), "{refused:?}");
     assert_eq!(store.item(&entry("a")).await, None);

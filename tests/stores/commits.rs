@@ -1,7 +1,7 @@
 //! Contract of [`shared::storage::SyncStore::commit`]: a plan is written atomically, and only if the head is the one it
 //! expects.
 
-use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Strategy, Timestamp};
+use shared::models::{Change, ChangeId, Edit, ItemKey, ItemType, Quota, Strategy, Timestamp};
 use shared::storage::Commit;
 use shared::sync::{Head, Plan, ReadSet, Upload, decide};
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::fixtures::{at_second, conflict, content, device, key, query, text};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
-use crate::user_store::UserStore;
+use crate::user_store::{UserStore, items_of};
 
 type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
@@ -46,7 +46,7 @@ pub(crate) async fn a_plan_is_written_completely(factory: SyncFactory<'_>) {
         })
         .await;
 
-    assert_eq!(store.all_items().await, plan.items);
+    assert_eq!(store.all_items().await, items_of(&plan));
     let status = store.data.status(store.user).await.expect("the read succeeds");
     assert_eq!(status.head, Head { time: plan.new_head, ..Head::default() });
     assert_eq!((status.items, status.open_conflicts), ([1, 1, 1], 1));
@@ -65,7 +65,7 @@ pub(crate) async fn the_second_plan_for_the_same_head_is_refused(factory: SyncFa
 
     assert_eq!(store.commit(&stale).await.expect("a refusal is not an error"), Commit::HeadMoved);
 
-    assert_eq!(store.all_items().await, first.items);
+    assert_eq!(store.all_items().await, items_of(&first));
     let status = store.data.status(store.user).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.open_conflicts), (first.new_head, 0));
     assert!(status.devices.is_empty(), "{:?}", status.devices);
@@ -103,7 +103,7 @@ pub(crate) async fn one_of_several_concurrent_plans_for_the_same_head_is_written
 async fn upload(store: &UserStore, upload: &Upload) -> Plan {
     loop {
         let snapshot = store.data.load(store.user, &ReadSet::for_upload(upload)).await.expect("the read succeeds");
-        let plan = decide(snapshot, upload, at_second(10)).plan;
+        let plan = decide(snapshot, upload, Quota::default(), at_second(10)).plan;
         if store.commit(&plan).await.expect("the write succeeds") == Commit::Applied {
             return plan;
         }
@@ -190,9 +190,11 @@ pub(crate) async fn concurrent_uploads_through_several_handles_are_serialized(fa
     assert_nothing_lost(&store, 4).await;
 }
 
-/// Builds a plan that every store refuses, because it contains a receipt twice.
+/// Builds a plan that every store refuses, because it adds a history entry twice.
 fn failing(builder: PlanBuilder) -> Plan {
-    builder.device_stats(9, 9).receipt("twice", &query("a"), None).receipt("twice", &query("a"), None).build()
+    let entry = key(ItemType::QueryHistory, "twice");
+    let builder = builder.device_stats(9, 9).receipt("a", &query("a"), None);
+    builder.put(&entry, content(&entry, "one")).put(&entry, content(&entry, "two")).build()
 }
 
 pub(crate) async fn a_failed_plan_writes_nothing(factory: SyncFactory<'_>) {
@@ -206,7 +208,7 @@ pub(crate) async fn a_failed_plan_writes_nothing(factory: SyncFactory<'_>) {
 
     assert!(store.commit(&failing(builder)).await.is_err());
 
-    assert_eq!(store.all_items().await, before.items);
+    assert_eq!(store.all_items().await, items_of(&before));
     let status = store.data.status(store.user).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.open_conflicts), (before.new_head, 0));
     assert_eq!(status.devices[0].total_synced, 1);
@@ -237,7 +239,7 @@ pub(crate) async fn large_items_are_written_in_one_transaction(factory: SyncFact
     assert!(store.commit(&failing(large(PlanBuilder::on(Head::default())))).await.is_err());
     assert_eq!(store.all_items().await.len(), 0);
     let plan = store.write(large).await;
-    assert_eq!(store.all_items().await, plan.items);
+    assert_eq!(store.all_items().await, items_of(&plan));
 }
 
 /// Adds the maximum number of changes of an upload.
@@ -253,7 +255,7 @@ pub(crate) async fn many_small_rows_are_written_in_one_transaction(factory: Sync
     assert!(store.commit(&failing(many(PlanBuilder::on(Head::default())))).await.is_err());
     assert_eq!(store.all_items().await.len(), 0);
     let plan = store.write(many).await;
-    assert_eq!(store.all_items().await, plan.items);
+    assert_eq!(store.all_items().await, items_of(&plan));
 }
 
 pub(crate) async fn committed_data_is_visible_to_a_new_handle(factory: SyncFactory<'_>) {
@@ -262,7 +264,7 @@ pub(crate) async fn committed_data_is_visible_to_a_new_handle(factory: SyncFacto
     let user = store.user;
     drop(store);
     let reopened = UserStore { data: factory.open().await, user };
-    assert_eq!((reopened.all_items().await, reopened.head().await.time), (plan.items, plan.new_head));
+    assert_eq!((reopened.all_items().await, reopened.head().await.time), (items_of(&plan), plan.new_head));
 }
 
 pub(crate) async fn users_are_isolated(factory: SyncFactory<'_>) {
@@ -276,5 +278,5 @@ pub(crate) async fn users_are_isolated(factory: SyncFactory<'_>) {
     let theirs = other_user.write(|builder| builder.put(&query("a"), content(&query("a"), "theirs"))).await;
     other_user.write(add_receipt).await;
 
-    assert_eq!((store.all_items().await, other_user.all_items().await), (ours.items, theirs.items));
+    assert_eq!((store.all_items().await, other_user.all_items().await), (items_of(&ours), items_of(&theirs)));
 }

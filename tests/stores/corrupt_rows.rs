@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
-use shared::models::{Login, Timestamp};
+use shared::models::{Login, Quota, Timestamp};
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::{
     BatchError, FileDatabase, LibsqlSync, SYNC, Statement, StatementResult, Transport, Value, migrate,
@@ -303,8 +303,9 @@ async fn no_computed_column_is_read_as_zero() {
     assert_corrupt(list(&line).await, ("conflicts", "candidates", "c"));
     let line = lossy_line(&folder, "list_conflicts", 2).await;
     assert_corrupt(list(&line).await, ("conflicts", "count", &line.user.to_string()));
-    let line = lossy_line(&folder, "append", 4).await;
-    let append = Append::from_upload(&upload("laptop", &["h"], "select 1"), at_second(5)).expect("history alone");
+    let line = lossy_line(&folder, "append", 6).await;
+    let append = Append::from_upload(&upload("laptop", &["h"], "select 1"), Quota::default(), at_second(5))
+        .expect("history alone");
     let head = line.data.append(line.user, &append, "test/1", at_second(5)).await;
     assert_corrupt(head, ("sync_heads", "head", &line.user.to_string()));
 }

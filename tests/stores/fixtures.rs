@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use shared::clock::{SystemRandom, random_uuid};
 use shared::models::{
-    Conflict, ConflictId, Connection, Content, DatabaseType, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion,
-    QueryHistory, Resolution, SavedQuery, SessionId, Strategy, Timestamp, UserId, Winner,
+    Conflict, ConflictId, Connection, Content, DatabaseType, DeviceId, Extra, Item, ItemId, ItemKey, ItemType,
+    ItemVersion, QueryHistory, Resolution, ResolvedBy, SavedQuery, SessionId, Timestamp, UserId, Winner,
 };
 use shared::storage::{TokenHash, TokenPurpose};
 
@@ -89,6 +90,11 @@ pub(crate) fn content(key: &ItemKey, text: &str) -> Arc<Content> {
     })
 }
 
+/// Returns fields that the server does not know.
+fn extra(fields: serde_json::Value) -> Extra {
+    fields.as_object().cloned().expect("an object").into_iter().collect()
+}
+
 fn connection(database: &str) -> Connection {
     Connection {
         name: "Shop".to_owned(),
@@ -104,6 +110,7 @@ fn connection(database: &str) -> Connection {
         color: Some("#00ff00".to_owned()),
         icon: None,
         metadata: [("folder".to_owned(), "work".to_owned())].into(),
+        extra: extra(json!({ "ssl_mode": "verify-full", "limits": { "rows": [1, 2.5, null] } })),
     }
 }
 
@@ -116,6 +123,7 @@ fn saved_query(query: &str) -> SavedQuery {
         tags: vec!["report".to_owned(), "daily".to_owned()],
         favorite: true,
         metadata: [("folder".to_owned(), "work".to_owned())].into(),
+        extra: extra(json!({ "ssl_mode": "verify-full", "limits": { "rows": [1, 2.5, null] } })),
     }
 }
 
@@ -145,6 +153,7 @@ pub(crate) fn other_connection(original: &Content) -> Arc<Content> {
         color: None,
         icon: Some("box".to_owned()),
         metadata: [].into(),
+        extra: Extra::default(),
     };
     assert_all_differ!(
         Connection {
@@ -160,7 +169,8 @@ pub(crate) fn other_connection(original: &Content) -> Arc<Content> {
             ssh_user,
             color,
             icon,
-            metadata
+            metadata,
+            extra
         },
         original,
         &other
@@ -179,9 +189,10 @@ pub(crate) fn other_saved_query(original: &Content) -> Arc<Content> {
         tags: Vec::new(),
         favorite: false,
         metadata: [].into(),
+        extra: Extra::default(),
     };
     assert_all_differ!(
-        SavedQuery { name, description, query, connection_id, tags, favorite, metadata },
+        SavedQuery { name, description, query, connection_id, tags, favorite, metadata, extra },
         original,
         &other
     );
@@ -198,6 +209,7 @@ fn history(query: &str) -> QueryHistory {
         success: false,
         error: Some("no such table".to_owned()),
         metadata: [("tab".to_owned(), "3".to_owned())].into(),
+        extra: extra(json!({ "plan": { "cost": 1.5 } })),
     }
 }
 
@@ -240,7 +252,7 @@ pub(crate) fn conflict(id: &str, key: &ItemKey) -> Conflict {
 pub(crate) fn resolved(conflict: Conflict, at: Timestamp) -> Conflict {
     let resolution = Resolution {
         at,
-        strategy: Strategy::KeepBoth,
+        by: ResolvedBy::KeepBoth,
         winner: Some(Winner::Remote),
         copy_id: Some(ItemId::new_unchecked("copy")),
     };

@@ -144,11 +144,13 @@ async fn no_parameter_exceeds_the_server_limit() {
 
     let read_set = shared::sync::ReadSet {
         device: crate::fixtures::device("laptop"),
-        items: plan.items.keys().cloned().collect(),
+        items: plan.items.iter().map(|(key, _)| key.clone()).collect(),
         changes: plan.receipts.iter().map(|receipt| receipt.change.clone()).collect(),
-        branches: plan.items.keys().map(|key| (key.clone(), 1)).collect(),
+        branches: plan.items.iter().map(|(key, _)| (key.clone(), 1)).collect(),
         history_tombstones: [].into(),
         conflict: None,
+        with_bases: false,
+        versions: None,
     };
     let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
     let counts = (snapshot.items.len(), snapshot.receipts.len(), snapshot.branches.len(), snapshot.conflicts.len());

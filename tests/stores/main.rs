@@ -37,6 +37,8 @@ mod rate_limiter;
 mod rotation;
 mod session_expiry;
 mod sessions;
+mod totals;
+mod versions;
 
 mod account_eraser;
 mod corrupt_rows;
@@ -57,6 +59,12 @@ mod embedded {
     }
     mod loads {
         crate::loads::suite!(super::EmbeddedFolder::new());
+    }
+    mod versions {
+        crate::versions::suite!(super::EmbeddedFolder::new());
+    }
+    mod totals {
+        crate::totals::suite!(super::EmbeddedFolder::new());
     }
     mod change_feed {
         crate::change_feed::suite!(super::EmbeddedFolder::new());
@@ -117,6 +125,12 @@ mod turso {
     }
     mod loads {
         crate::loads::suite!(super::Turso::new());
+    }
+    mod versions {
+        crate::versions::suite!(super::Turso::new());
+    }
+    mod totals {
+        crate::totals::suite!(super::Turso::new());
     }
     mod change_feed {
         crate::change_feed::suite!(super::Turso::new());

@@ -1,10 +1,9 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Item, ItemKey, Stored, SyncVersion, Timestamp,
 };
-use shared::sync::{DeviceStats, Head, Plan, Receipt};
+use shared::sync::{DeviceStats, Digest, Head, Plan, Receipt, Size};
 
 use crate::fixtures::at_second;
 
@@ -21,10 +20,13 @@ impl PlanBuilder {
         let plan = Plan {
             expected: head,
             new_head: head.time.max(at_second(0)),
-            items: BTreeMap::new(),
+            items: Vec::new(),
             conflicts: Vec::new(),
             receipts: Vec::new(),
             device_stats: None,
+            growth: Size::default(),
+            digest: Digest::default(),
+            is_digest_stale: true,
         };
         Self { plan, device: "laptop", version: 1 }
     }
@@ -64,6 +66,7 @@ impl PlanBuilder {
 
     fn item(mut self, key: &ItemKey, content: Option<Arc<Content>>, deleted: bool) -> Self {
         let seq = self.tick();
+        let bytes = content.as_ref().map_or(0, |content| Stored::bytes_of(&key.id, content));
         let executed_at = content.as_ref().and_then(|content| content.executed_at());
         let stored = Stored {
             item: content.map(|content| Item { content, created_at: executed_at.unwrap_or(at_second(1)) }),
@@ -72,8 +75,10 @@ impl PlanBuilder {
             seq,
             device: DeviceId::new_unchecked(self.device),
             deleted_at: deleted.then_some(seq),
+            bytes,
+            recent: Arc::default(),
         };
-        self.plan.items.insert(key.clone(), stored);
+        self.plan.items.push((key.clone(), stored));
         self
     }
 
@@ -93,6 +98,7 @@ impl PlanBuilder {
             key: key.clone(),
             version: self.version,
             conflict: conflict.map(|id| ConflictId::parse(id).expect("a valid id")),
+            merged: false,
             seq,
         });
         self

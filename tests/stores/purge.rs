@@ -10,7 +10,7 @@ use shared::sync::ReadSet;
 use crate::fixtures::{at_day, conflict, content, device, just_after, key, query, resolved};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
-use crate::user_store::UserStore;
+use crate::user_store::{UserStore, items_of};
 
 type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
@@ -61,7 +61,7 @@ async fn tombstone(store: &UserStore, key: &ItemKey, days: i64) -> Timestamp {
 }
 
 fn removed(tombstones: u64, conflicts: u64) -> Purged {
-    Purged { tombstones, conflicts, accounts: 0 }
+    Purged { tombstones, conflicts, versions: 0, accounts: 0 }
 }
 
 pub(crate) async fn tombstones_older_than_the_cutoff_are_removed(factory: SyncFactory<'_>) {
@@ -87,7 +87,7 @@ pub(crate) async fn live_items_are_kept(factory: SyncFactory<'_>) {
         })
         .await;
     let before = (store.all_items().await, store.head().await);
-    assert_eq!(purge(&store, at_day(99), 100).await, Purged::default());
+    assert_eq!(purge(&store, at_day(99), 100).await, Purged { versions: 1, ..Purged::default() });
     assert_eq!((store.all_items().await, store.head().await), before);
 }
 
@@ -130,6 +130,8 @@ pub(crate) async fn receipts_are_kept(factory: SyncFactory<'_>) {
         branches: [].into(),
         history_tombstones: [].into(),
         conflict: None,
+        with_bases: false,
+        versions: None,
     };
     let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
     assert_eq!((snapshot.receipts.len(), snapshot.conflicts.len(), snapshot.items.len()), (1, 0, 0));
@@ -158,10 +160,12 @@ pub(crate) async fn the_horizon_never_moves_back(factory: SyncFactory<'_>) {
         .tombstone(&late, content(&late, ""))
         .build();
     for (key, days) in [(&early, 3), (&late, 1)] {
-        plan.items.get_mut(key).expect("the plan contains the item").deleted_at = Some(at_day(days));
+        let (_, written) =
+            plan.items.iter_mut().find(|(written, _)| written == key).expect("the plan contains the item");
+        written.deleted_at = Some(at_day(days));
     }
     store.commit(&plan).await.expect("the write succeeds");
-    let horizon = plan.items[&late].seq;
+    let horizon = items_of(&plan)[&late].seq;
     for cutoff in [2, 4] {
         assert_eq!(purge(&store, at_day(cutoff), 100).await, removed(1, 0));
         assert_eq!(store.head().await.purged_through, horizon);

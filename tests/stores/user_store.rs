@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::models::{ItemKey, Stored, Timestamp, UserId};
@@ -63,14 +63,8 @@ impl UserStore {
 
     /// Loads the items `keys`.
     pub(crate) async fn load(&self, keys: &[&ItemKey]) -> StoreResult<Snapshot> {
-        let read_set = ReadSet {
-            device: device("laptop"),
-            items: keys.iter().map(|key| (*key).clone()).collect(),
-            changes: BTreeSet::new(),
-            branches: BTreeSet::new(),
-            history_tombstones: [].into(),
-            conflict: None,
-        };
+        let read_set =
+            ReadSet { items: keys.iter().map(|key| (*key).clone()).collect(), ..ReadSet::empty(device("laptop")) };
         self.data.load(self.user, &read_set).await
     }
 
@@ -102,6 +96,11 @@ impl UserStore {
     pub(crate) async fn all_items(&self) -> BTreeMap<ItemKey, Stored> {
         self.pages(1_000).await.into_iter().flat_map(|page| page.items).collect()
     }
+}
+
+/// Returns the items that `plan` writes, each in its newest version.
+pub(crate) fn items_of(plan: &Plan) -> BTreeMap<ItemKey, Stored> {
+    plan.items.iter().cloned().collect()
 }
 
 /// Returns the cursor for the page after `page`, or `None` after the last page.

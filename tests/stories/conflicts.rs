@@ -190,7 +190,9 @@ async fn further_edit_updates_the_copy() {
         assert_eq!(edit_and_upload(&service, &mut phone, text).await["conflicts"].as_array().unwrap().len(), 1);
     }
     assert_eq!(copies(&ada).await, [("orders (conflicted copy, phone, 2026-01-01)".to_owned(), "sel".to_owned())]);
-    assert_eq!(ada.conflicts("all").await.len(), 1);
+    let resolutions: Vec<Value> =
+        ada.conflicts("all").await.iter().map(|conflict| conflict["resolution"].clone()).collect();
+    assert_eq!(resolutions, ["renewed", "renewed", "keep_both"], "what the renewals replaced stays");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'laptop'");
 }
 

@@ -36,7 +36,9 @@ async fn empty_account_downloads_an_empty_page() {
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let page = ada.download("").await;
     let empty = json!({ "connections": [], "saved_queries": [], "query_history": [], "deleted": [], "conflicts": [],
-        "sync_timestamp": "1970-01-01T00:00:00.000000Z", "has_more": false, "reset": true });
+        "sync_timestamp": "1970-01-01T00:00:00.000000Z", "has_more": false, "reset": true, "digest": {
+            "connections": { "count": 0, "hash": "0000000000000000" },
+            "saved_queries": { "count": 0, "hash": "0000000000000000" }, "query_history": { "count": 0 } } });
     assert_eq!(page, empty);
     let delta = ada.download("&since=1970-01-01T00:00:00Z").await;
     assert_eq!((&delta["reset"], &delta["sync_timestamp"]), (&json!(false), &empty["sync_timestamp"]));
@@ -359,7 +361,12 @@ async fn limits_are_public() {
         ("page_conflicts", json!(100)),
         ("retention_days", json!(30)),
         ("rates_per_minute", json!({ "upload": 10, "download": 20, "conflicts": 10, "auth": 20 })),
-        ("strategies", json!(["last_write_wins", "keep_both", "user_choice"])),
+        ("versions_per_item", json!(100)),
+        ("user_bytes", json!(268_435_456)),
+        ("user_items", json!(200_000)),
+        ("history_bytes", json!(134_217_728)),
+        ("history_items", json!(100_000)),
+        ("strategies", json!(["last_write_wins", "keep_both", "user_choice", "merge"])),
         ("item_types", json!(["connection", "saved_query", "query_history"])),
     ] {
         assert_eq!(limits[name], value, "{name}");

@@ -130,15 +130,19 @@ async fn change_ids_are_scoped_to_the_device() {
 }
 
 #[tokio::test]
-async fn change_id_of_another_item_is_rejected() {
+async fn change_id_of_another_item_is_applied_or_rejected_but_never_taken_for_a_repeat() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(&service, "1", "q", "select 1", 0)]).await;
-    let response = ada.upload("laptop", &[query_update(&service, "1", "r", "select 1", 0)]).await;
+    ada.upload("laptop", &[query_update(&service, "1", "r", "select 2", 0)]).await;
+    assert_eq!(ada.query_text("r").await.unwrap(), "select 2");
+    // An edit that changes nothing has a receipt of its own, of which there is one per id.
+    ada.upload("laptop", &[query_update(&service, "2", "q", "select 1", 1)]).await;
+    let response = ada.upload("laptop", &[query_update(&service, "2", "s", "select 3", 0)]).await;
     assert_eq!(response["rejected"][0]["code"], "CHANGE_ID_REUSED");
     assert_eq!(error_fields(&response["rejected"][0]), ["changes[0].id"]);
-    assert_eq!(response["rejected"][0]["change"]["item_id"], "r");
-    assert_eq!(ada.query_text("r").await, None);
+    assert_eq!(response["rejected"][0]["change"]["item_id"], "s");
+    assert_eq!(ada.query_text("s").await, None);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tests::{Request, Response, Service, TestUser, error_fields};
 const LOCAL_ORIGIN: &str = "http://localhost:3000";
 
 /// All routes: methods, path with ids, and whether they require a token.
-const ROUTES: [(&str, &str, bool); 24] = [
+const ROUTES: [(&str, &str, bool); 26] = [
     ("POST", "/api/auth/signup", false),
     ("POST", "/api/auth/login", false),
     ("POST", "/api/auth/refresh", false),
@@ -25,9 +25,11 @@ const ROUTES: [(&str, &str, bool); 24] = [
     ("POST", "/api/sync/upload", true),
     ("GET", "/api/sync/download", true),
     ("GET", "/api/sync/status", true),
+    ("GET", "/api/sync/versions", true),
     ("GET", "/api/sync/limits", false),
     ("GET", "/api/sync/conflicts", true),
     ("POST", "/api/sync/conflicts/c/resolve", true),
+    ("POST", "/api/sync/restore", true),
     ("GET", "/health", false),
     ("GET", "/ready", false),
     ("GET", "/openapi.json", false),

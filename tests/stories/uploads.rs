@@ -243,7 +243,7 @@ async fn invalid_envelope_rejects_the_whole_upload() {
 }
 
 #[tokio::test]
-async fn unknown_fields_are_ignored_and_missing_fields_omitted() {
+async fn unknown_fields_are_kept_and_missing_fields_omitted() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     let newer = with(with(change("a"), "data.colour_of_the_sky", json!("blue")), "mood", json!("good"));
@@ -252,7 +252,8 @@ async fn unknown_fields_are_ignored_and_missing_fields_omitted() {
     let response = ada.upload("laptop", &[newer, sparse]).await;
     assert_eq!(response["success"], true, "{response}");
     let page = ada.download("").await;
-    assert!(page["connections"][0].get("colour_of_the_sky").is_none());
+    assert_eq!(page["connections"][0]["colour_of_the_sky"], "blue");
+    assert!(page["connections"][0].get("mood").is_none(), "a field of the change, not of the item");
     let least = json!({ "id": "least", "name": "least", "type": "sqlite", "database": "/tmp/a.db", "use_ssh": false,
         "metadata": {}, "created_at": "2026-01-01T00:00:00.000000Z", "updated_at": "2026-01-01T00:00:00.000000Z",
         "sync_version": 1 });

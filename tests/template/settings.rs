@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Text in the code of a function, and the variable that this code reads, directly or through a dependency.
-const VARIABLES_BY_CODE: [(&str, &str); 11] = [
+const VARIABLES_BY_CODE: [(&str, &str); 13] = [
     ("lambda::start", "RUST_LOG"),
     ("lambda::start", "METRICS_NAMESPACE"),
     ("lambda::start", "OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -17,6 +17,8 @@ const VARIABLES_BY_CODE: [(&str, &str); 11] = [
     ("EmailConfig::from_env", "PUBLIC_URL"),
     ("EmailConfig::from_env", "MAIL_FROM"),
     ("SyncConfig::from_env", "CONFLICT_STRATEGY"),
+    ("SyncConfig::", "USER_BYTES"),
+    ("SyncConfig::", "USER_ITEMS"),
 ];
 
 /// Variables that the Datadog extension reads in every function that has its layer.

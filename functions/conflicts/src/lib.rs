@@ -1,8 +1,9 @@
-//! The `conflicts` function: lists and resolves conflicts.
+//! The `conflicts` function: lists and resolves conflicts, and restores versions.
 
 mod examples;
 mod list;
 mod resolve;
+mod restore;
 mod service;
 
 pub use service::Conflicts;
@@ -11,4 +12,5 @@ shared::endpoints!(
     Conflicts:
     list::list,
     resolve::resolve,
+    restore::restore,
 );

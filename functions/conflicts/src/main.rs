@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use conflicts::{Conflicts, router};
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::config::{AuthConfig, HttpConfig, RedisConfig, TursoConfig};
+use shared::config::{AuthConfig, HttpConfig, RedisConfig, SyncConfig, TursoConfig};
 use shared::contention::UserLocks;
 use shared::http::{Authenticator, with_middleware};
 use shared::{lambda, storage::connect};
@@ -14,11 +14,11 @@ use shared::{lambda, storage::connect};
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("conflicts");
     let env = lambda::env().await?;
-    let http = HttpConfig::from_env(&env)?;
+    let (http, quota) = (HttpConfig::from_env(&env)?, SyncConfig::quota(&env)?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
     let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
     let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
-    let conflicts = Conflicts::new(authenticator, data, random.clone(), clock, UserLocks::default());
+    let conflicts = Conflicts::new(authenticator, data, quota, random.clone(), clock, UserLocks::default());
     lambda::serve(with_middleware(router(conflicts), &http, random)).await
 }

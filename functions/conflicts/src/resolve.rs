@@ -121,8 +121,8 @@ pub(crate) struct ResolveResponse {
 
 /// Resolves a conflict.
 ///
-/// Writes a new version of the item. A repeated request gets the same response. A conflict that `last_write_wins` resolved
-/// can be resolved again with `user_choice`. If the item or the conflict has changed since it was seen, nothing is written
+/// Writes a new version of the item. A repeated request gets the same response. A conflict that `last_write_wins` resolved, or
+/// that a renewal left behind, can be resolved again with `user_choice`. If the item or the conflict has changed since it was seen, nothing is written
 /// and the response is 409 with the current conflict.
 #[utoipa::path(
     post,
@@ -173,7 +173,7 @@ pub(crate) struct ResolveResponse {
         (
             status = 409,
             description = "The conflict was resolved in another way, or the item or the conflict has changed since it was \
-                           seen. `conflict` is its current state.",
+                           seen: `conflict` is its current state. Or the account has no room (`QUOTA_EXCEEDED`).",
             body = ErrorBody,
             example = json!({
                 "error": true,
@@ -209,6 +209,7 @@ pub(crate) async fn resolve(
             Err(refused_with(&conflict, "this conflict was already resolved in another way"))
         }
         ResolveOutcome::Outdated(_, conflict) => Err(refused_with(&conflict, CHANGED)),
+        ResolveOutcome::QuotaExceeded => Err(ApiError::quota_exceeded()),
     }
 }
 
@@ -231,8 +232,9 @@ impl ResolveRequest {
     /// # Errors
     /// 400 with the invalid field.
     fn check(&self) -> Result<(), ApiError> {
-        let strategy = Strategy::from_name(&self.strategy)
-            .ok_or_else(|| invalid_field("strategy", "must be last_write_wins, keep_both or user_choice"))?;
+        let strategy = Strategy::OF_RESOLUTIONS.into_iter().find(|strategy| strategy.name() == self.strategy);
+        let strategy =
+            strategy.ok_or_else(|| invalid_field("strategy", "must be last_write_wins, keep_both or user_choice"))?;
         match (strategy, &self.chosen_version, &self.merged_data) {
             (Strategy::UserChoice, None, None) => {
                 Err(invalid_field("chosen_version", "must be local or remote, or merged_data be given"))

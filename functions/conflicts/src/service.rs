@@ -4,9 +4,9 @@ use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
 use shared::contention::{UserLocks, retry_if_head_moved};
 use shared::http::{ApiError, Authenticator};
-use shared::models::{ChangeId, Conflict, ConflictId, UserId};
+use shared::models::{ChangeId, Conflict, ConflictId, Quota, UserId};
 use shared::storage::{Commit, ConflictStore, SyncData, SyncStore};
-use shared::sync::{ReadSet, ResolutionRequest, ResolveOutcome, resolve};
+use shared::sync::{ReadSet, ResolutionRequest, ResolveOutcome, RestoreOutcome, RestoreRequest, resolve, restore};
 use shared::telemetry::decision_span;
 
 /// State of the conflict endpoints.
@@ -15,6 +15,7 @@ pub struct Conflicts {
     authenticator: Arc<Authenticator>,
     pub(crate) store: Arc<dyn SyncStore>,
     pub(crate) book: Arc<dyn ConflictStore>,
+    quota: Quota,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
     locks: UserLocks,
@@ -31,11 +32,12 @@ impl Conflicts {
     pub fn new(
         authenticator: Authenticator,
         store: Arc<dyn SyncData>,
+        quota: Quota,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
         locks: UserLocks,
     ) -> Self {
-        Self { authenticator: Arc::new(authenticator), store: store.clone(), book: store, random, clock, locks }
+        Self { authenticator: Arc::new(authenticator), store: store.clone(), book: store, quota, random, clock, locks }
     }
 
     /// Resolves the conflict `id`: loads it, decides and commits, again if another write of the user moved the head.
@@ -70,17 +72,36 @@ impl Conflicts {
                 }
             };
             let now = self.clock.now();
-            let outcome = decision_span(1, || resolve(&snapshot, id, request, now)).ok_or_else(not_found)?;
+            let outcome =
+                decision_span(1, || resolve(&snapshot, id, request, self.quota, now)).ok_or_else(not_found)?;
             let is_done = match &outcome {
                 ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) => {
                     self.store.commit(user, plan, "", now).await? == Commit::Applied
                 }
                 ResolveOutcome::AlreadyResolved(_)
                 | ResolveOutcome::ResolvedDifferently(_)
+                | ResolveOutcome::QuotaExceeded
                 | ResolveOutcome::Outdated(None, _) => true,
             };
             Ok::<_, ApiError>(is_done.then_some(outcome))
         });
         outcome.await?.ok_or_else(|| ApiError::unavailable("the head kept moving while a conflict was resolved"))
+    }
+
+    /// Restores a version of an item: loads it, decides and commits, again if another write of the user moved the head.
+    pub(crate) async fn restore(&self, user: UserId, request: &RestoreRequest) -> Result<RestoreOutcome, ApiError> {
+        let read_set = ReadSet::for_restore(&request.key, request.version, request.expected, &request.id);
+        let _guard = self.locks.lock(user).await;
+        let outcome = retry_if_head_moved(&*self.random, || async {
+            let snapshot = self.store.load(user, &read_set).await?;
+            let now = self.clock.now();
+            let outcome = decision_span(1, || restore(&snapshot, request, self.quota, now));
+            let is_done = match &outcome {
+                RestoreOutcome::Restored(plan, _) => self.store.commit(user, plan, "", now).await? == Commit::Applied,
+                _ => true,
+            };
+            Ok::<_, ApiError>(is_done.then_some(outcome))
+        });
+        outcome.await?.ok_or_else(|| ApiError::unavailable("the head kept moving while a version was restored"))
     }
 }

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
@@ -13,20 +11,21 @@ use shared::sync::{DownloadMode, download_mode, next_full_sync};
 use utoipa::ToSchema;
 
 use crate::Downloads;
+use crate::digest::DigestRecord;
 use crate::examples;
 
 /// Page of changes.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct DownloadResponse {
     /// New and changed connections.
-    #[schema(max_items = 1000)]
-    connections: Vec<ItemRecord<Connection>>,
+    #[schema(max_items = 1000, value_type = Vec<ItemRecord<Connection>>)]
+    connections: Vec<ItemRecord<Content>>,
     /// New and changed saved queries.
-    #[schema(max_items = 1000)]
-    saved_queries: Vec<ItemRecord<SavedQuery>>,
+    #[schema(max_items = 1000, value_type = Vec<ItemRecord<SavedQuery>>)]
+    saved_queries: Vec<ItemRecord<Content>>,
     /// New entries of the query history.
-    #[schema(max_items = 1000)]
-    query_history: Vec<ItemRecord<QueryHistory>>,
+    #[schema(max_items = 1000, value_type = Vec<ItemRecord<QueryHistory>>)]
+    query_history: Vec<ItemRecord<Content>>,
     /// Deleted items.
     #[schema(max_items = 1000)]
     deleted: Vec<Tombstone>,
@@ -40,6 +39,11 @@ pub(crate) struct DownloadResponse {
     /// Whether a full sync starts: this page and those that follow replace the client's data, except for edits that it has
     /// not uploaded yet.
     reset: bool,
+    /// Summary of the whole state, on the last page. Absent while the server does not know it, for example after an update of the
+    /// server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    digest: Option<DigestRecord>,
 }
 
 /// Deleted item.
@@ -167,6 +171,7 @@ impl DownloadResponse {
         let mut response = Self { sync_timestamp: cursor, has_more: page.has_more, reset, ..Self::default() };
         if !page.has_more {
             response.conflicts = page.conflicts.iter().map(ConflictRecord::from).collect();
+            response.digest = page.digest.map(DigestRecord::from);
         }
         for (key, stored) in page.items {
             response.add(key, stored);
@@ -181,19 +186,11 @@ impl DownloadResponse {
             return;
         }
         let Some(item) = stored.item else { return };
-        let (id, sync_version) = (key.id, stored.version);
-        let (created_at, updated_at) = (Some(item.created_at), Some(stored.updated_at));
-        match Arc::unwrap_or_clone(item.content) {
-            Content::Connection(content) => {
-                self.connections.push(ItemRecord { id, content, created_at, updated_at, sync_version });
-            }
-            Content::SavedQuery(content) => {
-                self.saved_queries.push(ItemRecord { id, content, created_at, updated_at, sync_version });
-            }
-            Content::QueryHistory(content) => {
-                let record = ItemRecord { id, content, created_at: None, updated_at: None, sync_version };
-                self.query_history.push(record);
-            }
-        }
+        let list = match key.item_type {
+            ItemType::Connection => &mut self.connections,
+            ItemType::SavedQuery => &mut self.saved_queries,
+            ItemType::QueryHistory => &mut self.query_history,
+        };
+        list.push(ItemRecord::new(key.id, item, stored.updated_at, stored.version));
     }
 }

@@ -1,4 +1,4 @@
-//! Values in the examples of the OpenAPI document: one item of each type, and a deletion.
+//! Values in the examples of the OpenAPI document: one item of each type, a deletion, and two versions.
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,8 @@ pub(crate) fn download() -> Value {
         "conflicts": [],
         "sync_timestamp": "2026-01-31T12:06:00.000000Z",
         "has_more": false,
-        "reset": false
+        "reset": false,
+        "digest": digest(1, "b2f0d1c47a5e9368", 1, "0c5b7e21f4a8d396", 1)
     })
 }
 
@@ -76,6 +77,56 @@ pub(crate) fn status() -> Value {
         ],
         "counts": { "connection": 4, "saved_query": 23, "query_history": 118 },
         "open_conflicts": 1,
-        "sync_timestamp": "2026-01-31T12:06:00.000000Z"
+        "sync_timestamp": "2026-01-31T12:06:00.000000Z",
+        "digest": digest(4, "b2f0d1c47a5e9368", 23, "0c5b7e21f4a8d396", 118),
+        "storage": { "bytes": 148_213, "items": 145 }
+    })
+}
+
+/// Two versions of a saved query.
+pub(crate) fn versions() -> Value {
+    json!({
+        "versions": [
+            version("SELECT id FROM orders", "phone", "2026-01-31T12:03:00.000000Z", 2, None),
+            version(
+                "SELECT * FROM orders",
+                "laptop",
+                "2026-01-30T09:00:00.000000Z",
+                1,
+                Some("2026-01-31T12:03:01.000000Z")
+            )
+        ]
+    })
+}
+
+fn version(query: &str, device: &str, updated_at: &str, sync_version: i64, replaced_at: Option<&str>) -> Value {
+    let mut version = json!({
+        "data": {
+            "id": "orders",
+            "name": "Orders",
+            "query": query,
+            "tags": ["sales"],
+            "favorite": true,
+            "metadata": {},
+            "created_at": "2026-01-30T09:00:00.000000Z",
+            "updated_at": updated_at,
+            "sync_version": sync_version
+        },
+        "updated_at": updated_at,
+        "sync_version": sync_version,
+        "device_id": device,
+        "deleted": false
+    });
+    if let Some(replaced_at) = replaced_at {
+        version["replaced_at"] = replaced_at.into();
+    }
+    version
+}
+
+fn digest(connections: i64, hash: &str, saved_queries: i64, other_hash: &str, query_history: i64) -> Value {
+    json!({
+        "connections": { "count": connections, "hash": hash },
+        "saved_queries": { "count": saved_queries, "hash": other_hash },
+        "query_history": { "count": query_history }
     })
 }

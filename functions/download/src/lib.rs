@@ -1,10 +1,12 @@
-//! The `download` function: returns changes, the sync status and the limits.
+//! The `download` function: returns changes, the versions of an item, the sync status and the limits.
 
+mod digest;
 mod download;
 mod examples;
 mod limits;
 mod service;
 mod status;
+mod versions;
 
 pub use service::Downloads;
 
@@ -13,4 +15,5 @@ shared::endpoints!(
     download::download,
     status::status,
     limits::limits,
+    versions::versions,
 );

@@ -1,8 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use shared::config::SyncConfig;
 use shared::http::{KeyErrors, UnlimitedErrors};
-use shared::models::{ItemType, Strategy, limits as maximum};
+use shared::models::{ItemType, Quota, Strategy, limits as maximum};
 use utoipa::ToSchema;
 
 use crate::Downloads;
@@ -11,6 +12,11 @@ use crate::Downloads;
 #[derive(ToSchema)]
 #[schema(value_type = i32, minimum = 1, maximum = 2147483647)]
 struct Limit(#[expect(dead_code, reason = "for the OpenAPI document alone")] i32);
+
+/// Maximum that an operator sets.
+#[derive(ToSchema)]
+#[schema(value_type = i64, minimum = 0, maximum = 9007199254740991i64)]
+struct QuotaLimit(#[expect(dead_code, reason = "for the OpenAPI document alone")] i64);
 
 /// Limits of the API: clients read them here instead of hard-coding them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,16 +39,37 @@ pub(crate) struct Limits {
     /// Conflicts of a page.
     #[schema(value_type = Limit)]
     page_conflicts: usize,
+    /// Versions of a page.
+    #[schema(value_type = Limit)]
+    page_versions: usize,
     /// Calls per minute.
     rates_per_minute: Rates,
-    /// Days for which deleted items and resolved conflicts are kept.
+    /// Days for which deleted items, replaced versions and resolved conflicts are kept.
     #[schema(value_type = Limit)]
     retention_days: i64,
+    /// Replaced versions of an item that are kept, and conflicts of an item that a renewal left behind.
+    #[schema(value_type = Limit)]
+    versions_per_item: usize,
+    /// Devices of an account that are remembered.
+    #[schema(value_type = Limit)]
+    devices: usize,
+    /// Bytes that an account may store: items, replaced versions, conflicts and receipts.
+    #[schema(value_type = QuotaLimit)]
+    user_bytes: i64,
+    /// Items that an account may store.
+    #[schema(value_type = QuotaLimit)]
+    user_items: i64,
+    /// Bytes of these that may be query history.
+    #[schema(value_type = QuotaLimit)]
+    history_bytes: i64,
+    /// Items of these that may be query history.
+    #[schema(value_type = QuotaLimit)]
+    history_items: i64,
     /// Characters or entries of the fields of items.
     fields: Fields,
     /// Strategies that resolve conflicts.
-    #[schema(max_items = 3)]
-    strategies: [Strategy; 3],
+    #[schema(max_items = 4)]
+    strategies: [Strategy; 4],
     /// Strategy of an upload that names none.
     default_strategy: Strategy,
     /// Types of items.
@@ -115,6 +142,12 @@ struct Fields {
     /// Characters of a value of `metadata`.
     #[schema(value_type = Limit)]
     metadata_value: usize,
+    /// Fields that the server does not know.
+    #[schema(value_type = Limit)]
+    extra_fields: usize,
+    /// Bytes of JSON of the fields that the server does not know.
+    #[schema(value_type = Limit)]
+    extra_bytes: usize,
 }
 
 /// Returns every limit.
@@ -129,18 +162,19 @@ struct Fields {
             status = 200,
             description = "The limits.",
             body = Limits,
-            example = json!(Limits::new(Strategy::LastWriteWins))
+            example = json!(Limits::new(SyncConfig { default_strategy: Strategy::LastWriteWins, quota: Quota::default() }))
         ),
         KeyErrors,
         UnlimitedErrors
     )
 )]
 pub(crate) async fn limits(State(downloads): State<Downloads>) -> Json<Limits> {
-    Json(Limits::new(downloads.default_strategy))
+    Json(Limits::new(downloads.config))
 }
 
 impl Limits {
-    fn new(default_strategy: Strategy) -> Self {
+    fn new(SyncConfig { default_strategy, quota }: SyncConfig) -> Self {
+        let history = quota.of_history();
         Self {
             request_bytes: maximum::UPLOAD_BYTES,
             changes_per_upload: maximum::UPLOAD_CHANGES,
@@ -148,6 +182,7 @@ impl Limits {
             page_items: maximum::PAGE_ITEMS,
             page_bytes: maximum::PAGE_BYTES,
             page_conflicts: maximum::PAGE_CONFLICTS,
+            page_versions: maximum::PAGE_VERSIONS,
             rates_per_minute: Rates {
                 upload: maximum::UPLOADS_PER_MINUTE,
                 download: maximum::DOWNLOADS_PER_MINUTE,
@@ -155,6 +190,12 @@ impl Limits {
                 auth: maximum::AUTH_CALLS_PER_MINUTE,
             },
             retention_days: maximum::RETENTION_DAYS,
+            versions_per_item: maximum::VERSIONS,
+            devices: maximum::DEVICES,
+            user_bytes: quota.bytes,
+            user_items: quota.items,
+            history_bytes: history.bytes,
+            history_items: history.items,
             fields: Fields {
                 id: maximum::ID_CHARS,
                 name: maximum::NAME_CHARS,
@@ -171,6 +212,8 @@ impl Limits {
                 metadata_entries: maximum::METADATA_ENTRIES,
                 metadata_key: maximum::METADATA_KEY_CHARS,
                 metadata_value: maximum::METADATA_VALUE_CHARS,
+                extra_fields: maximum::EXTRA_FIELDS,
+                extra_bytes: maximum::EXTRA_BYTES,
             },
             strategies: Strategy::ALL,
             default_strategy,

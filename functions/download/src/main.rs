@@ -13,10 +13,10 @@ use shared::{lambda, storage::connect};
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("download");
     let env = lambda::env().await?;
-    let (http, strategy) = (HttpConfig::from_env(&env)?, SyncConfig::from_env(&env)?.default_strategy);
+    let (http, sync) = (HttpConfig::from_env(&env)?, SyncConfig::from_env(&env)?);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
     let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
     let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, Arc::new(SystemClock))?;
-    lambda::serve(with_middleware(router(Downloads::new(authenticator, data, strategy)), &http, random)).await
+    lambda::serve(with_middleware(router(Downloads::new(authenticator, data, sync)), &http, random)).await
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use shared::config::SyncConfig;
 use shared::http::Authenticator;
-use shared::models::Strategy;
 use shared::storage::ChangeFeed;
 
 /// State of the download endpoints.
@@ -10,13 +10,13 @@ use shared::storage::ChangeFeed;
 pub struct Downloads {
     authenticator: Arc<Authenticator>,
     pub(crate) feed: Arc<dyn ChangeFeed>,
-    pub(crate) default_strategy: Strategy,
+    pub(crate) config: SyncConfig,
 }
 
 impl Downloads {
     /// Creates the state of the endpoints over `feed`.
-    pub fn new(authenticator: Authenticator, feed: Arc<dyn ChangeFeed>, default_strategy: Strategy) -> Self {
-        Self { authenticator: Arc::new(authenticator), feed, default_strategy }
+    pub fn new(authenticator: Authenticator, feed: Arc<dyn ChangeFeed>, config: SyncConfig) -> Self {
+        Self { authenticator: Arc::new(authenticator), feed, config }
     }
 }
 

@@ -6,6 +6,7 @@ use shared::models::{CountSchema, Device, DeviceId, Timestamp};
 use utoipa::ToSchema;
 
 use crate::Downloads;
+use crate::digest::DigestRecord;
 use crate::examples;
 
 /// Sync status of a user.
@@ -20,6 +21,23 @@ pub(crate) struct StatusResponse {
     open_conflicts: i64,
     /// Server time of the user's newest change. A client whose `since` is this time is up to date.
     sync_timestamp: Timestamp,
+    /// Summary of the live items; absent while the server does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    digest: Option<DigestRecord>,
+    /// What the account stores, of the `user_bytes` and `user_items` that `GET /api/sync/limits` returns.
+    storage: Storage,
+}
+
+/// What an account stores.
+#[derive(Debug, Serialize, ToSchema)]
+struct Storage {
+    /// Bytes of items, replaced versions, conflicts and receipts.
+    #[schema(value_type = CountSchema)]
+    bytes: i64,
+    /// Number of items.
+    #[schema(value_type = CountSchema)]
+    items: i64,
 }
 
 /// Number of items by type.
@@ -69,7 +87,8 @@ impl From<Device> for DeviceRecord {
 
 /// Returns the sync status.
 ///
-/// The devices of the user, the number of items and of open conflicts, and the time of the newest change.
+/// The devices of the user, the number of items and of open conflicts, the time of the newest change, and what the account
+/// stores.
 #[utoipa::path(
     get,
     path = "/api/sync/status",
@@ -91,11 +110,13 @@ pub(crate) async fn status(
     caller: Caller<DownloadLimit>,
 ) -> Result<Json<StatusResponse>, ApiError> {
     let status = downloads.feed.status(caller.user).await?;
-    let [connection, saved_query, query_history] = status.items;
+    let ([connection, saved_query, query_history], totals) = (status.items, status.totals);
     Ok(Json(StatusResponse {
         devices: status.devices.into_iter().map(DeviceRecord::from).collect(),
         counts: Counts { connection, saved_query, query_history },
         open_conflicts: status.open_conflicts,
         sync_timestamp: status.head.time,
+        digest: Some(totals.digest).filter(|_| !totals.is_digest_stale).map(DigestRecord::from),
+        storage: Storage { bytes: totals.size.bytes.max(0), items: connection + saved_query + query_history },
     }))
 }

@@ -59,7 +59,7 @@ impl App {
     fn routes(&self) -> Result<Router, ConfigError> {
         let data = self.stores.data();
         let (random, clock) = (self.random.clone(), self.clock.clone());
-        let strategy = self.config.sync.default_strategy;
+        let sync = self.config.sync;
         let queues = UserLocks::default();
         let passwords = Passwords::new(self.password_cost, random.clone());
         let auth = Auth::new(
@@ -72,9 +72,9 @@ impl App {
             clock.clone(),
         );
         let uploads =
-            Uploads::new(self.authenticator()?, data.clone(), strategy, random.clone(), clock.clone(), queues.clone());
-        let downloads = Downloads::new(self.authenticator()?, data.clone(), strategy);
-        let conflicts = Conflicts::new(self.authenticator()?, data.clone(), random, clock, queues);
+            Uploads::new(self.authenticator()?, data.clone(), sync, random.clone(), clock.clone(), queues.clone());
+        let downloads = Downloads::new(self.authenticator()?, data.clone(), sync);
+        let conflicts = Conflicts::new(self.authenticator()?, data.clone(), sync.quota, random, clock, queues);
         let health = health::Dependencies { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
         let routers = [
             auth::router(Auth { passwords, ..auth }),

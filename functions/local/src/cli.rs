@@ -18,7 +18,9 @@ Environment variables (all are optional; functions/README.md has more about each
   JWT_SECRET            Key that signs access tokens, 32 bytes or more [default: generated in DATA_DIR]
   JWT_SECRET_PREVIOUS   Key that is still accepted during rotation
   CORS_ORIGINS          Web pages that may call: origins, or localhost [default: localhost]
-  CONFLICT_STRATEGY     last_write_wins, keep_both or user_choice      [default: last_write_wins]
+  CONFLICT_STRATEGY     last_write_wins, keep_both, user_choice, merge [default: last_write_wins]
+  USER_BYTES            Bytes that an account may store                [default: 268435456]
+  USER_ITEMS            Items that an account may store                [default: 200000]
   RATE_LIMITS           on, or off for load tests                      [default: on]
   RESEND_API_KEY        Sends emails through Resend                    [default: written to DATA_DIR/outbox]
   MAIL_FROM             Sender of these emails: SQL Studio <studio@example.com>

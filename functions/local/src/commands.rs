@@ -123,11 +123,11 @@ pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
 }
 
 fn sentence(report: &Report) -> String {
-    let Report { tombstones, conflicts, expired, accounts, unfinished } = report;
+    let Report { tombstones, conflicts, versions, expired, accounts, repaired: _, unfinished } = report;
     let rest = if *unfinished { " More is due: run it again." } else { "" };
     format!(
-        "Purged {tombstones} deleted items, {conflicts} resolved conflicts, {expired} expired sessions and tokens, \
-         {accounts} deleted accounts.{rest}"
+        "Purged {tombstones} deleted items, {versions} replaced versions, {conflicts} resolved conflicts, {expired} expired \
+         sessions and tokens, {accounts} deleted accounts.{rest}"
     )
 }
 

@@ -1,10 +1,9 @@
-use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use shared::clock::{Random, random_bytes};
-use shared::private_folder;
+use shared::private_files;
 
 /// File of the key in the data folder.
 const FILE: &str = "jwt.key";
@@ -45,23 +44,13 @@ pub(crate) fn read_signing_key(folder: &Path) -> std::result::Result<Option<Secr
 
 fn ensure(folder: &Path, path: &Path, random: &dyn Random) -> Result<SecretString> {
     if !path.exists() {
-        private_folder::create(folder)?;
+        private_files::create_folder(folder)?;
         // Written whole under another name first: of two processes one links its file, and both read all of that.
         let draft = folder.join(format!("{FILE}.{}", hex::encode(random_bytes::<4>(random))));
-        create_private(&draft)?.write_all(hex::encode(random_bytes::<32>(random)).as_bytes())?;
-        File::open(&draft)?.sync_all()?;
+        private_files::write(&draft, hex::encode(random_bytes::<32>(random)).as_bytes())?.sync_all()?;
         let linked = std::fs::hard_link(&draft, path);
         std::fs::remove_file(&draft)?;
         linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
     }
     std::fs::read_to_string(path).map(SecretString::from)
-}
-
-/// Creates a file that only its owner can read.
-fn create_private(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

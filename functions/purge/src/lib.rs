@@ -1,5 +1,5 @@
-//! The `purge` function: removes deleted items, resolved conflicts, and expired sessions and tokens past their retention
-//! period, and completes interrupted account deletions.
+//! The `purge` function: removes deleted items, replaced versions, resolved conflicts, and expired sessions and tokens past their
+//! retention period, and completes interrupted account deletions.
 //!
 //! Each batch is bounded and is one transaction. A run can be stopped at any point and repeated at any time.
 
@@ -36,10 +36,14 @@ pub struct Report {
     pub tombstones: u64,
     /// Resolved conflicts.
     pub conflicts: u64,
+    /// Replaced versions.
+    pub versions: u64,
     /// Expired sessions, refresh tokens and email tokens.
     pub expired: u64,
     /// Accounts whose interrupted deletion was completed.
     pub accounts: u64,
+    /// Accounts whose size and digest were computed anew.
+    pub repaired: u64,
     /// Whether rows are left that the next run has to remove.
     pub unfinished: bool,
 }
@@ -65,9 +69,20 @@ impl Purge {
         self.finish_deletions(now, &mut report).await?;
         self.purge_data(now, &mut report).await?;
         self.purge_expired(now, &mut report).await?;
-        let Report { tombstones, conflicts, expired, accounts, unfinished } = report;
+        self.repair_totals(&mut report).await?;
+        let Report { tombstones, conflicts, versions, expired, accounts, repaired, unfinished } = report;
         telemetry::purge(tombstones, conflicts, expired, accounts);
-        tracing::info!(event = "purged", tombstones, conflicts, expired, accounts, unfinished, "purge completed");
+        tracing::info!(
+            event = "purged",
+            tombstones,
+            conflicts,
+            versions,
+            expired,
+            accounts,
+            repaired,
+            unfinished,
+            "purge completed"
+        );
         Ok(report)
     }
 
@@ -77,6 +92,7 @@ impl Purge {
             let purged = self.data.purge(cutoff, BATCH_ROWS).await?;
             report.tombstones += purged.tombstones;
             report.conflicts += purged.conflicts;
+            report.versions += purged.versions;
             if purged.total() == 0 {
                 return Ok(());
             }
@@ -101,6 +117,19 @@ impl Purge {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Computes size and digest of the accounts that an older release has written, which does not know them.
+    async fn repair_totals(&self, report: &mut Report) -> StoreResult<()> {
+        for _ in 0..MAX_BATCHES {
+            let repaired = self.data.repair_totals(BATCH_ROWS).await?;
+            report.repaired += repaired;
+            if repaired == 0 {
+                return Ok(());
+            }
+        }
+        report.unfinished = true;
         Ok(())
     }
 

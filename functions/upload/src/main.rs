@@ -14,11 +14,11 @@ use upload::{Uploads, router};
 async fn main() -> Result<(), lambda_http::Error> {
     lambda::start("upload");
     let env = lambda::env().await?;
-    let (http, strategy) = (HttpConfig::from_env(&env)?, SyncConfig::from_env(&env)?.default_strategy);
+    let (http, sync) = (HttpConfig::from_env(&env)?, SyncConfig::from_env(&env)?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
     let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
     let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
-    let uploads = Uploads::new(authenticator, data, strategy, random.clone(), clock, UserLocks::default());
+    let uploads = Uploads::new(authenticator, data, sync, random.clone(), clock, UserLocks::default());
     lambda::serve(with_middleware(router(uploads), &http, random)).await
 }

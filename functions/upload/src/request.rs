@@ -56,7 +56,8 @@ pub(crate) struct ChangeBody {
     checksum: Option<String>,
 }
 
-/// Data of an item, as a device sends it. Unknown fields are ignored.
+/// Data of an item, as a device sends it. Fields that are not listed are kept with the item: at most 64, and 16 KiB of JSON.
+/// An update that leaves one out does not change it; `null` removes it.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangeData {
     /// Content of the item.
@@ -83,7 +84,7 @@ pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, A
         Some(name) => Strategy::from_name(name),
     };
     if strategy.is_none() {
-        errors.push(FieldError::new("conflict_strategy", "must be last_write_wins, keep_both or user_choice"));
+        errors.push(FieldError::new("conflict_strategy", "must be last_write_wins, keep_both, user_choice or merge"));
     }
     if request.changes.is_empty() {
         errors.push(FieldError::new("changes", "must have at least one entry"));

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use shared::models::{
-    ChangeId, ChangeSummary, ConflictRecord, Content, FieldError, ItemId, ItemKey, ItemRecord, ItemType, SyncVersion,
-    SyncVersionSchema, Timestamp, limits,
+    ChangeId, ChangeSummary, ConflictRecord, Content, CurrentRecord, FieldError, ItemId, ItemKey, ItemRecord, ItemType,
+    SyncVersion, SyncVersionSchema, Timestamp, json_bytes, limits,
 };
 use shared::sync::{ChangeResult, Decision, Rejection, RejectionCode};
 use utoipa::ToSchema;
@@ -39,6 +39,15 @@ struct Applied {
     /// Version of the item after this change; 0 if there was nothing to delete.
     #[schema(value_type = SyncVersionSchema)]
     sync_version: SyncVersion,
+    /// Whether the change was merged with another device's edit. The item then differs from what the change said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    merged: bool,
+    /// For a merged change: the item after the whole upload. The device takes it before it edits the item further. It lacks
+    /// `data` if the response would otherwise exceed 4 MB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    current: Option<CurrentRecord>,
 }
 
 /// Change that conflicted, with its conflict.
@@ -80,8 +89,11 @@ impl UploadResponse {
         for result in decision.results {
             match result {
                 ChangeResult::Applied { change, key, version } => {
-                    let ItemKey { item_type, id: item_id } = key;
-                    response.applied.push(Applied { change_id: change, item_type, item_id, sync_version: version });
+                    response.applied.push(Applied::new(change, key, version));
+                }
+                ChangeResult::Merged { change, key, version, current } => {
+                    let current = Some(CurrentRecord::new(&key.id, current));
+                    response.applied.push(Applied { merged: true, current, ..Applied::new(change, key, version) });
                 }
                 ChangeResult::Conflict { change, conflict } => {
                     response.conflicts.push(ConflictOutcome { change_id: change, conflict: (&conflict).into() });
@@ -102,25 +114,20 @@ impl UploadResponse {
         self.rejected.iter().map(|rejected| rejected.code).collect()
     }
 
-    /// Removes the data of conflicts that exceed [`limits::PAGE_BYTES`]. Lambda cannot return a larger response, and a retry
-    /// would produce the same one.
+    /// Removes the data of conflicts and of merged items that exceed [`limits::PAGE_BYTES`], those first that come last. Lambda
+    /// cannot return a larger response, and a retry would produce the same one.
     fn fit(&mut self) {
-        if self.conflicts.is_empty() {
+        let is_merged = |applied: &Applied| applied.current.is_some();
+        if self.conflicts.is_empty() && !self.applied.iter().any(is_merged) {
             return; // the common case, without measuring
         }
-        let whole: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
-        if whole.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected) <= limits::PAGE_BYTES {
-            return;
+        let bytes = json_bytes(&self.conflicts) + json_bytes(&self.applied) + json_bytes(&self.rejected);
+        let mut excess = bytes.saturating_sub(limits::PAGE_BYTES);
+        for conflict in self.conflicts.iter_mut().rev() {
+            conflict.reduce(&mut excess);
         }
-        let data: Vec<_> = self.conflicts.iter_mut().map(ConflictOutcome::take_data).collect();
-        let bare: Vec<usize> = self.conflicts.iter().map(json_bytes).collect();
-        let rest = bare.iter().sum::<usize>() + json_bytes(&self.applied) + json_bytes(&self.rejected);
-        let mut room = limits::PAGE_BYTES.saturating_sub(rest);
-        for (place, (local, remote)) in data.into_iter().enumerate() {
-            let Some(left) = room.checked_sub(whole[place] - bare[place]) else { continue };
-            room = left;
-            self.conflicts[place].conflict.local_version.data = local;
-            self.conflicts[place].conflict.remote_version.data = remote;
+        for applied in self.applied.iter_mut().rev() {
+            applied.reduce(&mut excess);
         }
     }
 
@@ -135,14 +142,35 @@ impl UploadResponse {
 
 type Data = Option<ItemRecord<Content>>;
 
-impl ConflictOutcome {
-    fn take_data(&mut self) -> (Data, Data) {
-        (self.conflict.local_version.data.take(), self.conflict.remote_version.data.take())
+impl Applied {
+    fn new(change_id: ChangeId, key: ItemKey, sync_version: SyncVersion) -> Self {
+        let ItemKey { item_type, id: item_id } = key;
+        Self { change_id, item_type, item_id, sync_version, merged: false, current: None }
+    }
+
+    fn reduce(&mut self, excess: &mut usize) {
+        reduce(self.current.as_mut().map(|current| &mut current.data), excess);
     }
 }
 
-fn json_bytes(value: &impl Serialize) -> usize {
-    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
+impl ConflictOutcome {
+    fn reduce(&mut self, excess: &mut usize) {
+        let ConflictRecord { local_version, remote_version, .. } = &mut self.conflict;
+        // Both sides or none: a client compares them.
+        if *excess > 0 {
+            let bytes = json_bytes(&local_version.data.take()) + json_bytes(&remote_version.data.take());
+            *excess = excess.saturating_sub(bytes);
+        }
+    }
+}
+
+/// Removes `data` if the response has `excess` bytes, and subtracts its size from them.
+fn reduce(data: Option<&mut Data>, excess: &mut usize) {
+    if *excess > 0
+        && let Some(data) = data
+    {
+        *excess = excess.saturating_sub(data.take().map_or(0, |data| json_bytes(&data)));
+    }
 }
 
 impl From<Rejection> for Rejected {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
+use shared::config::SyncConfig;
 use shared::contention::{UserLocks, retry_if_head_moved};
 use shared::http::{ApiError, Authenticator, Caller, UploadLimit};
 use shared::models::Strategy;
@@ -14,7 +15,7 @@ use shared::telemetry::decision_span;
 pub struct Uploads {
     authenticator: Arc<Authenticator>,
     store: Arc<dyn SyncStore>,
-    default_strategy: Strategy,
+    config: SyncConfig,
     random: Arc<dyn Random>,
     clock: Arc<dyn Clock>,
     locks: UserLocks,
@@ -31,16 +32,16 @@ impl Uploads {
     pub fn new(
         authenticator: Authenticator,
         store: Arc<dyn SyncStore>,
-        default_strategy: Strategy,
+        config: SyncConfig,
         random: Arc<dyn Random>,
         clock: Arc<dyn Clock>,
         locks: UserLocks,
     ) -> Self {
-        Self { authenticator: Arc::new(authenticator), store, default_strategy, random, clock, locks }
+        Self { authenticator: Arc::new(authenticator), store, config, random, clock, locks }
     }
 
     pub(crate) const fn default_strategy(&self) -> Strategy {
-        self.default_strategy
+        self.config.default_strategy
     }
 
     /// Applies `upload`: loads what it reads, decides and commits, again if another write of the user moved the head.
@@ -51,12 +52,14 @@ impl Uploads {
         version: &str,
     ) -> Result<Decision, ApiError> {
         let user = caller.user;
-        let now = self.clock.now();
-        if let Some(append) = Append::from_upload(upload, now) {
+        let (now, quota) = (self.clock.now(), self.config.quota);
+        if let Some(append) = Append::from_upload(upload, quota, now) {
             // An append does not depend on the head, but it moves the head under the request that holds the lock.
             let _guard = self.locks.lock(user).await;
-            let head = self.store.append(user, &append, version, now).await?;
-            return Ok(Append::decision(upload, head));
+            if let Some(head) = self.store.append(user, &append, version, now).await? {
+                return Ok(Append::decision(upload, head));
+            }
+            // Not all entries fit. The decision says which.
         }
         // Even a sleep of zero lasts until the timer's next millisecond.
         if !caller.wait.is_zero() {
@@ -67,7 +70,7 @@ impl Uploads {
         let decision = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;
             let now = self.clock.now();
-            let decision = decision_span(upload.changes.len(), || decide(snapshot, upload, now));
+            let decision = decision_span(upload.changes.len(), || decide(snapshot, upload, quota, now));
             let plan = &decision.plan;
             let is_done = plan.is_empty() || self.store.commit(user, plan, version, now).await? == Commit::Applied;
             Ok::<_, ApiError>(is_done.then_some(decision))

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::auth::HashingFailed;
 use crate::error_text::{chain, scrubbed};
-use crate::models::{ConflictRecord, FieldError};
+use crate::models::{ConflictRecord, CurrentRecord, FieldError};
 use crate::storage::StoreError;
 
 /// Kind of error. `Code::status` maps it to the HTTP status.
@@ -39,6 +39,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The name is taken, or the resource has changed since it was seen.
     Conflict,
+    /// The request would make the account larger than its quota.
+    QuotaExceeded,
     /// The one-time link was used or replaced, or has expired.
     TokenSpent,
     /// The body is too large.
@@ -70,7 +72,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::QuotaExceeded => StatusCode::CONFLICT,
             Self::TokenSpent => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
@@ -97,6 +99,8 @@ pub struct ApiError {
     pub retry_after: Option<u32>,
     /// Current state of a conflict that has changed since the client saw it.
     pub conflict: Option<Box<ConflictRecord>>,
+    /// Current state of an item that has changed since the client saw it.
+    pub current: Option<Box<CurrentRecord>>,
     /// Cause, for the log only.
     pub cause: Option<Arc<Cause>>,
 }
@@ -119,7 +123,15 @@ impl Cause {
 impl ApiError {
     /// Creates an error with a message only.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), details: Vec::new(), retry_after: None, conflict: None, cause: None }
+        Self {
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+            conflict: None,
+            current: None,
+            cause: None,
+        }
     }
 
     /// 400 for invalid fields.
@@ -163,6 +175,12 @@ impl ApiError {
         Self::new(Code::NotFound, format!("there is no such {what}"))
     }
 
+    /// 409 for a request that would make the account larger than its quota.
+    pub fn quota_exceeded() -> Self {
+        let message = "the account has no room for this; delete what is not needed, or wait until old versions expire";
+        Self::new(Code::QuotaExceeded, message)
+    }
+
     /// Returns the body of the response.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {
@@ -172,6 +190,7 @@ impl ApiError {
             request_id: request_id.to_owned(),
             details: self.details.clone(),
             conflict: self.conflict.clone(),
+            current: self.current.clone(),
         }
     }
 }
@@ -231,4 +250,8 @@ pub struct ErrorBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub conflict: Option<Box<ConflictRecord>>,
+    /// Current state of the item that the request would have changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub current: Option<Box<CurrentRecord>>,
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::{Email, EmailError, Mailer};
 use crate::clock::{Clock, Random, random_bytes};
-use crate::private_folder;
+use crate::private_files;
 
 /// Writes emails as files, for local use: each as a `.txt` file with its headers, and an `.html` file.
 pub struct FolderMailer {
@@ -30,9 +30,9 @@ impl Mailer for FolderMailer {
         let html = self.folder.join(format!("{name}.html"));
         let file = self.folder.join(format!("{name}.txt"));
         let unavailable = |error: std::io::Error| EmailError::Unavailable(error.to_string());
-        private_folder::create(&self.folder).map_err(unavailable)?;
-        tokio::fs::write(&html, &email.html).await.map_err(unavailable)?;
-        tokio::fs::write(&file, text).await.map_err(unavailable)?;
+        private_files::create_own_folder(&self.folder).map_err(unavailable)?;
+        private_files::write(&html, email.html.as_bytes()).map_err(unavailable)?;
+        private_files::write(&file, text.as_bytes()).map_err(unavailable)?;
         tracing::info!(file = %file.display(), "email written");
         Ok(())
     }

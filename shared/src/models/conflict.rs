@@ -3,7 +3,7 @@ use utoipa::ToSchema;
 
 use super::{
     ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemRecord, ItemType, Stored, SyncVersion, SyncVersionSchema,
-    Timestamp,
+    Timestamp, json_bytes,
 };
 
 /// Rule for resolving conflicts.
@@ -16,11 +16,15 @@ pub enum Strategy {
     KeepBoth,
     /// The stored item stays until the user resolves the conflict.
     UserChoice,
+    /// The upload and the stored item are merged field by field. Where that is not possible, as `user_choice`.
+    Merge,
 }
 
 impl Strategy {
     /// Every strategy, the server's default first.
-    pub const ALL: [Self; 3] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice];
+    pub const ALL: [Self; 4] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice, Self::Merge];
+    /// The strategies that resolve a conflict by a request of the user. [`Merge`](Self::Merge) is for uploads alone.
+    pub const OF_RESOLUTIONS: [Self; 3] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice];
 
     /// Name on the wire.
     pub const fn name(self) -> &'static str {
@@ -28,12 +32,47 @@ impl Strategy {
             Self::LastWriteWins => "last_write_wins",
             Self::KeepBoth => "keep_both",
             Self::UserChoice => "user_choice",
+            Self::Merge => "merge",
         }
     }
 
     /// Returns the strategy with this name on the wire.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|strategy| strategy.name() == name)
+    }
+}
+
+/// What resolved a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Resolution)]
+pub enum ResolvedBy {
+    /// [`Strategy::LastWriteWins`].
+    LastWriteWins,
+    /// [`Strategy::KeepBoth`].
+    KeepBoth,
+    /// A choice of the user.
+    UserChoice,
+    /// A later edit of the same branch took the place of this one. Its conflict has another id.
+    Renewed,
+}
+
+impl ResolvedBy {
+    const ALL: [Self; 4] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice, Self::Renewed];
+
+    /// Name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LastWriteWins => "last_write_wins",
+            Self::KeepBoth => "keep_both",
+            Self::UserChoice => "user_choice",
+            Self::Renewed => "renewed",
+        }
+    }
+
+    /// Returns the resolution with this name on the wire.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resolved_by| resolved_by.name() == name)
     }
 }
 
@@ -115,7 +154,19 @@ pub struct Conflict {
     pub seq: Timestamp,
 }
 
+/// Bytes of a conflict in a response besides its versions and its ids.
+const RECORD_BYTES: usize = 1_024;
+
 impl Conflict {
+    /// Size, in bytes: at least that of the conflict in a response. Pages are divided by it, and the quota counts it.
+    pub fn bytes(&self) -> usize {
+        let side = |version: &ItemVersion| {
+            let item = version.item.as_ref().map_or(0, |item| json_bytes(&*item.content) + json_bytes(&self.key.id));
+            json_bytes(&version.device) + item
+        };
+        RECORD_BYTES + json_bytes(&self.key.id) + side(&self.local) + side(&self.remote)
+    }
+
     /// Revision of the conflict. It changes with every write, because every write moves [`seq`](Self::seq).
     pub const fn revision(&self) -> i64 {
         self.seq.micros()
@@ -137,8 +188,8 @@ impl Conflict {
 pub struct Resolution {
     /// Server time of the resolution.
     pub at: Timestamp,
-    /// Strategy that resolved the conflict.
-    pub strategy: Strategy,
+    /// What resolved the conflict.
+    pub by: ResolvedBy,
     /// The version that became the item; `None` if both were kept.
     pub winner: Option<Winner>,
     /// Id of the conflicted copy, if one was made.
@@ -201,10 +252,10 @@ pub struct ConflictRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resolved_at: Option<Timestamp>,
-    /// Strategy that resolved the conflict; absent while the conflict is open.
+    /// What resolved the conflict; absent while the conflict is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub resolution: Option<Strategy>,
+    pub resolution: Option<ResolvedBy>,
     /// The version that became the item; absent if both were kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -227,7 +278,7 @@ impl From<&Conflict> for ConflictRecord {
             revision: conflict.revision(),
             detected_at: conflict.detected_at,
             resolved_at: resolution.map(|resolution| resolution.at),
-            resolution: resolution.map(|resolution| resolution.strategy),
+            resolution: resolution.map(|resolution| resolution.by),
             winner: conflict.winner(),
             copy_id: conflict.copy_id().cloned(),
         }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, Metadata, by_name, limits};
+use super::{Check, Extra, FieldError, Metadata, by_name, limits};
 
 /// Database system of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -70,6 +70,9 @@ pub struct Connection {
     #[serde(default)]
     #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
+    /// Fields that this release does not know.
+    #[serde(skip)]
+    pub extra: Extra,
 }
 
 impl Connection {

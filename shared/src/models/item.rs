@@ -1,13 +1,13 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{
-    Connection, DeviceId, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion, SyncVersionSchema, Timestamp,
-    whole_number,
+    ChangeId, Connection, DeviceId, Extra, FieldError, ItemId, QueryHistory, SavedQuery, SyncVersion,
+    SyncVersionSchema, Timestamp, json_bytes, whole_number,
 };
 
 /// Type of a synchronised item.
@@ -32,6 +32,27 @@ impl ItemType {
             Self::Connection => "connection",
             Self::SavedQuery => "saved_query",
             Self::QueryHistory => "query_history",
+        }
+    }
+
+    /// Names of the fields of the content of an item of this type.
+    pub(super) const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Connection => &[
+                "name", "type", "host", "port", "database", "username", "use_ssh", "ssh_host", "ssh_port", "ssh_user",
+                "color", "icon", "metadata",
+            ],
+            Self::SavedQuery => &["name", "description", "query", "connection_id", "tags", "favorite", "metadata"],
+            Self::QueryHistory => &[
+                "query",
+                "connection_id",
+                "executed_at",
+                "duration_ms",
+                "rows_affected",
+                "success",
+                "error",
+                "metadata",
+            ],
         }
     }
 
@@ -61,38 +82,107 @@ pub struct ItemKey {
 #[serde(untagged)]
 pub enum Content {
     /// A connection template.
-    Connection(Connection),
+    Connection(#[serde(serialize_with = "with_extra")] Connection),
     /// A saved query.
-    SavedQuery(SavedQuery),
+    SavedQuery(#[serde(serialize_with = "with_extra")] SavedQuery),
     /// A query history entry.
-    QueryHistory(QueryHistory),
+    QueryHistory(#[serde(serialize_with = "with_extra")] QueryHistory),
+}
+
+/// The fields of an item that this release knows. They are serialised as a struct, which is faster than as a map.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum KnownFields<'a> {
+    /// Those of a connection.
+    Connection(&'a Connection),
+    /// Those of a saved query.
+    SavedQuery(&'a SavedQuery),
+    /// Those of a history entry.
+    QueryHistory(&'a QueryHistory),
+}
+
+/// Serialises the known and the unknown fields of an item as one object.
+fn with_extra<T: Serialize + HasExtra, S: Serializer>(fields: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct All<'a, T> {
+        #[serde(flatten)]
+        known: &'a T,
+        #[serde(flatten)]
+        extra: &'a Extra,
+    }
+    match fields.extra() {
+        extra if extra.is_empty() => fields.serialize(serializer),
+        extra => All { known: fields, extra }.serialize(serializer),
+    }
+}
+
+/// Content that may have unknown fields.
+trait HasExtra {
+    fn extra(&self) -> &Extra;
+}
+
+impl HasExtra for Connection {
+    fn extra(&self) -> &Extra {
+        &self.extra
+    }
+}
+
+impl HasExtra for SavedQuery {
+    fn extra(&self) -> &Extra {
+        &self.extra
+    }
+}
+
+impl HasExtra for QueryHistory {
+    fn extra(&self) -> &Extra {
+        &self.extra
+    }
 }
 
 impl Content {
-    /// Parses and checks the content of an item of type `item_type` from the JSON object `data`. Ignores unknown fields.
+    /// Parses and checks the content of an item of type `item_type` from the JSON object `data`. Unknown fields become
+    /// [`extra`](Self::extra).
     ///
     /// # Errors
     /// Returns an error per wrong field, by its path below `data`. Only the first field of a wrong type is reported.
-    pub fn parse(item_type: ItemType, mut data: serde_json::Value) -> Result<Self, Vec<FieldError>> {
-        for field in data.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+    pub fn parse(item_type: ItemType, mut data: Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let extra = Extra::take_from(item_type, &mut data);
+        for field in data.values_mut() {
             if let Some(number) = whole_number(field) {
                 *field = number.into();
             }
         }
-        let content = Self::from_stored(item_type, data).map_err(|error| vec![error])?;
-        match &content {
+        let mut content = Self::deserialize(item_type, data.into()).map_err(|error| vec![error])?;
+        *content.extra_mut() = extra;
+        content.check()?;
+        Ok(content)
+    }
+
+    /// Checks every field against its limits.
+    ///
+    /// # Errors
+    /// Returns an error per wrong field, by its path below `data`.
+    pub fn check(&self) -> Result<(), Vec<FieldError>> {
+        match self {
             Self::Connection(connection) => connection.check()?,
             Self::SavedQuery(query) => query.check()?,
             Self::QueryHistory(entry) => entry.check()?,
         }
-        Ok(content)
+        self.extra().check().map_err(|error| vec![error])
     }
 
     /// Parses stored content without checking limits, which may have been different when it was stored.
     ///
     /// # Errors
     /// Returns the first field that is missing or has a wrong type.
-    pub fn from_stored(item_type: ItemType, data: serde_json::Value) -> Result<Self, FieldError> {
+    pub fn from_stored(item_type: ItemType, mut data: Map<String, Value>) -> Result<Self, FieldError> {
+        let extra = Extra::take_from(item_type, &mut data);
+        let mut content = Self::deserialize(item_type, data.into())?;
+        *content.extra_mut() = extra;
+        Ok(content)
+    }
+
+    fn deserialize(item_type: ItemType, data: Value) -> Result<Self, FieldError> {
         Ok(match item_type {
             ItemType::Connection => Self::Connection(deserialize(data)?),
             ItemType::SavedQuery => Self::SavedQuery(deserialize(data)?),
@@ -108,19 +198,43 @@ impl Content {
         }
     }
 
-    /// Approximate size, in bytes: the sum of the texts that can be long.
-    pub fn bytes(&self) -> usize {
-        let metadata_bytes = |metadata: &BTreeMap<String, String>| -> usize {
-            metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
-        };
+    /// The fields that this release knows.
+    pub const fn known(&self) -> KnownFields<'_> {
         match self {
-            Self::Connection(connection) => connection.database.len() + metadata_bytes(&connection.metadata),
-            Self::SavedQuery(query) => {
-                let description = query.description.as_ref().map_or(0, String::len);
-                query.query.len() + description + metadata_bytes(&query.metadata)
-            }
-            Self::QueryHistory(entry) => entry.query.len() + metadata_bytes(&entry.metadata),
+            Self::Connection(connection) => KnownFields::Connection(connection),
+            Self::SavedQuery(query) => KnownFields::SavedQuery(query),
+            Self::QueryHistory(entry) => KnownFields::QueryHistory(entry),
         }
+    }
+
+    /// The fields that this release does not know.
+    pub fn extra(&self) -> &Extra {
+        match self {
+            Self::Connection(connection) => &connection.extra,
+            Self::SavedQuery(query) => &query.extra,
+            Self::QueryHistory(entry) => &entry.extra,
+        }
+    }
+
+    /// The fields that this release does not know.
+    pub fn extra_mut(&mut self) -> &mut Extra {
+        match self {
+            Self::Connection(connection) => &mut connection.extra,
+            Self::SavedQuery(query) => &mut query.extra,
+            Self::QueryHistory(entry) => &mut entry.extra,
+        }
+    }
+
+    /// Returns this content with the unknown fields of `stored` that it leaves out, and without those that it removes.
+    #[must_use]
+    pub(crate) fn completed_from(self: &Arc<Self>, stored: Option<&Self>) -> Arc<Self> {
+        let stored = stored.map(Self::extra).filter(|extra| !extra.is_empty());
+        if stored.is_none() && !self.extra().has_removals() {
+            return Arc::clone(self);
+        }
+        let mut completed = Self::clone(self);
+        *completed.extra_mut() = self.extra().completed_from(stored.unwrap_or(&Extra::default()));
+        Arc::new(completed)
     }
 
     /// Name of the item; `None` for history entries, which have none.
@@ -133,10 +247,13 @@ impl Content {
     }
 }
 
-fn deserialize<T: serde::de::DeserializeOwned>(data: serde_json::Value) -> Result<T, FieldError> {
+fn deserialize<T: serde::de::DeserializeOwned>(data: Value) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(data)
         .map_err(|error| FieldError::from_json_error(&error.path().to_string(), error.inner()))
 }
+
+/// Bytes of an item in a response besides its content and its id: the names and values of its times and its version.
+const RECORD_BYTES: usize = 256;
 
 /// Content of an item and its time of creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,9 +280,31 @@ pub struct Stored {
     pub device: DeviceId,
     /// Server time of the deletion; `None` for a live item.
     pub deleted_at: Option<Timestamp>,
+    /// Size, in bytes: at least that of the item in a response. Pages are divided by it, and the quota counts it.
+    pub bytes: usize,
+    /// The newest changes that wrote the item, the oldest first: receipts that need no row of their own.
+    pub recent: Arc<Vec<RecentChange>>,
+}
+
+/// A change that wrote an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentChange {
+    /// The change.
+    pub change: ChangeId,
+    /// The device that made it.
+    pub device: DeviceId,
+    /// The version that it made.
+    pub version: SyncVersion,
+    /// Whether that version was merged from the change and another device's edit.
+    pub merged: bool,
 }
 
 impl Stored {
+    /// Returns the size of the item `id` with this content, in bytes.
+    pub fn bytes_of(id: &ItemId, content: &Content) -> usize {
+        RECORD_BYTES + json_bytes(id) + json_bytes(content)
+    }
+
     /// Whether the item is not deleted.
     pub fn is_live(&self) -> bool {
         self.deleted_at.is_none()
@@ -191,6 +330,31 @@ pub struct ItemRecord<C> {
     /// Version of the item.
     #[schema(value_type = SyncVersionSchema)]
     pub sync_version: SyncVersion,
+}
+
+/// State of an item, as a client reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Current)]
+pub struct CurrentRecord {
+    /// Version of the item; 0 if there is none.
+    #[schema(value_type = SyncVersionSchema)]
+    pub sync_version: SyncVersion,
+    /// Whether the item is deleted, or does not exist.
+    pub deleted: bool,
+    /// The item. Absent if it is deleted, or if the response would have grown too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub data: Option<ItemRecord<Content>>,
+}
+
+impl CurrentRecord {
+    /// Returns the record of the item `id`; `None` stands for an item that does not exist.
+    pub fn new(id: &ItemId, stored: Option<Stored>) -> Self {
+        let sync_version = stored.as_ref().map_or(0, |stored| stored.version);
+        let live = stored.filter(Stored::is_live);
+        let data = live.and_then(|live| Some(ItemRecord::new(id.clone(), live.item?, live.updated_at, live.version)));
+        Self { sync_version, deleted: data.is_none(), data }
+    }
 }
 
 impl ItemRecord<Content> {

@@ -6,6 +6,10 @@ pub const UPLOAD_BYTES: usize = 10 * 1024 * 1024;
 pub const UPLOAD_CHANGES: usize = 5_000;
 /// Maximum size of one item, in bytes of JSON. A page always has room for a conflict and an item of this size.
 pub const ITEM_BYTES: usize = 1024 * 1024;
+/// Maximum number of fields of an item that the server does not know.
+pub const EXTRA_FIELDS: usize = 64;
+/// Maximum size of the fields of an item that the server does not know, in bytes of JSON.
+pub const EXTRA_BYTES: usize = 16 * 1024;
 /// Maximum size of any other request body, in bytes: one merged item with every character escaped as six bytes.
 pub const BODY_BYTES: usize = 6 * ITEM_BYTES + 65_536;
 
@@ -14,7 +18,7 @@ pub const PAGE_ITEMS: usize = 1_000;
 /// Maximum size of one response, in bytes. Lambda returns at most 6 MB, and base64 may add a third.
 pub const PAGE_BYTES: usize = 4_000_000;
 /// The share of [`PAGE_BYTES`] for the open conflicts of a page, in bytes: two versions of the largest item.
-pub const PAGE_CONFLICT_BYTES: usize = 2 * ITEM_BYTES + 4_096;
+pub const PAGE_CONFLICT_BYTES: usize = 2 * (ITEM_BYTES + EXTRA_BYTES) + 8_192;
 /// Maximum and default number of conflicts on one page.
 pub const PAGE_CONFLICTS: usize = 100;
 
@@ -62,8 +66,16 @@ pub const SESSIONS: usize = 100;
 /// Maximum length of a device name or a client version, in characters.
 pub const DEVICE_CHARS: usize = 128;
 
-/// Retention of deleted items and resolved conflicts, in days.
+/// Retention of deleted items, replaced versions and resolved conflicts, in days.
 pub const RETENTION_DAYS: i64 = 30;
+/// Maximum number of replaced versions of one item that are kept.
+pub const VERSIONS: usize = 100;
+/// Maximum and default number of versions on one page.
+pub const PAGE_VERSIONS: usize = 100;
+/// Maximum number of conflicts of one item that a renewal left behind.
+pub const RENEWED_CONFLICTS: usize = 100;
+/// Maximum number of devices per user. A further device replaces the one that has not uploaded for the longest time.
+pub const DEVICES: usize = 1_000;
 
 /// Rate limit for uploads, per user and minute.
 pub const UPLOADS_PER_MINUTE: u32 = 10;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, Metadata, Timestamp, limits};
+use super::{Check, Extra, FieldError, Metadata, Timestamp, limits};
 
 /// One run of a query. Entries are append-only: they can be deleted, but not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -32,6 +32,9 @@ pub struct QueryHistory {
     #[serde(default)]
     #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
+    /// Fields that this release does not know.
+    #[serde(skip)]
+    pub extra: Extra,
 }
 
 impl QueryHistory {

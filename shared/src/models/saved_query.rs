@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Check, FieldError, Metadata, limits};
+use super::{Check, Extra, FieldError, Metadata, limits};
 
 /// A label that the user chose.
 #[derive(Serialize, ToSchema)]
@@ -39,6 +39,9 @@ pub struct SavedQuery {
     #[serde(default)]
     #[schema(value_type = Metadata)]
     pub metadata: BTreeMap<String, String>,
+    /// Fields that this release does not know.
+    #[serde(skip)]
+    pub extra: Extra,
 }
 
 impl SavedQuery {

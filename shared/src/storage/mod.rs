@@ -44,6 +44,6 @@ pub use sessions::{
     RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SessionStore, Sessions,
 };
 pub use sync::{
-    ChangeFeed, Commit, ConflictFilter, ConflictPage, ConflictStore, Page, PageRequest, Purged, Retention, Status,
-    SyncData, SyncStore,
+    ChangeFeed, Commit, ConflictFilter, ConflictPage, ConflictStore, KeptVersion, Page, PageRequest, Purged, Retention,
+    Status, SyncData, SyncStore, VersionPage,
 };

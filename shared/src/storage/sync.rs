@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{Conflict, Device, DeviceId, ItemKey, Stored, Timestamp, UserId};
-use crate::sync::{Append, FullSyncCursor, Head, Plan, ReadSet, Snapshot};
+use crate::models::{Conflict, Device, DeviceId, ItemKey, ItemVersion, Stored, SyncVersion, Timestamp, UserId};
+use crate::sync::{Append, Digest, FullSyncCursor, Head, Plan, ReadSet, Snapshot, Totals};
 
 /// Outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub enum Commit {
 /// Store of a user's sequence of changes.
 ///
 /// # Contract
+///
+/// A write of a connection or a saved query keeps the version that it replaces, until the retention period ends or
+/// [`limits::VERSIONS`](crate::models::limits::VERSIONS) newer ones follow. Each write updates size and digest of the account.
 ///
 /// [`load`](Self::load) returns a consistent snapshot, and decisions are made from that alone. [`commit`](Self::commit) is atomic,
 /// and writes a plan only if the head is the one that the plan expects. So of two plans for the same head at most one is
@@ -32,13 +35,20 @@ pub trait SyncStore: Send + Sync {
     async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot>;
 
     /// Adds the history entries that do not exist and have no history tombstone, each at a position of its own after the head.
-    /// Returns the new head. `version` is the version that the client reports.
+    /// Returns the new head. `version` is the version that the client reports. Returns `None`, and adds nothing, if not all
+    /// entries would fit into the quota.
     ///
     /// Bypasses the compare-and-swap of the head. Plans made before it fail with [`Commit::HeadMoved`].
     ///
     /// # Errors
     /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
-    async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp>;
+    async fn append(
+        &self,
+        user: UserId,
+        append: &Append,
+        version: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<Timestamp>>;
 
     /// Writes `plan` at the server time `now`. `version` is the version that the client reports.
     async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit>;
@@ -70,6 +80,8 @@ pub struct Page {
     pub has_more: bool,
     /// Newest open conflicts, as many as fit.
     pub conflicts: Vec<Conflict>,
+    /// Digest of the live items as of the head, if it is known.
+    pub digest: Option<Digest>,
 }
 
 /// Statistics of a user.
@@ -77,12 +89,32 @@ pub struct Page {
 pub struct Status {
     /// Head of the user.
     pub head: Head,
+    /// Size and digest of the account.
+    pub totals: Totals,
     /// Devices that have uploaded, the latest first.
     pub devices: Vec<Device>,
     /// Number of live items of each type, in the order of [`crate::models::ItemType::ALL`].
     pub items: [i64; 3],
     /// Number of open conflicts.
     pub open_conflicts: i64,
+}
+
+/// A version of an item: the current one, or a replaced one that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptVersion {
+    /// The version.
+    pub version: ItemVersion,
+    /// Server time at which another version replaced it; `None` for the current one.
+    pub replaced_at: Option<Timestamp>,
+}
+
+/// Page of the versions of an item.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionPage {
+    /// Versions, the newest first.
+    pub versions: Vec<KeptVersion>,
+    /// Value of `before` for the next page, if there is one.
+    pub next: Option<SyncVersion>,
 }
 
 /// Store of a user's data, as devices download it.
@@ -112,6 +144,16 @@ pub trait ChangeFeed: Send + Sync {
 
     /// Returns an item, deleted or not.
     async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>>;
+
+    /// Returns at most `limit` versions of an item before the version `before`, the newest first, and as many as fit a page.
+    /// Returns `None` if there is no such item.
+    async fn versions(
+        &self,
+        user: UserId,
+        key: &ItemKey,
+        before: Option<SyncVersion>,
+        limit: usize,
+    ) -> StoreResult<Option<VersionPage>>;
 
     /// Checks that the store responds.
     async fn ping(&self) -> StoreResult<()>;
@@ -160,6 +202,8 @@ pub struct Purged {
     pub tombstones: u64,
     /// Resolved conflicts.
     pub conflicts: u64,
+    /// Replaced versions.
+    pub versions: u64,
     /// Markers of accounts whose data was erased long ago.
     pub accounts: u64,
 }
@@ -167,7 +211,7 @@ pub struct Purged {
 impl Purged {
     /// Returns the total number of rows.
     pub const fn total(self) -> u64 {
-        self.tombstones + self.conflicts + self.accounts
+        self.tombstones + self.conflicts + self.versions + self.accounts
     }
 }
 
@@ -175,12 +219,17 @@ impl Purged {
 ///
 /// # Contract
 ///
-/// The transaction that removes a tombstone also moves the purge horizon of its user. Each call removes a bounded number of rows,
+/// The transaction that removes a tombstone also moves the purge horizon of its user, keeps the receipts of the item, and
+/// updates the size of the account. Removed data cannot be recovered from the storage of the store. Each call removes a bounded number of rows,
 /// and leaves consistent data behind. The work is finished when a call removes nothing.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Removes at most `batch` rows of each kind that were deleted or resolved before `cutoff`.
+    /// Removes at most `batch` rows of each kind that were deleted, replaced or resolved before `cutoff`.
     async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged>;
+
+    /// Computes size and digest of accounts whose digest does not cover their newest write, at most `batch` per database.
+    /// Returns the number of accounts that have them now.
+    async fn repair_totals(&self, batch: usize) -> StoreResult<u64>;
 
     /// Marks the user's data as being deleted at `now`, which refuses further writes, and removes at most `batch` rows of each kind.
     /// Returns true once no row is left to remove.

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::write::Write;
-use super::{ChangeResult, Decision, Head, Plan, Upload};
-use crate::models::{DeviceId, Edit, ItemKey, ItemType, Stored, Timestamp};
+use super::{ChangeResult, Decision, Digest, Head, Plan, Size, Upload};
+use crate::models::{DeviceId, Edit, ItemKey, ItemType, Quota, Stored, Timestamp};
 
 /// An upload that only adds history entries.
 ///
@@ -14,25 +14,36 @@ pub struct Append {
     pub device: DeviceId,
     /// The entries, without duplicates. The store assigns their server times, in this order.
     pub entries: Vec<(ItemKey, Stored)>,
+    /// What the account may store.
+    pub quota: Quota,
 }
 
 impl Append {
     /// Returns the entries that `upload` adds. `now` is the time of the server's clock. Returns `None` if the upload adds
     /// none, or does anything else.
-    pub fn from_upload(upload: &Upload, now: Timestamp) -> Option<Self> {
+    pub fn from_upload(upload: &Upload, quota: Quota, now: Timestamp) -> Option<Self> {
         let mut seen = BTreeSet::new();
         let mut entries = Vec::with_capacity(upload.changes.len());
         for change in upload.changes.iter().flatten() {
-            if change.key.item_type != ItemType::QueryHistory || change.edit == Edit::Delete {
+            let Edit::Put { content, .. } = &change.edit else { return None };
+            if change.key.item_type != ItemType::QueryHistory {
                 return None;
             }
             if seen.insert(&change.key) {
                 let updated_at = change.updated_at.min(now);
-                let write = Write { edit: &change.edit, updated_at, device: &upload.device, seq: Timestamp::EPOCH };
+                let (edit, bytes) = (&change.edit, Stored::bytes_of(&change.key.id, content));
+                let write = Write { edit, bytes, updated_at, device: &upload.device, seq: Timestamp::EPOCH };
                 entries.push((change.key.clone(), write.after(None, 0)));
             }
         }
-        (!entries.is_empty()).then(|| Self { device: upload.device.clone(), entries })
+        (!entries.is_empty()).then(|| Self { device: upload.device.clone(), entries, quota })
+    }
+
+    /// Size of the entries, in bytes.
+    pub fn bytes(&self) -> i64 {
+        let mut size = Size::default();
+        self.entries.iter().for_each(|(_, stored)| size.add(stored.bytes));
+        size.bytes
     }
 
     /// Returns the decision for `upload` after the store has added its entries and moved the head to `head`.
@@ -40,10 +51,13 @@ impl Append {
         let plan = Plan {
             expected: Head::default(),
             new_head: head,
-            items: [].into(),
+            items: Vec::new(),
             conflicts: Vec::new(),
             receipts: Vec::new(),
             device_stats: None,
+            growth: Size::default(),
+            digest: Digest::default(),
+            is_digest_stale: true,
         };
         let results = upload.changes.iter().map(|change| match change {
             Ok(change) => ChangeResult::Applied { change: change.id.clone(), key: change.key.clone(), version: 1 },

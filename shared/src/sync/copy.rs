@@ -26,6 +26,11 @@ pub(super) fn conflict_id(device: &DeviceId, change: &ChangeId) -> ConflictId {
     ConflictId::new_unchecked(derived_id(&["conflict", device.as_str(), change.as_str()]))
 }
 
+/// Returns the id of the conflict that keeps what a renewal of the conflict `id` replaced at the server time `seq`.
+pub(super) fn left_behind_id(id: &ConflictId, seq: Timestamp) -> ConflictId {
+    ConflictId::new_unchecked(derived_id(&["left behind", id.as_str(), &seq.to_string()]))
+}
+
 /// Returns the id of the conflicted copy of `branch`, a branch of `device`.
 pub(super) fn branch_copy_id(branch: &Branch, device: &DeviceId) -> ItemId {
     let (key, base) = branch;

@@ -22,8 +22,14 @@
 //! - **Conflicted copy**: a new item with the local side's content, beside the item that keeps the remote side's.
 //! - **Branch** ([`Branch`]): the edits that one device made to one item on one base version. A device that uploads again on
 //!   the same base version continues its branch, and *renews* the branch's conflict instead of adding another.
+//! - **Merge**: the outcome of a conflict under [`Strategy::Merge`](crate::models::Strategy::Merge): a version with the fields
+//!   that either side changed since the version that both started from.
+//! - **Replaced version**: a version of a connection or a saved query that a later write replaced. The store keeps it for the
+//!   retention period, and the user can restore it.
 //! - **Receipt**: the record of an accepted change. A repeat of the change finds it, changes nothing, and gets the same
-//!   result.
+//!   result. An item carries the receipts of its last changes; older ones, and those of changes that did not write the item,
+//!   have rows of their own.
+//! - **Digest** ([`Digest`]): a summary of the live items, by which a client proves that it has all of them.
 //! - **Tombstone**: a stored version that is a deletion. The purge removes it after the retention period.
 //! - **History tombstone**: a receipt that keeps a deleted history entry from being added again, even after the purge has
 //!   removed its tombstone.
@@ -37,12 +43,16 @@ mod branch;
 mod checksum;
 mod copy;
 mod decide;
+mod merge;
 mod page;
 mod parse_change;
 mod plan;
 mod read_set;
+mod request_write;
 mod resolve;
+mod restore;
 mod snapshot;
+mod totals;
 mod unique;
 mod write;
 
@@ -56,7 +66,9 @@ pub use parse_change::{InvalidChange, check_item_data, parse_change, parse_item_
 pub use plan::{ChangeResult, Decision, DeviceStats, Plan, Receipt, Rejection, RejectionCode, Upload};
 pub use read_set::ReadSet;
 pub use resolve::{Choice, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
+pub use restore::{RestoreOutcome, RestoreRequest, restore};
 pub use snapshot::{Head, HeadMismatch, Records, Snapshot};
+pub use totals::{Digest, ItemsDigest, Size, Totals};
 pub use unique::deserialize_unique;
 
 #[cfg(test)]

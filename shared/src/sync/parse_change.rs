@@ -14,7 +14,7 @@ use super::{Rejection, RejectionCode, canonical_hash, matches_checksum};
 use crate::models::json_path::join;
 use crate::models::{
     Action, Change, ChangeId, ChangeSummary, Content, Edit, FieldError, InvalidTimestamp, ItemId, ItemKey, ItemType,
-    SyncVersion, Timestamp, limits, whole_number,
+    SyncVersion, Timestamp, json_bytes, limits, whole_number,
 };
 
 type Fields = serde_json::Map<String, Value>;
@@ -36,7 +36,7 @@ pub fn parse_change(index: usize, raw: &RawValue) -> Result<Change, Box<Rejectio
         Box::new(Rejection { change, code, details })
     };
     let mut fields = parse_object(raw).map_err(|error| reject(summarize(index, &Fields::new()), error))?;
-    parse_fields(&mut fields).map_err(|error| reject(summarize(index, &fields), error))
+    parse_fields(&mut fields, raw.get().len()).map_err(|error| reject(summarize(index, &fields), error))
 }
 
 /// Checks that `data` of an item contains no NUL character and no credential. `field` is its name in the request, for errors.
@@ -61,7 +61,7 @@ pub fn parse_item_data(key: &ItemKey, data: Value, field: &str) -> Result<Conten
     if let Value::Object(fields) = &data {
         optional_time(fields, "created_at").map_err(|error| below(field, error))?;
     }
-    parse_content(key, data).map_err(|error| below(field, error))
+    parse_content(key, data, usize::MAX).map_err(|error| below(field, error))
 }
 
 /// Turns what the secret scanner found into a rejection.
@@ -97,8 +97,8 @@ fn parse_object(raw: &RawValue) -> Result<Fields, InvalidChange> {
     }
 }
 
-/// Parses the fields of a change. Clears `fields` if the response must not repeat any of them.
-fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
+/// Parses the fields of a change of `raw_bytes` bytes of JSON. Clears `fields` if the response must not repeat any of them.
+fn parse_fields(fields: &mut Fields, raw_bytes: usize) -> Result<Change, InvalidChange> {
     if let Some(field) = find_nul_in_fields(fields) {
         return Err(invalid(&field, "must not contain a NUL character"));
     }
@@ -124,7 +124,7 @@ fn parse_fields(fields: &mut Fields) -> Result<Change, InvalidChange> {
         let message = "is not the SHA-256 of data in canonical JSON (RFC 8785)";
         return Err((RejectionCode::ChecksumMismatch, vec![FieldError::new("checksum", message)]));
     }
-    let edit = edit(action, &key, data)?;
+    let edit = edit(action, &key, data, raw_bytes)?;
     let default_time = match &edit {
         Edit::Put { content, .. } => content.executed_at(),
         // The time of a history deletion is never compared.
@@ -185,7 +185,7 @@ fn take_data(fields: &mut Fields) -> Result<Option<Value>, InvalidChange> {
     }
 }
 
-fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, InvalidChange> {
+fn edit(action: Action, key: &ItemKey, data: Option<Value>, raw_bytes: usize) -> Result<Edit, InvalidChange> {
     if action == Action::Delete {
         return Ok(Edit::Delete);
     }
@@ -193,22 +193,32 @@ fn edit(action: Action, key: &ItemKey, data: Option<Value>) -> Result<Edit, Inva
         return Err(invalid("data", "is missing"));
     };
     let created_at = optional_time(&fields, "created_at").map_err(|error| below("data", error))?;
-    let content = parse_content(key, Value::Object(fields)).map_err(|error| below("data", error))?;
-    Ok(Edit::Put { content: Arc::new(content), created_at, expects_item: action == Action::Update })
+    let content = parse_content(key, Value::Object(fields), raw_bytes).map_err(|error| below("data", error))?;
+    let mut content = Arc::new(content);
+    if key.item_type == ItemType::QueryHistory {
+        // A history entry never changes, so there is no field to remove.
+        content = content.completed_from(None);
+    }
+    Ok(Edit::Put { content, created_at, expects_item: action == Action::Update })
 }
 
-/// Parses and checks the content of the item `key`. The fields of errors are relative to `data`.
-fn parse_content(key: &ItemKey, data: Value) -> Result<Content, InvalidChange> {
-    let Value::Object(fields) = &data else { return Err(invalid("", "must be an object")) };
+/// A number such as `1e15` is written out in full, which makes the JSON of an item longer than the text that it was parsed from.
+const MAX_EXPANSION: usize = 8;
+
+/// Parses and checks the content of the item `key`, which was part of `raw_bytes` bytes of JSON. The fields of errors are relative
+/// to `data`.
+fn parse_content(key: &ItemKey, data: Value, raw_bytes: usize) -> Result<Content, InvalidChange> {
+    let Value::Object(fields) = data else { return Err(invalid("", "must be an object")) };
     if fields.get("id").is_some_and(|id| !id.is_null() && id.as_str() != Some(key.id.as_str())) {
         return Err(invalid("id", "must be the item's id, or be left out"));
     }
-    let bytes = serde_json::to_vec(&data).map_or(usize::MAX, |data| data.len());
+    // Most items are so small that they need not be measured.
+    let bytes = if raw_bytes <= limits::ITEM_BYTES / MAX_EXPANSION { raw_bytes } else { json_bytes(&fields) };
     if bytes > limits::ITEM_BYTES {
         let message = format!("must have at most {} bytes of JSON, but has {bytes}", limits::ITEM_BYTES);
         return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("", message)]));
     }
-    Content::parse(key.item_type, data).map_err(|errors| (RejectionCode::InvalidChange, errors))
+    Content::parse(key.item_type, fields).map_err(|errors| (RejectionCode::InvalidChange, errors))
 }
 
 fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, InvalidChange> {

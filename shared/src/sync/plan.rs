@@ -1,12 +1,11 @@
 //! Input and output of the decisions: uploads, plans, and results of changes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Head;
+use super::{Digest, Head, Size};
 use crate::models::{
     Change, ChangeId, ChangeSummary, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, Stored, Strategy,
     SyncVersion, Timestamp,
@@ -46,6 +45,17 @@ pub enum ChangeResult {
         /// The version that the change gave the item; 0 if it deleted an item that does not exist.
         version: SyncVersion,
     },
+    /// The change is applied, merged with another device's edit.
+    Merged {
+        /// The change.
+        change: ChangeId,
+        /// The item.
+        key: ItemKey,
+        /// The version that the merge gave the item.
+        version: SyncVersion,
+        /// The item after the whole upload; `None` if it is gone.
+        current: Option<Stored>,
+    },
     /// The change conflicts.
     Conflict {
         /// The change.
@@ -65,14 +75,21 @@ pub struct Plan {
     pub expected: Head,
     /// Time of the new head.
     pub new_head: Timestamp,
-    /// The new state of the written items. If [`Stored::item`] is `None`, the write sets the tombstone only.
-    pub items: BTreeMap<ItemKey, Stored>,
+    /// The written versions of items, in the order of their server times. An item that the upload changes several times has
+    /// several: the store keeps those that are replaced. If [`Stored::item`] is `None`, the write sets the tombstone only.
+    pub items: Vec<(ItemKey, Stored)>,
     /// The new state of the written conflicts.
     pub conflicts: Vec<Conflict>,
     /// The new receipts, including history tombstones.
     pub receipts: Vec<Receipt>,
     /// The numbers to add to the device's statistics.
     pub device_stats: Option<DeviceStats>,
+    /// The size of the written rows. The store subtracts that of the rows that they replace or displace.
+    pub growth: Size,
+    /// The new digest of the live items.
+    pub digest: Digest,
+    /// Whether the digest misses an earlier write.
+    pub is_digest_stale: bool,
 }
 
 impl Plan {
@@ -107,8 +124,20 @@ pub struct Receipt {
     pub version: SyncVersion,
     /// The conflict that the change caused or renewed, if any.
     pub conflict: Option<ConflictId>,
+    /// Whether the version was merged from the change and another device's edit.
+    pub merged: bool,
     /// Server time of the change.
     pub seq: Timestamp,
+}
+
+impl Receipt {
+    /// Bytes of a receipt besides its ids.
+    const RECORD_BYTES: usize = 64;
+
+    /// Size of the receipt of a change, in bytes, for the quota.
+    pub(super) fn bytes_of(change: &ChangeId, device: &DeviceId, key: &ItemKey) -> usize {
+        Self::RECORD_BYTES + change.as_str().len() + device.as_str().len() + key.id.as_str().len()
+    }
 }
 
 /// The outcome of one change. A later change of the same upload may still renew the conflict that it names.
@@ -116,6 +145,8 @@ pub struct Receipt {
 pub(super) enum Outcome {
     /// The change is applied, as this version.
     Applied(SyncVersion),
+    /// The change is applied, merged with another device's edit, as this version.
+    Merged(SyncVersion),
     /// The change conflicts.
     Conflict(ConflictId),
     /// The change is rejected and wrote nothing.
@@ -134,11 +165,13 @@ pub enum RejectionCode {
     CredentialsPresent,
     /// The checksum does not match the data.
     ChecksumMismatch,
-    /// The change's id was already used for a change of another item.
+    /// The change's id was already used for a change of another item. Not every such use is noticed.
     ChangeIdReused,
     /// The upload has reached its limit for the total size of conflicts. Upload the rejected changes again, in smaller
     /// uploads.
     TooManyConflicts,
+    /// The change would make the account larger than its quota.
+    QuotaExceeded,
     /// The item was deleted, and its tombstone was purged before this device saw it. Download without `since`, then upload
     /// the edit again if it is still wanted.
     ResyncRequired,

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::copy::branch_copy_id;
 use super::{Branch, Upload};
-use crate::models::{ChangeId, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Strategy};
+use crate::models::{ChangeId, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Strategy, SyncVersion};
 
 /// The read set of an upload or of a resolution: the keys of everything that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct ReadSet {
     /// The conflict to resolve. It is read together with its item, its conflicted copy, and the copy that resolving it may
     /// make.
     pub conflict: Option<ConflictId>,
+    /// Whether the versions to merge against are read for the branches.
+    pub with_bases: bool,
+    /// Replaced versions that are read: those of one item.
+    pub versions: Option<(ItemKey, Vec<SyncVersion>)>,
 }
 
 /// Returns the id of the history tombstone of `entry`: a receipt without a device that deleting the entry writes.
@@ -41,6 +45,19 @@ impl ReadSet {
             branches: BTreeSet::new(),
             history_tombstones: BTreeSet::new(),
             conflict: None,
+            with_bases: false,
+            versions: None,
+        }
+    }
+
+    /// Returns the read set for restoring the version `version` of the item `key` by the request `request`, which writes the
+    /// version after `expected`.
+    pub fn for_restore(key: &ItemKey, version: SyncVersion, expected: SyncVersion, request: &ChangeId) -> Self {
+        Self {
+            items: BTreeSet::from([key.clone()]),
+            changes: BTreeSet::from([request.clone()]),
+            versions: Some((key.clone(), vec![version, expected.saturating_add(1)])),
+            ..Self::empty(DeviceId::none())
         }
     }
 
@@ -52,7 +69,8 @@ impl ReadSet {
 
     /// Returns the read set of `upload`.
     pub fn for_upload(upload: &Upload) -> Self {
-        let mut read_set = Self::empty(upload.device.clone());
+        let mut read_set =
+            Self { with_bases: upload.strategy == Strategy::Merge, ..Self::empty(upload.device.clone()) };
         for change in upload.changes.iter().flatten() {
             read_set.items.insert(change.key.clone());
             let is_history = change.key.item_type == ItemType::QueryHistory;
@@ -83,6 +101,8 @@ impl ReadSet {
         (first.branches, second.branches) = halves(&self.branches);
         (first.history_tombstones, second.history_tombstones) = halves(&self.history_tombstones);
         first.conflict.clone_from(&self.conflict);
+        first.versions.clone_from(&self.versions);
+        (first.with_bases, second.with_bases) = (self.with_bases, self.with_bases);
         let can_split = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
         can_split.then_some([first, second])
     }

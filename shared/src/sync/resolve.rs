@@ -4,12 +4,13 @@
 //!
 //! 1. The conflict has been resolved the same way: [`AlreadyResolved`](ResolveOutcome::AlreadyResolved). This recognises a
 //!    repeated request before anything else is compared.
-//! 2. The conflict has been resolved another way: [`ResolvedDifferently`](ResolveOutcome::ResolvedDifferently). There is one
-//!    exception: the user may overrule what last-write-wins decided.
+//! 2. The conflict has been resolved another way: [`ResolvedDifferently`](ResolveOutcome::ResolvedDifferently). There are two
+//!    exceptions: the user may overrule what last-write-wins decided, and choose from what a renewal left behind.
 //! 3. The item has changed since the conflict was written: [`Outdated`](ResolveOutcome::Outdated), with a plan that renews
 //!    the conflict with the new stored version.
 //! 4. The conflict is not at the revision that the request names: [`Outdated`](ResolveOutcome::Outdated), without a plan.
-//! 5. Otherwise the choice is applied: [`Resolved`](ResolveOutcome::Resolved).
+//! 5. The choice would make the account larger than its quota: [`QuotaExceeded`](ResolveOutcome::QuotaExceeded).
+//! 6. Otherwise the choice is applied: [`Resolved`](ResolveOutcome::Resolved).
 //!
 //! Invariants:
 //!
@@ -21,12 +22,14 @@
 
 use std::sync::Arc;
 
+use super::branch::{left_behind, replaces_content};
 use super::copy::{conflicted_copy, resolution_copy_id, sibling, unused_copy_id};
-use super::write::{Write, next_seq};
+use super::request_write::RequestWrite;
+use super::write::next_seq;
 use super::{Plan, Receipt, Snapshot};
 use crate::models::{
-    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemKey, ItemVersion, Resolution, Stored, Strategy,
-    Timestamp, Winner,
+    ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, Extra, ItemKey, ItemVersion, Quota, Resolution,
+    ResolvedBy, Stored, Timestamp, Winner,
 };
 
 /// A user's request to resolve a conflict.
@@ -56,11 +59,11 @@ pub enum Choice {
 }
 
 impl Choice {
-    const fn strategy(&self) -> Strategy {
+    const fn resolved_by(&self) -> ResolvedBy {
         match self {
-            Self::LastWriteWins => Strategy::LastWriteWins,
-            Self::KeepBoth => Strategy::KeepBoth,
-            Self::Local | Self::Remote | Self::Merged(_) => Strategy::UserChoice,
+            Self::LastWriteWins => ResolvedBy::LastWriteWins,
+            Self::KeepBoth => ResolvedBy::KeepBoth,
+            Self::Local | Self::Remote | Self::Merged(_) => ResolvedBy::UserChoice,
         }
     }
 }
@@ -77,6 +80,8 @@ pub enum ResolveOutcome {
     /// The item or the conflict has changed since the user saw it. If the item has changed, the plan renews the conflict,
     /// so that the user can look again.
     Outdated(Option<Box<Plan>>, Conflict),
+    /// The choice would make the account larger than its quota.
+    QuotaExceeded,
 }
 
 /// A resolved conflict, for the response.
@@ -90,12 +95,13 @@ pub struct ResolvedConflict {
     pub stored: Option<Stored>,
 }
 
-/// Decides what `request` does about the conflict `id`. `now` is the time of the server's clock. Returns `None` if
-/// `snapshot` has no such conflict.
+/// Decides what `request` does about the conflict `id` of an account that may store `quota`. `now` is the time of the server's
+/// clock. Returns `None` if `snapshot` has no such conflict.
 pub fn resolve(
     snapshot: &Snapshot,
     id: &ConflictId,
     request: &ResolutionRequest,
+    quota: Quota,
     now: Timestamp,
 ) -> Option<ResolveOutcome> {
     let conflict = snapshot.conflicts.get(id)?;
@@ -115,7 +121,7 @@ pub fn resolve(
     if request.revision.is_some_and(|revision| revision != conflict.revision()) {
         return Some(ResolveOutcome::Outdated(None, conflict.clone()));
     }
-    Some(apply_choice(snapshot, conflict, request, now, seq))
+    Some(apply_choice(snapshot, conflict, request, quota, now))
 }
 
 /// Whether `request` asks for the resolution that the conflict already has: it is the request that resolved the conflict,
@@ -127,7 +133,7 @@ fn is_repeat(snapshot: &Snapshot, resolution: &Resolution, request: &ResolutionR
 
 /// Whether `choice` is what the conflict was resolved by, be it by a request or by the upload itself.
 fn is_same_choice(resolution: &Resolution, choice: &Choice) -> bool {
-    resolution.strategy == choice.strategy()
+    resolution.by == choice.resolved_by()
         && match choice {
             Choice::LastWriteWins | Choice::KeepBoth => true,
             Choice::Local => resolution.winner == Some(Winner::Local),
@@ -143,39 +149,51 @@ fn already_resolved(snapshot: &Snapshot, conflict: &Conflict, resolution: &Resol
     ResolveOutcome::AlreadyResolved(ResolvedConflict { resolution: resolution.clone(), key, stored })
 }
 
-/// Whether `choice` may replace `resolution`: a user's choice may replace what last-write-wins decided without asking.
+/// Whether `choice` may replace `resolution`: a user's choice may replace what last-write-wins decided without asking, and pick
+/// from what a renewal left behind.
 ///
 /// Any other resolution is final. Otherwise two clients could resolve a conflict at the same time, and the conflicted copy
 /// of the first resolution would remain although the second one chose a winner.
 fn can_overrule(resolution: &Resolution, choice: &Choice) -> bool {
-    resolution.strategy == Strategy::LastWriteWins && choice.strategy() == Strategy::UserChoice
+    matches!(resolution.by, ResolvedBy::LastWriteWins | ResolvedBy::Renewed)
+        && choice.resolved_by() == ResolvedBy::UserChoice
 }
 
 /// Renews the conflict with the new stored version. It replaces the side that the item came from: the local side if it had
-/// won, otherwise the remote side. The other side stays, because nothing else keeps it.
+/// won, otherwise the remote side. The other side stays in the conflict, and the replaced one in a resolved conflict beside it.
 fn renew(snapshot: &Snapshot, conflict: &Conflict, stored: Option<&Stored>, seq: Timestamp) -> ResolveOutcome {
     let current = ItemVersion::of(stored);
-    let mut renewed = Conflict { item_version: current.sync_version, seq, ..conflict.clone() };
+    let mut write = RequestWrite::new(snapshot, seq);
+    let mut renewed = Conflict { item_version: current.sync_version, ..conflict.clone() };
     if conflict.winner() == Some(Winner::Local) {
         renewed.local = current;
     } else {
         renewed.remote = current;
     }
-    let plan = plan(snapshot, seq, None, renewed.clone(), None);
-    ResolveOutcome::Outdated(Some(Box::new(plan)), renewed)
+    // The conflict that a renewal left behind keeps an edit that lost. Its other side is a version, which is kept by itself.
+    let is_left_behind = conflict.resolution.as_ref().is_some_and(|resolution| resolution.by == ResolvedBy::Renewed);
+    if !is_left_behind && replaces_content(conflict, &renewed.local, &renewed.remote) {
+        write.conflict(left_behind(conflict, renewed.item_version, seq));
+        write.next_seq();
+    }
+    renewed.seq = write.seq();
+    write.conflict(renewed.clone());
+    ResolveOutcome::Outdated(Some(Box::new(write.into_plan())), renewed)
 }
 
 fn apply_choice(
     snapshot: &Snapshot,
     conflict: &Conflict,
     request: &ResolutionRequest,
+    quota: Quota,
     now: Timestamp,
-    seq: Timestamp,
 ) -> ResolveOutcome {
+    let mut write = RequestWrite::new(snapshot, next_seq(snapshot.head().time, now));
+    let seq = write.seq();
     let mut conflict = conflict.clone();
     let winner = winner(&conflict, &request.choice);
     let (edit, copy_id) = match (&request.choice, winner) {
-        (Choice::Merged(content), _) => (put(Arc::clone(content), &conflict.remote), None),
+        (Choice::Merged(content), _) => (put(completed(content, &conflict), &conflict.remote), None),
         (_, Some(Winner::Local)) => (restoring_edit(&conflict.local), None),
         (_, Some(_)) => (restoring_edit(&conflict.remote), None),
         (_, None) => {
@@ -185,29 +203,39 @@ fn apply_choice(
         }
     };
     let key = copy_id.as_ref().map_or_else(|| conflict.key.clone(), |copy| sibling(&conflict.key, copy));
-    let before = snapshot.items.get(&key);
-    // The time of the resolution is the time of the edit, so that no older edit wins against it later. Deleting an item
-    // that does not exist writes nothing.
-    let write = Write { edit: &edit, updated_at: now, device: &DeviceId::none(), seq };
-    let stored = (before.is_some() || edit != Edit::Delete)
-        .then(|| write.after(before, snapshot.head().version_floor(key.item_type)));
+    // Deleting an item that does not exist writes nothing.
+    let writes_item = snapshot.items.contains_key(&key) || edit != Edit::Delete;
+    let stored = writes_item.then(|| write.item(&key, &edit, now).clone());
     if copy_id.is_none() {
         conflict.item_version = stored.as_ref().map_or(0, |stored| stored.version);
     }
-    let resolution = Resolution { at: seq, strategy: request.choice.strategy(), winner, copy_id };
+    let resolution = Resolution { at: seq, by: request.choice.resolved_by(), winner, copy_id };
     conflict.resolution = Some(resolution.clone());
     conflict.seq = seq;
-    let receipt = Receipt {
+    write.receipt(Receipt {
         device: DeviceId::none(),
         change: request.id.clone(),
         key: conflict.key.clone(),
         version: conflict.item_version,
         conflict: Some(conflict.id.clone()),
+        merged: false,
         seq,
-    };
-    let item = stored.clone().map(|stored| (key.clone(), stored));
-    let plan = plan(snapshot, seq, item, conflict, Some(receipt));
-    ResolveOutcome::Resolved(Box::new(plan), ResolvedConflict { resolution, key, stored })
+    });
+    write.conflict(conflict);
+    if edit != Edit::Delete && !write.fits(&key, quota) {
+        return ResolveOutcome::QuotaExceeded;
+    }
+    ResolveOutcome::Resolved(Box::new(write.into_plan()), ResolvedConflict { resolution, key, stored })
+}
+
+/// Returns merged `content` with the unknown fields that it leaves out: those of the stored item, and those that only the local
+/// side has. The client that merged may not know them.
+fn completed(content: &Arc<Content>, conflict: &Conflict) -> Arc<Content> {
+    let extra_of =
+        |version: &ItemVersion| version.item.as_ref().map_or_else(Extra::default, |item| item.content.extra().clone());
+    let mut kept = Content::clone(content);
+    *kept.extra_mut() = extra_of(&conflict.remote).completed_from(&extra_of(&conflict.local));
+    content.completed_from(Some(&kept))
 }
 
 /// Returns the side that the choice makes the item; `None` if both are kept. A local deletion cannot be kept as a copy, so
@@ -221,23 +249,6 @@ fn winner(conflict: &Conflict, choice: &Choice) -> Option<Winner> {
         Choice::LastWriteWins => Some(Winner::Remote),
         Choice::KeepBoth if conflict.local.item.is_none() => Some(Winner::Remote),
         Choice::KeepBoth => None,
-    }
-}
-
-fn plan(
-    snapshot: &Snapshot,
-    new_head: Timestamp,
-    item: Option<(ItemKey, Stored)>,
-    conflict: Conflict,
-    receipt: Option<Receipt>,
-) -> Plan {
-    Plan {
-        expected: snapshot.head(),
-        new_head,
-        items: item.into_iter().collect(),
-        conflicts: vec![conflict],
-        receipts: receipt.into_iter().collect(),
-        device_stats: None,
     }
 }
 

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
-use super::{Branch, Receipt};
-use crate::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, Stored, SyncVersion, Timestamp};
+use super::{Branch, Receipt, Totals};
+use crate::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, ItemVersion, Stored, SyncVersion, Timestamp};
 
 /// The head of a user's change sequence, with the purge horizon.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,7 @@ impl Head {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     head: Head,
+    totals: Totals,
     records: Records,
 }
 
@@ -56,6 +57,11 @@ pub struct Records {
     pub branches: BTreeMap<Branch, BTreeSet<ConflictId>>,
     /// The conflict of the read set, and all conflicts that branches and receipts name.
     pub conflicts: BTreeMap<ConflictId, Conflict>,
+    /// For each branch of an upload that merges, the version to merge against: the base version, or a later one that the
+    /// device wrote itself. Loaded only if the stored version is another device's, and not the base version.
+    pub bases: BTreeMap<Branch, ItemVersion>,
+    /// The replaced versions of the item to restore that the decision depends on.
+    pub versions: BTreeMap<SyncVersion, ItemVersion>,
 }
 
 /// Two parts of a snapshot have different heads: something was written between the two reads.
@@ -64,8 +70,8 @@ pub struct HeadMismatch;
 
 impl Snapshot {
     /// Creates a snapshot of records that one batch returned together with `head`.
-    pub const fn from_batch(head: Head, records: Records) -> Self {
-        Self { head, records }
+    pub const fn from_batch(head: Head, totals: Totals, records: Records) -> Self {
+        Self { head, totals, records }
     }
 
     /// Head of the user's change sequence.
@@ -73,9 +79,14 @@ impl Snapshot {
         self.head
     }
 
-    /// Splits the snapshot into the head and the records, which the decision then modifies.
-    pub(super) fn into_parts(self) -> (Head, Records) {
-        (self.head, self.records)
+    /// Size and digest of the account.
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Splits the snapshot into the head, the totals and the records, which the decision then modifies.
+    pub(super) fn into_parts(self) -> (Head, Totals, Records) {
+        (self.head, self.totals, self.records)
     }
 
     /// Adds another part of the same user's data.
@@ -94,6 +105,8 @@ impl Snapshot {
             records.branches.entry(branch).or_default().extend(conflicts);
         }
         records.conflicts.extend(part.conflicts);
+        records.bases.extend(part.bases);
+        records.versions.extend(part.versions);
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The step from one stored version of an item to the next, and from one server time to the next.
 
+use std::sync::Arc;
+
 use crate::models::{DeviceId, Edit, Item, Stored, SyncVersion, Timestamp};
 
 /// Returns the server time of the next accepted change: the first whole millisecond after both the `head` and the clock.
@@ -14,6 +16,8 @@ pub(super) fn next_seq(head: Timestamp, now: Timestamp) -> Timestamp {
 /// A write of one item: what the next stored version does not take from the version before it.
 pub(super) struct Write<'a> {
     pub(super) edit: &'a Edit,
+    /// Size of the item after an edit that is no deletion.
+    pub(super) bytes: usize,
     /// Time of the edit, not later than the server's clock.
     pub(super) updated_at: Timestamp,
     pub(super) device: &'a DeviceId,
@@ -24,13 +28,16 @@ pub(super) struct Write<'a> {
 impl Write<'_> {
     /// Returns the stored version that follows `before`. The version of a new item is above `version_floor`.
     pub(super) fn after(&self, before: Option<&Stored>, version_floor: SyncVersion) -> Stored {
-        let (item, deleted_at) = match self.edit {
+        let (item, deleted_at, bytes) = match self.edit {
             Edit::Put { content, created_at, .. } => {
                 let created_at = created_at_after(before, *created_at, self.updated_at);
-                (Some(Item { content: content.clone(), created_at }), None)
+                (Some(Item { content: content.clone(), created_at }), None, self.bytes)
             }
             // The tombstone keeps the item readable until the purge.
-            Edit::Delete => (before.and_then(|before| before.item.clone()), Some(self.seq)),
+            Edit::Delete => {
+                let before_item = before.and_then(|before| before.item.clone());
+                (before_item, Some(self.seq), before.map_or(0, |before| before.bytes))
+            }
         };
         Stored {
             item,
@@ -39,6 +46,8 @@ impl Write<'_> {
             seq: self.seq,
             device: self.device.clone(),
             deleted_at,
+            bytes,
+            recent: before.map_or_else(Arc::default, |before| Arc::clone(&before.recent)),
         }
     }
 }

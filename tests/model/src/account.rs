@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::models::Timestamp;
 
-use crate::call::{Email, EmailKind};
+use crate::response::{Email, EmailKind};
 
 /// Duration for which a rotated refresh token still works, in seconds.
 const ROTATION_GRACE_SECONDS: i64 = 10;

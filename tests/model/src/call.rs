@@ -1,6 +1,6 @@
-//! Requests and responses, reduced to the fields that the model checks.
+//! Requests, reduced to the fields that the model checks.
 
-use shared::models::{ItemType, Strategy, Timestamp, Winner};
+use shared::models::{ItemType, ResolvedBy, Strategy, Timestamp};
 
 /// Key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +84,17 @@ pub enum Choice {
     Merged(Content),
 }
 
+impl Choice {
+    /// Returns how the service names the resolution by this choice.
+    pub(crate) const fn resolved_by(&self) -> ResolvedBy {
+        match self {
+            Self::LastWriteWins => ResolvedBy::LastWriteWins,
+            Self::KeepBoth => ResolvedBy::KeepBoth,
+            Self::Local | Self::Remote | Self::Merged(_) => ResolvedBy::UserChoice,
+        }
+    }
+}
+
 /// Call of the service, or an event such as a purge or the passage of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
@@ -125,6 +136,24 @@ pub enum Request {
         choice: Choice,
         /// Revision that the user has seen.
         revision: Option<i64>,
+    },
+    /// `GET /api/sync/versions`.
+    ListVersions {
+        /// The access token.
+        token: String,
+        /// Key of the item.
+        key: Key,
+    },
+    /// `POST /api/sync/restore`.
+    Restore {
+        /// The access token.
+        token: String,
+        /// Key of the item.
+        key: Key,
+        /// Version to restore.
+        version: i64,
+        /// Version of the item that the user has seen.
+        expected: i64,
     },
     /// Opens a session without a password, for the observer.
     OpenSession,
@@ -189,182 +218,4 @@ pub enum Request {
         /// Seconds, at least 0.
         seconds: i64,
     },
-}
-
-/// Result of one change.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ChangeResult {
-    /// Applied as this version.
-    Applied(i64),
-    /// Conflict.
-    Conflict(Box<Conflict>),
-    /// Rejected with this error code.
-    Rejected(String),
-}
-
-/// Response to an upload.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UploadResponse {
-    /// `synced_at`.
-    pub at: Timestamp,
-    /// Result of each change, in order.
-    pub results: Vec<ChangeResult>,
-}
-
-/// Side of a conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Side {
-    /// Content; `None` for a deletion.
-    pub content: Option<Content>,
-    /// Time of the edit.
-    pub updated_at: Timestamp,
-    /// Version; for the local side the version that the edit is based on.
-    pub version: i64,
-    /// Device that made the edit; empty for none.
-    pub device: String,
-}
-
-/// Resolution of a conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Resolution {
-    /// Time of the resolution.
-    pub at: Timestamp,
-    /// Strategy.
-    pub strategy: Strategy,
-    /// Winning side.
-    pub winner: Option<Winner>,
-    /// Id of the copy, if one was created.
-    pub copy: Option<String>,
-}
-
-/// Conflict as a client reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Conflict {
-    /// Conflict id.
-    pub id: String,
-    /// Key of the item.
-    pub key: Key,
-    /// Version that the uploading device sent.
-    pub local: Side,
-    /// Version that the server had stored.
-    pub remote: Side,
-    /// Resolution, if the conflict is resolved.
-    pub resolution: Option<Resolution>,
-    /// Revision; differs for every state of the conflict.
-    pub revision: i64,
-}
-
-/// Item of a page.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PageItem {
-    /// Key of the item.
-    pub key: Key,
-    /// Content; `None` for a tombstone.
-    pub content: Option<Content>,
-    /// Version.
-    pub version: i64,
-}
-
-/// Page of a download.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Page {
-    /// Items and tombstones, sorted.
-    pub items: Vec<PageItem>,
-    /// Open conflicts, newest first.
-    pub conflicts: Vec<Conflict>,
-    /// The cursor.
-    pub sync_timestamp: Timestamp,
-    /// Whether more pages follow.
-    pub has_more: bool,
-    /// Whether the page is the first of a full sync.
-    pub reset: bool,
-}
-
-/// Response to a status request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Status {
-    /// Devices sorted by id, each with its number of applied changes and of conflicts. Repeats are not counted.
-    pub devices: Vec<(String, i64, i64)>,
-    /// Numbers of live items, in the order of [`ItemType::ALL`].
-    pub counts: [i64; 3],
-    /// Number of open conflicts.
-    pub open_conflicts: i64,
-    /// Time of the newest change.
-    pub sync_timestamp: Timestamp,
-}
-
-/// Kind of an email.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EmailKind {
-    /// Link to verify the address.
-    VerifyEmail,
-    /// Link to reset the password.
-    ResetPassword,
-    /// Welcome after the address was verified.
-    Welcome,
-    /// Notification that the password was changed.
-    PasswordChanged,
-}
-
-/// Email that was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Email {
-    /// Kind of the email.
-    pub kind: EmailKind,
-    /// Token in its link, if it has one.
-    pub link: Option<String>,
-}
-
-/// Response to a [`Request`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Response {
-    /// Response to an upload.
-    Uploaded(UploadResponse),
-    /// Response to a download.
-    Page(Page),
-    /// Response to a status request.
-    Status(Status),
-    /// Response to a list of conflicts: all conflicts.
-    Conflicts(Vec<Conflict>),
-    /// Response to a resolution.
-    Resolved {
-        /// `resolved_at`.
-        at: Timestamp,
-        /// The item or the copy; `None` if it is deleted.
-        item: Option<PageItem>,
-    },
-    /// Response to a login or a refresh.
-    Tokens {
-        /// The access token.
-        access: String,
-        /// The refresh token.
-        refresh: String,
-    },
-    /// Success without a body.
-    Done,
-    /// Emails that were sent, in order.
-    Emails(Vec<Email>),
-    /// Numbers of rows that a purge removed.
-    Purged {
-        /// Tombstones.
-        tombstones: u64,
-        /// Resolved conflicts.
-        conflicts: u64,
-    },
-    /// Error response.
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Error code.
-        code: String,
-        /// Current state of the conflict.
-        conflict: Option<Box<Conflict>>,
-    },
-}
-
-impl Response {
-    /// Returns whether the response is an error with this status.
-    pub fn is_refused(&self, expected: u16) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == expected)
-    }
 }

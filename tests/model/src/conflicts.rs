@@ -1,36 +1,27 @@
 //! Resolution of conflicts.
 
-use shared::models::{Strategy, Timestamp, Winner};
+use shared::models::{ResolvedBy, Timestamp, Winner};
 
-use crate::call::{Choice, Conflict, Content, Key, PageItem, Resolution, Response};
-use crate::data::{Data, Stored, StoredConflict};
+use crate::call::{Choice, Content, Key};
+use crate::data::{Data, StoredConflict};
+use crate::response::{Conflict, Resolution, Response};
 use crate::uploads::copy_of;
-use crate::{Mismatch, expect_equal};
+use crate::{Mismatch, expect_code, expect_equal};
 
 /// State of a conflict that the client has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeenState {
     /// State with this revision.
     Revision(i64),
-    /// State after this write; `None` for any.
-    Write(Option<u64>),
+    /// State after the write at this server time; `None` for any.
+    At(Option<Timestamp>),
 }
 
 impl SeenState {
     fn matches(self, conflict: &StoredConflict) -> bool {
         match self {
             Self::Revision(revision) => conflict.revision == Some(revision),
-            Self::Write(write) => write.is_none_or(|write| conflict.write == write),
-        }
-    }
-}
-
-impl Choice {
-    const fn strategy(&self) -> Strategy {
-        match self {
-            Self::LastWriteWins => Strategy::LastWriteWins,
-            Self::KeepBoth => Strategy::KeepBoth,
-            Self::Local | Self::Remote | Self::Merged(_) => Strategy::UserChoice,
+            Self::At(at) => at.is_none_or(|at| conflict.at == at),
         }
     }
 }
@@ -52,23 +43,18 @@ impl Data {
         if self.resolutions.get(id) == Some(choice) || is_resolved_by_choice(&conflict, choice) {
             return self.check_repeated_resolution(&conflict, response);
         }
-        let is_resolved_differently = conflict.resolution.is_some()
-            && !(conflict.is_resolved_by(Strategy::LastWriteWins) && choice.strategy() == Strategy::UserChoice);
-        if is_resolved_differently {
+        if conflict.resolution.is_some() && !can_overrule(&conflict, choice) {
             let shown = expect_refusal(response, 409)?;
             return shown.map_or(Ok(()), |shown| self.check_conflict(&shown));
         }
         if self.side(&conflict.key).version != conflict.item_version {
-            self.refresh(conflict);
+            self.renew(conflict, now);
             return self.check_refusal(response);
         }
         if !seen.matches(&conflict) {
             return self.check_refusal(response);
         }
-        let Response::Resolved { at, item } = response else {
-            return Err(format!("{response:?}, expected a resolution"));
-        };
-        self.apply_resolution(conflict, choice, *at, item.as_ref(), now)
+        self.apply_resolution(conflict, choice, response, now)
     }
 
     /// Checks a repeated resolution: it changes nothing, and the response contains the current item.
@@ -88,75 +74,94 @@ impl Data {
         self.check_conflict(&shown)
     }
 
-    /// Replaces the side that represents the item by the stored version.
-    fn refresh(&mut self, mut conflict: StoredConflict) {
+    /// Replaces the side that represents the item by the stored version. The replaced side stays in another conflict,
+    /// unless a renewal has left `conflict` behind: then the side was a version, which is kept by itself.
+    fn renew(&mut self, conflict: StoredConflict, now: Timestamp) {
         let current = self.side(&conflict.key);
-        conflict.item_version = current.version;
+        let mut renewed = StoredConflict { item_version: current.version, ..conflict.clone() };
         let local_won = conflict.resolution.as_ref().is_some_and(|resolution| resolution.winner == Some(Winner::Local));
-        *if local_won { &mut conflict.local } else { &mut conflict.remote } = current;
-        conflict.touch(self.next_write());
-        self.conflicts.insert(conflict.id.clone(), conflict);
-        self.move_head_to_unknown_time();
+        *if local_won { &mut renewed.local } else { &mut renewed.remote } = current;
+        let loses_content = conflict.loses_content(&renewed.local, &renewed.remote);
+        if loses_content && !conflict.is_resolved_by(ResolvedBy::Renewed) {
+            let at = self.tick(now);
+            self.leave_behind(&conflict, at);
+        }
+        renewed.touch(self.tick(now));
+        self.conflicts.insert(renewed.id.clone(), renewed);
     }
 
     fn apply_resolution(
         &mut self,
         mut conflict: StoredConflict,
         choice: &Choice,
-        at: Timestamp,
-        shown: Option<&PageItem>,
+        response: &Response,
         now: Timestamp,
     ) -> Result<(), Mismatch> {
-        self.move_head(at)?;
-        let winner = match choice {
-            Choice::Merged(_) => Some(Winner::Merged),
-            Choice::Local => Some(Winner::Local),
-            Choice::LastWriteWins if conflict.local.updated_at > conflict.remote.updated_at => Some(Winner::Local),
-            Choice::KeepBoth if conflict.local.content.is_some() => None,
-            Choice::Remote | Choice::LastWriteWins | Choice::KeepBoth => Some(Winner::Remote),
+        let (winner, content) = outcome(&conflict, choice, now);
+        if content.is_some() && !self.has_room_for_outcome(&conflict, winner) {
+            return expect_code(response, "QUOTA_EXCEEDED");
+        }
+        let Response::Resolved { at: shown_at, item: shown } = response else {
+            return Err(format!("{response:?}, expected a resolution"));
         };
-        let (key, content) = match (choice, winner) {
-            (Choice::Merged(content), _) => (conflict.key.clone(), Some(content.clone())),
-            (_, Some(Winner::Local)) => (conflict.key.clone(), conflict.local.content.clone()),
-            (_, Some(_)) => (conflict.key.clone(), conflict.remote.content.clone()),
-            (_, None) => {
-                let content = conflict.local.content.as_ref().map(|local| copy_of(local, &conflict.local.device, now));
-                let shown = shown.ok_or("keep_both without a copy in the response")?;
-                if self.items.contains_key(&shown.key) {
-                    return Err(format!("the copy {:?} is not a new item", shown.key));
-                }
-                (shown.key.clone(), content)
-            }
+        let key = match (winner, shown) {
+            (Some(_), _) => conflict.key.clone(),
+            (None, Some(shown)) => shown.key.clone(),
+            (None, None) => return Err("keep_both without a copy in the response".to_owned()),
         };
-        let write = self.next_write();
-        let copy = winner.is_none().then(|| key.id.clone());
-        self.write_resolution(&key, content, (at, write), now);
-        expect_equal("the item", &shown.cloned(), &self.visible_item(&key))?;
-        if copy.is_none() {
+        if winner.is_none() && self.items.contains_key(&key) {
+            return Err(format!("the copy {key:?} is not a new item"));
+        }
+        let at = self.tick(now);
+        expect_equal("resolved_at", shown_at, &at)?;
+        // A deletion of an item that does not exist writes nothing.
+        if content.is_some() || self.items.contains_key(&key) {
+            self.write_item(&key, content, now, "", at);
+        }
+        expect_equal("the item", shown, &self.visible_item(&key))?;
+        if winner.is_some() {
             conflict.item_version = self.side(&key).version;
         }
+        let copy = winner.is_none().then(|| key.id.clone());
         self.resolutions.insert(conflict.id.clone(), choice.clone());
-        conflict.resolution = Some(Resolution { at, strategy: choice.strategy(), winner, copy });
-        conflict.touch(write);
+        conflict.resolution = Some(Resolution { at, by: choice.resolved_by(), winner, copy });
+        conflict.touch(at);
         self.conflicts.insert(conflict.id.clone(), conflict);
         Ok(())
     }
 
-    /// Writes the resolved content. A deletion of an item that does not exist writes nothing.
-    fn write_resolution(&mut self, key: &Key, content: Option<Content>, (at, write): (Timestamp, u64), now: Timestamp) {
-        if content.is_none() && !self.items.contains_key(key) {
-            return;
-        }
-        let version = self.next_version(key);
-        let stored = Stored { content, version, updated_at: now, device: String::new(), at, write };
-        self.items.insert(key.clone(), stored);
+    /// Returns whether the quota has room for the item, or for a copy if no side wins.
+    fn has_room_for_outcome(&self, conflict: &StoredConflict, winner: Option<Winner>) -> bool {
+        let new_copy = || Key { id: String::new(), ..conflict.key.clone() };
+        self.has_room_for(&winner.map_or_else(new_copy, |_| conflict.key.clone()))
     }
+}
+
+/// Returns the winner of `choice`, if one side wins, and the content that it writes to the item or to a copy.
+fn outcome(conflict: &StoredConflict, choice: &Choice, now: Timestamp) -> (Option<Winner>, Option<Content>) {
+    let StoredConflict { local, remote, .. } = conflict;
+    match choice {
+        Choice::Merged(content) => (Some(Winner::Merged), Some(content.clone())),
+        Choice::Local => (Some(Winner::Local), local.content.clone()),
+        Choice::LastWriteWins if local.updated_at > remote.updated_at => (Some(Winner::Local), local.content.clone()),
+        Choice::KeepBoth if local.content.is_some() => {
+            (None, local.content.as_ref().map(|content| copy_of(content, &local.device, now)))
+        }
+        Choice::Remote | Choice::LastWriteWins | Choice::KeepBoth => (Some(Winner::Remote), remote.content.clone()),
+    }
+}
+
+/// Returns whether the choice may replace the resolution of the conflict: a choice of the user may overrule
+/// last-write-wins, and choose from what a renewal left behind.
+fn can_overrule(conflict: &StoredConflict, choice: &Choice) -> bool {
+    let mut overruled = [ResolvedBy::LastWriteWins, ResolvedBy::Renewed].into_iter();
+    overruled.any(|by| conflict.is_resolved_by(by)) && choice.resolved_by() == ResolvedBy::UserChoice
 }
 
 /// Returns whether the conflict is already resolved by this choice.
 fn is_resolved_by_choice(conflict: &StoredConflict, choice: &Choice) -> bool {
     let winner = conflict.resolution.as_ref().and_then(|resolution| resolution.winner);
-    conflict.is_resolved_by(choice.strategy())
+    conflict.is_resolved_by(choice.resolved_by())
         && match choice {
             Choice::LastWriteWins | Choice::KeepBoth => true,
             Choice::Local => winner == Some(Winner::Local),

@@ -5,8 +5,8 @@
 //! [`linearize`] decides whether some order of the steps of concurrent calls that respects real time explains every
 //! response.
 //!
-//! The model takes ids that the service generates (conflicts, copies, tokens) and server times from the responses. It
-//! checks that they are new or unchanged, as the contract requires.
+//! The model takes ids that the service generates (conflicts, copies, tokens) from the responses, and checks that they are
+//! new or unchanged, as the contract requires.
 
 mod account;
 mod call;
@@ -14,17 +14,20 @@ mod conflicts;
 mod data;
 mod linearizability;
 mod page;
+mod response;
 mod steps;
 mod uploads;
+mod versions;
 
 pub use account::{Account, EmailLink};
-pub use call::{
-    Change, ChangeResult, Choice, Conflict, Content, Edit, Email, EmailKind, Key, Page, PageItem, Request, Resolution,
-    Response, Side, Status, Upload, UploadResponse,
-};
+pub use call::{Change, Choice, Content, Edit, Key, Request, Upload};
 pub use conflicts::SeenState;
 pub use data::{Data, Stored};
 pub use linearizability::{Call, NotLinearizable, linearize};
+pub use response::{
+    ChangeResult, Conflict, Current, Email, EmailKind, KeptVersion, Page, PageItem, Resolution, Response, Side, Status,
+    UploadResponse,
+};
 pub use steps::{Model, Progress};
 
 /// Reason why a response violates the contract.
@@ -33,4 +36,14 @@ pub type Mismatch = String;
 /// Returns an error that describes `what`, unless both values are equal.
 fn expect_equal<T: PartialEq + std::fmt::Debug>(what: &str, actual: &T, expected: &T) -> Result<(), Mismatch> {
     if actual == expected { Ok(()) } else { Err(format!("{what} is {actual:?}, expected {expected:?}")) }
+}
+
+/// Checks that `response` is an error with the status `expected`.
+fn expect_status(response: &Response, expected: u16) -> Result<(), Mismatch> {
+    if response.is_refused(expected) { Ok(()) } else { Err(format!("{response:?}, expected {expected}")) }
+}
+
+/// Checks that `response` is an error with the code `expected`.
+fn expect_code(response: &Response, expected: &str) -> Result<(), Mismatch> {
+    if response.has_code(expected) { Ok(()) } else { Err(format!("{response:?}, expected {expected}")) }
 }

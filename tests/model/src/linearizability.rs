@@ -9,7 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use shared::models::Timestamp;
 
-use crate::call::{Request, Response};
+use crate::call::Request;
+use crate::response::Response;
 use crate::steps::{Model, Progress, StepOutcome};
 
 /// Call that has returned.

@@ -2,9 +2,10 @@
 
 use shared::models::Timestamp;
 
-use crate::call::{Page, PageItem};
+use crate::call::Key;
 use crate::data::{Data, FullSync, Stored};
-use crate::{Key, Mismatch, expect_equal};
+use crate::response::{Page, PageItem};
+use crate::{Mismatch, expect_equal};
 
 impl Data {
     /// Checks a page for `device` and stores the state of a full sync for its next page.
@@ -42,6 +43,8 @@ impl Data {
             Some(last) => expect_equal("the cursor", &actual.sync_timestamp, &last)?,
             None => self.check_head(actual.sync_timestamp)?,
         }
+        let digest = (!has_more).then(|| self.live_counts());
+        expect_equal("the numbers of the digest", &actual.digest, &digest)?;
         self.check_page_conflicts(actual)?;
         if has_more {
             self.store_full_sync(device, since.filter(|_| !reset), actual.sync_timestamp);
@@ -54,18 +57,17 @@ impl Data {
     fn can_continue(&self, device: &str, since: Timestamp) -> bool {
         let started_later =
             |full_sync: &FullSync| full_sync.cursors.contains(&since) && full_sync.head >= self.purged_through;
-        since <= self.known_head()
-            && (since >= self.purged_through || self.full_syncs.get(device).is_some_and(started_later))
+        since <= self.head && (since >= self.purged_through || self.full_syncs.get(device).is_some_and(started_later))
     }
 
     /// Checks the conflicts of a page. The last page contains the open conflicts, newest first.
     fn check_page_conflicts(&mut self, actual: &Page) -> Result<(), Mismatch> {
-        let mut open: Vec<(u64, String)> = Vec::new();
+        let mut open: Vec<(Timestamp, String)> = Vec::new();
         if !actual.has_more {
             let open_conflicts = self.conflicts.values().filter(|conflict| conflict.resolution.is_none());
-            open.extend(open_conflicts.map(|conflict| (conflict.write, conflict.id.clone())));
+            open.extend(open_conflicts.map(|conflict| (conflict.at, conflict.id.clone())));
         }
-        open.sort_by_key(|(write, _)| std::cmp::Reverse(*write));
+        open.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let shown: Vec<String> = actual.conflicts.iter().map(|conflict| conflict.id.clone()).collect();
         expect_equal("the page's conflicts", &shown, &open.into_iter().map(|(_, id)| id).collect())?;
         actual.conflicts.iter().try_for_each(|conflict| self.check_conflict(conflict))
@@ -77,7 +79,7 @@ impl Data {
         }
         let before = self.full_syncs.get(device);
         let full_sync = match (since, before) {
-            (None, _) => FullSync { head: self.known_head(), cursors: [cursor; 2] },
+            (None, _) => FullSync { head: self.head, cursors: [cursor; 2] },
             (Some(since), Some(before)) if before.cursors.contains(&since) => {
                 FullSync { head: before.head, cursors: [cursor, since] }
             }

@@ -8,9 +8,10 @@ use shared::models::{Timestamp, limits};
 
 use crate::Mismatch;
 use crate::account::{Account, Claim, Rotation};
-use crate::call::{Email, Request, Response};
+use crate::call::Request;
 use crate::conflicts::SeenState;
 use crate::data::Data;
+use crate::response::{Email, EmailKind, Response};
 
 /// State of the service: one account, its data and the clock.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,8 +33,8 @@ pub struct Progress {
     session: Option<u32>,
     /// Number of the password that was checked.
     password: u32,
-    /// Write of the conflict that a resolution without a revision has read.
-    seen: Option<u64>,
+    /// Time of the conflict that a resolution without a revision has read.
+    seen: Option<Timestamp>,
     /// Claimed email, and number of emails sent so far.
     claim: Option<Claim>,
     sent: usize,
@@ -94,14 +95,16 @@ impl Model {
             Request::Resolve { conflict, revision: None, .. }
                 if progress.seen.is_none() && self.data.has_conflict(conflict) =>
             {
-                progress.seen = self.data.write_of_conflict(conflict);
+                progress.seen = self.data.time_of_conflict(conflict);
                 Ok(vec![StepOutcome::Continues(Box::new(self), progress)])
             }
             Request::Upload { .. }
             | Request::Download { .. }
             | Request::Status { .. }
             | Request::ListConflicts { .. }
-            | Request::Resolve { .. } => {
+            | Request::Resolve { .. }
+            | Request::ListVersions { .. }
+            | Request::Restore { .. } => {
                 self.sync(request, response, progress.seen, now)?;
                 returned(self)
             }
@@ -156,7 +159,7 @@ impl Model {
         &mut self,
         request: &Request,
         response: &Response,
-        seen: Option<u64>,
+        seen: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), Mismatch> {
         if self.data.closed {
@@ -171,8 +174,12 @@ impl Model {
             (Request::ListConflicts { .. }, Response::Conflicts(conflicts)) => self.data.check_conflict_list(conflicts),
             (Request::Resolve { conflict, choice, revision, .. }, _) => {
                 let seen =
-                    if let Some(revision) = revision { SeenState::Revision(*revision) } else { SeenState::Write(seen) };
+                    if let Some(revision) = revision { SeenState::Revision(*revision) } else { SeenState::At(seen) };
                 self.data.resolve(conflict, choice, seen, response, now)
+            }
+            (Request::ListVersions { key, .. }, _) => self.data.check_versions(key, response),
+            (Request::Restore { key, version, expected, .. }, _) => {
+                self.data.restore(key, (*version, *expected), response, now)
             }
             _ => ensure(false, response, "200"),
         }
@@ -296,7 +303,7 @@ impl Model {
             returned(model)
         };
         match progress.step {
-            0 if !self.account.is_link_valid(crate::EmailKind::ResetPassword, link, now) => return refuse(self),
+            0 if !self.account.is_link_valid(EmailKind::ResetPassword, link, now) => return refuse(self),
             2 if !self.account.reset_password(link, new, now) => return refuse(self),
             0 | 2 => {}
             1 | 3 => self.account.end_sessions_except(None),
@@ -347,8 +354,8 @@ impl Model {
             1 => self.data.close(),
             _ => {
                 let cutoff = now.plus_seconds(-limits::RETENTION_DAYS * 24 * 3_600);
-                let (tombstones, conflicts) = self.data.purge(cutoff);
-                let expected = Response::Purged { tombstones, conflicts };
+                let [tombstones, conflicts, versions] = self.data.purge(cutoff);
+                let expected = Response::Purged { tombstones, conflicts, versions };
                 ensure(*response == expected, response, &format!("{expected:?}"))?;
                 return returned(self);
             }
@@ -365,6 +372,8 @@ fn bearer(request: &Request) -> Option<&str> {
         | Request::Status { token }
         | Request::ListConflicts { token }
         | Request::Resolve { token, .. }
+        | Request::ListVersions { token, .. }
+        | Request::Restore { token, .. }
         | Request::LogOut { token }
         | Request::ShowProfile { token }
         | Request::DeleteAccount { token, .. }

@@ -3,7 +3,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Embedded;
 use crate::models::{Timestamp, UserId};
-use crate::storage::libsql::{RowReader, Statement, Value};
+use crate::storage::libsql::{Maintenance, RowReader, Statement, Value};
 use crate::storage::{Deletions, Expiry, StoreResult};
 
 /// Removes the personal data of an account. `?1` user, `?2` now, `?3` hash of the password.
@@ -44,6 +44,7 @@ impl Deletions for Embedded {
 
     async fn finish_deletion(&self, user: UserId) -> StoreResult<()> {
         self.file.write("finish_deletion", vec![Statement::new(FINISH, [user.into()])]).await?;
+        self.file.maintain(Maintenance::TruncateLog).await?;
         Ok(())
     }
 }

@@ -11,9 +11,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::active_users::ActiveUsers;
-use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, SYNC, Transport, migrate};
+use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, Maintenance, Transport, migrate};
 use super::memory_rate_limiter::MemoryRateLimiter;
-use crate::private_folder;
+use crate::private_files;
+
+/// The migration of the release that first overwrote what it deleted. The file is written anew after it, because its unused pages
+/// may hold what was deleted before.
+const FIRST_SECURE_DELETE: &str = "libsql/0002_versions";
 
 /// All stores in one file.
 #[derive(Clone)]
@@ -33,7 +37,7 @@ impl Embedded {
     /// When the folder cannot be created or the file cannot be opened.
     pub async fn open(folder: &Path) -> Result<Self, BatchError> {
         let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", folder.display()));
-        private_folder::create(folder).map_err(fault)?;
+        private_files::create_folder(folder).map_err(fault)?;
         let file = FileDatabase::open(&folder.join(Self::FILE)).await?;
         Ok(Self::with_transport(Arc::new(file)))
     }
@@ -48,7 +52,11 @@ impl Embedded {
     /// # Errors
     /// As [`migrate`].
     pub async fn migrate(&self) -> Result<Vec<&'static str>, BatchError> {
-        let mut applied = migrate(&*self.file, SYNC).await?;
+        let mut applied = self.sync().migrate().await?;
+        if applied.contains(&FIRST_SECURE_DELETE) {
+            self.file.maintain(Maintenance::Rewrite).await?;
+            self.file.maintain(Maintenance::TruncateLog).await?;
+        }
         applied.extend(migrate(&*self.file, EMBEDDED).await?);
         Ok(applied)
     }

@@ -1,5 +1,5 @@
-use super::commit::{ENSURE_HEAD, push_row_batches};
-use super::{BatchError, LibsqlSync, RowReader, Statement, items};
+use super::commit::{ENSURE_HEAD, push_row_batches, trim_devices};
+use super::{BatchError, LibsqlSync, RowReader, Statement, Value, items};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::Append;
@@ -9,6 +9,15 @@ const REQUIRE_OPEN: &str = "
 UPDATE sync_heads SET head = CASE WHEN closed_at IS NULL THEN head END WHERE user_id = ?1";
 /// Index of [`REQUIRE_OPEN`] among the statements of an append.
 const REQUIRE_OPEN_INDEX: usize = 1;
+
+/// Sets the head to NULL if not all entries would fit into the quota. `?1` user, `?2` bytes and `?3` number of the entries, `?4` to
+/// `?7` maximum of all bytes and items, and of those of the history.
+const REQUIRE_ROOM: &str = "
+UPDATE sync_heads SET head = CASE WHEN bytes + ?2 <= ?4 AND history_bytes + ?2 <= ?6 AND history_count + ?3 <= ?7
+    AND connections_count + saved_queries_count + history_count + ?3 <= ?5 THEN head END
+WHERE user_id = ?1";
+/// Index of [`REQUIRE_ROOM`] among the statements of an append.
+const REQUIRE_ROOM_INDEX: usize = 2;
 
 /// Inserts the entries that do not exist and have no history tombstone. Their positions are one millisecond apart, the first
 /// one after both head and clock, as `next_time` in the sync core computes it. `?1` user, `?2` rows, `?3` now.
@@ -28,9 +37,13 @@ SELECT ?1, ?2, ?3, changes(), 0, ?4 WHERE changes() > 0
 ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync_at,
     total_synced = total_synced + excluded.total_synced, version = excluded.version";
 
-/// Moves the head to the newest entry. `?1` user.
+/// Moves the head to the newest entry, and adds the entries after it to the totals. `?1` user.
 const ADVANCE_HEAD: &str = "
-UPDATE sync_heads SET head = max(head, coalesce((SELECT max(seq) FROM query_history WHERE user_id = ?1), 0))
+UPDATE sync_heads SET head = added.newest, digest_head = iif(digest_head = head, added.newest, digest_head),
+    bytes = bytes + added.size, history_bytes = history_bytes + added.size, history_count = history_count + added.count
+FROM (SELECT coalesce(max(q.seq), h.head) AS newest, count(q.seq) AS count, coalesce(sum(q.bytes), 0) AS size
+    FROM sync_heads AS h LEFT JOIN query_history AS q ON q.user_id = h.user_id AND q.seq > h.head
+    WHERE h.user_id = ?1) AS added
 WHERE user_id = ?1 RETURNING head";
 
 impl LibsqlSync {
@@ -41,26 +54,35 @@ impl LibsqlSync {
         append: &Append,
         version: &str,
         now: Timestamp,
-    ) -> StoreResult<Timestamp> {
+    ) -> StoreResult<Option<Timestamp>> {
         let statements = statements(user, append, version, now);
         let mut results = match self.database_of(user).write("append", statements).await {
             Err(BatchError::Constraint { statement: REQUIRE_OPEN_INDEX, .. }) => {
                 return Err(StoreError::AccountDeleted);
             }
+            Err(BatchError::Constraint { statement: REQUIRE_ROOM_INDEX, .. }) => return Ok(None),
             other => other?,
         };
         let advanced_head = results.pop().unwrap_or_default();
         let row = advanced_head.into_first_row().unwrap_or_default();
-        RowReader::with_key("sync_heads", user, row).time("head")
+        RowReader::with_key("sync_heads", user, row).time("head").map(Some)
     }
 }
 
 /// Returns the statements of an append. The last one is [`ADVANCE_HEAD`], unless there are no entries.
 fn statements(user: UserId, append: &Append, version: &str, now: Timestamp) -> Vec<Statement> {
-    let rows = append.entries.iter().map(|(key, stored)| items::to_json(&key.id, stored));
+    let rows = append.entries.iter().map(|(key, stored)| items::to_row(&key.id, stored));
     let mut inserts = Vec::new();
     push_row_batches(&mut inserts, APPEND, user, rows);
-    let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), Statement::new(REQUIRE_OPEN, [user.into()])];
+    let (bytes, history) = (append.bytes(), append.quota.of_history());
+    let maxima = [append.quota.bytes, append.quota.items, history.bytes, history.items].map(Value::Integer);
+    let room = [user.into(), bytes.into(), Value::Integer(append.entries.len() as i64)];
+    let mut statements = vec![
+        Statement::new(ENSURE_HEAD, [user.into()]),
+        Statement::new(REQUIRE_OPEN, [user.into()]),
+        Statement::new(REQUIRE_ROOM, room.into_iter().chain(maxima)),
+        trim_devices(user),
+    ];
     for mut insert in inserts {
         insert.parameters.push(now.into());
         let device_stats = [user.into(), append.device.as_str().into(), now.into(), version.into()];

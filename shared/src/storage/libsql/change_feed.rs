@@ -3,8 +3,8 @@ use async_trait::async_trait;
 use super::items::{self, columns};
 use super::load::{HEAD, read_full_sync_cursor, read_head};
 use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts};
-use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, UserId, limits};
-use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult};
+use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, UserId, limits};
+use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult, VersionPage};
 use crate::sync::FullSyncCursor;
 
 /// Size of a page without its items and conflicts, in bytes.
@@ -87,6 +87,11 @@ const ONE_SAVED_QUERY: &str =
 const ONE_HISTORY_ENTRY: &str =
     concat!("SELECT ", columns!(query_history), " FROM query_history AS i WHERE i.user_id = ?1 AND i.id = ?2");
 
+/// Removes the full syncs that began first, if there are too many. `?1` user, `?2` maximum.
+const TRIM_FULL_SYNCS: &str = "
+DELETE FROM walks WHERE user_id = ?1 AND device_id IN (
+    SELECT device_id FROM walks WHERE user_id = ?1 ORDER BY head DESC, device_id LIMIT -1 OFFSET ?2 + 0)";
+
 const DEVICES: &str = "
 SELECT device_id, last_sync_at, total_synced, conflicts_count, version FROM sync_metadata
 WHERE user_id = ?1 ORDER BY last_sync_at DESC, device_id LIMIT 1000";
@@ -113,8 +118,10 @@ impl ChangeFeed for LibsqlSync {
         let results = self.database_of(user).read_batch("page", statements).await;
         let [head, full_sync, conflicts, connections, saved_queries, query_history] =
             results.map_err(BatchError::for_small_response)?;
+        let (head, totals) = read_head(user, head)?;
         let mut page = Page {
-            head: read_head(user, head)?,
+            head,
+            digest: Some(totals.digest).filter(|_| !totals.is_digest_stale),
             full_sync: read_full_sync_cursor(user, &request.device, full_sync)?,
             conflicts: conflicts.rows.into_iter().map(conflicts::read).collect::<StoreResult<_>>()?,
             ..Page::default()
@@ -140,19 +147,20 @@ impl ChangeFeed for LibsqlSync {
             full_sync.previous.into(),
         ];
         let save = Statement::new(SAVE_FULL_SYNC_CURSOR, parameters);
-        self.database_of(user).write("save_full_sync_cursor", vec![save]).await?;
+        let trim = Statement::new(TRIM_FULL_SYNCS, [user.into(), Value::Integer(limits::DEVICES as i64)]);
+        self.database_of(user).write("save_full_sync_cursor", vec![save, trim]).await?;
         Ok(())
     }
 
     async fn status(&self, user: UserId) -> StoreResult<Status> {
         let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
         let [head, devices, counts] = self.database_of(user).read_batch("status", statements).await?;
-        let head = read_head(user, head)?;
+        let (head, totals) = read_head(user, head)?;
         let devices = devices.rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
         let mut counts = RowReader::with_key("counts", user, counts.into_first_row().unwrap_or_default());
         let items =
             [counts.integer("connections")?, counts.integer("saved_queries")?, counts.integer("query_history")?];
-        Ok(Status { head, devices, items, open_conflicts: counts.integer("conflicts")? })
+        Ok(Status { head, totals, devices, items, open_conflicts: counts.integer("conflicts")? })
     }
 
     async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>> {
@@ -164,6 +172,16 @@ impl ChangeFeed for LibsqlSync {
         let select = Statement::new(sql, [user.into(), key.id.as_str().into()]);
         let [item] = self.database_of(user).read_batch("item", [select]).await?;
         item.into_first_row().map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
+    }
+
+    async fn versions(
+        &self,
+        user: UserId,
+        key: &ItemKey,
+        before: Option<SyncVersion>,
+        limit: usize,
+    ) -> StoreResult<Option<VersionPage>> {
+        self.version_page(user, key, before, limit).await
     }
 
     async fn ping(&self) -> StoreResult<()> {

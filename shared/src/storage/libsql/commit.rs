@@ -1,8 +1,10 @@
 use async_trait::async_trait;
+use serde::Serialize;
 
 use super::load::to_json_list;
-use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items};
-use crate::models::{ItemType, Timestamp, UserId};
+use super::totals::digest_values;
+use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items, versions};
+use crate::models::{ItemId, ItemType, Stored, Timestamp, UserId, limits};
 use crate::storage::{Commit, StoreResult, SyncStore};
 use crate::sync::{Append, DeviceStats, Head, Plan, ReadSet, Receipt, Snapshot};
 
@@ -11,25 +13,38 @@ const MAX_PARAMETER_BYTES: usize = 4_000_000;
 
 /// Inserts the head of a user who has not written yet. `?1` user.
 pub(super) const ENSURE_HEAD: &str = "
-INSERT INTO sync_heads (user_id, head) VALUES (?1, 0) ON CONFLICT DO NOTHING";
+INSERT INTO sync_heads (user_id, head, digest_head) VALUES (?1, 0, 0) ON CONFLICT DO NOTHING";
 
-/// Compare-and-swap of the head. `?1` user, `?2` expected head, `?3` new head, `?4` and `?5` expected horizon of the purge.
+/// Compare-and-swap of the head, with the new totals. `?1` user, `?2` expected head, `?3` new head, `?4` and `?5` expected horizon
+/// of the purge, `?6` and `?7` growth, `?8` whether the digest covers every write, and the digest.
+///
+/// The digest is computed from the rows that were loaded at the expected head, so its new value is written. The sizes change
+/// without the head in a purge, so their difference is added.
 ///
 /// Sets the head to NULL if it is not the expected one. The column refuses NULL, and the error stops the transaction on every
 /// transport, which an update of no row does not. A plan depends on the horizon of the purge, so that is compared, too.
 const MOVE_HEAD: &str = "
 UPDATE sync_heads SET head = CASE
-    WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 AND closed_at IS NULL THEN ?3 END
+    WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 AND closed_at IS NULL THEN ?3 END,
+    bytes = bytes + ?6, history_bytes = history_bytes + ?7, digest_head = iif(?8, ?3, digest_head),
+    connections_count = ?9, connections_hash = ?10, saved_queries_count = ?11, saved_queries_hash = ?12, history_count = ?13
 WHERE user_id = ?1";
 /// Index of [`MOVE_HEAD`] among the statements of a commit.
 const MOVE_HEAD_INDEX: usize = 1;
 
-/// Inserts receipts. `?1` user, `?2` rows in the format of [`receipt_to_json`].
+/// Inserts receipts. `?1` user, `?2` rows in the format of [`receipt_row`].
 const RECEIPTS: &str = concat!(
     items::with_rows!(),
-    "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, seq)
-SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6 FROM j"
+    "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, merged, seq)
+SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+    j.value ->> 7 FROM j WHERE true ON CONFLICT DO NOTHING"
 );
+
+/// Subtracts the size of the conflicts that are replaced. `?1` user, `?2` ids.
+const SUBTRACT_REPLACED_CONFLICTS: &str = "
+UPDATE sync_heads SET bytes = bytes - (SELECT coalesce(sum(c.bytes), 0)
+    FROM json_each(?2) AS j CROSS JOIN conflicts AS c WHERE c.user_id = ?1 AND c.id = j.value)
+WHERE user_id = ?1";
 
 /// Adds to the statistics of a device.
 const DEVICE_STATS: &str = "
@@ -39,13 +54,24 @@ ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync
     total_synced = total_synced + excluded.total_synced, conflicts_count = conflicts_count + excluded.conflicts_count,
     version = excluded.version";
 
+/// Removes the devices that have not uploaded for the longest time, if there are too many. `?1` user, `?2` maximum.
+const TRIM_DEVICES: &str = "
+DELETE FROM sync_metadata WHERE user_id = ?1 AND device_id IN (
+    SELECT device_id FROM sync_metadata WHERE user_id = ?1 ORDER BY last_sync_at DESC, device_id LIMIT -1 OFFSET ?2 + 0)";
+
 #[async_trait]
 impl SyncStore for LibsqlSync {
     async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
         self.load_read_set(user, read_set).await
     }
 
-    async fn append(&self, user: UserId, append: &Append, version: &str, now: Timestamp) -> StoreResult<Timestamp> {
+    async fn append(
+        &self,
+        user: UserId,
+        append: &Append,
+        version: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<Timestamp>> {
         self.append_entries(user, append, version, now).await
     }
 
@@ -59,26 +85,53 @@ impl SyncStore for LibsqlSync {
 }
 
 fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<Statement> {
-    let Head { time, purged_through, purged_version } = plan.expected;
-    let head = [user.into(), time.into(), plan.new_head.into(), purged_through.into(), purged_version.into()];
-    let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), Statement::new(MOVE_HEAD, head)];
+    let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), move_head(user, plan)];
     for item_type in ItemType::ALL {
         let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);
         let rows = |has_content: bool| {
             let rows = of_type().filter(move |(_, stored)| stored.item.is_some() == has_content);
-            rows.map(|(key, stored)| items::to_json(&key.id, stored))
+            rows.map(|(key, stored)| items::to_row(&key.id, stored))
         };
         push_row_batches(&mut statements, items::upsert(item_type), user, rows(true));
         if item_type == ItemType::QueryHistory {
             push_row_batches(&mut statements, items::DELETE_QUERY_HISTORY, user, rows(false));
         }
+        let trimmed: Vec<&ItemId> =
+            of_type().filter(|(_, stored)| is_trimmed(stored)).map(|(key, _)| &key.id).collect();
+        if !trimmed.is_empty() {
+            statements.extend(versions::trim(user, item_type, &to_json_list(&trimmed)));
+        }
     }
-    push_row_batches(&mut statements, conflicts::UPSERT, user, plan.conflicts.iter().map(conflicts::to_json));
-    push_row_batches(&mut statements, RECEIPTS, user, plan.receipts.iter().map(receipt_to_json));
+    if !plan.conflicts.is_empty() {
+        let ids: Vec<_> = plan.conflicts.iter().map(|conflict| &conflict.id).collect();
+        let replaced = [user.into(), to_json_list(&ids).into()];
+        statements.push(Statement::new(SUBTRACT_REPLACED_CONFLICTS, replaced));
+        push_row_batches(&mut statements, conflicts::UPSERT, user, plan.conflicts.iter().map(conflicts::to_row));
+        statements.extend(conflicts::trim(user, &plan.conflicts));
+    }
+    push_row_batches(&mut statements, RECEIPTS, user, plan.receipts.iter().map(receipt_row));
     if let Some(device_stats) = &plan.device_stats {
         statements.push(add_device_stats(user, device_stats, version, now));
+        statements.push(trim_devices(user));
     }
     statements
+}
+
+fn move_head(user: UserId, plan: &Plan) -> Statement {
+    let Head { time, purged_through, purged_version } = plan.expected;
+    let head = [user.into(), time.into(), plan.new_head.into(), purged_through.into(), purged_version.into()];
+    let growth = [plan.growth.bytes.into(), plan.growth.history_bytes.into(), (!plan.is_digest_stale).into()];
+    Statement::new(MOVE_HEAD, head.into_iter().chain(growth).chain(digest_values(&plan.digest)))
+}
+
+/// Whether the oldest versions of the item are removed after this write.
+fn is_trimmed(stored: &Stored) -> bool {
+    versions::is_trimmed(stored.version - 1, stored.version)
+}
+
+/// Returns the statement that removes devices beyond the maximum.
+pub(super) fn trim_devices(user: UserId) -> Statement {
+    Statement::new(TRIM_DEVICES, [user.into(), Value::Integer(limits::DEVICES as i64)])
 }
 
 /// Adds statements that run `sql` for `rows`: as many as [`MAX_PARAMETER_BYTES`] requires, and none if there are no rows.
@@ -86,27 +139,33 @@ pub(super) fn push_row_batches(
     statements: &mut Vec<Statement>,
     sql: &'static str,
     user: UserId,
-    rows: impl Iterator<Item = String>,
+    rows: impl Iterator<Item = impl Serialize>,
 ) {
-    let mut batch = String::new();
-    let mut push = |batch: String| statements.push(Statement::new(sql, [user.into(), Value::Text(batch + "]")]));
+    let mut batch = Vec::new();
+    let mut push = |mut batch: Vec<u8>| {
+        batch.push(b']');
+        let rows = String::from_utf8(batch).expect("JSON is UTF-8");
+        statements.push(Statement::new(sql, [user.into(), Value::Text(rows)]));
+    };
     for row in rows {
-        if !batch.is_empty() && batch.len() + row.len() >= MAX_PARAMETER_BYTES {
-            push(std::mem::take(&mut batch));
+        let start = batch.len();
+        batch.push(if start == 0 { b'[' } else { b',' });
+        serde_json::to_writer(&mut batch, &row).expect("all keys are strings");
+        if start > 0 && batch.len() >= MAX_PARAMETER_BYTES {
+            let mut next = batch.split_off(start);
+            next[0] = b'[';
+            push(std::mem::replace(&mut batch, next));
         }
-        batch.push(if batch.is_empty() { '[' } else { ',' });
-        batch.push_str(&row);
     }
     if !batch.is_empty() {
         push(batch);
     }
 }
 
-/// Encodes a receipt as a JSON array of its columns. An object with their names would be longer, and there is a receipt for
-/// every change.
-fn receipt_to_json(receipt: &Receipt) -> String {
-    let Receipt { device, change, key, version, conflict, seq } = receipt;
-    to_json_list(&(device, change, key.item_type, &key.id, version, conflict, seq.micros()))
+/// Returns the row of a receipt: an array of its columns.
+fn receipt_row(receipt: &Receipt) -> impl Serialize {
+    let Receipt { device, change, key, version, conflict, merged, seq } = receipt;
+    (device, change, key.item_type, &key.id, version, conflict, i64::from(*merged), seq.micros())
 }
 
 fn add_device_stats(user: UserId, device_stats: &DeviceStats, version: &str, now: Timestamp) -> Statement {

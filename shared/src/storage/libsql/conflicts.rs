@@ -1,5 +1,6 @@
 //! The table `conflicts`: encoding, decoding, and listing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::items::with_rows;
-use super::load::{HEAD, read_head};
+use super::load::{HEAD, read_head, to_json_list};
 use super::{BatchError, LibsqlSync, Row, RowReader, Statement, StatementResult};
 use crate::models::{
-    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Resolution, Strategy,
+    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Resolution, ResolvedBy,
     SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
 };
 use crate::storage::{ConflictFilter, ConflictPage, ConflictStore, StoreResult};
@@ -24,7 +25,7 @@ macro_rules! columns {
 }
 pub(super) use columns;
 
-/// Inserts or replaces rows. `?1` user, `?2` rows in the format of [`to_json`], as a JSON array.
+/// Inserts or replaces rows. `?1` user, `?2` rows in the format of [`to_row`], as a JSON array.
 pub(super) const UPSERT: &str = concat!(
     with_rows!(),
     "INSERT INTO conflicts (user_id, id, item_type, item_id, local_version, remote_version, item_version, detected_at,
@@ -32,7 +33,7 @@ pub(super) const UPSERT: &str = concat!(
 SELECT ?1, j.value ->> '$.id', j.value ->> '$.item_type', j.value ->> '$.item_id', j.value -> '$.local_version',
     j.value -> '$.remote_version', j.value ->> '$.item_version', j.value ->> '$.detected_at',
     j.value ->> '$.resolved_at', j.value ->> '$.resolution', j.value ->> '$.winner', j.value ->> '$.copy_id',
-    j.value ->> '$.seq', octet_length(j.value)
+    j.value ->> '$.seq', j.value ->> '$.bytes'
 FROM j WHERE true
 ON CONFLICT (user_id, id) DO UPDATE SET local_version = excluded.local_version,
     remote_version = excluded.remote_version, item_version = excluded.item_version,
@@ -40,8 +41,9 @@ ON CONFLICT (user_id, id) DO UPDATE SET local_version = excluded.local_version,
     copy_id = excluded.copy_id, seq = excluded.seq, bytes = excluded.bytes"
 );
 
+/// JSON of a row that is written.
 #[derive(Serialize)]
-struct RowJson<'a> {
+pub(super) struct RowJson<'a> {
     id: &'a ConflictId,
     item_type: ItemType,
     item_id: &'a ItemId,
@@ -51,15 +53,16 @@ struct RowJson<'a> {
     detected_at: i64,
     resolved_at: Option<i64>,
     resolution: Option<&'static str>,
+    bytes: usize,
     winner: Option<&'static str>,
     copy_id: Option<&'a ItemId>,
     seq: i64,
 }
 
-/// Encodes the row of `conflict` as JSON.
-pub(super) fn to_json(conflict: &Conflict) -> String {
+/// Returns the row of `conflict`.
+pub(super) fn to_row(conflict: &Conflict) -> RowJson<'_> {
     let resolution = conflict.resolution.as_ref();
-    let row = RowJson {
+    RowJson {
         id: &conflict.id,
         item_type: conflict.key.item_type,
         item_id: &conflict.key.id,
@@ -68,12 +71,21 @@ pub(super) fn to_json(conflict: &Conflict) -> String {
         item_version: conflict.item_version,
         detected_at: conflict.detected_at.micros(),
         resolved_at: resolution.map(|resolution| resolution.at.micros()),
-        resolution: resolution.map(|resolution| resolution.strategy.name()),
+        resolution: resolution.map(|resolution| column_of(resolution.by)),
+        bytes: conflict.bytes(),
         winner: resolution.and_then(|resolution| Some(resolution.winner?.name())),
         copy_id: resolution.and_then(|resolution| resolution.copy_id.as_ref()),
         seq: conflict.seq.micros(),
-    };
-    serde_json::to_string(&row).expect("all keys are strings")
+    }
+}
+
+/// Returns the value of the column `resolution`. That of [`ResolvedBy::Renewed`] is the one of last-write-wins, which always has
+/// a winner, without one: the release before this one reads such a row, and lets the user choose from it, too.
+const fn column_of(by: ResolvedBy) -> &'static str {
+    match by {
+        ResolvedBy::Renewed => ResolvedBy::LastWriteWins.name(),
+        other => other.name(),
+    }
 }
 
 /// Decodes a row of [`columns!`].
@@ -92,18 +104,55 @@ fn read_columns(row: Row) -> StoreResult<(Conflict, RowReader)> {
     let item_version = row.integer("item_version")?;
     let detected_at = row.time("detected_at")?;
     let resolved_at = row.optional_time("resolved_at")?;
-    let strategy = row.optional_named("resolution", Strategy::from_name)?;
+    let by = row.optional_named("resolution", ResolvedBy::from_name)?;
     let winner = row.optional_named("winner", Winner::from_name)?;
+    let by = by.map(|by| if by == ResolvedBy::LastWriteWins && winner.is_none() { ResolvedBy::Renewed } else { by });
     let copy_id = row.optional_text("copy_id")?.map(ItemId::new_unchecked);
-    let resolution = resolved_at.zip(strategy).map(|(at, strategy)| Resolution { at, strategy, winner, copy_id });
+    let resolution = resolved_at.zip(by).map(|(at, by)| Resolution { at, by, winner, copy_id });
     let seq = row.time("seq")?;
     Ok((Conflict { id, key, local, remote, item_version, detected_at, resolution, seq }, row))
+}
+
+/// Conflicts that a renewal left behind, of the items `?2`, with their place from the newest one. `?1` user.
+macro_rules! left_behind {
+    () => {
+        "WITH left_behind AS (
+            SELECT c.rowid AS row, c.bytes, row_number() OVER (PARTITION BY c.item_type, c.item_id ORDER BY c.seq DESC) AS place
+            FROM json_each(?2) AS j CROSS JOIN conflicts AS c
+            WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1
+                AND c.resolution = 'last_write_wins' AND c.winner IS NULL) "
+    };
+}
+
+/// Subtracts the size of the conflicts that [`DELETE_OLDEST`] removes. `?1` user, `?2` items.
+const SUBTRACT_OLDEST: &str = concat!(
+    left_behind!(),
+    "UPDATE sync_heads SET bytes = bytes - (SELECT coalesce(sum(bytes), 0) FROM left_behind WHERE place > 100)
+    WHERE user_id = ?1"
+);
+
+/// Removes the conflicts that a renewal left behind and that 100 newer ones of the item follow. `?1` user, `?2` items.
+const DELETE_OLDEST: &str =
+    concat!(left_behind!(), "DELETE FROM conflicts WHERE rowid IN (SELECT row FROM left_behind WHERE place > 100)");
+
+/// Returns the statements that remove the oldest conflicts which a renewal left behind, if `written` has any.
+pub(super) fn trim(user: UserId, written: &[Conflict]) -> Vec<Statement> {
+    let is_left_behind = |conflict: &&Conflict| {
+        conflict.resolution.as_ref().is_some_and(|resolution| resolution.by == ResolvedBy::Renewed)
+    };
+    let items: BTreeSet<_> = written.iter().filter(is_left_behind).map(|conflict| &conflict.key).collect();
+    if items.is_empty() {
+        return Vec::new();
+    }
+    let items: Vec<_> = items.into_iter().map(|key| (key.item_type, &key.id)).collect();
+    let items = to_json_list(&items);
+    [SUBTRACT_OLDEST, DELETE_OLDEST].map(|sql| Statement::new(sql, [user.into(), items.as_str().into()])).into()
 }
 
 /// JSON of a version in its column. Clients receive the same JSON.
 #[derive(Deserialize)]
 struct VersionJson {
-    data: Option<Json>,
+    data: Option<serde_json::Map<String, Json>>,
     updated_at: Timestamp,
     sync_version: SyncVersion,
     device_id: String,
@@ -111,7 +160,7 @@ struct VersionJson {
 
 fn read_version(row: &mut RowReader, column: &'static str, item_type: ItemType) -> StoreResult<ItemVersion> {
     let version: VersionJson = row.json(column)?;
-    let read = |data: Json| -> StoreResult<Item> {
+    let read = |data: serde_json::Map<String, Json>| -> StoreResult<Item> {
         let created_at = data.get("created_at").and_then(|time| time.as_str()?.parse().ok());
         let content = Content::from_stored(item_type, data).map_err(|error| row.corrupt(column, error.message))?;
         Ok(Item { content: Arc::new(content), created_at: created_at.unwrap_or(version.updated_at) })

@@ -11,7 +11,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::{BatchError, MAX_RESPONSE_BYTES, Statement, StatementResult, Transport, Value};
+use super::{BatchError, MAX_RESPONSE_BYTES, Maintenance, Statement, StatementResult, Transport, Value};
+use crate::private_files;
 use crate::telemetry::{Dependency, instrumented};
 
 /// Maximum number of concurrent readers. Machines that run the local server have about two cores, so more would only wait.
@@ -46,6 +47,8 @@ impl FileDatabase {
     /// # Errors
     /// When the file cannot be opened or is not a database.
     pub async fn open(path: &Path) -> Result<Self, BatchError> {
+        let fault = |error: std::io::Error| BatchError::Unavailable(format!("{}: {error}", path.display()));
+        private_files::create_file(path).map_err(fault)?;
         let database = libsql::Builder::new_local(path).build().await.map_err(|error| batch_error(&error))?;
         let mut connections = Vec::with_capacity(READERS + 1);
         for _ in 0..=READERS {
@@ -59,12 +62,17 @@ impl FileDatabase {
 async fn connect(database: &libsql::Database) -> Result<Connection, BatchError> {
     let connection = database.connect().map_err(|error| batch_error(&error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| batch_error(&error))?;
-    // FULL: an acknowledged upload survives a power failure, not only a crash.
-    for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"] {
-        let mut rows = connection.query(pragma, ()).await.map_err(|error| batch_error(&error))?;
-        while rows.next().await.map_err(|error| batch_error(&error))?.is_some() {}
+    // FULL: an acknowledged upload survives a power failure, not only a crash. Deleted data is overwritten.
+    for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON"] {
+        run_command(&connection, pragma).await?;
     }
     Ok(connection)
+}
+
+async fn run_command(connection: &Connection, command: &str) -> Result<(), BatchError> {
+    let mut rows = connection.query(command, ()).await.map_err(|error| batch_error(&error))?;
+    while rows.next().await.map_err(|error| batch_error(&error))?.is_some() {}
+    Ok(())
 }
 
 /// A connection and its prepared statements. Most statements take longer to prepare than to run.
@@ -150,6 +158,16 @@ impl Transport for FileDatabase {
             let rows = connection.connection.execute_transactional_batch(&script).await;
             rows.map(drop).map_err(|error| batch_error(&error))
         };
+        instrumented(Dependency::Libsql, name, self.writer.run(run)).await
+    }
+
+    async fn maintain(&self, task: Maintenance) -> Result<(), BatchError> {
+        let (name, command) = match task {
+            // It waits for readers as long as the busy timeout. If they are slower, the log is emptied after the next purge.
+            Maintenance::TruncateLog => ("truncate_log", "PRAGMA wal_checkpoint(TRUNCATE)"),
+            Maintenance::Rewrite => ("rewrite", "VACUUM"),
+        };
+        let run = async move |connection: &mut PreparedConnection| run_command(&connection.connection, command).await;
         instrumented(Dependency::Libsql, name, self.writer.run(run)).await
     }
 }

@@ -1,14 +1,20 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::items::{self, columns};
-use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts};
+use super::totals::{self, totals_columns};
+use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts, versions};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
-use crate::sync::{FullSyncCursor, Head, ReadSet, Receipt, Records, Snapshot, resolution_copy_id};
+use crate::sync::{FullSyncCursor, Head, ReadSet, Receipt, Records, Snapshot, Totals, resolution_copy_id};
 
-/// Head of a user, in the order that [`read_head`] expects. `?1` user.
-pub(super) const HEAD: &str =
-    "SELECT head, purged_through, purged_version, closed_at FROM sync_heads WHERE user_id = ?1";
+/// Head and totals of a user, in the order that [`read_head`] expects. `?1` user.
+pub(super) const HEAD: &str = concat!(
+    "SELECT head, purged_through, purged_version, closed_at, ",
+    totals_columns!(),
+    " FROM sync_heads WHERE user_id = ?1"
+);
 
 /// Items by their ids. `?1` user, `?2` ids.
 ///
@@ -27,7 +33,7 @@ const SAVED_QUERIES: &str = concat!(
 /// History entries by their ids, without their content: history never conflicts, so the content is not compared. `?1` user,
 /// `?2` ids.
 const QUERY_HISTORY: &str = "
-SELECT i.id, i.executed_at, i.sync_version, i.seq, i.device_id, i.deleted_at
+SELECT i.id, i.executed_at, i.sync_version, i.seq, i.device_id, i.deleted_at, i.bytes
 FROM json_each(?2) AS j CROSS JOIN query_history AS i WHERE i.user_id = ?1 AND i.id = j.value";
 
 /// One row if the user has any conflict, else none. Most users have none, and the lookups joined to it are skipped.
@@ -39,7 +45,7 @@ macro_rules! if_any_conflict {
 
 /// Receipts. `?1` user, `?2` device, `?3` ids of changes.
 const RECEIPTS: &str = "
-SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.seq
+SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.merged, r.seq
 FROM json_each(?3) AS j CROSS JOIN receipts AS r
 WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value";
 
@@ -53,8 +59,8 @@ const CONFLICTS_OF_RECEIPTS: &str = concat!(
     WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value AND c.user_id = ?1 AND c.id = r.conflict_id"
 );
 
-/// Newest conflict of each branch and kind. The kinds are open and each way of resolution, with a copy and without. `?1` user,
-/// `?2` device, `?3` branches.
+/// Newest conflict of each branch and kind. The kinds are open and each way of resolution, with a copy and without. Those that a
+/// renewal left behind are of no kind. `?1` user, `?2` device, `?3` branches.
 ///
 /// Next to `max()` the other columns are those of the row with the maximum
 /// (<https://www.sqlite.org/lang_select.html#bareagg>).
@@ -65,7 +71,7 @@ const CONFLICTS_OF_BRANCHES: &str = concat!(
     if_any_conflict!(),
     " CROSS JOIN json_each(?3) AS j CROSS JOIN conflicts AS c
     WHERE c.user_id = ?1 AND c.item_type = j.value ->> 0 AND c.item_id = j.value ->> 1 AND c.device_id = ?2
-        AND c.base_version = j.value ->> 2
+        AND c.base_version = j.value ->> 2 AND (c.resolution IS NOT 'last_write_wins' OR c.winner IS NOT NULL)
     GROUP BY c.item_type, c.item_id, c.base_version, c.resolution, c.copy_id IS NULL"
 );
 
@@ -123,6 +129,8 @@ enum Part {
     HistoryTombstones,
     Conflicts,
     BranchConflicts,
+    Bases(ItemType),
+    Versions(ItemType),
 }
 
 impl LibsqlSync {
@@ -184,12 +192,12 @@ impl LibsqlSync {
         let results = self.database_of(user).read("load", statements).await?;
         let bytes = results.iter().flat_map(|result| &result.rows).flatten().map(Value::bytes).sum();
         let mut results = results.into_iter();
-        let head = read_head(user, results.next().unwrap_or_default())?;
+        let (head, totals) = read_head(user, results.next().unwrap_or_default())?;
         let mut records = Records::default();
         for (part, result) in parts.into_iter().zip(results) {
             insert_rows(&mut records, &part, result)?;
         }
-        Ok((Snapshot::from_batch(head, records), bytes))
+        Ok((Snapshot::from_batch(head, totals, records), bytes))
     }
 }
 
@@ -222,7 +230,12 @@ fn statements(user: UserId, read_set: &ReadSet) -> Vec<(Part, Statement)> {
     }
     if !read_set.branches.is_empty() {
         let branches: Vec<_> = read_set.branches.iter().map(|(key, base)| (key.item_type, &key.id, base)).collect();
-        let by_branch = of_device(user, &read_set.device, to_json_list(&branches));
+        let branches = to_json_list(&branches);
+        if read_set.with_bases {
+            let bases = versions::load_bases(user, &read_set.device, &branches);
+            statements.extend(bases.map(|(item_type, statement)| (Part::Bases(item_type), statement)));
+        }
+        let by_branch = of_device(user, &read_set.device, branches);
         statements.extend([
             (Part::BranchConflicts, Statement::new(CONFLICTS_OF_BRANCHES, by_branch.clone())),
             (Part::Items(ItemType::Connection), Statement::new(COPIED_CONNECTIONS, by_branch.clone())),
@@ -236,6 +249,11 @@ fn statements(user: UserId, read_set: &ReadSet) -> Vec<(Part, Statement)> {
             (Part::Items(ItemType::Connection), Statement::new(CONNECTIONS_OF_CONFLICT, with_copy.clone())),
             (Part::Items(ItemType::SavedQuery), Statement::new(SAVED_QUERIES_OF_CONFLICT, with_copy)),
         ]);
+    }
+    if let Some((key, numbers)) = &read_set.versions
+        && let Some(statement) = versions::load_versions(user, key, to_json_list(numbers))
+    {
+        statements.push((Part::Versions(key.item_type), statement));
     }
     statements
 }
@@ -278,6 +296,14 @@ fn insert_rows(records: &mut Records, part: &Part, result: StatementResult) -> S
                 records.branches.entry(branch).or_default().insert(conflict.id.clone());
                 records.conflicts.insert(conflict.id.clone(), conflict);
             }
+            Part::Bases(item_type) => {
+                let (id, version, mut rest) = versions::read(*item_type, row)?;
+                records.bases.insert((ItemKey { item_type: *item_type, id }, rest.integer("base")?), version);
+            }
+            Part::Versions(item_type) => {
+                let (_, version, _) = versions::read(*item_type, row)?;
+                records.versions.insert(version.sync_version, version);
+            }
         }
     }
     Ok(())
@@ -287,15 +313,18 @@ fn insert_rows(records: &mut Records, part: &Part, result: StatementResult) -> S
 ///
 /// # Errors
 /// [`StoreError::AccountDeleted`] if the account is being deleted.
-pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<Head> {
-    let Some(row) = result.into_first_row() else { return Ok(Head::default()) };
+pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(Head, Totals)> {
+    let Some(row) = result.into_first_row() else { return Ok((Head::default(), Totals::default())) };
     let mut row = RowReader::with_key("sync_heads", user, row);
     let head = Head {
         time: row.time("head")?,
         purged_through: row.time("purged_through")?,
         purged_version: row.integer("purged_version")?,
     };
-    if row.optional_time("closed_at")?.is_some() { Err(StoreError::AccountDeleted) } else { Ok(head) }
+    if row.optional_time("closed_at")?.is_some() {
+        return Err(StoreError::AccountDeleted);
+    }
+    Ok((head, totals::read(&mut row)?))
 }
 
 /// Decodes the result of a query for a row of `walks`.
@@ -319,6 +348,8 @@ fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
         seq: row.time("seq")?,
         device: DeviceId::new_unchecked(row.text("device_id")?),
         deleted_at: row.optional_time("deleted_at")?,
+        bytes: row.size("bytes")?,
+        recent: Arc::default(),
     };
     Ok((ItemKey { item_type: ItemType::QueryHistory, id }, stored))
 }
@@ -334,6 +365,7 @@ fn read_receipt(row: Row) -> StoreResult<Receipt> {
         },
         version: row.integer("sync_version")?,
         conflict: row.optional_text("conflict_id")?.map(ConflictId::new_unchecked),
+        merged: row.flag("merged")?,
         seq: row.time("seq")?,
     })
 }

@@ -21,7 +21,7 @@ macro_rules! migrations {
 }
 
 /// Migrations of the sync data.
-pub const SYNC: &[Migration] = migrations!("libsql": "0001_sync");
+pub const SYNC: &[Migration] = migrations!("libsql": "0001_sync", "0002_versions");
 /// Migrations of the embedded accounts and sessions.
 pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts", "0002_outbox");
 

@@ -20,7 +20,9 @@ mod migrate;
 mod pipeline;
 mod retention;
 mod row_reader;
+mod totals;
 mod transport;
+mod versions;
 
 use std::sync::Arc;
 
@@ -32,11 +34,16 @@ pub use file::FileDatabase;
 pub use hrana::{Hrana, HranaError};
 pub use migrate::{EMBEDDED, Migration, SYNC, migrate};
 pub(crate) use row_reader::RowReader;
-pub use transport::{BatchError, MAX_RESPONSE_BYTES, Row, Statement, StatementResult, Transport, Value};
+pub use transport::{BatchError, MAX_RESPONSE_BYTES, Maintenance, Row, Statement, StatementResult, Transport, Value};
 
 use sha2::{Digest, Sha256};
 
 use crate::models::UserId;
+
+/// Number of accounts whose totals one batch computes.
+const REPAIRED_ACCOUNTS: usize = 100;
+/// Maximum number of such batches in a migration, which has to end within the 15 minutes of a function.
+const MAX_REPAIRS: usize = 1_000;
 
 /// Sync data in one or more libSQL databases. All data of a user is in one of them.
 #[derive(Clone)]
@@ -69,7 +76,21 @@ impl LibsqlSync {
         for database in &*self.databases {
             applied.extend(migrate(&**database, SYNC).await?);
         }
+        self.compute_missing_totals().await?;
         Ok(applied)
+    }
+
+    /// Computes size and digest of the accounts that have none, in batches. Accounts that are written meanwhile, and those beyond
+    /// the last batch, are left to the purge.
+    pub(super) async fn compute_missing_totals(&self) -> Result<(), BatchError> {
+        for _ in 0..MAX_REPAIRS {
+            match self.repair(REPAIRED_ACCOUNTS).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => return Err(BatchError::Refused(error.to_string())),
+            }
+        }
+        Ok(())
     }
 
     /// Returns the database of `user`: the one with the highest score (rendezvous hashing). An added database takes over an

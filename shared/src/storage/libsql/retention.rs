@@ -1,18 +1,23 @@
 use async_trait::async_trait;
 
-use super::{LibsqlSync, Statement, Value};
+use super::{LibsqlSync, Maintenance, Statement, Value};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Purged, Retention, StoreResult};
 
-/// Moves the purge horizon of the users in a batch of tombstones. `?1` cutoff, `?2` size of the batch.
+/// Moves the purge horizon of the users in a batch of tombstones, and subtracts the size of the batch from that of their accounts.
+/// `?1` cutoff, `?2` size of the batch. `$version` and `$history` are the version and the size as part of the history of a row.
 macro_rules! move_horizon {
-    ($table:literal, $version:literal) => {
+    ($table:literal, $version:literal, $history:literal) => {
         concat!(
             "UPDATE sync_heads SET purged_through = max(purged_through, batch.newest),
-                purged_version = max(purged_version, batch.version)
-            FROM (SELECT user_id, max(seq) AS newest, max(version) AS version FROM (SELECT user_id, seq, ",
+                purged_version = max(purged_version, batch.version), bytes = sync_heads.bytes - batch.bytes,
+                history_bytes = sync_heads.history_bytes - batch.history
+            FROM (SELECT user_id, max(seq) AS newest, max(version) AS version, sum(bytes) AS bytes, sum(history) AS history
+                FROM (SELECT user_id, seq, bytes, ",
             $version,
-            " AS version FROM ",
+            " AS version, ",
+            $history,
+            " AS history FROM ",
             $table,
             " WHERE deleted_at < ?1 ORDER BY deleted_at, rowid LIMIT ?2) GROUP BY user_id) AS batch
             WHERE sync_heads.user_id = batch.user_id"
@@ -20,23 +25,56 @@ macro_rules! move_horizon {
     };
 }
 
-/// Removes a batch of tombstones: the rows that [`move_horizon!`] chooses before it in the same transaction.
-macro_rules! delete_tombstones {
-    ($table:literal) => {
+/// Moves the receipts in a batch of tombstones to rows of their own: a repeat of a change is recognised after the purge of its
+/// item, too. `?1` cutoff, `?2` size of the batch.
+macro_rules! keep_receipts {
+    ($table:literal, $item_type:literal) => {
+        concat!(
+            "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, merged, seq)
+            SELECT i.user_id, r.value ->> 1, r.value ->> 0, '",
+            $item_type,
+            "', i.id, r.value ->> 2, NULL, r.value ->> 3, i.seq
+            FROM (SELECT user_id, id, seq, recent FROM ",
+            $table,
+            " WHERE deleted_at < ?1 ORDER BY deleted_at, rowid LIMIT ?2) AS i CROSS JOIN json_each(i.recent) AS r
+            WHERE true ON CONFLICT DO NOTHING"
+        )
+    };
+}
+
+/// Subtracts the size of a batch of rows from that of their accounts. `?1` cutoff, `?2` size of the batch.
+macro_rules! subtract_batch {
+    ($table:literal, $time:literal) => {
+        concat!(
+            "UPDATE sync_heads SET bytes = sync_heads.bytes - batch.bytes
+            FROM (SELECT user_id, sum(bytes) AS bytes FROM (SELECT user_id, bytes FROM ",
+            $table,
+            " WHERE ",
+            $time,
+            " < ?1 ORDER BY ",
+            $time,
+            ", rowid LIMIT ?2) GROUP BY user_id) AS batch
+            WHERE sync_heads.user_id = batch.user_id"
+        )
+    };
+}
+
+/// Removes a batch of rows: those that [`subtract_batch!`] chooses before it in the same transaction.
+macro_rules! delete_batch {
+    ($table:literal, $time:literal) => {
         concat!(
             "DELETE FROM ",
             $table,
             " WHERE rowid IN (SELECT rowid FROM ",
             $table,
-            " WHERE deleted_at < ?1 ORDER BY deleted_at, rowid LIMIT ?2)"
+            " WHERE ",
+            $time,
+            " < ?1 ORDER BY ",
+            $time,
+            ", rowid LIMIT ?2)"
         )
     };
 }
-
-/// Removes resolved conflicts. `?1` cutoff, `?2` size of the batch.
-const DELETE_CONFLICTS: &str = "
-DELETE FROM conflicts
-WHERE rowid IN (SELECT rowid FROM conflicts WHERE resolved_at < ?1 ORDER BY resolved_at, rowid LIMIT ?2)";
 
 /// Removes the markers of deleted accounts. A marker stops uploads by access tokens that outlive the account; these have expired
 /// long before the cutoff. `?1` cutoff, `?2` size of the batch.
@@ -45,15 +83,20 @@ DELETE FROM sync_heads
 WHERE user_id IN (SELECT user_id FROM sync_heads WHERE closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
 /// Statements of a purge, in the order of the results that [`LibsqlSync::purge`] reads.
-const PURGE: [&str; 8] = [
-    move_horizon!("connections", "sync_version"),
-    delete_tombstones!("connections"),
-    move_horizon!("saved_queries", "sync_version"),
-    delete_tombstones!("saved_queries"),
+const PURGE: [&str; 13] = [
+    move_horizon!("connections", "sync_version", "0"),
+    keep_receipts!("connections", "connection"),
+    delete_batch!("connections", "deleted_at"),
+    move_horizon!("saved_queries", "sync_version", "0"),
+    keep_receipts!("saved_queries", "saved_query"),
+    delete_batch!("saved_queries", "deleted_at"),
     // The history is append-only: its versions are never compared.
-    move_horizon!("query_history", "0"),
-    delete_tombstones!("query_history"),
-    DELETE_CONFLICTS,
+    move_horizon!("query_history", "0", "bytes"),
+    delete_batch!("query_history", "deleted_at"),
+    subtract_batch!("conflicts", "resolved_at"),
+    delete_batch!("conflicts", "resolved_at"),
+    subtract_batch!("item_versions", "replaced_at"),
+    delete_batch!("item_versions", "replaced_at"),
     DELETE_CLOSED_HEADS,
 ];
 
@@ -79,11 +122,12 @@ macro_rules! erase {
     };
 }
 
-const ERASE: [&str; 7] = [
+const ERASE: [&str; 8] = [
     erase!("connections", "id"),
     erase!("saved_queries", "id"),
     erase!("query_history", "id"),
     erase!("conflicts", "id"),
+    erase!("item_versions", "replaced_at"),
     erase!("receipts", "device_id, change_id"),
     erase!("sync_metadata", "device_id"),
     erase!("walks", "device_id"),
@@ -97,21 +141,35 @@ impl Retention for LibsqlSync {
         let mut purged = Purged::default();
         for database in &*self.databases {
             let results = database.write_batch("purge", statements.clone()).await?;
-            let [_, connections, _, saved_queries, _, query_history, conflicts, closed_heads] = results;
+            let [_, _, connections, _, _, saved_queries, _, query_history, _, conflicts, _, versions, closed_heads] =
+                results;
             purged.tombstones += connections.written + saved_queries.written + query_history.written;
             purged.conflicts += conflicts.written;
+            purged.versions += versions.written;
             purged.accounts += closed_heads.written;
+            if purged.total() == 0 {
+                database.maintain(Maintenance::TruncateLog).await?;
+            }
         }
         Ok(purged)
+    }
+
+    async fn repair_totals(&self, batch: usize) -> StoreResult<u64> {
+        self.repair(batch).await
     }
 
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {
         let close = Statement::new(CLOSE, [user.into(), now.into()]);
         let erase = ERASE.map(|sql| Statement::new(sql, [user.into(), limit_of(batch)]));
         let statements = [close].into_iter().chain(erase).collect();
-        let results = self.database_of(user).write("erase", statements).await?;
+        let database = self.database_of(user);
+        let results = database.write("erase", statements).await?;
         let [_close, erased @ ..] = results.as_slice() else { return Ok(false) };
-        Ok(erased.iter().all(|table| table.written == 0))
+        let is_complete = erased.iter().all(|table| table.written == 0);
+        if is_complete {
+            database.maintain(Maintenance::TruncateLog).await?;
+        }
+        Ok(is_complete)
     }
 }
 

@@ -83,6 +83,20 @@ impl RowReader {
         })
     }
 
+    /// Reads JSON as [`json`](Self::json) does, or NULL.
+    pub(super) fn optional_json<T: DeserializeOwned>(&mut self, column: &'static str) -> StoreResult<Option<T>> {
+        if self.values.as_slice().first() == Some(&Value::Null) {
+            self.values.next();
+            return Ok(None);
+        }
+        self.json(column).map(Some)
+    }
+
+    /// Reads a number of bytes.
+    pub(super) fn size(&mut self, column: &'static str) -> StoreResult<usize> {
+        usize::try_from(self.integer(column)?).map_err(|_| self.corrupt(column, "negative"))
+    }
+
     #[cfg(feature = "embedded")]
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> StoreResult<T> {
         self.text(column)?.parse().map_err(|error| self.corrupt(column, error))

@@ -185,6 +185,20 @@ pub trait Transport: Send + Sync {
 
     /// Runs a script of several statements without parameters, such as a migration.
     async fn script(&self, name: &'static str, script: String) -> Result<(), BatchError>;
+
+    /// Maintains a local file, outside of a transaction. Maintaining a server is not the task of its clients.
+    async fn maintain(&self, _task: Maintenance) -> Result<(), BatchError> {
+        Ok(())
+    }
+}
+
+/// Task of maintaining a local file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintenance {
+    /// Empties the write-ahead log, which may still hold deleted data.
+    TruncateLog,
+    /// Writes the whole file anew, without the pages that are not used.
+    Rewrite,
 }
 
 impl dyn Transport + '_ {

@@ -4,22 +4,24 @@
 //!   losing side.
 //! - `KeepBoth`: the stored version stays the item, and the change becomes a conflicted copy. A deletion cannot be copied:
 //!   the stored version wins.
-//! - `UserChoice`: the stored version stays the item, and the conflict stays open until the user resolves it.
+//! - `UserChoice`, and `Merge` where merging is not possible: the stored version stays the item, and the conflict stays open
+//!   until the user resolves it.
 //!
 //! A change may renew an earlier conflict of its branch instead of adding one (see `sync::branch`). The conflict then keeps
-//! its id, its time of detection, and its conflicted copy.
+//! its id, its time of detection, and its conflicted copy. The sides that it replaces stay in a resolved conflict.
 
 use std::sync::Arc;
 
 use super::UploadState;
 use crate::models::{
-    Change, Conflict, ConflictId, Edit, FieldError, Item, ItemId, ItemVersion, Resolution, Strategy, Timestamp, Winner,
+    Change, Conflict, ConflictId, Edit, FieldError, Item, ItemId, ItemVersion, Resolution, ResolvedBy, Stored,
+    Strategy, Timestamp, Winner,
 };
 use crate::sync::RejectionCode;
-use crate::sync::branch::renews;
+use crate::sync::branch::{left_behind, renews, replaces_content};
 use crate::sync::copy::{branch_copy_id, conflict_id, conflicted_copy, sibling, unused_copy_id};
 use crate::sync::plan::Outcome;
-use crate::sync::write::created_at_after;
+use crate::sync::write::{Write, created_at_after};
 
 /// Maximum total size of the conflicts that one upload may cause, in bytes. The largest conflict fits.
 ///
@@ -27,21 +29,31 @@ use crate::sync::write::created_at_after;
 pub(super) const BUDGET_BYTES: usize = 16 * 1024 * 1024;
 
 impl UploadState<'_> {
-    /// Records the conflict that `change` causes, if it fits in the conflict budget. Otherwise rejects the change.
+    /// Records the conflict that `change` causes, if it fits in the quota and in the conflict budget. Otherwise rejects the
+    /// change.
     pub(super) fn record_conflict(&mut self, change: &Change) -> Outcome {
-        if !self.reserve_conflict_bytes(change) {
+        let (local_bytes, remote_bytes) = self.conflict_bytes(change);
+        if let Err(error) = self.reserve_conflict(change, local_bytes, remote_bytes) {
+            return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
+        }
+        if !self.reserve_conflict_bytes(local_bytes + remote_bytes) {
             let message = "conflicts, and this upload has reached its limit for the size of conflicts; \
                            upload the change again";
             return Outcome::Rejected(RejectionCode::TooManyConflicts, FieldError::new("item_id", message));
         }
+        let local = self.local_version(change);
+        let remote = ItemVersion::of(self.records.items.get(&change.key));
+        let earlier = self.renewed_conflict(change).cloned();
+        if let Some(earlier) = earlier.as_ref().filter(|earlier| replaces_content(earlier, &local, &remote)) {
+            let at = self.next_seq();
+            self.write_conflict(left_behind(earlier, self.stored_version(&change.key), at));
+        }
         let seq = self.next_seq();
-        let (id, detected_at, earlier_copy) = match self.renewed_conflict(change) {
+        let (id, detected_at, earlier_copy) = match &earlier {
             Some(earlier) => (earlier.id.clone(), earlier.detected_at, earlier.copy_id().cloned()),
             None => (conflict_id(&self.upload.device, &change.id), seq, None),
         };
-        let local = self.local_version(change);
-        let remote = ItemVersion::of(self.records.items.get(&change.key));
-        let resolution = self.resolve_by_strategy(change, &remote, &id, earlier_copy, seq);
+        let resolution = self.resolve_by_strategy(change, local_bytes, &remote, (&id, earlier_copy), seq);
         let conflict = Conflict {
             id: id.clone(),
             key: change.key.clone(),
@@ -52,29 +64,43 @@ impl UploadState<'_> {
             resolution,
             seq,
         };
-        self.records.conflicts.insert(id.clone(), conflict);
         self.records.branches.entry((change.key.clone(), change.base)).or_default().insert(id.clone());
-        self.written_conflicts.insert(id.clone());
+        self.write_conflict(conflict);
         Outcome::Conflict(id)
     }
 
-    /// Reserves room for both sides of the conflict in the budget. Returns whether there is room.
+    fn write_conflict(&mut self, conflict: Conflict) {
+        // The store subtracts the size of the row that it replaces; a row that this upload has written is not there yet.
+        if let Some(replaced) = self.records.conflicts.get(&conflict.id)
+            && self.written_conflicts.contains(&conflict.id)
+        {
+            self.growth.subtract(replaced.bytes());
+        }
+        self.growth.add(conflict.bytes());
+        self.written_conflicts.insert(conflict.id.clone());
+        self.records.conflicts.insert(conflict.id.clone(), conflict);
+    }
+
+    /// Returns the sizes of the local and the remote side of the conflict of `change`.
+    fn conflict_bytes(&self, change: &Change) -> (usize, usize) {
+        let local_bytes = match &change.edit {
+            Edit::Put { content, .. } => Stored::bytes_of(&change.key.id, content),
+            Edit::Delete => 0,
+        };
+        (local_bytes, self.records.items.get(&change.key).map_or(0, |stored| stored.bytes))
+    }
+
+    /// Reserves `bytes` in the budget. Returns whether there is room.
     ///
     /// After the first conflict without room, there is no room for any other: a later edit of an item must not be accepted
     /// when an earlier one was rejected.
-    fn reserve_conflict_bytes(&mut self, change: &Change) -> bool {
-        let stored = self.records.items.get(&change.key).and_then(|stored| stored.item.as_ref());
-        let remote_bytes = stored.map_or(0, |item| item.content.bytes());
-        let local_bytes = match &change.edit {
-            Edit::Put { content, .. } => content.bytes(),
-            Edit::Delete => 0,
-        };
-        self.conflict_budget = self.conflict_budget.and_then(|left| left.checked_sub(local_bytes + remote_bytes));
+    fn reserve_conflict_bytes(&mut self, bytes: usize) -> bool {
+        self.conflict_budget = self.conflict_budget.and_then(|left| left.checked_sub(bytes));
         self.conflict_budget.is_some()
     }
 
     /// Returns the conflict of the change's branch that the change renews: an open one if possible, otherwise the newest.
-    fn renewed_conflict(&self, change: &Change) -> Option<&Conflict> {
+    pub(super) fn renewed_conflict(&self, change: &Change) -> Option<&Conflict> {
         let ids = self.records.branches.get(&(change.key.clone(), change.base))?;
         let conflicts = ids.iter().filter_map(|id| self.records.conflicts.get(id));
         let renewable = conflicts.filter(|conflict| {
@@ -103,25 +129,24 @@ impl UploadState<'_> {
     fn resolve_by_strategy(
         &mut self,
         change: &Change,
+        bytes: usize,
         remote: &ItemVersion,
-        conflict: &ConflictId,
-        earlier_copy: Option<ItemId>,
+        (conflict, earlier_copy): (&ConflictId, Option<ItemId>),
         seq: Timestamp,
     ) -> Option<Resolution> {
-        let strategy = self.upload.strategy;
-        let (winner, copy_id) = match strategy {
-            Strategy::UserChoice => return None,
+        let (by, winner, copy_id) = match self.upload.strategy {
+            Strategy::UserChoice | Strategy::Merge => return None,
             Strategy::LastWriteWins if self.edited_at(change) > remote.updated_at => {
-                self.write_change(change, seq);
-                (Some(Winner::Local), None)
+                self.write_change(change, bytes, seq);
+                (ResolvedBy::LastWriteWins, Some(Winner::Local), None)
             }
-            Strategy::LastWriteWins => (Some(Winner::Remote), None),
+            Strategy::LastWriteWins => (ResolvedBy::LastWriteWins, Some(Winner::Remote), None),
             Strategy::KeepBoth => match self.write_copy(change, conflict, earlier_copy, seq) {
-                Some(copy) => (None, Some(copy)),
-                None => (Some(Winner::Remote), None),
+                Some(copy) => (ResolvedBy::KeepBoth, None, Some(copy)),
+                None => (ResolvedBy::KeepBoth, Some(Winner::Remote), None),
             },
         };
-        Some(Resolution { at: seq, strategy, winner, copy_id })
+        Some(Resolution { at: seq, by, winner, copy_id })
     }
 
     /// Writes the change as a conflicted copy: `earlier_copy` if the conflict has one, otherwise a new item. Returns the id
@@ -139,8 +164,10 @@ impl UploadState<'_> {
             unused_copy_id(&self.records.items, &change.key, preferred, conflict, seq)
         });
         let content = Arc::new(conflicted_copy(content, &self.upload.device, self.now));
-        let edit = Edit::Put { content, created_at: *created_at, expects_item: false };
-        self.write_item(sibling(&change.key, &id), &edit, self.edited_at(change), seq);
+        let bytes = Stored::bytes_of(&id, &content);
+        let edit = &Edit::Put { content, created_at: *created_at, expects_item: false };
+        let (updated_at, device) = (self.edited_at(change), &self.upload.device);
+        self.write_item(&sibling(&change.key, &id), &Write { edit, bytes, updated_at, device, seq });
         Some(id)
     }
 }

@@ -3,41 +3,57 @@
 //! [`decide`] applies the changes in order. Each change sees the effects of those before it. The first rule that matches a
 //! change decides it:
 //!
-//! 1. The change has a receipt: it is a repeat. It gets the result of the first time, and nothing is written.
+//! 1. The change has a receipt, in the item or by itself: it is a repeat. It gets the result of the first time, and nothing is
+//!    written.
 //! 2. The change adds a history entry. History is append-only: the entry is written unless it exists, or its history
 //!    tombstone does.
 //! 3. The item does not exist. A delete is applied as version 0. An update from a device that must resync is rejected. Any
 //!    other change creates the item.
 //! 4. The stored item already is what the change makes it: the change is applied as the stored version.
-//! 5. The change conflicts with the stored version: the conflict is recorded, and resolved by the upload's strategy. See
-//!    `conflict`.
+//! 5. The change conflicts with the stored version: it is merged, if that is the strategy and possible. Otherwise the conflict
+//!    is recorded, and resolved by the strategy. See `merging` and `conflict`.
 //! 6. Otherwise the change becomes the next version of the item.
+//!
+//! Unknown fields that a change leaves out are taken from the stored item before rule 3, and for a merge from the version that
+//! it is merged against. A change that does not fit the quota is rejected instead of written; see `quota`.
 //!
 //! Invariants:
 //!
 //! - Everything that is written has a server time after the head, and the plan moves the head to the last of them.
-//! - Every accepted change leaves a receipt. For an added history entry, the entry or its history tombstone serves as one.
-//!   So a repeat matches rule 1 or 2 and writes nothing, regardless of later writes.
+//! - Every accepted change leaves a receipt. A change that becomes a version of its item leaves it in the item, whose row is
+//!   written anyway. For an added history entry, the entry or its history tombstone serves as one. So a repeat matches rule 1
+//!   or 2 and writes nothing, regardless of later writes.
 //! - A rejected change writes nothing.
 //! - A change that conflicts loses neither side: the item, its conflicted copy, or the conflict keeps each of them.
 
 mod conflict;
+mod merging;
+mod quota;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::plan::Outcome;
 use super::read_set::history_tombstone_id;
 use super::write::{Write, is_unchanged_by, next_seq};
 use super::{
-    ChangeResult, Decision, DeviceStats, Head, Plan, Receipt, Records, Rejection, RejectionCode, Snapshot, Upload,
+    Branch, ChangeResult, Decision, DeviceStats, Head, Plan, Receipt, Records, Rejection, RejectionCode, Size,
+    Snapshot, Totals, Upload,
 };
 use crate::models::{
-    Change, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, ItemType, Stored, SyncVersion, Timestamp,
+    Change, Conflict, ConflictId, Content, DeviceId, Edit, FieldError, ItemKey, ItemType, Quota, RecentChange, Stored,
+    SyncVersion, Timestamp, limits,
 };
 
-/// Decides what `upload` does to the data in `snapshot`. `now` is the time of the server's clock.
-pub fn decide(snapshot: Snapshot, upload: &Upload, now: Timestamp) -> Decision {
-    let mut state = UploadState::new(snapshot, upload, now);
+/// Maximum number of receipts in an item. The oldest half of more moves to rows of their own, so that the row of an item that
+/// is edited often stays small.
+const MAX_RECENT: usize = 16;
+
+/// Decides what `upload` does to the data in `snapshot`, of an account that may store `quota`. `now` is the time of the
+/// server's clock.
+pub fn decide(snapshot: Snapshot, upload: &Upload, quota: Quota, now: Timestamp) -> Decision {
+    let mut state = UploadState::new(snapshot, upload, quota, now);
     let outcomes = upload
         .changes
         .iter()
@@ -55,12 +71,18 @@ type ChangeOutcome<'a> = Result<(&'a Change, Outcome), &'a Rejection>;
 /// The user's data while the changes of one upload are applied to it, and what has to be written.
 struct UploadState<'a> {
     head: Head,
+    totals: Totals,
+    quota: Quota,
+    /// Size of what the plan writes so far.
+    growth: Size,
     records: Records,
     upload: &'a Upload,
     now: Timestamp,
     /// Newest server time: that of the head, or the last one assigned.
     newest_seq: Timestamp,
-    written_items: BTreeSet<ItemKey>,
+    written_items: Vec<(ItemKey, Stored)>,
+    /// For each branch that has been merged, the device's own newest edit: its next one continues from there.
+    merged_edits: BTreeMap<Branch, Arc<Content>>,
     written_conflicts: BTreeSet<ConflictId>,
     new_receipts: Vec<Receipt>,
     device_stats: DeviceStats,
@@ -69,15 +91,19 @@ struct UploadState<'a> {
 }
 
 impl<'a> UploadState<'a> {
-    fn new(snapshot: Snapshot, upload: &'a Upload, now: Timestamp) -> Self {
-        let (head, records) = snapshot.into_parts();
+    fn new(snapshot: Snapshot, upload: &'a Upload, quota: Quota, now: Timestamp) -> Self {
+        let (head, totals, records) = snapshot.into_parts();
         Self {
             newest_seq: head.time,
             head,
+            totals,
+            quota,
+            growth: Size::default(),
             records,
             upload,
             now,
-            written_items: BTreeSet::new(),
+            written_items: Vec::new(),
+            merged_edits: BTreeMap::new(),
             written_conflicts: BTreeSet::new(),
             new_receipts: Vec::new(),
             device_stats: DeviceStats { device: upload.device.clone(), synced: 0, conflicts: 0 },
@@ -85,51 +111,81 @@ impl<'a> UploadState<'a> {
         }
     }
 
-    fn into_decision(self, outcomes: Vec<ChangeOutcome<'_>>) -> Decision {
-        let (items, conflicts) = (self.records.items, self.records.conflicts);
-        let results = outcomes
-            .into_iter()
-            .enumerate()
-            .map(|(index, outcome)| change_result(index, outcome, &conflicts))
-            .collect();
+    fn into_decision(mut self, outcomes: Vec<ChangeOutcome<'_>>) -> Decision {
+        self.growth.subtract(remove_oldest_versions(&mut self.written_items));
+        let records = self.records;
+        let results =
+            outcomes.into_iter().enumerate().map(|(index, outcome)| change_result(index, outcome, &records)).collect();
+        let is_written = |conflict: &Conflict| self.written_conflicts.contains(&conflict.id);
         let plan = Plan {
             expected: self.head,
             new_head: self.newest_seq,
-            items: items.into_iter().filter(|(key, _)| self.written_items.contains(key)).collect(),
-            conflicts: conflicts
-                .into_values()
-                .filter(|conflict| self.written_conflicts.contains(&conflict.id))
-                .collect(),
+            items: self.written_items,
+            conflicts: records.conflicts.into_values().filter(is_written).collect(),
             receipts: self.new_receipts,
             device_stats: Some(self.device_stats),
+            growth: self.growth,
+            digest: self.totals.digest,
+            is_digest_stale: self.totals.is_digest_stale,
         };
         Decision { plan, results }
     }
 
     /// Applies `change` by the rules in the module documentation.
     fn apply_change(&mut self, change: &Change) -> Outcome {
-        if let Some(receipt) = self.records.receipts.get(&change.id) {
-            return self.repeated_outcome(receipt, change);
+        if let Some(outcome) = self.repeated_outcome(change) {
+            if matches!(outcome, Outcome::Merged(_)) {
+                self.record_merged_edit(change);
+            }
+            return outcome;
         }
         if change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete {
             return self.append_history(change);
         }
-        let outcome = self.apply_edit(change);
+        let completed = self.completed(change);
+        if let Edit::Put { content, .. } = &completed.edit
+            && let Err(error) = content.extra().check()
+        {
+            return Outcome::Rejected(RejectionCode::InvalidChange, error.below("data"));
+        }
+        let outcome = self.apply_edit(&completed, change);
         self.add_receipt(change, &outcome);
         outcome
     }
 
-    /// Returns the outcome of the first time, from the receipt.
-    fn repeated_outcome(&self, receipt: &Receipt, change: &Change) -> Outcome {
+    /// Returns the outcome of the first time, if the change has a receipt.
+    fn repeated_outcome(&self, change: &Change) -> Option<Outcome> {
+        let applied = |version, merged| if merged { Outcome::Merged(version) } else { Outcome::Applied(version) };
+        let recent = self.records.items.get(&change.key).map_or([].as_slice(), |stored| stored.recent.as_slice());
+        if let Some(found) =
+            recent.iter().find(|recent| recent.change == change.id && recent.device == self.upload.device)
+        {
+            return Some(applied(found.version, found.merged));
+        }
+        let receipt = self.records.receipts.get(&change.id)?;
         if receipt.key != change.key {
             let message = "was already used for a change of another item";
-            return Outcome::Rejected(RejectionCode::ChangeIdReused, FieldError::new("id", message));
+            return Some(Outcome::Rejected(RejectionCode::ChangeIdReused, FieldError::new("id", message)));
         }
-        match &receipt.conflict {
+        Some(match &receipt.conflict {
             Some(id) if self.records.conflicts.contains_key(id) => Outcome::Conflict(id.clone()),
             // Either there was no conflict, or the purge has removed it since.
-            _ => Outcome::Applied(receipt.version),
+            _ => applied(receipt.version, receipt.merged),
+        })
+    }
+
+    /// Returns the change with the unknown fields of the stored item that it leaves out. A change that creates an item takes
+    /// none from a deleted one.
+    fn completed<'c>(&self, change: &'c Change) -> Cow<'c, Change> {
+        let Edit::Put { content, created_at, expects_item } = &change.edit else { return Cow::Borrowed(change) };
+        let stored = self.records.items.get(&change.key).filter(|stored| stored.is_live() || *expects_item);
+        let stored = stored.and_then(|stored| Some(&*stored.item.as_ref()?.content));
+        let completed = content.completed_from(stored);
+        if Arc::ptr_eq(&completed, content) {
+            return Cow::Borrowed(change);
         }
+        let edit = Edit::Put { content: completed, created_at: *created_at, expects_item: *expects_item };
+        Cow::Owned(Change { edit, ..change.clone() })
     }
 
     /// Adds a history entry unless it exists or was deleted. The stored entry serves as the receipt. Its version is
@@ -137,47 +193,59 @@ impl<'a> UploadState<'a> {
     fn append_history(&mut self, change: &Change) -> Outcome {
         let was_deleted = self.records.history_tombstones.contains(&history_tombstone_id(&change.key.id));
         if !was_deleted && !self.records.items.contains_key(&change.key) {
+            let bytes = match self.reserve_history(change) {
+                Ok(bytes) => bytes,
+                Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+            };
             let seq = self.next_seq();
-            self.write_change(change, seq);
+            self.write_change(change, bytes, seq);
             self.device_stats.synced += 1;
         }
         Outcome::Applied(1)
     }
 
-    fn apply_edit(&mut self, change: &Change) -> Outcome {
+    /// Applies a change that is no repeat. `original` is the change without the unknown fields of the stored item.
+    fn apply_edit(&mut self, change: &Change, original: &Change) -> Outcome {
         let Some(stored) = self.records.items.get(&change.key) else {
             return self.apply_to_absent_item(change);
         };
         let stored_version = stored.version;
         if is_unchanged_by(stored, &change.edit) {
+            if let Err(error) = self.reserve_receipt(change) {
+                return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
+            }
             self.next_seq(); // for the receipt
             return Outcome::Applied(stored_version);
         }
         if self.is_conflict(stored, change) {
-            return self.record_conflict(change);
+            return self.merge_change(original).unwrap_or_else(|| self.record_conflict(change));
         }
+        let bytes = match self.reserve_edit(change) {
+            Ok(bytes) => bytes,
+            Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+        };
         let seq = self.next_seq();
         if change.key.item_type == ItemType::QueryHistory {
             self.add_history_tombstone(change, stored_version, seq);
         }
-        Outcome::Applied(self.write_change(change, seq))
+        Outcome::Applied(self.write_change(change, bytes, seq))
     }
 
     fn apply_to_absent_item(&mut self, change: &Change) -> Outcome {
-        match &change.edit {
-            Edit::Delete => {
-                self.next_seq(); // for the receipt
-                Outcome::Applied(0)
-            }
-            Edit::Put { expects_item: true, .. } if self.needs_resync() => {
-                let message = "was deleted, and its tombstone was purged before this device saw it; \
-                               download without `since`, then upload the edit again if it is still wanted";
-                Outcome::Rejected(RejectionCode::ResyncRequired, FieldError::new("item_id", message))
-            }
-            Edit::Put { .. } => {
-                let seq = self.next_seq();
-                Outcome::Applied(self.write_change(change, seq))
-            }
+        if matches!(change.edit, Edit::Put { expects_item: true, .. }) && self.needs_resync() {
+            let message = "was deleted, and its tombstone was purged before this device saw it; \
+                           download without `since`, then upload the edit again if it is still wanted";
+            return Outcome::Rejected(RejectionCode::ResyncRequired, FieldError::new("item_id", message));
+        }
+        let bytes = match self.reserve_edit(change) {
+            Ok(bytes) => bytes,
+            Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+        };
+        let seq = self.next_seq(); // for the receipt of a deletion
+        if change.edit == Edit::Delete {
+            Outcome::Applied(0)
+        } else {
+            Outcome::Applied(self.write_change(change, bytes, seq))
         }
     }
 
@@ -197,25 +265,44 @@ impl<'a> UploadState<'a> {
             && stored.version != change.base
     }
 
-    /// Adds the receipt of a change that was not rejected, at the newest server time, and counts the change.
+    /// Adds the receipt of a change that was not rejected, at the newest server time, unless the item has it. Counts the
+    /// change.
     fn add_receipt(&mut self, change: &Change, outcome: &Outcome) {
-        let (version, conflict) = match outcome {
-            Outcome::Applied(version) => (*version, None),
-            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone())),
+        let (version, conflict, merged) = match outcome {
+            Outcome::Applied(version) => (*version, None, false),
+            Outcome::Merged(version) => (*version, None, true),
+            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone()), false),
             Outcome::Rejected(..) => return,
         };
         match conflict {
             None => self.device_stats.synced += 1,
             Some(_) => self.device_stats.conflicts += 1,
         }
-        let receipt = Receipt {
-            device: self.upload.device.clone(),
-            change: change.id.clone(),
-            key: change.key.clone(),
-            version,
-            conflict,
-            seq: self.newest_seq,
-        };
+        self.growth.add(Receipt::bytes_of(&change.id, &self.upload.device, &change.key));
+        let (id, device, key, seq) = (change.id.clone(), &self.upload.device, change.key.clone(), self.newest_seq);
+        // The last write is the one of this change, if it is at the time of the change.
+        if let Some((written, last)) = self.written_items.last_mut()
+            && conflict.is_none()
+            && (&*written, last.seq) == (&key, seq)
+            && key.item_type != ItemType::QueryHistory
+        {
+            let recent = Arc::make_mut(&mut last.recent);
+            recent.push(RecentChange { change: id, device: device.clone(), version, merged });
+            let excess = if recent.len() > MAX_RECENT { MAX_RECENT / 2 } else { 0 };
+            let older = recent.drain(..excess).map(|recent| {
+                let RecentChange { change, device, version, merged } = recent;
+                Receipt { device, change, key: key.clone(), version, conflict: None, merged, seq }
+            });
+            for receipt in older {
+                if receipt.device == *device {
+                    self.records.receipts.insert(receipt.change.clone(), receipt.clone());
+                }
+                self.new_receipts.push(receipt);
+            }
+            self.records.items.insert(key, last.clone());
+            return;
+        }
+        let receipt = Receipt { device: device.clone(), change: id, key, version, conflict, merged, seq };
         self.records.receipts.insert(change.id.clone(), receipt.clone());
         self.new_receipts.push(receipt);
     }
@@ -224,8 +311,10 @@ impl<'a> UploadState<'a> {
     fn add_history_tombstone(&mut self, change: &Change, version: SyncVersion, seq: Timestamp) {
         let id = history_tombstone_id(&change.key.id);
         if self.records.history_tombstones.insert(id.clone()) {
-            let key = change.key.clone();
-            self.new_receipts.push(Receipt { device: DeviceId::none(), change: id, key, version, conflict: None, seq });
+            let (device, key) = (DeviceId::none(), change.key.clone());
+            self.growth.add(Receipt::bytes_of(&id, &device, &key));
+            let receipt = Receipt { device, change: id, key, version, conflict: None, merged: false, seq };
+            self.new_receipts.push(receipt);
         }
     }
 
@@ -244,23 +333,57 @@ impl<'a> UploadState<'a> {
         self.records.items.get(key).map_or(0, |stored| stored.version)
     }
 
-    /// Writes `change` as the next version of its item, and returns that version.
-    fn write_change(&mut self, change: &Change, seq: Timestamp) -> SyncVersion {
-        self.write_item(change.key.clone(), &change.edit, self.edited_at(change), seq)
+    /// Writes `change` as the next version of its item, of this size, and returns that version.
+    fn write_change(&mut self, change: &Change, bytes: usize, seq: Timestamp) -> SyncVersion {
+        let (edit, updated_at, device) = (&change.edit, self.edited_at(change), &self.upload.device);
+        self.write_item(&change.key, &Write { edit, bytes, updated_at, device, seq })
     }
 
-    fn write_item(&mut self, key: ItemKey, edit: &Edit, updated_at: Timestamp, seq: Timestamp) -> SyncVersion {
-        let write = Write { edit, updated_at, device: &self.upload.device, seq };
-        let stored = write.after(self.records.items.get(&key), self.head.version_floor(key.item_type));
+    fn write_item(&mut self, key: &ItemKey, write: &Write<'_>) -> SyncVersion {
+        let before = self.records.items.get(key);
+        let stored = write.after(before, self.head.version_floor(key.item_type));
+        self.totals.digest.replace(key, before, &stored);
+        if key.item_type != ItemType::QueryHistory || before.is_none() {
+            // Deleting a history entry marks its row, and keeps no other version.
+            self.growth.add_item(key.item_type, stored.bytes);
+        }
         let version = stored.version;
-        self.written_items.insert(key.clone());
-        self.records.items.insert(key, stored);
+        self.written_items.push((key.clone(), stored.clone()));
+        self.records.items.insert(key.clone(), stored);
         version
     }
 }
 
-/// Returns the result of the change at `index`. `conflicts` are the conflicts after the whole upload.
-fn change_result(index: usize, outcome: ChangeOutcome<'_>, conflicts: &BTreeMap<ConflictId, Conflict>) -> ChangeResult {
+/// Removes the written versions that the store would not keep: those of an item that [`limits::VERSIONS`] newer ones follow, and
+/// those of a history entry but the newest. Returns their size.
+fn remove_oldest_versions(written: &mut Vec<(ItemKey, Stored)>) -> usize {
+    let mut newer = BTreeMap::<&ItemKey, usize>::new();
+    let mut removed = BTreeSet::new();
+    for (index, (key, _)) in written.iter().enumerate().rev() {
+        let count = newer.entry(key).or_default();
+        let kept = if key.item_type == ItemType::QueryHistory { 0 } else { limits::VERSIONS };
+        if *count > kept {
+            removed.insert(index);
+        }
+        *count += 1;
+    }
+    if removed.is_empty() {
+        return 0;
+    }
+    let of_items = |(index, (key, _)): &(usize, &(ItemKey, Stored))| {
+        removed.contains(index) && key.item_type != ItemType::QueryHistory
+    };
+    let bytes = written.iter().enumerate().filter(of_items).map(|(_, (_, stored))| stored.bytes).sum();
+    let mut index = 0;
+    written.retain(|_| {
+        index += 1;
+        !removed.contains(&(index - 1))
+    });
+    bytes
+}
+
+/// Returns the result of the change at `index`. `records` are those after the whole upload.
+fn change_result(index: usize, outcome: ChangeOutcome<'_>, records: &Records) -> ChangeResult {
     let (change, outcome) = match outcome {
         Ok(outcome) => outcome,
         Err(rejection) => return ChangeResult::Rejected(Box::new(rejection.clone())),
@@ -268,8 +391,12 @@ fn change_result(index: usize, outcome: ChangeOutcome<'_>, conflicts: &BTreeMap<
     let id = change.id.clone();
     match outcome {
         Outcome::Applied(version) => ChangeResult::Applied { change: id, key: change.key.clone(), version },
+        Outcome::Merged(version) => {
+            let current = records.items.get(&change.key).cloned();
+            ChangeResult::Merged { change: id, key: change.key.clone(), version, current }
+        }
         Outcome::Conflict(conflict) => {
-            let conflict = conflicts.get(&conflict).expect("the conflict of an outcome is among the records");
+            let conflict = records.conflicts.get(&conflict).expect("the conflict of an outcome is among the records");
             ChangeResult::Conflict { change: id, conflict: conflict.clone() }
         }
         Outcome::Rejected(code, error) => {

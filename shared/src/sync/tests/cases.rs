@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{MemoryStore, at_second, change, delete, key, query_of, upload};
 use crate::models::Strategy::{KeepBoth, LastWriteWins, UserChoice};
-use crate::models::{ChangeId, ConflictId, Content, Edit, Strategy, Winner};
+use crate::models::{ChangeId, Conflict, ConflictId, Content, Edit, Strategy, Winner};
 use crate::sync::plan::Outcome;
 use crate::sync::{Choice, ReadSet, RejectionCode, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
 
@@ -109,9 +109,11 @@ fn keep_both_makes_one_copy_per_branch() {
         store.apply(&upload("phone", KeepBoth, [change(id, "q", query, 1, 12)]), at_second(20));
     }
     assert_eq!(store.query_text("q"), Some("laptop"));
-    let copy = store.only_conflict().copy_id().cloned().expect("there is a copy");
+    let with_copy: Vec<_> = store.conflicts.values().filter_map(Conflict::copy_id).collect();
+    let [copy] = with_copy[..] else { panic!("there is one conflict with a copy") };
     assert_eq!(store.query_text(copy.as_str()), Some("sel"));
     assert_eq!(store.items.len(), 2);
+    assert_eq!(store.conflicts.len(), 3, "what the two renewals replaced stays");
     let stored = store.items[&key(copy.as_str())].item.clone().expect("the copy has content");
     let name = Arc::unwrap_or_clone(stored.content).name_mut().cloned();
     assert_eq!(name.as_deref(), Some("orders (conflicted copy, phone, 2027-01-15)"));
@@ -170,7 +172,7 @@ fn only_its_branch_renews_an_open_conflict() {
     let other_device =
         conflict_of(&store.apply(&upload("tablet", UserChoice, [change("t", "q", "d", 1, 15)]), at_second(23)));
     assert_eq!(first, renewed);
-    assert_eq!(store.conflicts.len(), 3);
+    assert_eq!(store.conflicts.len(), 4, "three branches, and what the renewal replaced");
     assert!(first != other_base && first != other_device && other_base != other_device);
     assert_eq!(store.query_text("q"), Some("laptop"));
 }
@@ -202,9 +204,16 @@ fn a_repeat_changes_nothing_and_has_the_same_outcome() {
 }
 
 #[test]
-fn a_change_id_cannot_be_reused_for_another_item() {
+fn a_change_id_that_was_used_for_another_item_never_hides_an_edit() {
     let mut store = store_edited_by_laptop();
-    let outcomes = store.apply(&upload("laptop", LastWriteWins, [change("l1", "other", "x", 0, 50)]), at_second(51));
+    let of_other_item = upload("laptop", LastWriteWins, [change("l1", "third", "x", 0, 50)]);
+    assert_eq!(store.apply(&of_other_item, at_second(51)), [Outcome::Applied(1)]);
+    assert_eq!(store.query_text("third"), Some("x"));
+    assert_eq!(store.apply(&of_other_item, at_second(52)), [Outcome::Applied(1)], "a repeat");
+    // The receipt of a change that wrote nothing has a row of its own, of which there is one per id.
+    store.apply(&upload("laptop", LastWriteWins, [delete("nothing", "absent", 0, 50)]), at_second(53));
+    let outcomes =
+        store.apply(&upload("laptop", LastWriteWins, [change("nothing", "other", "x", 0, 50)]), at_second(54));
     assert!(matches!(outcomes[..], [Outcome::Rejected(RejectionCode::ChangeIdReused, _)]));
     let other_device = store.apply(&upload("phone", LastWriteWins, [change("l1", "other", "x", 0, 50)]), at_second(52));
     assert_eq!(other_device, [Outcome::Applied(1)]);
@@ -253,7 +262,8 @@ fn resolve_revision(
 ) -> ResolveOutcome {
     let request = ResolutionRequest { id: ChangeId::new_unchecked(name), choice, revision };
     let read_set = ReadSet::for_resolution(id, &request.id);
-    let outcome = resolve(&store.snapshot(&read_set), id, &request, at_second(at)).expect("the conflict exists");
+    let outcome = resolve(&store.snapshot(&read_set), id, &request, store.quota, at_second(at));
+    let outcome = outcome.expect("the conflict exists");
     if let ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) = &outcome {
         store.commit(plan);
     }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::models::{
-    Change, ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, ItemId, ItemKey, ItemType, SavedQuery, Stored,
-    Strategy, SyncVersion, Timestamp,
+    Change, ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, Extra, ItemId, ItemKey, ItemType, ItemVersion,
+    Quota, SavedQuery, Stored, Strategy, SyncVersion, Timestamp,
 };
 use crate::sync::plan::Outcome;
-use crate::sync::{ChangeResult, Head, Plan, ReadSet, Receipt, Records, Snapshot, Upload, decide, resolution_copy_id};
+use crate::sync::{
+    ChangeResult, Digest, Head, Plan, ReadSet, Receipt, Records, Size, Snapshot, Totals, Upload, decide,
+    resolution_copy_id,
+};
 
 /// All data of one user.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -16,7 +19,10 @@ pub(super) struct MemoryStore {
     pub(super) head: Head,
     pub(super) items: BTreeMap<ItemKey, Stored>,
     pub(super) conflicts: BTreeMap<ConflictId, Conflict>,
+    /// All versions of connections and saved queries that were replaced.
+    pub(super) versions: BTreeMap<(ItemKey, SyncVersion), Stored>,
     receipts: BTreeMap<(DeviceId, ChangeId), Receipt>,
+    pub(super) quota: Quota,
 }
 
 impl MemoryStore {
@@ -51,25 +57,74 @@ impl MemoryStore {
         for key in records.conflicts.values().flat_map(related_items).chain(read_set.items.iter().cloned()) {
             records.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }
-        Snapshot::from_batch(self.head, records)
+        for branch in read_set.branches.iter().filter(|_| read_set.with_bases) {
+            records.bases.extend(self.base(branch, &read_set.device).map(|base| (branch.clone(), base)));
+        }
+        if let Some((key, numbers)) = &read_set.versions {
+            let kept = numbers.iter().filter_map(|number| self.versions.get(&(key.clone(), *number)));
+            records.versions.extend(kept.map(|stored| (stored.version, ItemVersion::of(Some(stored)))));
+        }
+        Snapshot::from_batch(self.head, self.totals(), records)
+    }
+
+    /// Returns the version to merge `branch` against.
+    fn base(&self, (key, base): &(ItemKey, SyncVersion), device: &DeviceId) -> Option<ItemVersion> {
+        let stored = self.items.get(key).filter(|stored| stored.version > *base && stored.device != *device)?;
+        let versions = (*base..stored.version).rev().filter_map(|number| self.versions.get(&(key.clone(), number)));
+        let mut bases = versions.filter(|version| version.version == *base || version.device == *device);
+        bases.next().map(|version| ItemVersion::of(Some(version)))
+    }
+
+    /// Computes size and digest from all rows.
+    pub(super) fn totals(&self) -> Totals {
+        let (mut size, mut digest) = (Size::default(), Digest::default());
+        for (key, stored) in &self.items {
+            size.add_item(key.item_type, stored.bytes);
+            for recent in stored.recent.iter() {
+                size.add(Receipt::bytes_of(&recent.change, &recent.device, key));
+            }
+            digest.replace(key, None, stored);
+        }
+        self.versions.values().for_each(|version| size.add(version.bytes));
+        self.conflicts.values().for_each(|conflict| size.add(conflict.bytes()));
+        for receipt in self.receipts.values() {
+            size.add(Receipt::bytes_of(&receipt.change, &receipt.device, &receipt.key));
+        }
+        Totals { size, digest, is_digest_stale: false }
     }
 
     /// Commits `plan`, and checks what every plan must guarantee.
     pub(super) fn commit(&mut self, plan: &Plan) {
         assert_eq!(plan.expected, self.head, "a plan is made for the current head");
         assert!(plan.is_empty() || plan.new_head > self.head.time, "every write moves the head");
+        let before = self.totals().size;
+        let replaced = plan.conflicts.iter().filter_map(|conflict| self.conflicts.get(&conflict.id));
+        let replaced: usize = replaced.map(Conflict::bytes).sum();
         self.head.time = plan.new_head;
-        self.items.extend(plan.items.clone());
+        for (key, stored) in &plan.items {
+            let replaced = self.items.insert(key.clone(), stored.clone());
+            if let Some(replaced) = replaced.filter(|_| key.item_type != ItemType::QueryHistory) {
+                assert_eq!(replaced.version + 1, stored.version, "no version is left out");
+                self.versions.insert((key.clone(), replaced.version), replaced);
+            }
+        }
         self.conflicts.extend(plan.conflicts.iter().map(|conflict| (conflict.id.clone(), conflict.clone())));
         for receipt in &plan.receipts {
             let key = (receipt.device.clone(), receipt.change.clone());
             assert!(self.receipts.insert(key, receipt.clone()).is_none(), "a change has one receipt");
         }
+        let after = self.totals();
+        assert_eq!(plan.digest, after.digest, "the digest is that of the items");
+        let bytes = before.bytes + plan.growth.bytes - replaced as i64;
+        assert_eq!(
+            (bytes, before.history_bytes + plan.growth.history_bytes),
+            (after.size.bytes, after.size.history_bytes)
+        );
     }
 
     /// Decides and commits `upload`, and returns the outcome of each change.
     pub(super) fn apply(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
-        let decision = decide(self.snapshot(&ReadSet::for_upload(upload)), upload, now);
+        let decision = decide(self.snapshot(&ReadSet::for_upload(upload)), upload, self.quota, now);
         self.commit(&decision.plan);
         decision.results.into_iter().map(outcome).collect()
     }
@@ -98,6 +153,7 @@ fn related_items(conflict: &Conflict) -> Vec<ItemKey> {
 fn outcome(result: ChangeResult) -> Outcome {
     match result {
         ChangeResult::Applied { version, .. } => Outcome::Applied(version),
+        ChangeResult::Merged { version, .. } => Outcome::Merged(version),
         ChangeResult::Conflict { conflict, .. } => Outcome::Conflict(conflict.id),
         ChangeResult::Rejected(rejection) => {
             Outcome::Rejected(rejection.code, rejection.details.into_iter().next().expect("a rejection has details"))
@@ -133,6 +189,7 @@ pub(super) fn change(id: &str, item: &str, query: &str, base: SyncVersion, at: i
         tags: Vec::new(),
         favorite: false,
         metadata: BTreeMap::new(),
+        extra: Extra::default(),
     });
     let edit = Edit::Put { content: Arc::new(content), created_at: None, expects_item: base > 0 };
     Change { id: ChangeId::new_unchecked(id), key: key(item), edit, updated_at: at_second(at), base }

@@ -2,6 +2,7 @@
 
 mod cases;
 mod memory_store;
+mod merges;
 mod properties;
 
 use memory_store::{MemoryStore, at_second, change, delete, key, query_of, upload};

@@ -31,17 +31,13 @@ fn arbitrary_uploads() -> impl Strategy<Value = Vec<(Upload, i64)>> {
     prop::collection::vec((arbitrary_upload(), -50..150_i64), 1..20)
 }
 
-/// Returns the texts of all live items and of all sides of conflicts.
+/// Returns the texts that a user can read or restore: those of live items, of replaced versions and of all sides of conflicts.
 fn all_texts(store: &MemoryStore) -> BTreeSet<String> {
-    let items = store.items.values().filter(|stored| stored.is_live()).filter_map(|stored| stored.item.as_ref());
+    let stored = store.items.values().chain(store.versions.values());
+    let items = stored.filter(|stored| stored.is_live()).filter_map(|stored| stored.item.as_ref());
     let versions = store.conflicts.values().flat_map(|conflict: &Conflict| [&conflict.local, &conflict.remote]);
     let sides = versions.filter_map(|version| version.item.as_ref());
     items.chain(sides).filter_map(|item| query_of(&item.content)).map(str::to_owned).collect()
-}
-
-/// Whether `device` had not seen the stored version when it made `change`.
-fn has_not_seen_stored(store: &MemoryStore, device: &str, change: &Change) -> bool {
-    store.items.get(&change.key).is_some_and(|stored| stored.device.as_str() != device && stored.version != change.base)
 }
 
 proptest! {
@@ -86,24 +82,18 @@ proptest! {
     }
 
     #[test]
-    fn no_unseen_version_is_lost(uploads in arbitrary_uploads()) {
+    fn nothing_that_was_accepted_is_lost(uploads in arbitrary_uploads()) {
         let mut store = MemoryStore::default();
+        let mut accepted = BTreeSet::new();
         for (upload, now) in uploads {
-            // The changes are uploaded one by one, so that the stored version is known before each of them.
-            for change in upload.changes.iter().flatten().cloned() {
-                let unseen = has_not_seen_stored(&store, upload.device.as_str(), &change);
-                let stored = store.query_text(change.key.id.as_str()).map(str::to_owned);
-                let uploaded = match &change.edit { Edit::Put { content, .. } => query_of(content).map(str::to_owned), Edit::Delete => None };
-                let id = change.id.clone();
-                let single = Upload { changes: vec![Ok(change)], ..upload.clone() };
-                let is_new = !store.snapshot(&ReadSet::for_upload(&single)).receipts.contains_key(&id);
-                store.apply(&single, at_second(now));
-                if unseen && is_new {
-                    let texts = all_texts(&store);
-                    prop_assert!(stored.iter().all(|query| texts.contains(query)), "lost {:?}", stored);
-                    prop_assert!(uploaded.iter().all(|query| texts.contains(query)), "lost {:?}", uploaded);
+            let outcomes = store.apply(&upload, at_second(now));
+            for (change, outcome) in upload.changes.iter().flatten().zip(outcomes) {
+                if let (Edit::Put { content, .. }, false) = (&change.edit, matches!(outcome, Outcome::Rejected(..))) {
+                    accepted.extend(query_of(content).map(str::to_owned));
                 }
             }
+            let texts = all_texts(&store);
+            prop_assert!(accepted.is_subset(&texts), "lost {:?}", accepted.difference(&texts));
         }
     }
 
@@ -123,7 +113,8 @@ proptest! {
         let mut store = MemoryStore::default();
         for (upload, now) in uploads {
             let snapshot = store.snapshot(&ReadSet::for_upload(&upload));
-            prop_assert_eq!(decide(snapshot.clone(), &upload, at_second(now)), decide(snapshot, &upload, at_second(now)));
+            let quota = models::Quota::default();
+            prop_assert_eq!(decide(snapshot.clone(), &upload, quota, at_second(now)), decide(snapshot, &upload, quota, at_second(now)));
             store.apply(&upload, at_second(now));
         }
     }
