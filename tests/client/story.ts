@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { manageSessions, deleteAccount, logIn, requestEmails, signUp } from "./account.js";
 import { called, connect, step, expectSuccess } from "./calls.js";
 import { Device } from "./device.js";
-import { resolveByUser, deleteItem, checkRejections, resolveByStrategy, shareItems } from "./sync.js";
+import { checkRejections, deleteItem, resolveByStrategy, resolveByUser, shareItems } from "./sync.js";
+import { checkDigest, mergeEdits, restoreVersion } from "./versions.js";
 
 async function readStatus(base: string, laptop: Device): Promise<void> {
   step("status and limits are read");
@@ -13,7 +14,8 @@ async function readStatus(base: string, laptop: Device): Promise<void> {
   assert.equal(status.open_conflicts, 0);
   const api = connect(base);
   const limits = expectSuccess(await api.GET("/api/sync/limits"));
-  assert.deepEqual(limits.strategies, ["last_write_wins", "keep_both", "user_choice"]);
+  assert.deepEqual(limits.strategies, ["last_write_wins", "keep_both", "user_choice", "merge"]);
+  assert.ok(status.storage.bytes < limits.user_bytes && status.storage.items <= limits.user_items);
   assert.ok(limits.strategies.includes(limits.default_strategy));
   assert.ok(limits.changes_per_upload > 0 && limits.fields.name > 0 && limits.rates_per_minute.upload > 0);
   assert.equal(expectSuccess(await api.GET("/health")).status, "healthy");
@@ -44,6 +46,9 @@ const phone = new Device(base, "phone", await logIn(base, "phone"));
 await shareItems(laptop, phone);
 await resolveByStrategy(laptop, phone);
 await resolveByUser(laptop, phone);
+await mergeEdits(laptop, phone);
+await restoreVersion(laptop, phone);
+await checkDigest(phone);
 await deleteItem(laptop, phone);
 await checkRejections(laptop);
 await readStatus(base, laptop);

@@ -21,6 +21,8 @@ struct UploadExecution<'a> {
     now: Timestamp,
     /// The device's own newest edit of each item and base version of which a change was merged.
     merged_edits: BTreeMap<(Key, i64), Content>,
+    /// Versions of the changed items before the upload.
+    versions_before: BTreeMap<&'a Key, i64>,
     synced: i64,
     conflicts_count: i64,
 }
@@ -53,8 +55,17 @@ impl Data {
     /// Returns an error if the response violates the contract.
     pub fn upload(&mut self, upload: &Upload, response: &UploadResponse, now: Timestamp) -> Result<(), Mismatch> {
         expect_equal("the number of results", &response.results.len(), &upload.changes.len())?;
-        let (data, merged_edits) = (&mut *self, BTreeMap::new());
-        let mut execution = UploadExecution { data, upload, now, merged_edits, synced: 0, conflicts_count: 0 };
+        let versions_before =
+            upload.changes.iter().map(|change| (&change.key, self.side(&change.key).version)).collect();
+        let mut execution = UploadExecution {
+            data: &mut *self,
+            upload,
+            now,
+            merged_edits: BTreeMap::new(),
+            versions_before,
+            synced: 0,
+            conflicts_count: 0,
+        };
         for (change, actual) in upload.changes.iter().zip(&response.results) {
             execution.apply(change, actual)?;
         }
