@@ -43,6 +43,7 @@ mod versions;
 mod account_eraser;
 mod corrupt_rows;
 mod libsql_transport;
+mod previous_release;
 mod redis_only;
 mod servers;
 mod sqlx_metadata;

@@ -370,3 +370,53 @@ impl ItemRecord<Content> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Every field is present, so that each known one is named by [`ItemType::fields`].
+    fn complete(item_type: ItemType) -> Value {
+        match item_type {
+            ItemType::Connection => json!({ "name": "n", "type": "mysql", "host": "h", "port": 1, "database": "d",
+                "username": "u", "use_ssh": true, "ssh_host": "s", "ssh_port": 2, "ssh_user": "v", "color": "c", "icon": "i",
+                "metadata": { "k": "v" } }),
+            ItemType::SavedQuery => {
+                json!({ "name": "n", "description": "d", "query": "q", "connection_id": "c", "tags": ["t"],
+                "favorite": true, "metadata": { "k": "v" } })
+            }
+            ItemType::QueryHistory => {
+                json!({ "query": "q", "connection_id": "c", "executed_at": "2026-01-01T00:00:00.000000Z",
+                "duration_ms": 1, "rows_affected": 2, "success": true, "error": "e", "metadata": { "k": "v" } })
+            }
+        }
+    }
+
+    #[test]
+    fn known_fields_are_no_unknown_ones() {
+        for item_type in ItemType::ALL {
+            let data = complete(item_type);
+            let fields = data.as_object().expect("an object");
+            let mut names: Vec<&str> = item_type.fields().to_vec();
+            names.sort_unstable();
+            assert_eq!(fields.keys().collect::<Vec<_>>(), names);
+            let content = Content::parse(item_type, fields.clone()).expect("valid content");
+            assert!(content.extra().is_empty());
+            assert_eq!(serde_json::to_value(&content).expect("JSON"), data, "no field is lost");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_part_of_the_content() {
+        let mut data = complete(ItemType::SavedQuery);
+        data["folder"] = json!({ "name": "work", "empty": null });
+        data["sync_version"] = json!(3);
+        let content =
+            Content::parse(ItemType::SavedQuery, data.as_object().expect("an object").clone()).expect("valid");
+        data.as_object_mut().expect("an object").remove("sync_version");
+        assert_eq!(serde_json::to_value(&content).expect("JSON"), data);
+        assert_eq!(Stored::bytes_of(&ItemId::new_unchecked("a"), &content), data.to_string().len() + 3 + RECORD_BYTES);
+    }
+}
