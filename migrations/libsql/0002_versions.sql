@@ -46,7 +46,7 @@ CREATE TABLE item_versions (
     extra        TEXT,
     data         TEXT,
     PRIMARY KEY (user_id, replaced_at)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- For the purge.
 CREATE INDEX item_versions_by_time ON item_versions (replaced_at);

@@ -77,6 +77,10 @@ async fn assert_closed(store: &UserStore, plan: &Plan) {
     closed(store.data.page(store.user, &request).await.err());
     let outcome = store.commit(plan).await;
     assert!(matches!(outcome, Ok(Commit::HeadMoved) | Err(StoreError::AccountDeleted)), "{outcome:?}");
+    for item_type in ItemType::ALL {
+        let versions = store.data.versions(store.user, &key(item_type, "0"), None, 10).await;
+        assert!(matches!(versions, Err(StoreError::AccountDeleted)), "{versions:?}");
+    }
 }
 
 /// Asserts that no row is left that the traits can return.

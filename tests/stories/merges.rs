@@ -104,6 +104,22 @@ async fn successive_edits_of_an_offline_device_are_merged_one_after_the_other() 
 }
 
 #[tokio::test]
+async fn a_change_may_name_the_version_that_an_earlier_one_of_its_upload_replaces() {
+    let service = Service::start().await;
+    let (ada, data) = user_with_query(&service).await;
+    merge(&ada, "laptop", &[change(&service, "l", 1, &with(data.clone(), &json!({ "favorite": true })))]).await;
+    let renamed = change(&service, "1", 1, &with(data.clone(), &json!({ "name": "n" })));
+    let rewritten = change(&service, "2", 2, &with(data, &json!({ "favorite": true, "query": "select 2" })));
+    let response = merge(&ada, "phone", &[renamed, rewritten]).await;
+    assert_eq!(response["conflicts"], json!([]), "{response}");
+    let stored = ada.saved_query("q").await.unwrap();
+    assert_eq!(
+        (&stored["name"], &stored["query"], &stored["favorite"]),
+        (&json!("n"), &json!("select 2"), &json!(true))
+    );
+}
+
+#[tokio::test]
 async fn an_older_client_erases_no_field_of_a_newer_one() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;

@@ -42,9 +42,10 @@ macro_rules! keep_receipts {
     };
 }
 
-/// Subtracts the size of a batch of rows from that of their accounts. `?1` cutoff, `?2` size of the batch.
+/// Subtracts the size of a batch of rows from that of their accounts. `?1` cutoff, `?2` size of the batch. `$key` decides between rows of
+/// the same time.
 macro_rules! subtract_batch {
-    ($table:literal, $time:literal) => {
+    ($table:literal, $time:literal, $key:literal) => {
         concat!(
             "UPDATE sync_heads SET bytes = sync_heads.bytes - batch.bytes
             FROM (SELECT user_id, sum(bytes) AS bytes FROM (SELECT user_id, bytes FROM ",
@@ -53,7 +54,9 @@ macro_rules! subtract_batch {
             $time,
             " < ?1 ORDER BY ",
             $time,
-            ", rowid LIMIT ?2) GROUP BY user_id) AS batch
+            ", ",
+            $key,
+            " LIMIT ?2) GROUP BY user_id) AS batch
             WHERE sync_heads.user_id = batch.user_id"
         )
     };
@@ -76,6 +79,12 @@ macro_rules! delete_batch {
     };
 }
 
+/// Removes a batch of versions: those that [`subtract_batch!`] chooses before it in the same transaction.
+const DELETE_VERSIONS: &str = "
+DELETE FROM item_versions
+WHERE (user_id, replaced_at) IN (
+    SELECT user_id, replaced_at FROM item_versions WHERE replaced_at < ?1 ORDER BY replaced_at, user_id LIMIT ?2)";
+
 /// Removes the markers of deleted accounts. A marker stops uploads by access tokens that outlive the account; these have expired
 /// long before the cutoff. `?1` cutoff, `?2` size of the batch.
 const DELETE_CLOSED_HEADS: &str = "
@@ -93,10 +102,10 @@ const PURGE: [&str; 13] = [
     // The history is append-only: its versions are never compared.
     move_horizon!("query_history", "0", "bytes"),
     delete_batch!("query_history", "deleted_at"),
-    subtract_batch!("conflicts", "resolved_at"),
+    subtract_batch!("conflicts", "resolved_at", "rowid"),
     delete_batch!("conflicts", "resolved_at"),
-    subtract_batch!("item_versions", "replaced_at"),
-    delete_batch!("item_versions", "replaced_at"),
+    subtract_batch!("item_versions", "replaced_at", "user_id"),
+    DELETE_VERSIONS,
     DELETE_CLOSED_HEADS,
 ];
 

@@ -159,6 +159,10 @@ macro_rules! sql {
 const CONNECTIONS: Sql = sql!(connections, "connections", "connection");
 const SAVED_QUERIES: Sql = sql!(saved_queries, "saved_queries", "saved_query");
 
+/// An entry of the history. `?1` user, `?2` id.
+const HISTORY_ENTRY: &str =
+    concat!("SELECT ", columns!(query_history), " FROM query_history AS i WHERE i.user_id = ?1 AND i.id = ?2");
+
 /// Returns the statements for `item_type`; `None` for history, which has no versions.
 const fn sql_of(item_type: ItemType) -> Option<&'static Sql> {
     match item_type {
@@ -264,11 +268,16 @@ impl LibsqlSync {
         key: &ItemKey,
         before: Option<SyncVersion>,
     ) -> StoreResult<Option<VersionPage>> {
-        let stored = crate::storage::ChangeFeed::item(self, user, key).await?;
-        Ok(stored.map(|stored| {
-            let is_on_page = before.is_none_or(|before| stored.version < before);
-            let version = KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None };
-            VersionPage { versions: Some(version).into_iter().filter(|_| is_on_page).collect(), next: None }
-        }))
+        let item = Statement::new(HISTORY_ENTRY, [user.into(), key.id.as_str().into()]);
+        let statements = [Statement::new(HEAD, [user.into()]), item];
+        let [head, item] = self.database_of(user).read_batch("versions", statements).await?;
+        // Fails if the account is being deleted.
+        read_head(user, head)?;
+        let Some(row) = item.into_first_row() else { return Ok(None) };
+        let (_, stored) = super::items::read(key.item_type, row)?;
+        let is_on_page = before.is_none_or(|before| stored.version < before);
+        let version = KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None };
+        let versions = Some(version).into_iter().filter(|_| is_on_page).collect();
+        Ok(Some(VersionPage { versions, next: None }))
     }
 }

@@ -42,8 +42,8 @@ use super::{
     Snapshot, Totals, Upload,
 };
 use crate::models::{
-    Change, Conflict, ConflictId, Content, DeviceId, Edit, FieldError, ItemKey, ItemType, Quota, RecentChange, Stored,
-    SyncVersion, Timestamp, limits,
+    Change, Conflict, ConflictId, Content, DeviceId, Edit, FieldError, ItemKey, ItemType, ItemVersion, Quota,
+    RecentChange, Stored, Strategy, SyncVersion, Timestamp, limits,
 };
 
 /// Maximum number of receipts in an item. The oldest half of more moves to rows of their own, so that the row of an item that
@@ -346,6 +346,12 @@ impl<'a> UploadState<'a> {
         if key.item_type != ItemType::QueryHistory || before.is_none() {
             // Deleting a history entry marks its row, and keeps no other version.
             self.growth.add_item(key.item_type, stored.bytes);
+        }
+        // A later change of the upload may name the version that this one replaces.
+        let replaced =
+            before.filter(|_| self.upload.strategy == Strategy::Merge).map(|before| ItemVersion::of(Some(before)));
+        if let Some(replaced) = replaced {
+            self.records.bases.entry((key.clone(), replaced.sync_version)).or_insert(replaced);
         }
         let version = stored.version;
         self.written_items.push((key.clone(), stored.clone()));

@@ -1,6 +1,6 @@
 //! Benchmarks, `tests/load/figures [TABLE…]`: measures operations and their baselines alternately, so that a slow
 //! moment affects both. Each value is a median. The service runs in this process on the embedded stores, with files in
-//! memory; `server` and `hostile` start the server binary, and `requests` uses real stores.
+//! memory; `server`, `pages` and `hostile` start the server binary, and `requests` uses real stores.
 #![expect(clippy::print_stdout, reason = "the results are the output of this program")]
 
 mod account;
@@ -9,6 +9,7 @@ mod downloads;
 mod growth;
 mod hostile;
 mod logins;
+mod pages;
 mod requests;
 mod server;
 mod uploads;
@@ -16,7 +17,7 @@ mod uploads;
 use std::time::Duration;
 
 /// Names of all tables.
-const TABLES: [&str; 7] = ["uploads", "downloads", "growth", "logins", "requests", "server", "hostile"];
+const TABLES: [&str; 8] = ["uploads", "downloads", "growth", "logins", "requests", "server", "pages", "hostile"];
 
 #[tokio::main]
 async fn main() {
@@ -28,6 +29,7 @@ async fn main() {
         let columns = match table {
             "requests" => ["PostgreSQL", "libSQL", "Redis"],
             "server" => ["/health", "processor", "ratio"],
+            "pages" => ["", "written", ""],
             "hostile" => ["ordinary", "processor", "ratio"],
             _ => ["baseline", "service", "ratio"],
         };
@@ -38,6 +40,7 @@ async fn main() {
             "growth" => growth::table().await,
             "logins" => logins::table().await,
             "requests" => requests::table().await,
+            "pages" => pages::table().await,
             "hostile" => hostile::table().await,
             _ => server::table().await,
         }

@@ -8,8 +8,7 @@ use crate::call::{Change, Content};
 impl UploadExecution<'_> {
     /// Writes `change`, which conflicts, merged with the stored version; returns the resulting version. Returns `None` if
     /// it is a conflict: under another strategy, if one side is a deletion, if the version to merge against is not kept, or
-    /// if both sides changed one field. A version that only an earlier change of the same upload replaced does not count as
-    /// kept.
+    /// if both sides changed one field.
     ///
     /// No device has seen the merged version, so it counts as written by none.
     pub(super) fn merge(&mut self, change: &Change) -> Option<i64> {
@@ -21,7 +20,7 @@ impl UploadExecution<'_> {
         let (remote, version) = (stored.content.clone()?, stored.version);
         let updated_at = self.edited_at(change).max(stored.updated_at);
         let own_edit = self.merged_edits.get(&(change.key.clone(), change.base)).cloned();
-        let base = own_edit.or_else(|| self.kept_base(change))?;
+        let base = own_edit.or_else(|| self.data.merge_base(&change.key, change.base, &self.upload.device))?;
         let merged = merge(&base, local, &remote)?;
         let at = self.tick();
         self.continue_from(change);
@@ -29,12 +28,6 @@ impl UploadExecution<'_> {
             return Some(version);
         }
         Some(self.data.write_item(&change.key, Some(merged), updated_at, "", at))
-    }
-
-    /// Returns the content of the version to merge `change` against, if it was replaced before the upload.
-    fn kept_base(&self, change: &Change) -> Option<Content> {
-        let was_replaced = self.versions_before.get(&change.key).is_some_and(|version| change.base < *version);
-        self.data.merge_base(&change.key, change.base, &self.upload.device).filter(|_| was_replaced)
     }
 
     /// Makes the content of `change` the base of the next change of the same item and base version: the device made both

@@ -21,8 +21,6 @@ struct UploadExecution<'a> {
     now: Timestamp,
     /// The device's own newest edit of each item and base version of which a change was merged.
     merged_edits: BTreeMap<(Key, i64), Content>,
-    /// Versions of the changed items before the upload.
-    versions_before: BTreeMap<&'a Key, i64>,
     synced: i64,
     conflicts_count: i64,
 }
@@ -55,14 +53,11 @@ impl Data {
     /// Returns an error if the response violates the contract.
     pub fn upload(&mut self, upload: &Upload, response: &UploadResponse, now: Timestamp) -> Result<(), Mismatch> {
         expect_equal("the number of results", &response.results.len(), &upload.changes.len())?;
-        let versions_before =
-            upload.changes.iter().map(|change| (&change.key, self.side(&change.key).version)).collect();
         let mut execution = UploadExecution {
             data: &mut *self,
             upload,
             now,
             merged_edits: BTreeMap::new(),
-            versions_before,
             synced: 0,
             conflicts_count: 0,
         };
