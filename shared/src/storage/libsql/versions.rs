@@ -12,6 +12,9 @@ use crate::models::{
 };
 use crate::storage::{KeptVersion, StoreResult, VersionPage};
 
+/// Size of the items on a page, in bytes. The rest is for what a version has besides: at most 1 KiB, most of it the device id.
+const PAGE_BYTES: usize = limits::PAGE_BYTES - 1_024 * limits::PAGE_VERSIONS;
+
 /// Columns of a version in the order that [`read`] expects. `v` is the table.
 macro_rules! version_columns {
     () => {
@@ -234,7 +237,7 @@ impl LibsqlSync {
         let item = [user.into(), key.id.as_str().into()];
         let sizes = [user.into(), key.id.as_str().into(), start.into()];
         let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        let [id, bytes] = [key.id.as_str().into(), number(limits::PAGE_BYTES)];
+        let [id, bytes] = [key.id.as_str().into(), number(PAGE_BYTES)];
         let page = [user.into(), id, start.into(), number(limit), bytes];
         let statements = [
             Statement::new(HEAD, [user.into()]),

@@ -29,6 +29,7 @@
 mod conflict;
 mod merging;
 mod quota;
+mod receipts;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,13 +43,9 @@ use super::{
     Snapshot, Totals, Upload,
 };
 use crate::models::{
-    Change, Conflict, ConflictId, Content, DeviceId, Edit, FieldError, ItemKey, ItemType, ItemVersion, Quota,
-    RecentChange, Stored, Strategy, SyncVersion, Timestamp, limits,
+    Change, Conflict, ConflictId, Content, Edit, FieldError, ItemKey, ItemType, ItemVersion, Quota, Stored, Strategy,
+    SyncVersion, Timestamp, limits,
 };
-
-/// Maximum number of receipts in an item. The oldest half of more moves to rows of their own, so that the row of an item that
-/// is edited often stays small.
-const MAX_RECENT: usize = 16;
 
 /// Decides what `upload` does to the data in `snapshot`, of an account that may store `quota`. `now` is the time of the
 /// server's clock.
@@ -153,27 +150,6 @@ impl<'a> UploadState<'a> {
         outcome
     }
 
-    /// Returns the outcome of the first time, if the change has a receipt.
-    fn repeated_outcome(&self, change: &Change) -> Option<Outcome> {
-        let applied = |version, merged| if merged { Outcome::Merged(version) } else { Outcome::Applied(version) };
-        let recent = self.records.items.get(&change.key).map_or([].as_slice(), |stored| stored.recent.as_slice());
-        if let Some(found) =
-            recent.iter().find(|recent| recent.change == change.id && recent.device == self.upload.device)
-        {
-            return Some(applied(found.version, found.merged));
-        }
-        let receipt = self.records.receipts.get(&change.id)?;
-        if receipt.key != change.key {
-            let message = "was already used for a change of another item";
-            return Some(Outcome::Rejected(RejectionCode::ChangeIdReused, FieldError::new("id", message)));
-        }
-        Some(match &receipt.conflict {
-            Some(id) if self.records.conflicts.contains_key(id) => Outcome::Conflict(id.clone()),
-            // Either there was no conflict, or the purge has removed it since.
-            _ => applied(receipt.version, receipt.merged),
-        })
-    }
-
     /// Returns the change with the unknown fields of the stored item that it leaves out. A change that creates an item takes
     /// none from a deleted one.
     fn completed<'c>(&self, change: &'c Change) -> Cow<'c, Change> {
@@ -263,59 +239,6 @@ impl<'a> UploadState<'a> {
         change.key.item_type != ItemType::QueryHistory
             && stored.device != self.upload.device
             && stored.version != change.base
-    }
-
-    /// Adds the receipt of a change that was not rejected, at the newest server time, unless the item has it. Counts the
-    /// change.
-    fn add_receipt(&mut self, change: &Change, outcome: &Outcome) {
-        let (version, conflict, merged) = match outcome {
-            Outcome::Applied(version) => (*version, None, false),
-            Outcome::Merged(version) => (*version, None, true),
-            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone()), false),
-            Outcome::Rejected(..) => return,
-        };
-        match conflict {
-            None => self.device_stats.synced += 1,
-            Some(_) => self.device_stats.conflicts += 1,
-        }
-        self.growth.add(Receipt::bytes_of(&change.id, &self.upload.device, &change.key));
-        let (id, device, key, seq) = (change.id.clone(), &self.upload.device, change.key.clone(), self.newest_seq);
-        // The last write is the one of this change, if it is at the time of the change.
-        if let Some((written, last)) = self.written_items.last_mut()
-            && conflict.is_none()
-            && (&*written, last.seq) == (&key, seq)
-            && key.item_type != ItemType::QueryHistory
-        {
-            let recent = Arc::make_mut(&mut last.recent);
-            recent.push(RecentChange { change: id, device: device.clone(), version, merged });
-            let excess = if recent.len() > MAX_RECENT { MAX_RECENT / 2 } else { 0 };
-            let older = recent.drain(..excess).map(|recent| {
-                let RecentChange { change, device, version, merged } = recent;
-                Receipt { device, change, key: key.clone(), version, conflict: None, merged, seq }
-            });
-            for receipt in older {
-                if receipt.device == *device {
-                    self.records.receipts.insert(receipt.change.clone(), receipt.clone());
-                }
-                self.new_receipts.push(receipt);
-            }
-            self.records.items.insert(key, last.clone());
-            return;
-        }
-        let receipt = Receipt { device: device.clone(), change: id, key, version, conflict, merged, seq };
-        self.records.receipts.insert(change.id.clone(), receipt.clone());
-        self.new_receipts.push(receipt);
-    }
-
-    /// Adds the history tombstone of the entry that `change` deletes, unless it exists.
-    fn add_history_tombstone(&mut self, change: &Change, version: SyncVersion, seq: Timestamp) {
-        let id = history_tombstone_id(&change.key.id);
-        if self.records.history_tombstones.insert(id.clone()) {
-            let (device, key) = (DeviceId::none(), change.key.clone());
-            self.growth.add(Receipt::bytes_of(&id, &device, &key));
-            let receipt = Receipt { device, change: id, key, version, conflict: None, merged: false, seq };
-            self.new_receipts.push(receipt);
-        }
     }
 
     /// Assigns the next server time.

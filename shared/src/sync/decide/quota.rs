@@ -1,7 +1,8 @@
 //! Rejects changes that would make the account larger than its quota.
 //!
 //! Whatever a change adds counts: the new version, its receipt, both sides of a conflict. The version that it replaces is kept,
-//! so it stays counted. The deletion of an existing item always passes, because it is the way to become smaller.
+//! so it stays counted. The deletion of an existing item always passes, because it is the way to become smaller. Until the purge it
+//! adds the size of the item once more. That is bounded: beyond the quota, no item can be created.
 
 use super::UploadState;
 use crate::models::{Change, Edit, FieldError, Stored, Strategy};
