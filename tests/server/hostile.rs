@@ -134,7 +134,11 @@ async fn hostile_queries_cause_no_server_error() {
     let target = Target::start().await;
     for route in routes(&target.server.api).await {
         for query in QUERIES {
-            let prefix = if route.path == "/api/sync/download" { "?device_id=laptop&" } else { "?" };
+            let prefix = match route.path.as_str() {
+                "/api/sync/download" => "?device_id=laptop&",
+                "/api/sync/versions" => "?item_type=saved_query&item_id=q0&",
+                _ => "?",
+            };
             let mut request = valid_request(&target, &route, true).await;
             request.target.extend([prefix.as_bytes(), query].concat());
             send_and_check(&target, &request).await;

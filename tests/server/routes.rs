@@ -28,7 +28,7 @@ pub(crate) async fn routes(api: &Api) -> Vec<Route> {
             });
         }
     }
-    assert!(routes.len() >= 26, "{routes:?}");
+    assert!(routes.len() >= 28, "{routes:?}");
     routes
 }
 
@@ -62,6 +62,9 @@ impl Route {
             "/api/sync/upload" => upload(),
             "/api/sync/conflicts/{id}/resolve" => {
                 json!({ "strategy": "user_choice", "merged_data": saved_query("merged", "select 3") })
+            }
+            "/api/sync/restore" => {
+                json!({ "item_type": "saved_query", "item_id": "q0", "sync_version": 1, "expected_version": 1 })
             }
             path => panic!("add a valid body for {path} to tests/server/routes.rs"),
         }
