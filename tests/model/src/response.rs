@@ -163,7 +163,7 @@ pub struct Email {
     pub link: Option<String>,
 }
 
-/// Response to a [`Request`].
+/// Response to a [`Request`](crate::Request).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Response {
     /// Response to an upload.
