@@ -80,13 +80,6 @@ const OPEN_CONFLICTS: &str = concat!(
     " FROM shown CROSS JOIN conflicts AS c WHERE c.user_id = ?1 AND c.id = shown.id ORDER BY c.seq DESC"
 );
 
-const ONE_CONNECTION: &str =
-    concat!("SELECT ", columns!(connections), " FROM connections AS i WHERE i.user_id = ?1 AND i.id = ?2");
-const ONE_SAVED_QUERY: &str =
-    concat!("SELECT ", columns!(saved_queries), " FROM saved_queries AS i WHERE i.user_id = ?1 AND i.id = ?2");
-const ONE_HISTORY_ENTRY: &str =
-    concat!("SELECT ", columns!(query_history), " FROM query_history AS i WHERE i.user_id = ?1 AND i.id = ?2");
-
 /// Removes the full syncs that began first, if there are too many. `?1` user, `?2` maximum.
 const TRIM_FULL_SYNCS: &str = "
 DELETE FROM walks WHERE user_id = ?1 AND device_id IN (
@@ -164,13 +157,7 @@ impl ChangeFeed for LibsqlSync {
     }
 
     async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>> {
-        let sql = match key.item_type {
-            ItemType::Connection => ONE_CONNECTION,
-            ItemType::SavedQuery => ONE_SAVED_QUERY,
-            ItemType::QueryHistory => ONE_HISTORY_ENTRY,
-        };
-        let select = Statement::new(sql, [user.into(), key.id.as_str().into()]);
-        let [item] = self.database_of(user).read_batch("item", [select]).await?;
+        let [item] = self.database_of(user).read_batch("item", [items::load_one(user, key)]).await?;
         item.into_first_row().map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
     }
 

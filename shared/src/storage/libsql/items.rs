@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::RowReader;
+use super::{RowReader, Statement};
 use crate::models::{
     ChangeId, Connection, Content, DatabaseType, DeviceId, Extra, Item, ItemId, ItemKey, ItemType, KnownFields,
-    QueryHistory, RecentChange, SavedQuery, Stored, SyncVersion, Timestamp,
+    QueryHistory, RecentChange, SavedQuery, Stored, SyncVersion, Timestamp, UserId,
 };
 use crate::storage::StoreResult;
 
@@ -163,6 +163,23 @@ macro_rules! columns {
     };
 }
 pub(super) use columns;
+
+const ONE_CONNECTION: &str =
+    concat!("SELECT ", columns!(connections), " FROM connections AS i WHERE i.user_id = ?1 AND i.id = ?2");
+const ONE_SAVED_QUERY: &str =
+    concat!("SELECT ", columns!(saved_queries), " FROM saved_queries AS i WHERE i.user_id = ?1 AND i.id = ?2");
+const ONE_HISTORY_ENTRY: &str =
+    concat!("SELECT ", columns!(query_history), " FROM query_history AS i WHERE i.user_id = ?1 AND i.id = ?2");
+
+/// Returns the statement that loads one item; [`read`] decodes its row.
+pub(super) fn load_one(user: UserId, key: &ItemKey) -> Statement {
+    let sql = match key.item_type {
+        ItemType::Connection => ONE_CONNECTION,
+        ItemType::SavedQuery => ONE_SAVED_QUERY,
+        ItemType::QueryHistory => ONE_HISTORY_ENTRY,
+    };
+    Statement::new(sql, [user.into(), key.id.as_str().into()])
+}
 
 /// Decodes a row of the table of `item_type`.
 pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey, Stored)> {

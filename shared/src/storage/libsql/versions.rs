@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::items::columns;
+use super::items;
 use super::load::{HEAD, read_head};
 use super::{BatchError, LibsqlSync, Row, RowReader, Statement, Value};
 use crate::models::{
@@ -136,7 +136,6 @@ macro_rules! delete_oldest {
 
 /// Statements about the versions of one table of items.
 struct Sql {
-    item: &'static str,
     sizes: &'static str,
     page: &'static str,
     some: &'static str,
@@ -146,25 +145,20 @@ struct Sql {
 }
 
 macro_rules! sql {
-    ($table:ident, $name:literal, $item_type:literal) => {
+    ($table:literal, $item_type:literal) => {
         Sql {
-            item: concat!("SELECT ", columns!($table), " FROM ", $name, " AS i WHERE i.user_id = ?1 AND i.id = ?2"),
-            sizes: version_sizes!($name),
-            page: version_page!($name),
-            some: some_versions!($name),
-            bases: bases!($name, $item_type),
-            subtract_oldest: subtract_oldest!($name),
-            delete_oldest: delete_oldest!($name),
+            sizes: version_sizes!($table),
+            page: version_page!($table),
+            some: some_versions!($table),
+            bases: bases!($table, $item_type),
+            subtract_oldest: subtract_oldest!($table),
+            delete_oldest: delete_oldest!($table),
         }
     };
 }
 
-const CONNECTIONS: Sql = sql!(connections, "connections", "connection");
-const SAVED_QUERIES: Sql = sql!(saved_queries, "saved_queries", "saved_query");
-
-/// An entry of the history. `?1` user, `?2` id.
-const HISTORY_ENTRY: &str =
-    concat!("SELECT ", columns!(query_history), " FROM query_history AS i WHERE i.user_id = ?1 AND i.id = ?2");
+const CONNECTIONS: Sql = sql!("connections", "connection");
+const SAVED_QUERIES: Sql = sql!("saved_queries", "saved_query");
 
 /// Returns the statements for `item_type`; `None` for history, which has no versions.
 const fn sql_of(item_type: ItemType) -> Option<&'static Sql> {
@@ -234,14 +228,13 @@ impl LibsqlSync {
     ) -> StoreResult<Option<VersionPage>> {
         let Some(sql) = sql_of(key.item_type) else { return self.only_version(user, key, before).await };
         let start = before.unwrap_or(SyncVersion::MAX);
-        let item = [user.into(), key.id.as_str().into()];
         let sizes = [user.into(), key.id.as_str().into(), start.into()];
         let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let [id, bytes] = [key.id.as_str().into(), number(PAGE_BYTES)];
         let page = [user.into(), id, start.into(), number(limit), bytes];
         let statements = [
             Statement::new(HEAD, [user.into()]),
-            Statement::new(sql.item, item),
+            items::load_one(user, key),
             Statement::new(sql.sizes, sizes),
             Statement::new(sql.page, page),
         ];
@@ -250,7 +243,7 @@ impl LibsqlSync {
         // Fails if the account is being deleted.
         read_head(user, head)?;
         let Some(row) = item.into_first_row() else { return Ok(None) };
-        let (_, stored) = super::items::read(key.item_type, row)?;
+        let (_, stored) = items::read(key.item_type, row)?;
         let mut versions = Vec::with_capacity(page.rows.len() + 1);
         if stored.version < start {
             versions.push(KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None });
@@ -271,13 +264,12 @@ impl LibsqlSync {
         key: &ItemKey,
         before: Option<SyncVersion>,
     ) -> StoreResult<Option<VersionPage>> {
-        let item = Statement::new(HISTORY_ENTRY, [user.into(), key.id.as_str().into()]);
-        let statements = [Statement::new(HEAD, [user.into()]), item];
+        let statements = [Statement::new(HEAD, [user.into()]), items::load_one(user, key)];
         let [head, item] = self.database_of(user).read_batch("versions", statements).await?;
         // Fails if the account is being deleted.
         read_head(user, head)?;
         let Some(row) = item.into_first_row() else { return Ok(None) };
-        let (_, stored) = super::items::read(key.item_type, row)?;
+        let (_, stored) = items::read(key.item_type, row)?;
         let is_on_page = before.is_none_or(|before| stored.version < before);
         let version = KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None };
         let versions = Some(version).into_iter().filter(|_| is_on_page).collect();
