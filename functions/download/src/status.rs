@@ -25,11 +25,11 @@ pub(crate) struct StatusResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     digest: Option<DigestRecord>,
-    /// What the account stores, of the `user_bytes` and `user_items` that `GET /api/sync/limits` returns.
+    /// Storage in use, out of the `user_bytes` and `user_items` that `GET /api/sync/limits` returns.
     storage: Storage,
 }
 
-/// What an account stores.
+/// Storage that an account uses.
 #[derive(Debug, Serialize, ToSchema)]
 struct Storage {
     /// Bytes of items, replaced versions, conflicts and receipts.

@@ -42,7 +42,8 @@ impl KeptVersionRecord {
 
 /// Lists the versions of an item.
 ///
-/// Replaced versions of connections and saved queries are kept for 30 days, the newest 100 of an item, whoever replaced them.
+/// Replaced versions of connections and saved queries are kept for 30 days, the newest 100 of each item, including those that a
+/// merge or a restore replaced.
 /// `POST /api/sync/restore` writes one of them anew. Entries of the query history have their current version only.
 #[utoipa::path(
     get,

@@ -42,7 +42,7 @@ impl Strategy {
     }
 }
 
-/// What resolved a conflict.
+/// Means by which a conflict was resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Resolution)]
@@ -188,7 +188,7 @@ impl Conflict {
 pub struct Resolution {
     /// Server time of the resolution.
     pub at: Timestamp,
-    /// What resolved the conflict.
+    /// Means of resolution.
     pub by: ResolvedBy,
     /// The version that became the item; `None` if both were kept.
     pub winner: Option<Winner>,
@@ -252,7 +252,7 @@ pub struct ConflictRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resolved_at: Option<Timestamp>,
-    /// What resolved the conflict; absent while the conflict is open.
+    /// Means of resolution; absent while the conflict is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resolution: Option<ResolvedBy>,

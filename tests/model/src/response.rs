@@ -73,7 +73,7 @@ pub struct Side {
 pub struct Resolution {
     /// Time of the resolution.
     pub at: Timestamp,
-    /// What resolved the conflict.
+    /// Means of resolution.
     pub by: ResolvedBy,
     /// Winning side.
     pub winner: Option<Winner>,

@@ -18,7 +18,7 @@ const MAX_NAME: usize = 120;
 /// Maximum length of a name with lookalikes, which take up to four bytes.
 const MAX_FOLDED: usize = 4 * MAX_NAME;
 
-/// What a name says of its value.
+/// Meaning of a name for its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     /// Kind of the value.
@@ -42,14 +42,15 @@ impl Name {
     }
 }
 
-/// What the name of a field says, also if it is written in lookalikes; a text has been folded before.
+/// Returns the meaning of the name of a field, also if it is written in lookalikes. [`classify`] is for text, which is folded
+/// before.
 pub(crate) fn classify_field(name: &str) -> Option<Name> {
     // Bounded, because folding reads the whole name.
     let folded = if name.len() <= MAX_FOLDED { fold(name) } else { None };
     classify(folded.as_ref().map_or(name, |folded| &folded.text))
 }
 
-/// What a name says, or None if it names no secret.
+/// Returns the meaning of a name; `None` if it names no secret.
 pub(crate) fn classify(name: &str) -> Option<Name> {
     if name.len() > MAX_NAME || !has_name(name) {
         return None;

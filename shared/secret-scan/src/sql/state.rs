@@ -153,7 +153,7 @@ impl<'s, 't> State<'s, 't> {
         }
     }
 
-    /// What `name`, a part of the text, says of its value.
+    /// Returns the meaning of `name`, a slice of the text.
     pub(super) fn judge(&mut self, name: &'t str) -> Option<Name> {
         let known = |judged: &(&str, Option<Name>)| judged.0.as_ptr() == name.as_ptr() && judged.0.len() == name.len();
         if let Some((_, verdict)) = self.judged.into_iter().flatten().find(known) {
