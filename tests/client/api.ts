@@ -9,6 +9,7 @@ export type Action = Schemas["Action"];
 export type Authenticated = Schemas["Authenticated"];
 export type Change = Schemas["Change"];
 export type Conflict = Schemas["Conflict"];
+export type Current = Schemas["Current"];
 export type DownloadResponse = Schemas["DownloadResponse"];
 export type ErrorBody = Schemas["Error"];
 export type ErrorCode = Schemas["ErrorCode"];

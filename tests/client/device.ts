@@ -5,6 +5,7 @@ import type {
   Authenticated,
   Change,
   Conflict,
+  Current,
   DownloadResponse,
   ItemType,
   SavedQuery,
@@ -114,5 +115,15 @@ export function queryOf(version: VersionRecord): string | undefined {
 /** Asserts that an upload caused exactly one conflict and returns it. */
 export function onlyConflict(result: UploadResponse): Conflict {
   assert.deepEqual([result.success, result.applied, result.rejected], [true, [], []]);
-  return only(result.conflicts);
+  const conflict = only(result.conflicts);
+  assert.ok("id" in conflict);
+  return conflict;
+}
+
+/** Asserts that an upload was refused, and returns the item that the server has. */
+export function onlyRefusal(result: UploadResponse): Current {
+  assert.deepEqual([result.success, result.applied, result.rejected], [true, [], []]);
+  const refusal = only(result.conflicts);
+  assert.ok("refused" in refusal && refusal.current);
+  return refusal.current;
 }

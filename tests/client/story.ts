@@ -4,7 +4,7 @@ import { manageSessions, deleteAccount, logIn, requestEmails, signUp } from "./a
 import { called, connect, step, expectSuccess } from "./calls.js";
 import { Device } from "./device.js";
 import { checkRejections, deleteItem, resolveByStrategy, resolveByUser, shareItems } from "./sync.js";
-import { checkDigest, mergeEdits, restoreVersion } from "./versions.js";
+import { checkDigest, mergeEdits, refuseOutdatedEdit, restoreVersion } from "./versions.js";
 
 async function readStatus(base: string, laptop: Device): Promise<void> {
   step("status and limits are read");
@@ -14,7 +14,7 @@ async function readStatus(base: string, laptop: Device): Promise<void> {
   assert.equal(status.open_conflicts, 0);
   const api = connect(base);
   const limits = expectSuccess(await api.GET("/api/sync/limits"));
-  assert.deepEqual(limits.strategies, ["last_write_wins", "keep_both", "user_choice", "merge"]);
+  assert.deepEqual(limits.strategies, ["last_write_wins", "keep_both", "user_choice", "merge", "refuse"]);
   assert.ok(status.storage.bytes < limits.user_bytes && status.storage.items <= limits.user_items);
   assert.ok(limits.strategies.includes(limits.default_strategy));
   assert.ok(limits.changes_per_upload > 0 && limits.fields.name > 0 && limits.rates_per_minute.upload > 0);
@@ -47,6 +47,7 @@ await shareItems(laptop, phone);
 await resolveByStrategy(laptop, phone);
 await resolveByUser(laptop, phone);
 await mergeEdits(laptop, phone);
+await refuseOutdatedEdit(laptop, phone);
 await restoreVersion(laptop, phone);
 await checkDigest(phone);
 await deleteItem(laptop, phone);

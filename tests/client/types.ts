@@ -22,7 +22,7 @@ function assertSame<A, B>(_is: Same<A, B>): void {}
 // Enumerations are unions of literals, times are strings.
 assertSame<ItemType, "connection" | "saved_query" | "query_history">(true);
 assertSame<Action, "create" | "update" | "delete">(true);
-assertSame<Strategy, "last_write_wins" | "keep_both" | "user_choice" | "merge">(true);
+assertSame<Strategy, "last_write_wins" | "keep_both" | "user_choice" | "merge" | "refuse">(true);
 assertSame<Winner, "local" | "remote" | "merged">(true);
 assertSame<Authenticated["expires_at"] | Session["last_seen_at"], string>(true);
 assertSame<Authenticated["user"]["role"], "user">(true);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { expectError, expectSuccess, step } from "./calls.js";
-import { type Device, only } from "./device.js";
+import { type Device, only, onlyRefusal } from "./device.js";
 
 const item = { item_type: "saved_query", item_id: "orders" } as const;
 
@@ -20,6 +20,20 @@ export async function mergeEdits(laptop: Device, phone: Device): Promise<void> {
   assert.ok(current && "query" in current && "tags" in current && "folder" in current);
   assert.deepEqual([current.query, current.tags, current.folder], ["SELECT 8", ["report", "phone"], "work"]);
   assert.equal(applied.current?.sync_version, applied.sync_version);
+}
+
+export async function refuseOutdatedEdit(laptop: Device, phone: Device): Promise<void> {
+  step("refuse: an edit of an older version is not applied, and the answer has the newest one");
+  await Promise.all([laptop.downloads(), phone.downloads()]);
+  await laptop.uploads([laptop.writes("orders", "SELECT 9", "2026-01-01T10:07:50Z")], "refuse");
+  const current = onlyRefusal(await phone.uploads([phone.writes("orders", "SELECT 10", "2026-01-01T10:07:55Z")], "refuse"));
+  assert.ok(current.data && "query" in current.data);
+  assert.equal(current.data.query, "SELECT 9");
+  await phone.downloads();
+  const again = await phone.uploads([phone.writes("orders", "SELECT 10", "2026-01-01T10:07:55Z")], "refuse");
+  assert.equal(only(again.applied).sync_version, current.sync_version + 1);
+  const query = { device_id: "phone", item_type: ["connection" as const] };
+  assert.deepEqual(expectSuccess(await phone.api.GET("/api/sync/download", { params: { query } })).saved_queries, []);
 }
 
 export async function restoreVersion(laptop: Device, phone: Device): Promise<void> {

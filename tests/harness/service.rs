@@ -1,8 +1,9 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use local::{App, Config, Stores};
+use local::{App, Config, Stores, StoresConfig};
 use purge::Report;
 use shared::auth::PasswordCost;
 use shared::clock::{Clock, ManualClock, Random, SystemRandom};
@@ -10,6 +11,7 @@ use shared::config::Env;
 use shared::mail::{Delivery, Email, MemoryMailer};
 use shared::models::{Timestamp, UserId};
 use shared::storage::{AccountStore, EmailKind};
+use tempfile::TempDir;
 
 use crate::{Api, Backends, scratch_dir};
 
@@ -23,7 +25,7 @@ pub struct Service {
     pub mailer: Arc<MemoryMailer>,
     /// Application.
     pub app: App,
-    _folder: tempfile::TempDir,
+    folder: TempDir,
     /// Store servers.
     pub backends: Backends,
 }
@@ -61,11 +63,20 @@ impl Service {
         let folder = scratch_dir();
         let config = Config::from_env(env, folder.path().to_owned(), "http://127.0.0.1:8500".to_owned());
         let config = config.expect("the settings are valid");
+        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
+        Self::start_on(config, folder, backends, clock, Arc::new(MemoryMailer::default())).await
+    }
+
+    async fn start_on(
+        config: Config,
+        folder: TempDir,
+        backends: Backends,
+        clock: Arc<ManualClock>,
+        mailer: Arc<MemoryMailer>,
+    ) -> Self {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let stores = Stores::open(&config.stores, &random).await.expect("the stores open");
         stores.migrate_file().await.expect("the migrations apply");
-        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().expect("a time"));
-        let mailer = Arc::new(MemoryMailer::default());
         let email_queued = Arc::default();
         let app = App {
             config,
@@ -77,7 +88,31 @@ impl Service {
             password_cost: PasswordCost::OWASP,
         };
         let router: Router = app.router().expect("there is a signing key");
-        Self { api: Api::Router(router), clock, mailer, app, _folder: folder, backends }
+        Self { api: Api::Router(router), clock, mailer, app, folder, backends }
+    }
+
+    /// Returns a copy of the file of the embedded stores, while no request is in progress.
+    ///
+    /// # Panics
+    /// If the file cannot be copied.
+    pub fn back_up(&self) -> TempDir {
+        let copy = scratch_dir();
+        copy_files(self.folder.path(), copy.path());
+        copy
+    }
+
+    /// Returns this service on the copy of its file that [`back_up`](Self::back_up) has made, with the time of its clock.
+    ///
+    /// # Panics
+    /// If the service cannot start.
+    pub async fn restored_from(self, backup: &TempDir) -> Self {
+        let folder = scratch_dir();
+        copy_files(backup.path(), folder.path());
+        let config = Config {
+            stores: StoresConfig { data_dir: folder.path().to_owned(), ..self.app.config.stores },
+            ..self.app.config
+        };
+        Self::start_on(config, folder, self.backends, self.clock, self.mailer).await
     }
 
     /// Whether the stores are real servers.
@@ -123,6 +158,13 @@ impl Service {
     /// If a store fails.
     pub async fn purge(&self) -> Report {
         self.app.purge().run(self.clock.now()).await.expect("the purge runs")
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for file in std::fs::read_dir(from).expect("the folder exists") {
+        let file = file.expect("the folder can be listed");
+        std::fs::copy(file.path(), to.join(file.file_name())).expect("the file can be copied");
     }
 }
 

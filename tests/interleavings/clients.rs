@@ -19,7 +19,8 @@ pub(crate) struct Client {
     tokens: Tokens,
     /// Version and content of each item that the client knows.
     items: BTreeMap<Key, (i64, Option<Content>)>,
-    since: Option<Timestamp>,
+    /// Cursor of the downloads of each type, and of all types.
+    since: BTreeMap<Option<ItemType>, Timestamp>,
     /// Conflicts that responses contained, with their revisions.
     conflicts: BTreeMap<String, i64>,
     /// Upload whose response is treated as lost; the client sends it again.
@@ -35,7 +36,7 @@ impl Client {
             device: format!("device-{actor}"),
             tokens,
             items: BTreeMap::new(),
-            since: None,
+            since: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             unacknowledged: None,
         }
@@ -54,7 +55,10 @@ impl Client {
             0..38 => self.upload(rng),
             38..51 => {
                 let limit = [1, 2, 1_000][rng.usize(..3)];
-                Request::Download { token, device: self.device.clone(), since: self.since, limit }
+                let item_type = [None, None, Some(ItemType::SavedQuery), Some(ItemType::Connection)][rng.usize(..4)];
+                // Sometimes starts another full sync.
+                let since = self.since.get(&item_type).copied().filter(|_| rng.u8(..6) > 0);
+                Request::Download { token, device: self.device.clone(), since, limit, item_type }
             }
             51..70 => self.resolve(rng),
             70..74 => self.restore(rng),
@@ -82,9 +86,10 @@ impl Client {
             }
             return Request::Upload { token, upload };
         }
-        let strategy = Strategy::ALL[rng.usize(..4)];
+        let strategy = Strategy::ALL[rng.usize(..Strategy::ALL.len())];
         let changes = (0..=rng.usize(..2)).map(|_| self.change(rng)).collect();
-        let upload = Upload { device: self.device.clone(), last_sync_at: self.since, strategy, changes };
+        let upload =
+            Upload { device: self.device.clone(), last_sync_at: self.since.get(&None).copied(), strategy, changes };
         Request::Upload { token, upload }
     }
 
@@ -150,19 +155,17 @@ impl Client {
                     return;
                 }
                 for (change, result) in upload.changes.iter().zip(uploaded.results) {
-                    match result {
-                        ChangeResult::Applied(version) => {
-                            self.items.insert(change.key.clone(), (version, change.edit.content().cloned()));
-                        }
-                        ChangeResult::Merged { current, .. } => {
-                            self.items.insert(change.key.clone(), (current.version, current.content));
-                        }
-                        ChangeResult::Conflict(conflict) => self.record_conflict(&conflict),
-                        ChangeResult::Rejected(_) => {}
+                    if let ChangeResult::Conflict { conflict, .. } = &result {
+                        self.record_conflict(conflict);
+                    }
+                    if let Some(current) = result.current() {
+                        self.items.insert(change.key.clone(), (current.version, current.content.clone()));
+                    } else if let ChangeResult::Applied { version, .. } = result {
+                        self.items.insert(change.key.clone(), (version, change.edit.content().cloned()));
                     }
                 }
             }
-            (_, Response::Page(page)) => self.apply_page(page),
+            (Request::Download { item_type, .. }, Response::Page(page)) => self.apply_page(*item_type, page),
             (_, Response::Restored { item: Some(item), .. }) => {
                 self.items.insert(item.key, (item.version, item.content));
             }
@@ -175,11 +178,11 @@ impl Client {
         }
     }
 
-    fn apply_page(&mut self, page: Page) {
+    fn apply_page(&mut self, item_type: Option<ItemType>, page: Page) {
         if page.reset {
-            self.items.clear();
+            self.items.retain(|key, _| item_type.is_some_and(|item_type| item_type != key.item_type));
         }
-        self.since = Some(page.sync_timestamp);
+        self.since.insert(item_type, page.sync_timestamp);
         self.items.extend(page.items.into_iter().map(|item| (item.key, (item.version, item.content))));
         page.conflicts.iter().for_each(|conflict| self.record_conflict(conflict));
     }

@@ -159,7 +159,7 @@ pub(crate) async fn observe(scenario: &Scenario, includes_account: bool) {
     let token = run.new_session().await.access;
     run.call(Request::ListConflicts { token: token.clone() }).await;
     let device = "observer".to_owned();
-    run.call(Request::Download { token: token.clone(), device, since: None, limit: 1_000 }).await;
+    run.call(Request::Download { token: token.clone(), device, since: None, limit: 1_000, item_type: None }).await;
     for key in edited_items(scenario) {
         run.call(Request::ListVersions { token: token.clone(), key }).await;
     }

@@ -1,7 +1,7 @@
 //! Catalogue of concurrent operations.
 
 use model::{Change, Choice, Content, Edit, Request, Upload};
-use shared::models::Strategy;
+use shared::models::{ItemType, Strategy};
 
 use crate::run::{PASSWORD, saved_query};
 use crate::scenarios::{InitialState, Scenario, history};
@@ -60,7 +60,12 @@ pub(crate) enum Operation {
     /// Delta from before the deletions.
     DownloadEarly,
     DownloadFull,
+    /// Delta of the saved queries alone.
+    DownloadType,
+    /// Next page of a full sync.
     DownloadPage,
+    /// Start of another full sync of the same device, with larger pages.
+    DownloadFullAgain,
     Status,
     Purge,
     DeleteAccount,
@@ -110,6 +115,7 @@ impl Operation {
             RESOLUTION_CHOICES.into_iter().map(Self::Resolve).chain([Self::ResolveRevision(ResolutionChoice::Local)]);
         let others = [
             Self::Update(Strategy::LastWriteWins),
+            Self::Update(Strategy::Refuse),
             Self::Rename,
             Self::RenameTwice,
             Self::RetryRename,
@@ -131,7 +137,9 @@ impl Operation {
             Self::DownloadDelta,
             Self::DownloadEarly,
             Self::DownloadFull,
+            Self::DownloadType,
             Self::DownloadPage,
+            Self::DownloadFullAgain,
             Self::Status,
             Self::Purge,
             Self::DeleteAccount,
@@ -213,7 +221,7 @@ impl Operation {
             | Self::Resolve(_)
             | Self::ResolveRevision(_) => has_conflict,
             Self::DeleteHistory => matches!(state, InitialState::History),
-            Self::DownloadPage | Self::DownloadEarly | Self::UpdateAfterPurge => {
+            Self::DownloadPage | Self::DownloadFullAgain | Self::DownloadEarly | Self::UpdateAfterPurge => {
                 matches!(state, InitialState::PurgeDue)
             }
             Self::RefreshRotated => matches!(state, InitialState::RotatedToken),
@@ -321,7 +329,13 @@ impl Operation {
             Self::DownloadDelta => scenario.download(0, "laptop", Some(scenario.cursor), 1_000),
             Self::DownloadEarly => scenario.download(0, "laptop", Some(scenario.early_cursor), 1_000),
             Self::DownloadFull => scenario.download(1, "phone", None, 1),
+            Self::DownloadType => {
+                let item_type = Some(ItemType::SavedQuery);
+                let (device, since) = ("laptop".to_owned(), Some(scenario.cursor));
+                Request::Download { token: laptop, device, since, limit: 1_000, item_type }
+            }
             Self::DownloadPage => scenario.download(2, "pager", scenario.page_cursor, 1),
+            Self::DownloadFullAgain => scenario.download(2, "pager", None, 2),
             Self::Status => Request::Status { token: laptop },
             Self::Purge => Request::Purge,
             Self::DeleteAccount => Request::DeleteAccount { token: tablet, password: PASSWORD.to_owned() },

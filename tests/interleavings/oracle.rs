@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Call, ChangeResult, Choice, Content, Model, Request, Response, linearize};
+use model::{Call, Choice, Content, Model, Request, Response, linearize};
 use shared::models::{ItemType, Timestamp, limits};
 
 /// Checks the calls of one run: no response is a 5xx, some sequential history explains all responses, and every accepted
@@ -79,9 +79,8 @@ fn accepted_edits(call: &Call) -> Vec<&Content> {
     match (&call.request, &call.response) {
         (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => {
             let results = upload.changes.iter().zip(&uploaded.results);
-            let accepted = results.filter(|(change, result)| {
-                change.key.item_type != ItemType::QueryHistory && !matches!(result, ChangeResult::Rejected(_))
-            });
+            let accepted = results
+                .filter(|(change, result)| change.key.item_type != ItemType::QueryHistory && result.is_recorded());
             accepted.filter_map(|(change, _)| change.edit.content()).collect()
         }
         (Request::Resolve { choice: Choice::Merged(content), .. }, Response::Resolved { .. }) => vec![content],

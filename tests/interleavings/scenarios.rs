@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use model::{Change, ChangeResult, Choice, Content, Edit, EmailKind, Key, Request, Response, Upload, UploadResponse};
+use model::{
+    Change, ChangeResult, Choice, Content, Edit, Effect, EmailKind, Key, Request, Response, Upload, UploadResponse,
+};
 use shared::models::{ItemType, Strategy, Timestamp};
 
 use crate::cluster::Cluster;
@@ -196,7 +198,9 @@ impl Scenario {
         let edit = if self.version == 0 { Edit::Create(content) } else { Edit::Update(content) };
         let change = self.change("laptop", saved_query("i"), edit, self.version, 0);
         let uploaded = self.upload(0, "laptop", Strategy::LastWriteWins, change).await;
-        let [ChangeResult::Applied(version)] = uploaded.results[..] else { panic!("{uploaded:?} is not applied") };
+        let [ChangeResult::Applied { version, effect: Effect::AsSent, .. }] = uploaded.results[..] else {
+            panic!("{uploaded:?} is not applied")
+        };
         self.version = version;
     }
 
@@ -219,7 +223,7 @@ impl Scenario {
         self.run.call(Request::AdvanceClock { seconds: 2 }).await;
         let change = self.change("phone", saved_query("i"), Edit::Update(self.content()), 1, offset_seconds - 2);
         let uploaded = self.upload(1, "phone", strategy, change.clone()).await;
-        let [ChangeResult::Conflict(conflict)] = &uploaded.results[..] else {
+        let [ChangeResult::Conflict { conflict, .. }] = &uploaded.results[..] else {
             panic!("{uploaded:?} is not a conflict")
         };
         self.conflict = Some((conflict.id.clone(), conflict.revision));
@@ -301,7 +305,8 @@ impl Scenario {
 
     /// Returns a download request.
     pub(crate) fn download(&self, session: usize, device: &str, since: Option<Timestamp>, limit: usize) -> Request {
-        Request::Download { token: self.sessions[session].access.clone(), device: device.to_owned(), since, limit }
+        let token = self.sessions[session].access.clone();
+        Request::Download { token, device: device.to_owned(), since, limit, item_type: None }
     }
 }
 

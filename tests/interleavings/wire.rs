@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use model::{
-    Change, ChangeResult, Choice, Conflict, Content, Current, Edit, KeptVersion, Key, Page, PageItem, Request,
+    Change, ChangeResult, Choice, Conflict, Content, Current, Edit, Effect, KeptVersion, Key, Page, PageItem, Request,
     Resolution, Response, Side, Status, UploadResponse,
 };
 use serde_json::{Value, json};
@@ -54,9 +54,10 @@ pub(crate) fn call(name: &str, request: &Request) -> Option<HttpRequest> {
             }
             authorized(post("/api/sync/upload", body), token)
         }
-        Request::Download { token, device, since, limit } => {
+        Request::Download { token, device, since, limit, item_type } => {
             let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
-            let path = format!("/api/sync/download?device_id={device}&limit={limit}{since}");
+            let item_type = item_type.map(|item_type| format!("&item_type={item_type}")).unwrap_or_default();
+            let path = format!("/api/sync/download?device_id={device}&limit={limit}{since}{item_type}");
             authorized(HttpRequest::get(path), token)
         }
         Request::Status { token } => authorized(HttpRequest::get("/api/sync/status"), token),
@@ -190,7 +191,7 @@ fn result(json: &Value, index: usize, change: &Change) -> ChangeResult {
     let rejected = list(&json["rejected"]).iter().filter(|entry| entry["change"]["index"] == index);
     let all: Vec<ChangeResult> = applied
         .map(|entry| applied_change(change.key.item_type, entry))
-        .chain(conflicts.map(|entry| ChangeResult::Conflict(Box::new(conflict(entry)))))
+        .chain(conflicts.map(|entry| conflict_outcome(change.key.item_type, entry)))
         .chain(rejected.map(|entry| ChangeResult::Rejected(text(&entry["code"]))))
         .collect();
     <[ChangeResult; 1]>::try_from(all)
@@ -199,12 +200,26 @@ fn result(json: &Value, index: usize, change: &Change) -> ChangeResult {
 }
 
 fn applied_change(item_type: ItemType, entry: &Value) -> ChangeResult {
+    let is = |field: &str| entry.get(field).map(|value| assert_eq!(*value, true, "{entry} has a superfluous field"));
+    let effect = match (is("merged"), is("unchanged")) {
+        (None, None) => Effect::AsSent,
+        (Some(()), None) => Effect::Merged,
+        (None, Some(())) => Effect::Unchanged,
+        _ => panic!("{entry} is merged and unchanged"),
+    };
+    let current = entry.get("current").map(|json| current(item_type, json));
+    ChangeResult::Applied { version: number(&entry["sync_version"]), effect, current }
+}
+
+fn conflict_outcome(item_type: ItemType, entry: &Value) -> ChangeResult {
     let version = number(&entry["sync_version"]);
-    let merged = entry.get("merged").map(|merged| assert_eq!(*merged, true, "{entry} has a superfluous field"));
-    match (merged, entry.get("current")) {
-        (Some(()), Some(json)) => ChangeResult::Merged { version, current: current(item_type, json) },
-        (None, None) => ChangeResult::Applied(version),
-        _ => panic!("{entry} has only one of `merged` and `current`"),
+    let current = entry.get("current").map(|json| current(item_type, json));
+    match entry.get("refused") {
+        None => ChangeResult::Conflict { conflict: Box::new(conflict(entry)), version, current },
+        Some(refused) => {
+            assert!(*refused == true && entry.get("id").is_none(), "{entry} is no refusal");
+            ChangeResult::Refused { version, current }
+        }
     }
 }
 
@@ -230,7 +245,9 @@ fn page(json: &Value) -> Page {
     });
     let mut items: Vec<PageItem> = items.chain(deleted).collect();
     items.sort();
-    let digest = json.get("digest").map(|digest| LISTS.map(|(name, _)| number(&digest[name]["count"])));
+    let count = |digest: &Value, name: &str| digest.get(name).map(|summary| number(&summary["count"]));
+    let digest =
+        json.get("digest").map(|digest| LISTS.iter().filter_map(|(name, _)| count(digest, name)).collect::<Vec<_>>());
     assert_eq!(json["has_more"], digest.is_none(), "the last page has a digest: {json}");
     Page {
         items,

@@ -288,7 +288,8 @@ impl World<'_> {
     /// `RESYNC_REQUIRED` or, with a small quota, `QUOTA_EXCEEDED`.
     fn check_upload_response(&mut self, response: &Value) {
         for list in ["applied", "conflicts"] {
-            for entry in response[list].as_array().expect("a list") {
+            let is_recorded = |entry: &&Value| entry.get("refused").is_none();
+            for entry in response[list].as_array().expect("a list").iter().filter(is_recorded) {
                 let mut result = if list == "applied" { entry.clone() } else { entry["id"].clone() };
                 // The state of the item now.
                 result.as_object_mut().and_then(|result| result.remove("current"));

@@ -129,7 +129,7 @@ impl World<'_> {
 }
 
 /// Returns the items of a device that are not deleted.
-fn live_items(device: &Device) -> BTreeMap<Key, KnownItem> {
+pub(crate) fn live_items(device: &Device) -> BTreeMap<Key, KnownItem> {
     device
         .known
         .iter()

@@ -11,6 +11,7 @@
 
 mod actions;
 mod checks;
+mod restores;
 mod world;
 
 use std::str::FromStr;

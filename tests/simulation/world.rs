@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use shared::models::Timestamp;
 use tests::{Device, Edits, Request, Service};
 
-const STRATEGIES: [&str; 5] = ["last_write_wins", "keep_both", "user_choice", "merge", "merge"];
+pub(crate) const STRATEGIES: [&str; 6] = ["last_write_wins", "keep_both", "user_choice", "merge", "merge", "refuse"];
 
 /// State of a schedule: one account, its devices, and their history.
 pub(crate) struct World<'a> {
@@ -40,6 +40,7 @@ impl<'a> World<'a> {
             let mut device = Device::new(&service.api, &token, &format!("device-{index}")).with_strategy(strategy);
             device.clock_skew_seconds = [0, 0, 1, 86_400, -86_400][rng.usize(..5)];
             device.truncates_to_milliseconds = rng.u8(..4) == 0;
+            device.takes_current = rng.bool();
             device.page_size = [1, 2, 7, 1_000][rng.usize(..4)];
             device
         });

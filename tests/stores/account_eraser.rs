@@ -122,6 +122,10 @@ impl Retention for FailingStores {
         unreachable!("an account eraser does not call it")
     }
 
+    async fn invalidate_cursors(&self, _now: Timestamp, _batch: usize) -> StoreResult<u64> {
+        unreachable!("an account eraser does not call it")
+    }
+
     async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged> {
         self.run(self.stores.data.purge(cutoff, batch)).await
     }

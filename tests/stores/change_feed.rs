@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use shared::models::{ItemKey, ItemType, Stored, Timestamp, limits};
 use shared::storage::{Page, PageRequest};
-use shared::sync::{Digest, FullSyncCursor};
+use shared::sync::{CursorRecord, Digest};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{at_second, conflict, content, device, key, query, resolved, text};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
-use crate::user_store::{UserStore, items_of};
+use crate::user_store::{UserStore, changes_since, items_of};
 
 type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
@@ -28,9 +28,11 @@ macro_rules! suite {
             excluded_tombstones_do_not_count_as_more,
             a_page_is_a_consistent_snapshot,
             a_reader_concurrent_with_writers_reads_every_item_once,
-            open_conflicts_are_listed_newest_first,
-            open_conflicts_are_limited_in_number,
-            a_full_sync_cursor_is_stored_per_device,
+            conflicts_have_places_among_the_items,
+            a_page_has_the_requested_types_alone,
+            full_sync_cursors_are_stored_per_device,
+            the_oldest_full_sync_cursors_are_forgotten,
+            a_cursor_between_two_writes_is_in_a_gap,
             status_counts_items_and_open_conflicts,
             devices_are_listed_by_last_sync_newest_first,
             item_returns_live_items_and_tombstones,
@@ -228,48 +230,125 @@ pub(crate) async fn a_reader_concurrent_with_writers_reads_every_item_once(facto
     }
 }
 
-pub(crate) async fn open_conflicts_are_listed_newest_first(factory: SyncFactory<'_>) {
+fn conflict_ids(page: &Page) -> Vec<&str> {
+    page.conflicts.iter().map(|conflict| conflict.id.as_str()).collect()
+}
+
+pub(crate) async fn conflicts_have_places_among_the_items(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
-    store
+    let plan = store
         .write(|builder| {
-            let builder = builder.conflict(conflict("a", &query("a"))).conflict(conflict("b", &query("b")));
+            let builder = builder.conflict(conflict("a", &query("a"))).put(&query("a"), content(&query("a"), "text"));
+            let builder = builder.conflict(conflict("b", &query("b")));
             builder.conflict(resolved(conflict("resolved", &query("c")), at_second(9)))
         })
         .await;
     let rewritten = store.write(|builder| builder.conflict(conflict("a", &query("a")))).await;
-    let page = store.page(Timestamp::EPOCH, 10).await;
-    assert_eq!(page.conflicts.iter().map(|conflict| conflict.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!(page.conflicts[0], rewritten.conflicts[0]);
-}
-
-pub(crate) async fn open_conflicts_are_limited_in_number(factory: SyncFactory<'_>) {
-    let store = UserStore::new(factory).await;
-    let limit = limits::PAGE_CONFLICTS;
-    let many = |builder| {
-        (0..limit + 5)
-            .fold(builder, |builder: PlanBuilder, index| builder.conflict(conflict(&format!("c {index}"), &query("a"))))
-    };
-    let plan = store.write(many).await;
-    let page = store.page(Timestamp::EPOCH, 10).await;
-    let expected: Vec<_> = plan.conflicts.into_iter().rev().take(limit).collect();
-    assert_eq!(page.conflicts, expected);
-}
-
-pub(crate) async fn a_full_sync_cursor_is_stored_per_device(factory: SyncFactory<'_>) {
-    let store = UserStore::new(factory).await;
-    let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
-    let further = FullSyncCursor { cursor: at_second(6), previous: at_second(5), ..full_sync };
-    for (device_id, full_sync) in [("laptop", full_sync), ("desk", full_sync), ("laptop", further)] {
-        store.data.save_full_sync_cursor(store.user, &device(device_id), full_sync).await.expect("the write succeeds");
+    for limit in 1..=5 {
+        let pages = store.pages(limit).await;
+        assert_eq!(pages.len(), 4_usize.div_ceil(limit), "{limit} at a time");
+        let listed: Vec<_> = pages.iter().flat_map(conflict_ids).collect();
+        assert_eq!(listed, ["b", "resolved", "a"], "{limit} at a time");
+        assert_eq!(pages.iter().map(|page| page.items.len()).sum::<usize>(), 1, "{limit} at a time");
     }
-    let full_sync_of = async |store: &UserStore, device_id: &str| {
-        let request = PageRequest { device: device(device_id), since: at_second(0), tombstones: true, limit: 1 };
-        store.data.page(store.user, &request).await.expect("the read succeeds").full_sync
+    let whole = store.page_without_tombstones(Timestamp::EPOCH, 10).await;
+    assert_eq!(conflict_ids(&whole), ["b", "a"], "of the whole state the open ones");
+    assert_eq!(whole.conflicts[1], rewritten.conflicts[0]);
+    assert_eq!(conflict_ids(&store.page(plan.new_head, 10).await), ["a"]);
+    assert_eq!(conflict_ids(&store.page(rewritten.new_head, 10).await), [""; 0], "an idle poll has none");
+}
+
+pub(crate) async fn a_page_has_the_requested_types_alone(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let items = write_items_of_all_types(&store, 6).await;
+    let connection = key(ItemType::Connection, "a");
+    let last = store
+        .write(|builder| builder.conflict(conflict("a", &query("a"))).conflict(conflict("of connection", &connection)))
+        .await;
+    for types in [&[ItemType::Connection] as &[_], &[ItemType::SavedQuery, ItemType::QueryHistory], &ItemType::ALL] {
+        let request = PageRequest { item_types: types.iter().copied().collect(), ..changes_since(Timestamp::EPOCH) };
+        let page = store.page_of(&request).await;
+        let expected = items.iter().filter(|(key, _)| types.contains(&key.item_type)).cloned().collect::<Vec<_>>();
+        assert_eq!(page.items, expected, "{types:?}");
+        let of_types = [("a", ItemType::SavedQuery), ("of connection", ItemType::Connection)].into_iter();
+        let of_types: Vec<_> = of_types.filter(|(_, of)| types.contains(of)).map(|(id, _)| id).collect();
+        assert_eq!(conflict_ids(&page), of_types, "{types:?}");
+        assert_eq!((page.has_more, page.next_cursor()), (false, last.new_head), "{types:?}");
+        let first = store.page_of(&PageRequest { limit: 1, ..request }).await;
+        assert_eq!((first.items, first.has_more), (expected[..1].to_vec(), true), "{types:?}");
+    }
+}
+
+/// Returns what the store knows about the cursor `since` of a device.
+async fn cursor_of(store: &UserStore, device_id: &str, since: Timestamp) -> CursorRecord {
+    store.page_of(&PageRequest { device: device(device_id), ..changes_since(since) }).await.cursor
+}
+
+pub(crate) async fn full_sync_cursors_are_stored_per_device(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
+    let save = async |device_id: &str, cursor, start| {
+        let (id, cursor, start) = (device(device_id), at_second(cursor), at_second(start));
+        store.data.save_full_sync_cursor(store.user, &id, cursor, start).await.expect("the write succeeds");
     };
-    assert_eq!(full_sync_of(&store, "laptop").await, Some(further));
-    assert_eq!(full_sync_of(&store, "desk").await, Some(full_sync));
-    assert_eq!(full_sync_of(&store, "phone").await, None);
-    assert_eq!(full_sync_of(&store.other_user(), "laptop").await, None);
+    for (device_id, cursor, start) in [("laptop", 5, 9), ("laptop", 6, 9), ("desk", 5, 8), ("laptop", 5, 12)] {
+        save(device_id, cursor, start).await;
+    }
+    let start_of = async |store: &UserStore, device_id: &str, cursor: i64| {
+        cursor_of(store, device_id, at_second(cursor)).await.full_sync_start
+    };
+    assert_eq!(start_of(&store, "laptop", 5).await, Some(at_second(9)), "the earlier one is valid for both");
+    assert_eq!(start_of(&store, "laptop", 6).await, Some(at_second(9)));
+    assert_eq!(start_of(&store, "laptop", 7).await, None);
+    assert_eq!(start_of(&store, "desk", 5).await, Some(at_second(8)));
+    assert_eq!(start_of(&store, "phone", 5).await, None);
+    assert_eq!(start_of(&store.other_user(), "laptop", 5).await, None);
+}
+
+pub(crate) async fn the_oldest_full_sync_cursors_are_forgotten(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
+    for index in 0..limits::FULL_SYNC_CURSORS as i64 + 2 {
+        let id = device(["laptop", "desk"][usize::from(index % 2 == 0)]);
+        let saved = store.data.save_full_sync_cursor(store.user, &id, at_second(100 + index), at_second(9_999));
+        saved.await.expect("the write succeeds");
+    }
+    let is_known = async |device_id, cursor| cursor_of(&store, device_id, at_second(cursor)).await.full_sync_start;
+    assert_eq!((is_known("desk", 100).await, is_known("laptop", 101).await), (None, None));
+    assert!(is_known("desk", 102).await.is_some() && is_known("laptop", 103).await.is_some());
+}
+
+pub(crate) async fn a_cursor_between_two_writes_is_in_a_gap(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    let write = async |second: i64, id: &str| {
+        let plan =
+            store.write(|builder| builder.at(at_second(second)).put(&query(id), content(&query(id), "text"))).await;
+        plan.new_head
+    };
+    let first = write(10, "a").await;
+    let second = write(20, "b").await;
+    let close = store.write(|builder| builder.put(&query("c"), content(&query("c"), "text"))).await.new_head;
+    let appended = store.append_at(at_second(30)).await;
+    let next = |time: Timestamp| time.next_millisecond();
+    for (cursor, is_in_gap) in [
+        (Timestamp::EPOCH, false),
+        (at_second(9), true),
+        (first, false),
+        (next(first), true),
+        (at_second(19), true),
+        (second, false),
+        (close, false),
+        (next(close), true),
+        (at_second(29), true),
+        (appended, false),
+        (next(appended), false),
+    ] {
+        assert_eq!(cursor_of(&store, "laptop", cursor).await.is_in_gap, is_in_gap, "{cursor}");
+        assert!(!cursor_of(&store.other_user(), "laptop", cursor).await.is_in_gap, "another user: {cursor}");
+    }
+    store.data.purge(at_second(25), 10).await.expect("the write succeeds");
+    assert!(!cursor_of(&store, "laptop", at_second(19)).await.is_in_gap, "old gaps are purged");
+    assert!(cursor_of(&store, "laptop", at_second(29)).await.is_in_gap);
 }
 
 pub(crate) async fn status_counts_items_and_open_conflicts(factory: SyncFactory<'_>) {

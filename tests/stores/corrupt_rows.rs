@@ -12,8 +12,7 @@ use shared::storage::libsql::{
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{
-    Accounts, ConflictFilter, MailTokens, Outbox, PageRequest, Sessions, StoreError, StoreResult, TokenHash,
-    TokenPurpose,
+    Accounts, ConflictFilter, MailTokens, Outbox, Sessions, StoreError, StoreResult, TokenHash, TokenPurpose,
 };
 use shared::sync::Append;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -23,11 +22,11 @@ use tokio::net::TcpStream;
 
 use crate::accounts::sign_up;
 use crate::appends::upload;
-use crate::fixtures::{at_second, conflict, content, device, issue, new_user_id, query};
+use crate::fixtures::{at_second, conflict, content, issue, new_user_id, query};
 use crate::servers::database;
 use crate::sessions::{LIFETIME, new_session, open};
 use crate::store_factory::EmbeddedFolder;
-use crate::user_store::UserStore;
+use crate::user_store::{UserStore, changes_since};
 
 /// Asserts that `result` is the error that a row is corrupt.
 #[track_caller]
@@ -238,8 +237,7 @@ async fn a_libsql_server_reports_a_corrupt_row() {
 }
 
 async fn page(line: &UserStore) -> StoreResult<shared::storage::Page> {
-    let request = PageRequest { device: device("phone"), since: Timestamp::EPOCH, tombstones: true, limit: 10 };
-    line.data.page(line.user, &request).await
+    line.data.page(line.user, &changes_since(Timestamp::EPOCH)).await
 }
 
 async fn list(line: &UserStore) -> StoreResult<shared::storage::ConflictPage> {
@@ -303,7 +301,7 @@ async fn no_computed_column_is_read_as_zero() {
     assert_corrupt(list(&line).await, ("conflicts", "candidates", "c"));
     let line = lossy_line(&folder, "list_conflicts", 2).await;
     assert_corrupt(list(&line).await, ("conflicts", "count", &line.user.to_string()));
-    let line = lossy_line(&folder, "append", 6).await;
+    let line = lossy_line(&folder, "append", 8).await;
     let append = Append::from_upload(&upload("laptop", &["h"], "select 1"), Quota::default(), at_second(5))
         .expect("history alone");
     let head = line.data.append(line.user, &append, "test/1", at_second(5)).await;

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use shared::models::{ChangeId, ConflictId, ItemType};
-use shared::storage::{Commit, ConflictFilter, ConflictPage, PageRequest, StoreError};
-use shared::sync::{FullSyncCursor, Plan, ReadSet};
+use shared::storage::{Commit, ConflictFilter, ConflictPage, StoreError};
+use shared::sync::{Plan, ReadSet};
 
 use crate::fixtures::{at_day, at_second, conflict, content, device, key, query, resolved};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
-use crate::user_store::UserStore;
+use crate::user_store::{UserStore, changes_since};
 
 type SyncFactory<'a> = &'a dyn StoreFactory<dyn SyncData>;
 
@@ -43,8 +43,8 @@ async fn write_rows_of_all_tables(store: &UserStore) -> Plan {
                 builder.conflict(conflict(&id, &keys[0])).receipt(&id, &keys[0], None)
             })
             .await;
-        let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
-        store.data.save_full_sync_cursor(store.user, &device(&id), full_sync).await.expect("the write succeeds");
+        let (cursor, start) = (at_second(5), at_second(9));
+        store.data.save_full_sync_cursor(store.user, &device(&id), cursor, start).await.expect("the write succeeds");
     }
     store
         .write(|builder| {
@@ -73,8 +73,7 @@ async fn assert_closed(store: &UserStore, plan: &Plan) {
     let closed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::AccountDeleted)), "{error:?}");
     closed(store.load(&[&query("0")]).await.err());
     closed(store.data.status(store.user).await.err());
-    let request = PageRequest { device: device("0"), since: at_second(0), tombstones: true, limit: 10 };
-    closed(store.data.page(store.user, &request).await.err());
+    closed(store.data.page(store.user, &changes_since(at_second(0))).await.err());
     let outcome = store.commit(plan).await;
     assert!(matches!(outcome, Ok(Commit::HeadMoved) | Err(StoreError::AccountDeleted)), "{outcome:?}");
     for item_type in ItemType::ALL {
@@ -138,8 +137,7 @@ pub(crate) async fn a_closed_account_stores_no_full_sync_cursor(factory: SyncFac
     let store = UserStore::new(factory).await;
     write_rows_of_all_tables(&store).await;
     erase_all(&store, 10).await;
-    let full_sync = FullSyncCursor { head: at_second(9), cursor: at_second(5), previous: at_second(4) };
-    store.data.save_full_sync_cursor(store.user, &device("late"), full_sync).await.ok();
+    store.data.save_full_sync_cursor(store.user, &device("late"), at_second(5), at_second(9)).await.ok();
     assert!(erase(&store, 10).await, "a late full sync cursor was stored");
 }
 

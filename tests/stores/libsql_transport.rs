@@ -147,7 +147,7 @@ async fn no_parameter_exceeds_the_server_limit() {
         items: plan.items.iter().map(|(key, _)| key.clone()).collect(),
         changes: plan.receipts.iter().map(|receipt| receipt.change.clone()).collect(),
         branches: plan.items.iter().map(|(key, _)| (key.clone(), 1)).collect(),
-        history_tombstones: [].into(),
+        added_history: [].into(),
         conflict: None,
         with_bases: false,
         versions: None,

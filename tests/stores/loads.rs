@@ -46,7 +46,7 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
         items: items.iter().map(|key| (*key).clone()).collect(),
         changes: changes.iter().map(|id| ChangeId::new_unchecked(*id)).collect(),
         branches: branches.iter().map(|(key, base)| ((*key).clone(), *base)).collect(),
-        history_tombstones: [].into(),
+        added_history: [].into(),
         conflict: None,
         with_bases: false,
         versions: None,

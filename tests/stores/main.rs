@@ -28,6 +28,7 @@ mod conflict_store;
 mod deletions;
 mod erasure;
 mod expiry;
+mod invalidation;
 mod loads;
 mod mail_tokens;
 mod outbox;
@@ -75,6 +76,9 @@ mod embedded {
     }
     mod conflict_store {
         crate::conflict_store::suite!(super::EmbeddedFolder::new());
+    }
+    mod invalidation {
+        crate::invalidation::suite!(super::EmbeddedFolder::new());
     }
     mod purge {
         crate::purge::suite!(super::EmbeddedFolder::new());
@@ -142,6 +146,9 @@ mod turso {
     mod conflict_store {
         crate::conflict_store::suite!(super::Turso::new());
     }
+    mod invalidation {
+        crate::invalidation::suite!(super::Turso::new());
+    }
     mod purge {
         crate::purge::suite!(super::Turso::new());
     }
@@ -156,6 +163,9 @@ mod turso_sharded {
 
     mod commits {
         crate::commits::suite!(super::Turso::sharded(3));
+    }
+    mod invalidation {
+        crate::invalidation::suite!(super::Turso::sharded(3));
     }
     mod purge {
         crate::purge::suite!(super::Turso::sharded(3));

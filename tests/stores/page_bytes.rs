@@ -19,7 +19,7 @@ macro_rules! suite {
             pages_of_escaped_text_stay_within_the_limit,
             pages_of_multibyte_text_stay_within_the_limit,
             pages_of_tombstones_with_long_ids_stay_within_the_limit,
-            the_largest_conflict_leaves_room_for_the_largest_item,
+            the_largest_conflict_fits_on_a_page_with_the_largest_item,
             conflicts_are_limited_in_bytes,
             pages_of_the_conflict_list_stay_within_the_limit,
         }
@@ -135,7 +135,7 @@ fn large_conflict(id: &str, size: usize) -> shared::models::Conflict {
     conflict
 }
 
-pub(crate) async fn the_largest_conflict_leaves_room_for_the_largest_item(factory: SyncFactory<'_>) {
+pub(crate) async fn the_largest_conflict_fits_on_a_page_with_the_largest_item(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
     store.write(|builder| builder.conflict(large_conflict("c", limits::ITEM_BYTES))).await;
     for index in 0..3 {
@@ -144,7 +144,7 @@ pub(crate) async fn the_largest_conflict_leaves_room_for_the_largest_item(factor
     }
     assert_eq!(read_all(&store).await.0, 3);
     let page = store.page(Timestamp::EPOCH, 10).await;
-    assert_eq!(page.conflicts.len(), 1);
+    assert_eq!((page.conflicts.len(), page.items.len(), page.has_more), (1, 1, true));
 }
 
 pub(crate) async fn conflicts_are_limited_in_bytes(factory: SyncFactory<'_>) {
@@ -155,11 +155,13 @@ pub(crate) async fn conflicts_are_limited_in_bytes(factory: SyncFactory<'_>) {
     store.write(many).await;
     let key = query("a");
     store.write(|builder| builder.put(&key, sized(&key, limits::ITEM_BYTES))).await;
-    let page = store.page(Timestamp::EPOCH, 10).await;
-    let listed: Vec<_> = page.conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
-    assert_eq!(listed, ["19", "18", "17", "16", "15"]);
-    assert!(conflict_bytes(&page.conflicts) <= limits::PAGE_CONFLICT_BYTES);
-    assert_eq!(read_all(&store).await, (1, 1));
+    let pages = store.pages(100).await;
+    let numbers: Vec<_> = pages.iter().map(|page| page.conflicts.len()).collect();
+    assert_eq!(numbers, [10, 10, 0]);
+    let listed = pages.iter().flat_map(|page| &page.conflicts).map(|conflict| conflict.id.as_str().to_owned());
+    assert_eq!(listed.collect::<Vec<_>>(), ids, "in the order of the writes");
+    assert!(pages.iter().all(|page| conflict_bytes(&page.conflicts) <= limits::PAGE_BYTES));
+    assert_eq!(pages[2].items.len(), 1);
 }
 
 pub(crate) async fn pages_of_the_conflict_list_stay_within_the_limit(factory: SyncFactory<'_>) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::models::Timestamp;
+use shared::models::{Timestamp, UserId};
 use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
 use tokio::task::JoinSet;
 
@@ -25,6 +25,9 @@ macro_rules! suite {
             the_long_term_rate_equals_the_refill_rate,
             a_clock_that_runs_backwards_adds_no_tokens,
             a_clock_that_runs_backwards_delays_by_at_most_a_minute,
+            an_exchange_moves_a_token,
+            an_exchange_without_a_token_to_take_gives_none_back,
+            concurrent_exchanges_take_at_most_the_available_tokens,
         }
     };
 }
@@ -176,4 +179,63 @@ pub(crate) async fn a_clock_that_runs_backwards_delays_by_at_most_a_minute(facto
     let status = take(&*store, &rate_limit, at_second(0)).await;
     assert!(status.full_in <= 60 && status.next_in <= 6, "a bucket refills within a minute: {status:?}");
     assert!(take(&*store, &rate_limit, at_second(61)).await.taken);
+}
+
+/// Takes `count` tokens of `wanted` in exchange for tokens of `taken`, and returns the number taken.
+async fn exchange_many(
+    store: &dyn RateLimiter,
+    user: UserId,
+    [taken, wanted]: &[RateLimitRequest; 2],
+    count: usize,
+    now: Timestamp,
+) -> usize {
+    let mut exchanged = 0;
+    for _ in 0..count {
+        let status = store.exchange(user, taken, wanted, now).await.expect("the write succeeds");
+        assert_eq!(status.limit, wanted.policy.per_minute);
+        exchanged += usize::from(status.taken);
+    }
+    exchanged
+}
+
+/// Takes tokens of a bucket of `user` by exchanges for an unlimited number of others.
+async fn drain(store: &dyn RateLimiter, user: UserId, bucket: &RateLimitRequest, now: Timestamp) -> usize {
+    let other = self::bucket(1);
+    let count = bucket.policy.per_minute as usize + 1;
+    exchange_many(store, user, &[other, bucket.clone()], count, now).await
+}
+
+pub(crate) async fn an_exchange_moves_a_token(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let (user, [taken, wanted]) = (new_user_id(), [bucket(3), bucket(5)]);
+    assert_eq!(drain(&*store, user, &taken, at_second(1)).await, 3, "the bucket is empty");
+    let pair = [taken.clone(), wanted.clone()];
+    assert_eq!(exchange_many(&*store, user, &pair, 2, at_second(1)).await, 2);
+    assert_eq!(drain(&*store, user, &taken, at_second(1)).await, 2, "two tokens were given back");
+    assert_eq!(drain(&*store, user, &wanted, at_second(1)).await, 3, "two tokens were taken");
+    assert_eq!(exchange_many(&*store, user, &pair, 9, at_second(121)).await, 5);
+    assert_eq!(drain(&*store, user, &taken, at_second(121)).await, 3, "no more than a full bucket");
+}
+
+pub(crate) async fn an_exchange_without_a_token_to_take_gives_none_back(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let (user, pair) = (new_user_id(), [bucket(3), bucket(2)]);
+    for bucket in &pair {
+        drain(&*store, user, bucket, at_second(1)).await;
+    }
+    assert_eq!(exchange_many(&*store, user, &pair, 4, at_second(1)).await, 0);
+    assert_eq!(drain(&*store, user, &pair[0], at_second(1)).await, 0);
+}
+
+pub(crate) async fn concurrent_exchanges_take_at_most_the_available_tokens(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let (user, pair) = (new_user_id(), [bucket(20), bucket(30)]);
+    drain(&*store, user, &pair[0], at_second(1)).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let (store, pair) = (store.clone(), pair.clone());
+        tasks.spawn(async move { exchange_many(&*store, user, &pair, 10, at_second(1)).await });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().sum::<usize>(), 30);
+    assert_eq!(drain(&*store, user, &pair[0], at_second(1)).await, 20, "thirty were given back; it holds twenty");
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shared::models::{ItemKey, Stored, Timestamp, UserId};
+use shared::models::{ItemKey, ItemType, Stored, Timestamp, UserId, limits};
 use shared::storage::{Commit, Page, PageRequest, StoreResult};
 use shared::sync::{Head, Plan, ReadSet, Snapshot};
 
@@ -68,26 +68,30 @@ impl UserStore {
         self.data.load(self.user, &read_set).await
     }
 
-    /// Reads a page with tombstones.
+    /// Reads a page with tombstones and resolved conflicts.
     pub(crate) async fn page(&self, since: Timestamp, limit: usize) -> Page {
         self.page_with(since, limit, true).await
     }
 
-    /// Reads a page without tombstones.
+    /// Reads a page of live items and open conflicts.
     pub(crate) async fn page_without_tombstones(&self, since: Timestamp, limit: usize) -> Page {
         self.page_with(since, limit, false).await
     }
 
-    async fn page_with(&self, since: Timestamp, limit: usize, tombstones: bool) -> Page {
-        let request = PageRequest { device: device("phone"), since, tombstones, limit };
-        self.data.page(self.user, &request).await.expect("the read succeeds")
+    async fn page_with(&self, since: Timestamp, limit: usize, with_removed: bool) -> Page {
+        self.page_of(&PageRequest { limit, with_removed, ..changes_since(since) }).await
+    }
+
+    /// Reads the page `request`.
+    pub(crate) async fn page_of(&self, request: &PageRequest) -> Page {
+        self.data.page(self.user, request).await.expect("the read succeeds")
     }
 
     /// Reads all pages, in order.
     pub(crate) async fn pages(&self, limit: usize) -> Vec<Page> {
         let mut pages = vec![self.page(Timestamp::EPOCH, limit).await];
-        while let Some(cursor) = pages.last().and_then(next_cursor) {
-            pages.push(self.page(cursor, limit).await);
+        while let Some(last) = pages.last().filter(|page| page.has_more) {
+            pages.push(self.page(last.next_cursor(), limit).await);
         }
         pages
     }
@@ -103,7 +107,8 @@ pub(crate) fn items_of(plan: &Plan) -> BTreeMap<ItemKey, Stored> {
     plan.items.iter().cloned().collect()
 }
 
-/// Returns the cursor for the page after `page`, or `None` after the last page.
-fn next_cursor(page: &Page) -> Option<Timestamp> {
-    page.has_more.then(|| page.items.last().expect("a page that is not the last has an item").1.seq)
+/// Returns the request of the phone for a whole page of changes after `since`, of all types.
+pub(crate) fn changes_since(since: Timestamp) -> PageRequest {
+    let item_types = ItemType::ALL.into();
+    PageRequest { device: device("phone"), since, with_removed: true, item_types, limit: limits::PAGE_ITEMS }
 }

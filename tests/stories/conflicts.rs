@@ -252,7 +252,12 @@ async fn further_edit_updates_the_open_conflict() {
     assert_eq!(open[0]["local_version"]["data"]["query"], "select 'phone'");
     assert_eq!(open[0]["remote_version"]["data"]["query"], "select 'laptop'");
     assert_eq!(ada.query_text("q").await.unwrap(), "select 'laptop'");
-    assert_eq!(laptop.download().await["conflicts"], json!(open));
+    let delta = laptop.download().await["conflicts"].clone();
+    assert_eq!(
+        (&delta[0]["resolution"], &delta[1]),
+        (&json!("renewed"), &open[0]),
+        "the renewed edit, then the conflict"
+    );
     assert_eq!(ada.get("/api/sync/status").await.expect(200)["open_conflicts"], 1);
 }
 

@@ -14,5 +14,6 @@ mod middleware;
 mod purge;
 mod quota;
 mod rate_limits;
+mod sync_clients;
 mod uploads;
 mod versions;

@@ -56,6 +56,53 @@ async fn rate_limits_are_per_user_and_scope() {
 }
 
 #[tokio::test]
+async fn polls_that_find_nothing_have_a_limit_of_their_own() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let full = Request::get("/api/sync/download?device_id=laptop");
+    let poll = Request::get("/api/sync/download?device_id=laptop&since=1970-01-01T00:00:00Z");
+    for count in 1..=120 {
+        let response = ada.send(poll.clone()).await;
+        let shown = ["limit", "remaining"].map(|name| number(&response, &format!("ratelimit-{name}")));
+        assert_eq!((response.status, shown), (200, [120, 120 - count]));
+    }
+    let refused = ada.send(poll.clone()).await;
+    refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(number(&refused, "retry-after"), 1);
+    service.clock.advance(1);
+    assert_eq!(ada.send(poll.clone()).await.status, 200);
+    assert_eq!(number(&ada.send(full.clone()).await, "ratelimit-limit"), 20);
+
+    let bob = TestUser::sign_up(&service.api, "bob").await;
+    for count in 1..=19 {
+        assert_eq!(number(&bob.send(full.clone()).await, "ratelimit-remaining"), 20 - count);
+        assert_eq!(number(&bob.send(poll.clone()).await, "ratelimit-remaining"), 120 - count);
+    }
+    bob.upload("laptop", &[tests::query_update(&service, "1", "q", "select 1", 0)]).await;
+    let found = bob.send(poll.clone()).await;
+    assert_eq!((found.status, number(&found, "ratelimit-limit"), number(&found, "ratelimit-remaining")), (200, 20, 0));
+    let refused = bob.send(poll).await;
+    refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(number(&refused, "ratelimit-limit"), 20, "what a poll finds is known only afterwards");
+}
+
+#[tokio::test]
+async fn polls_beyond_their_limit_use_up_that_of_downloads() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let poll = Request::get("/api/sync/download?device_id=laptop&since=1970-01-01T00:00:00Z");
+    let mut limits = Vec::new();
+    for _ in 0..160 {
+        let response = ada.send(poll.clone()).await;
+        if response.status == 429 {
+            limits.push(number(&response, "ratelimit-limit"));
+        }
+    }
+    let expected: Vec<u32> = [vec![120; 20], vec![20; 20]].concat();
+    assert_eq!(limits, expected, "so that the store is asked no more than 140 times");
+}
+
+#[tokio::test]
 async fn rate_limit_applies_before_the_body_is_read() {
     let service = Service::with_settings(&[]).await;
     let ada = TestUser::sign_up(&service.api, "ada").await;

@@ -1,19 +1,27 @@
+use std::collections::BTreeSet;
+
 use serde::Serialize;
-use shared::models::CountSchema;
+use shared::models::{CountSchema, ItemType};
 use shared::sync::{Digest, ItemsDigest};
 use utoipa::ToSchema;
 
 /// Summary of the live items. A client that holds the whole state as of `sync_timestamp` computes the same, and so proves that it
-/// has missed nothing.
+/// has missed nothing. A download of some types has the summaries of these types alone.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Digest)]
 pub(crate) struct DigestRecord {
     /// The connections.
-    connections: ItemsDigestRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    connections: Option<ItemsDigestRecord>,
     /// The saved queries.
-    saved_queries: ItemsDigestRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    saved_queries: Option<ItemsDigestRecord>,
     /// The query history. Its entries never change, so their number is enough.
-    query_history: HistoryDigestRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    query_history: Option<HistoryDigestRecord>,
 }
 
 /// Summary of the live items of one type.
@@ -39,13 +47,16 @@ struct HistoryDigestRecord {
     count: i64,
 }
 
-impl From<Digest> for DigestRecord {
-    fn from(digest: Digest) -> Self {
+impl DigestRecord {
+    /// Returns the record of the parts of `digest` that are about `item_types`.
+    pub(crate) fn new(digest: Digest, item_types: &BTreeSet<ItemType>) -> Self {
         let items = |ItemsDigest { count, hash }| ItemsDigestRecord { count, hash: format!("{hash:016x}") };
+        let is_wanted = |item_type| item_types.contains(&item_type);
         Self {
-            connections: items(digest.connections),
-            saved_queries: items(digest.saved_queries),
-            query_history: HistoryDigestRecord { count: digest.query_history },
+            connections: is_wanted(ItemType::Connection).then(|| items(digest.connections)),
+            saved_queries: is_wanted(ItemType::SavedQuery).then(|| items(digest.saved_queries)),
+            query_history: is_wanted(ItemType::QueryHistory)
+                .then_some(HistoryDigestRecord { count: digest.query_history }),
         }
     }
 }

@@ -1,13 +1,17 @@
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
-use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit, Query, QueryErrors, device_id};
+use shared::http::{
+    ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit, PollLimit, Query, QueryErrors, device_id,
+};
 use shared::models::{
     ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
     SavedQuery, Stored, SyncVersion, SyncVersionSchema, Timestamp, UserId, limits,
 };
 use shared::storage::{Page, PageRequest};
-use shared::sync::{DownloadMode, download_mode, next_full_sync};
+use shared::sync::{DownloadMode, download_mode, full_sync_start};
 use utoipa::ToSchema;
 
 use crate::Downloads;
@@ -29,8 +33,8 @@ pub(crate) struct DownloadResponse {
     /// Deleted items.
     #[schema(max_items = 1000)]
     deleted: Vec<Tombstone>,
-    /// Open conflicts, newest first: on the last page only, and as many as fit. `GET /api/sync/conflicts` lists all.
-    #[schema(max_items = 100)]
+    /// Conflicts that were opened, renewed or resolved, in that order; without `since` the open ones.
+    #[schema(max_items = 1000)]
     conflicts: Vec<ConflictRecord>,
     /// Value of `since` for the next download.
     sync_timestamp: Timestamp,
@@ -39,7 +43,7 @@ pub(crate) struct DownloadResponse {
     /// Whether a full sync starts: this page and those that follow replace the client's data, except for edits that it has
     /// not uploaded yet.
     reset: bool,
-    /// Summary of the whole state, on the last page. Absent while the server does not know it, for example after an update of the
+    /// Summary of the whole state of the requested types, on the last page. Absent while the server does not know it, for example after an update of the
     /// server.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -63,8 +67,14 @@ struct Tombstone {
 /// Returns a page of changes.
 ///
 /// With `since`, the changes after that time; without it, the whole state (`reset` is true). Clients pass each `sync_timestamp`
-/// back as the next `since`. With `has_more`, they ask for the next page at once. A `since` that is older than the last
-/// purge, or newer than the user's newest change, starts a full sync. A page has at most 1,000 items and 4 MB.
+/// back as the next `since`, exactly as received. With `has_more`, they ask for the next page at once. A page has at most
+/// `limit` items, tombstones and conflicts, and 4 MB.
+///
+/// A `since` that is older than the last purge, or that this server has not returned, starts a full sync: after the server was
+/// restored from a backup, for example. The start of 1970 is the time before the first change. A client whose digest differs
+/// from `digest` asks again without `since`.
+///
+/// With `item_type` a download is about these types alone, and so are its cursors. A client may keep one cursor per type.
 #[utoipa::path(
     get,
     path = "/api/sync/download",
@@ -81,7 +91,8 @@ struct Tombstone {
             minimum = 1,
             maximum = 1000,
             example = 1000
-        )
+        ),
+        ("item_type" = Option<Vec<ItemType>>, Query, max_items = 3, description = "Types of items; all by default")
     ),
     responses(
         (
@@ -107,7 +118,11 @@ pub(crate) async fn download(
 ) -> Result<Json<DownloadResponse>, ApiError> {
     let wanted = Wanted::parse(query.as_deref())?;
     caller.record_device(&wanted.device);
-    downloads.respond(caller.user, wanted).await.map(Json)
+    let response = downloads.respond(caller.user, wanted).await?;
+    if response.is_empty_poll() {
+        caller.count_as::<PollLimit>(downloads.rate_limits()).await?;
+    }
+    Ok(Json(response))
 }
 
 /// Parameters of a download.
@@ -115,6 +130,7 @@ struct Wanted {
     device: DeviceId,
     since: Option<Timestamp>,
     limit: usize,
+    item_types: BTreeSet<ItemType>,
 }
 
 impl Wanted {
@@ -128,18 +144,34 @@ impl Wanted {
         let device = device.map_err(|error| errors.push(error));
         let since = query.time("since").map_err(|error| errors.push(error));
         let limit = query.limit(limits::PAGE_ITEMS).map_err(|error| errors.push(error));
-        match (device, since, limit) {
-            (Ok(device), Ok(since), Ok(limit)) => Ok(Self { device, since, limit }),
+        let item_types = item_types(&query).map_err(|error| errors.push(error));
+        match (device, since, limit, item_types) {
+            (Ok(device), Ok(since), Ok(limit), Ok(item_types)) => Ok(Self { device, since, limit, item_types }),
             _ => Err(ApiError::invalid(errors)),
         }
     }
 
     fn page(&self, mode: DownloadMode) -> PageRequest {
-        let (since, tombstones) = match mode {
+        let (since, with_removed) = match mode {
             DownloadMode::Delta(since) => (since, true),
             DownloadMode::Reset => (Timestamp::MIN, false),
         };
-        PageRequest { device: self.device.clone(), since, tombstones, limit: self.limit }
+        let (device, item_types) = (self.device.clone(), self.item_types.clone());
+        PageRequest { device, since, with_removed, item_types, limit: self.limit }
+    }
+}
+
+/// Returns the requested types: all if the query names none.
+fn item_types(query: &Query) -> Result<BTreeSet<ItemType>, FieldError> {
+    let named = query.all("item_type").map(|name| {
+        ItemType::from_name(name)
+            .ok_or_else(|| FieldError::new("item_type", "must be connection, saved_query or query_history"))
+    });
+    let named = named.collect::<Result<Vec<ItemType>, _>>()?;
+    match named.len() {
+        0 => Ok(ItemType::ALL.into()),
+        1..=3 => Ok(named.into_iter().collect()),
+        _ => Err(FieldError::new("item_type", "must be given at most three times")),
     }
 }
 
@@ -148,35 +180,39 @@ impl Downloads {
         // The delta is loaded before it is known whether the cursor is still valid: the same query returns both.
         let mut mode = wanted.since.map_or(DownloadMode::Reset, DownloadMode::Delta);
         let mut page = self.feed.page(user, &wanted.page(mode)).await?;
-        if mode != DownloadMode::Reset && download_mode(wanted.since, page.head, page.full_sync) == DownloadMode::Reset
-        {
+        if mode != DownloadMode::Reset && download_mode(wanted.since, page.head, page.cursor) == DownloadMode::Reset {
             mode = DownloadMode::Reset;
             page = self.feed.page(user, &wanted.page(mode)).await?;
         }
-        let cursor = match page.items.last() {
-            Some((_, stored)) if page.has_more => stored.seq,
-            _ => page.head.time,
-        };
+        let next = page.next_cursor();
         if page.has_more
-            && let Some(full_sync) = next_full_sync(mode, cursor, page.head, page.full_sync)
+            && let Some(start) = full_sync_start(mode, next, page.head, page.cursor)
         {
-            self.feed.save_full_sync_cursor(user, &wanted.device, full_sync).await?;
+            self.feed.save_full_sync_cursor(user, &wanted.device, next, start).await?;
         }
-        Ok(DownloadResponse::new(page, cursor, mode == DownloadMode::Reset))
+        Ok(DownloadResponse::new(page, &wanted.item_types, mode == DownloadMode::Reset))
     }
 }
 
 impl DownloadResponse {
-    fn new(page: Page, cursor: Timestamp, reset: bool) -> Self {
-        let mut response = Self { sync_timestamp: cursor, has_more: page.has_more, reset, ..Self::default() };
+    fn new(page: Page, item_types: &BTreeSet<ItemType>, reset: bool) -> Self {
+        let mut response =
+            Self { sync_timestamp: page.next_cursor(), has_more: page.has_more, reset, ..Self::default() };
+        response.conflicts = page.conflicts.iter().map(ConflictRecord::from).collect();
         if !page.has_more {
-            response.conflicts = page.conflicts.iter().map(ConflictRecord::from).collect();
-            response.digest = page.digest.map(DigestRecord::from);
+            response.digest = page.digest.map(|digest| DigestRecord::new(digest, item_types));
         }
         for (key, stored) in page.items {
             response.add(key, stored);
         }
         response
+    }
+
+    /// Whether the client asked for changes, and there are none.
+    const fn is_empty_poll(&self) -> bool {
+        let has_items =
+            !self.connections.is_empty() || !self.saved_queries.is_empty() || !self.query_history.is_empty();
+        !self.reset && !has_items && self.deleted.is_empty() && self.conflicts.is_empty()
     }
 
     fn add(&mut self, key: ItemKey, stored: Stored) {

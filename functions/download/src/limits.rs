@@ -30,13 +30,13 @@ pub(crate) struct Limits {
     /// Bytes of JSON of an item's `data`.
     #[schema(value_type = Limit)]
     item_bytes: usize,
-    /// Items of a page of a download.
+    /// Items and conflicts of a page of a download.
     #[schema(value_type = Limit)]
     page_items: usize,
     /// Bytes of a page.
     #[schema(value_type = Limit)]
     page_bytes: usize,
-    /// Conflicts of a page.
+    /// Conflicts of a page of the list of conflicts.
     #[schema(value_type = Limit)]
     page_conflicts: usize,
     /// Versions of a page.
@@ -67,9 +67,9 @@ pub(crate) struct Limits {
     history_items: i64,
     /// Characters or entries of the fields of items.
     fields: Fields,
-    /// Strategies that resolve conflicts.
-    #[schema(max_items = 4)]
-    strategies: [Strategy; 4],
+    /// Strategies for the conflicts of an upload.
+    #[schema(max_items = 5)]
+    strategies: [Strategy; 5],
     /// Strategy of an upload that names none.
     default_strategy: Strategy,
     /// Types of items.
@@ -86,6 +86,9 @@ struct Rates {
     /// Downloads and status calls per user.
     #[schema(value_type = Limit)]
     download: u32,
+    /// Downloads of changes that find none, per user. They do not count as other downloads.
+    #[schema(value_type = Limit)]
+    poll: u32,
     /// Calls of the conflict operations per user.
     #[schema(value_type = Limit)]
     conflicts: u32,
@@ -186,6 +189,7 @@ impl Limits {
             rates_per_minute: Rates {
                 upload: maximum::UPLOADS_PER_MINUTE,
                 download: maximum::DOWNLOADS_PER_MINUTE,
+                poll: maximum::POLLS_PER_MINUTE,
                 conflicts: maximum::CONFLICT_CALLS_PER_MINUTE,
                 auth: maximum::AUTH_CALLS_PER_MINUTE,
             },

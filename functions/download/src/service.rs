@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::config::SyncConfig;
-use shared::http::Authenticator;
+use shared::http::{Authenticator, RateLimits};
 use shared::storage::ChangeFeed;
 
 /// State of the download endpoints.
@@ -17,6 +17,10 @@ impl Downloads {
     /// Creates the state of the endpoints over `feed`.
     pub fn new(authenticator: Authenticator, feed: Arc<dyn ChangeFeed>, config: SyncConfig) -> Self {
         Self { authenticator: Arc::new(authenticator), feed, config }
+    }
+
+    pub(crate) fn rate_limits(&self) -> &RateLimits {
+        &self.authenticator.rate_limits
     }
 }
 

@@ -2,7 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::http::{ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit};
-use shared::models::{CountSchema, Device, DeviceId, Timestamp};
+use shared::models::{CountSchema, Device, DeviceId, ItemType, Timestamp};
 use utoipa::ToSchema;
 
 use crate::Downloads;
@@ -116,7 +116,7 @@ pub(crate) async fn status(
         counts: Counts { connection, saved_query, query_history },
         open_conflicts: status.open_conflicts,
         sync_timestamp: status.head.time,
-        digest: Some(totals.digest).filter(|_| !totals.is_digest_stale).map(DigestRecord::from),
+        digest: (!totals.is_digest_stale).then(|| DigestRecord::new(totals.digest, &ItemType::ALL.into())),
         storage: Storage { bytes: totals.size.bytes.max(0), items: connection + saved_query + query_history },
     }))
 }

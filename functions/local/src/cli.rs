@@ -18,7 +18,7 @@ Environment variables (all are optional; functions/README.md has more about each
   JWT_SECRET            Key that signs access tokens, 32 bytes or more [default: generated in DATA_DIR]
   JWT_SECRET_PREVIOUS   Key that is still accepted during rotation
   CORS_ORIGINS          Web pages that may call: origins, or localhost [default: localhost]
-  CONFLICT_STRATEGY     last_write_wins, keep_both, user_choice, merge [default: last_write_wins]
+  CONFLICT_STRATEGY     last_write_wins, keep_both, user_choice, merge, refuse [default: last_write_wins]
   USER_BYTES            Bytes that an account may store                [default: 268435456]
   USER_ITEMS            Items that an account may store                [default: 200000]
   RATE_LIMITS           on, or off for load tests                      [default: on]
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Migrate(FolderArgs),
     /// Remove items, conflicts, sessions and tokens whose retention is over
     Purge(PurgeArgs),
+    /// End the cursors of all devices, after sync data was restored from a backup
+    InvalidateCursors(FolderArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Print the pseudonym of a user in the log

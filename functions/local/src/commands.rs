@@ -24,6 +24,9 @@ use crate::{Error, print_line, print_warning};
 /// Time for which an email that is being sent may continue when the server stops.
 const EMAIL_GRACE: Duration = Duration::from_secs(10);
 
+/// Number of accounts that one transaction of a command changes.
+const BATCH: usize = 1_000;
+
 /// Interval between purges.
 const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 
@@ -109,15 +112,28 @@ pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> 
     })
 }
 
-/// Removes what is due.
-pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
-    let config = StoresConfig::from_env(env, args.folder.path(env))?;
+/// Opens the stores of a command on existing data.
+async fn open_existing(folder: &FolderArgs, env: &Env) -> Result<Stores, Error> {
+    let config = StoresConfig::from_env(env, folder.path(env))?;
     if config.is_embedded_only() && !config.data_dir.join(Embedded::FILE).exists() {
         let folder = config.data_dir.display();
         return Err(format!("there is no data in {folder}; name the server's data folder with --data").into());
     }
     let stores = open_usable(&config, |_| false).await?;
     stores.migrate_file().await?;
+    Ok(stores)
+}
+
+/// Ends the cursors of all devices.
+pub(crate) async fn invalidate_cursors(folder: FolderArgs, env: &Env) -> Result<(), Error> {
+    let stores = open_existing(&folder, env).await?;
+    let accounts = stores.data().invalidate_cursors(SystemClock.now(), BATCH).await?;
+    print_line(&format!("Invalidated the cursors of {accounts} accounts: their devices download everything anew."))
+}
+
+/// Removes what is due.
+pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
+    let stores = open_existing(&args.folder, env).await?;
     let report = stores.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
     print_line(&sentence(&report))
 }

@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => commands::serve(args, &env).await,
         Command::Migrate(folder) => commands::migrate(folder, &env).await,
         Command::Purge(args) => commands::purge(args, &env).await,
+        Command::InvalidateCursors(folder) => commands::invalidate_cursors(folder, &env).await,
         Command::Pseudonym(args) => commands::pseudonym(&args, &env),
         Command::Openapi => commands::openapi(),
     };

@@ -1,13 +1,15 @@
-//! Handles an event: runs the migrations, and responds to CloudFormation if the event is part of a deployment.
+//! Handles an event: runs the migrations, and responds to CloudFormation if the event is part of a deployment. An event with a
+//! `command` runs that instead.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
-use shared::clock::{Random, SystemClock, SystemRandom};
+use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{PostgresConfig, TursoConfig};
-use shared::{lambda, storage::connect};
+use shared::lambda;
+use shared::storage::{Retention, connect};
 use tokio::time::timeout;
 
 use crate::custom_resource::CustomResourceRequest;
@@ -16,8 +18,18 @@ use crate::custom_resource::CustomResourceRequest;
 /// would otherwise wait for an hour.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// Runs the migrations for a deployment, or for a person who invokes the function. Returns the names of the applied steps.
+/// Number of accounts that one transaction of a command changes.
+const BATCH: usize = 1_000;
+
+/// Runs the migrations for a deployment, or for a person who invokes the function, and returns the names of the applied steps. Runs
+/// the command of an event that has one, and returns its result.
 pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    if let Some(command) = event.payload.get("command") {
+        return match command.as_str() {
+            Some("invalidate-cursors") => Ok(json!({ "invalidated": invalidate_cursors(&event.context).await? })),
+            _ => Err(format!("unknown command {command}: expected \"invalidate-cursors\"").into()),
+        };
+    }
     let Some(request) = CustomResourceRequest::parse(&event.payload) else {
         return Ok(json!({ "applied": migrate(&event.context).await? }));
     };
@@ -30,14 +42,28 @@ pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
 
 /// Migrates all databases before the function's timeout. Returns the names of the applied steps.
 async fn migrate(context: &Context) -> Result<Vec<String>, Error> {
-    let time_left = SystemClock.until_ms(context.deadline).saturating_sub(MARGIN);
-    let migration = timeout(time_left, Box::pin(migrate_databases()));
+    let migration = timeout(time_left(context), Box::pin(migrate_databases()));
     let applied = migration.await.unwrap_or_else(|_| Err("the migration did not finish in time".into()));
     match &applied {
         Ok(steps) => tracing::info!(event = "migrated", ?steps, "migration completed"),
         Err(error) => tracing::error!(event = "migration_failed", %error, "migration failed"),
     }
     applied
+}
+
+fn time_left(context: &Context) -> Duration {
+    SystemClock.until_ms(context.deadline).saturating_sub(MARGIN)
+}
+
+/// Ends the cursors of all devices, after sync data was restored from a backup. Returns the number of accounts.
+async fn invalidate_cursors(context: &Context) -> Result<u64, Error> {
+    let env = lambda::env().await?;
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let invalidation = timeout(time_left(context), data.invalidate_cursors(SystemClock.now(), BATCH));
+    let accounts = invalidation.await.map_err(|_| "the invalidation did not finish in time; run it again")??;
+    tracing::info!(event = "cursors_invalidated", accounts, "cursors invalidated");
+    Ok(accounts)
 }
 
 async fn migrate_databases() -> Result<Vec<String>, Error> {

@@ -53,6 +53,8 @@ pub(crate) fn response() -> Value {
         ],
         "conflicts": [{
             "change_id": "7b0e3c52-2",
+            "sync_version": 2,
+            "current": { "sync_version": 2, "deleted": false, "data": item("SELECT id FROM orders", "2026-01-31T12:03:00.000000Z", 2) },
             "id": "5f2c9a1e",
             "item_type": "saved_query",
             "item_id": "orders",
@@ -98,14 +100,18 @@ fn saved_query(query: &str) -> Value {
     json!({ "name": "Orders", "query": query, "tags": ["sales"], "favorite": true, "metadata": {} })
 }
 
-fn version(device: &str, query: &str, updated_at: &str, sync_version: i64) -> Value {
+fn item(query: &str, updated_at: &str, sync_version: i64) -> Value {
     let mut data = saved_query(query);
     data["id"] = "orders".into();
     data["created_at"] = "2026-01-30T09:00:00.000000Z".into();
     data["updated_at"] = updated_at.into();
     data["sync_version"] = sync_version.into();
+    data
+}
+
+fn version(device: &str, query: &str, updated_at: &str, sync_version: i64) -> Value {
     json!({
-        "data": data,
+        "data": item(query, updated_at, sync_version),
         "updated_at": updated_at,
         "sync_version": sync_version,
         "device_id": device,

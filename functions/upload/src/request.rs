@@ -84,7 +84,10 @@ pub(crate) fn parse(body: &[u8], default_strategy: Strategy) -> Result<Upload, A
         Some(name) => Strategy::from_name(name),
     };
     if strategy.is_none() {
-        errors.push(FieldError::new("conflict_strategy", "must be last_write_wins, keep_both, user_choice or merge"));
+        errors.push(FieldError::new(
+            "conflict_strategy",
+            "must be last_write_wins, keep_both, user_choice, merge or refuse",
+        ));
     }
     if request.changes.is_empty() {
         errors.push(FieldError::new("changes", "must have at least one entry"));

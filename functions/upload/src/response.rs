@@ -1,9 +1,9 @@
 use serde::Serialize;
 use shared::models::{
     ChangeId, ChangeSummary, ConflictRecord, Content, CurrentRecord, FieldError, ItemId, ItemKey, ItemRecord, ItemType,
-    SyncVersion, SyncVersionSchema, Timestamp, json_bytes, limits,
+    ItemVersion, SyncVersion, SyncVersionSchema, Timestamp, json_bytes, limits,
 };
-use shared::sync::{ChangeResult, Decision, Rejection, RejectionCode};
+use shared::sync::{ChangeResult, Decision, Effect, Rejection, RejectionCode};
 use utoipa::ToSchema;
 
 /// Results of an upload. Every change is in exactly one of `applied`, `conflicts` and `rejected`.
@@ -19,7 +19,8 @@ pub(crate) struct UploadResponse {
     /// Changes that were applied, with the resulting versions.
     #[schema(max_items = 5000)]
     applied: Vec<Applied>,
-    /// Changes that conflicted with the stored item. The conflict is open or already resolved.
+    /// Changes that conflicted with the stored item. The conflict is open or already resolved. Under `refuse` there is none: such
+    /// an entry has no `id`, and nothing was recorded.
     #[schema(max_items = 5000)]
     conflicts: Vec<ConflictOutcome>,
     /// Changes that were rejected.
@@ -39,26 +40,70 @@ struct Applied {
     /// Version of the item after this change; 0 if there was nothing to delete.
     #[schema(value_type = SyncVersionSchema)]
     sync_version: SyncVersion,
-    /// Whether the change was merged with another device's edit. The item then differs from what the change said.
+    /// Whether the change was merged with another device's edit.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     merged: bool,
-    /// For a merged change: the item after the whole upload. The device takes it before it edits the item further. It lacks
-    /// `data` if the response would otherwise exceed 4 MB.
+    /// Whether the change is an edit of a history entry, which is ignored: the first entry with an id stays.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    unchanged: bool,
+    /// The item after the whole upload, if it is not what the change said, in the last result that concerns the item. A client
+    /// takes it before it edits the item further. It lacks `data` if the response would otherwise exceed 4 MB;
+    /// `GET /api/sync/versions` returns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     current: Option<CurrentRecord>,
 }
 
+/// Result of a change that conflicted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum ConflictOutcome {
+    /// The change, with its conflict.
+    Conflict(Box<ConflictedChange>),
+    /// The change is refused, under `refuse`.
+    Refused(Box<RefusedChange>),
+}
+
 /// Change that conflicted, with its conflict.
 #[derive(Debug, Serialize, ToSchema)]
-struct ConflictOutcome {
+struct ConflictedChange {
     /// Id of the change.
     change_id: ChangeId,
+    /// Version of the item after the whole upload; 0 if it is gone.
+    #[schema(value_type = SyncVersionSchema)]
+    sync_version: SyncVersion,
+    /// The item after the whole upload, if it is not what the change said, in the last result that concerns the item. It lacks
+    /// `data` if the response would otherwise exceed 4 MB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    current: Option<CurrentRecord>,
     /// Current state of the conflict. Its versions lack `data` if the response would otherwise exceed 4 MB;
     /// `GET /api/sync/conflicts` returns them in full.
     #[serde(flatten)]
     conflict: ConflictRecord,
+}
+
+/// Change that was refused, because the item is not at the version that it names. Nothing was written or recorded.
+#[derive(Debug, Serialize, ToSchema)]
+struct RefusedChange {
+    /// Id of the change.
+    change_id: ChangeId,
+    /// Type of the item.
+    item_type: ItemType,
+    /// Id of the item.
+    item_id: ItemId,
+    /// Version of the item after the whole upload; 0 if there is none.
+    #[schema(value_type = SyncVersionSchema)]
+    sync_version: SyncVersion,
+    /// Always true.
+    refused: bool,
+    /// The item after the whole upload, in the last result that concerns the item. It lacks `data` if the response would otherwise
+    /// exceed 4 MB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    current: Option<CurrentRecord>,
 }
 
 /// Change that was rejected.
@@ -88,15 +133,18 @@ impl UploadResponse {
         };
         for result in decision.results {
             match result {
-                ChangeResult::Applied { change, key, version } => {
-                    response.applied.push(Applied::new(change, key, version));
+                ChangeResult::Applied { change, key, version, effect, current } => {
+                    response.applied.push(Applied::new(change, key, version, effect, current));
                 }
-                ChangeResult::Merged { change, key, version, current } => {
-                    let current = Some(CurrentRecord::new(&key.id, current));
-                    response.applied.push(Applied { merged: true, current, ..Applied::new(change, key, version) });
+                ChangeResult::Conflict { change, conflict, version, current } => {
+                    let current = current.map(|current| CurrentRecord::new(&conflict.key.id, current));
+                    let conflict = ConflictRecord::from(&conflict);
+                    let outcome = ConflictedChange { change_id: change, sync_version: version, current, conflict };
+                    response.conflicts.push(ConflictOutcome::Conflict(Box::new(outcome)));
                 }
-                ChangeResult::Conflict { change, conflict } => {
-                    response.conflicts.push(ConflictOutcome { change_id: change, conflict: (&conflict).into() });
+                ChangeResult::Refused { change, key, version, current } => {
+                    let refused = RefusedChange::new(change, key, version, current);
+                    response.conflicts.push(ConflictOutcome::Refused(Box::new(refused)));
                 }
                 ChangeResult::Rejected(rejection) => response.rejected.push((*rejection).into()),
             }
@@ -114,11 +162,11 @@ impl UploadResponse {
         self.rejected.iter().map(|rejected| rejected.code).collect()
     }
 
-    /// Removes the data of conflicts and of merged items that exceed [`limits::PAGE_BYTES`], those first that come last. Lambda
-    /// cannot return a larger response, and a retry would produce the same one.
+    /// Removes the data of conflicts and items that exceed [`limits::PAGE_BYTES`], those first that come last. Lambda cannot
+    /// return a larger response, and a retry would produce the same one.
     fn fit(&mut self) {
-        let is_merged = |applied: &Applied| applied.current.is_some();
-        if self.conflicts.is_empty() && !self.applied.iter().any(is_merged) {
+        let has_current = |applied: &Applied| applied.current.is_some();
+        if self.conflicts.is_empty() && !self.applied.iter().any(has_current) {
             return; // the common case, without measuring
         }
         let bytes = json_bytes(&self.conflicts) + json_bytes(&self.applied) + json_bytes(&self.rejected);
@@ -143,9 +191,17 @@ impl UploadResponse {
 type Data = Option<ItemRecord<Content>>;
 
 impl Applied {
-    fn new(change_id: ChangeId, key: ItemKey, sync_version: SyncVersion) -> Self {
+    fn new(
+        change_id: ChangeId,
+        key: ItemKey,
+        sync_version: SyncVersion,
+        effect: Effect,
+        current: Option<ItemVersion>,
+    ) -> Self {
+        let current = current.map(|current| CurrentRecord::new(&key.id, current));
         let ItemKey { item_type, id: item_id } = key;
-        Self { change_id, item_type, item_id, sync_version, merged: false, current: None }
+        let (merged, unchanged) = (effect == Effect::Merged, effect == Effect::Unchanged);
+        Self { change_id, item_type, item_id, sync_version, merged, unchanged, current }
     }
 
     fn reduce(&mut self, excess: &mut usize) {
@@ -153,8 +209,29 @@ impl Applied {
     }
 }
 
+impl RefusedChange {
+    fn new(change_id: ChangeId, key: ItemKey, sync_version: SyncVersion, current: Option<ItemVersion>) -> Self {
+        let current = current.map(|current| CurrentRecord::new(&key.id, current));
+        let ItemKey { item_type, id: item_id } = key;
+        Self { change_id, item_type, item_id, sync_version, refused: true, current }
+    }
+}
+
 impl ConflictOutcome {
     fn reduce(&mut self, excess: &mut usize) {
+        let current = match self {
+            Self::Conflict(outcome) => {
+                outcome.reduce_conflict(excess);
+                &mut outcome.current
+            }
+            Self::Refused(refused) => &mut refused.current,
+        };
+        reduce(current.as_mut().map(|current| &mut current.data), excess);
+    }
+}
+
+impl ConflictedChange {
+    fn reduce_conflict(&mut self, excess: &mut usize) {
         let ConflictRecord { local_version, remote_version, .. } = &mut self.conflict;
         // Both sides or none: a client compares them.
         if *excess > 0 {

@@ -59,7 +59,7 @@ impl Uploads {
             if let Some(head) = self.store.append(user, &append, version, now).await? {
                 return Ok(Append::decision(upload, head));
             }
-            // Not all entries fit. The decision says which.
+            // Not all entries are new, or not all fit. The decision says which.
         }
         // Even a sleep of zero lasts until the timer's next millisecond.
         if !caller.wait.is_zero() {

@@ -100,6 +100,16 @@ impl<S> Caller<S> {
     }
 }
 
+impl<S: RateLimitScope> Caller<S> {
+    /// Counts the call under the scope `Other` instead of its own.
+    ///
+    /// # Errors
+    /// 429 when the user's bucket of that scope is empty.
+    pub async fn count_as<Other: RateLimitScope>(&self, limits: &RateLimits) -> Result<(), ApiError> {
+        limits.exchange::<S, Other>(self.user, &self.context).await
+    }
+}
+
 impl<State: Send + Sync, S: RateLimitScope> FromRequestParts<State> for Caller<S>
 where
     Arc<Authenticator>: FromRef<State>,

@@ -26,4 +26,6 @@ pub use middleware::{RequestId, with_middleware};
 pub use openapi::{AuthErrors, BodyErrors, CommonErrors, KeyErrors, KeylessErrors, QueryErrors, UnlimitedErrors};
 pub use path_id::PathId;
 pub use query::Query;
-pub use rate_limit::{AuthLimit, ConflictLimit, CountedBy, DownloadLimit, RateLimitScope, RateLimits, UploadLimit};
+pub use rate_limit::{
+    AuthLimit, ConflictLimit, CountedBy, DownloadLimit, PollLimit, RateLimitScope, RateLimits, UploadLimit,
+};

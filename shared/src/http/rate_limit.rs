@@ -65,6 +65,16 @@ impl RateLimitScope for DownloadLimit {
     const PER_MINUTE: u32 = limits::DOWNLOADS_PER_MINUTE;
 }
 
+/// Limit of downloads of changes that find none. Whether a download is one is known after it: until then it counts under
+/// [`DownloadLimit`], so that no more are in progress than that allows.
+#[derive(Debug, Clone, Copy)]
+pub struct PollLimit;
+
+impl RateLimitScope for PollLimit {
+    const NAME: &'static str = "poll";
+    const PER_MINUTE: u32 = limits::POLLS_PER_MINUTE;
+}
+
 /// Limit of listing and resolving conflicts.
 #[derive(Debug, Clone, Copy)]
 pub struct ConflictLimit;
@@ -85,8 +95,13 @@ impl RateLimitScope for AuthLimit {
 }
 
 /// Calls per minute of every scope.
-pub(super) const RATES_PER_MINUTE: [u32; 4] =
-    [UploadLimit::PER_MINUTE, DownloadLimit::PER_MINUTE, ConflictLimit::PER_MINUTE, AuthLimit::PER_MINUTE];
+pub(super) const RATES_PER_MINUTE: [u32; 5] = [
+    UploadLimit::PER_MINUTE,
+    DownloadLimit::PER_MINUTE,
+    PollLimit::PER_MINUTE,
+    ConflictLimit::PER_MINUTE,
+    AuthLimit::PER_MINUTE,
+];
 
 /// Applies rate limits.
 pub struct RateLimits {
@@ -109,6 +124,24 @@ impl RateLimits {
             policy: S::policy(),
             min_interval: S::MIN_INTERVAL,
         })
+    }
+
+    /// Takes a token of `user` under the scope `Wanted`, and gives the one under the scope `Taken` back. If there is none to take,
+    /// keeps the other one: then the calls are limited by both buckets.
+    ///
+    /// # Errors
+    /// 429 when there is none.
+    pub(super) async fn exchange<Taken: RateLimitScope, Wanted: RateLimitScope>(
+        &self,
+        user: UserId,
+        context: &RequestContext,
+    ) -> Result<(), ApiError> {
+        let (Some(taken), Some(wanted)) = (self.for_user::<Taken>(user), self.for_user::<Wanted>(user)) else {
+            return Ok(());
+        };
+        let status = self.limiter.exchange(user, &taken, &wanted, self.clock.now()).await?;
+        *context.rate_limit() = None;
+        context.apply_rate_limit(status)
     }
 
     /// Takes a token from the bucket of `address`, if the scope has one per address.

@@ -18,12 +18,15 @@ pub enum Strategy {
     UserChoice,
     /// The upload and the stored item are merged field by field. Where that is not possible, as `user_choice`.
     Merge,
+    /// The change is applied only if the stored item is at the version that it names: a compare-and-swap, for clients that
+    /// merge themselves. Otherwise nothing is recorded, and the response has the stored item.
+    Refuse,
 }
 
 impl Strategy {
     /// Every strategy, the server's default first.
-    pub const ALL: [Self; 4] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice, Self::Merge];
-    /// The strategies that resolve a conflict by a request of the user. [`Merge`](Self::Merge) is for uploads alone.
+    pub const ALL: [Self; 5] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice, Self::Merge, Self::Refuse];
+    /// The strategies that resolve a conflict by a request of the user. The others are for uploads alone.
     pub const OF_RESOLUTIONS: [Self; 3] = [Self::LastWriteWins, Self::KeepBoth, Self::UserChoice];
 
     /// Name on the wire.
@@ -33,6 +36,7 @@ impl Strategy {
             Self::KeepBoth => "keep_both",
             Self::UserChoice => "user_choice",
             Self::Merge => "merge",
+            Self::Refuse => "refuse",
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChangeId, Content, DeviceId, ItemId, SyncVersion, SyncVersionSchema, Timestamp, json_bytes};
+use super::{ChangeId, Content, DeviceId, ItemId, ItemVersion, SyncVersion, SyncVersionSchema, Timestamp, json_bytes};
 
 /// Type of a synchronised item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -169,11 +169,10 @@ pub struct CurrentRecord {
 }
 
 impl CurrentRecord {
-    /// Returns the record of the item `id`; `None` stands for an item that does not exist.
-    pub fn new(id: &ItemId, stored: Option<Stored>) -> Self {
-        let sync_version = stored.as_ref().map_or(0, |stored| stored.version);
-        let live = stored.filter(Stored::is_live);
-        let data = live.and_then(|live| Some(ItemRecord::new(id.clone(), live.item?, live.updated_at, live.version)));
+    /// Returns the record of the item `id`, which is at `version`.
+    pub fn new(id: &ItemId, version: ItemVersion) -> Self {
+        let ItemVersion { item, updated_at, sync_version, .. } = version;
+        let data = item.map(|item| ItemRecord::new(id.clone(), item, updated_at, sync_version));
         Self { sync_version, deleted: data.is_none(), data }
     }
 }

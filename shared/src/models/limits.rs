@@ -13,13 +13,11 @@ pub const EXTRA_BYTES: usize = 16 * 1024;
 /// Maximum size of any other request body, in bytes: one merged item with every character escaped as six bytes.
 pub const BODY_BYTES: usize = 6 * ITEM_BYTES + 65_536;
 
-/// Maximum and default number of items on one page of a download.
+/// Maximum and default number of items and conflicts on one page of a download.
 pub const PAGE_ITEMS: usize = 1_000;
 /// Maximum size of one response, in bytes. Lambda returns at most 6 MB, and base64 may add a third.
 pub const PAGE_BYTES: usize = 4_000_000;
-/// The share of [`PAGE_BYTES`] for the open conflicts of a page, in bytes: two versions of the largest item.
-pub const PAGE_CONFLICT_BYTES: usize = 2 * (ITEM_BYTES + EXTRA_BYTES) + 8_192;
-/// Maximum and default number of conflicts on one page.
+/// Maximum and default number of conflicts on one page of the list of conflicts.
 pub const PAGE_CONFLICTS: usize = 100;
 
 /// Maximum length of the id of an item, a change or a device, in characters.
@@ -77,10 +75,15 @@ pub const RENEWED_CONFLICTS: usize = 100;
 /// Maximum number of devices per user. A further device replaces the one that has not uploaded for the longest time.
 pub const DEVICES: usize = 1_000;
 
+/// Maximum number of cursors of unfinished full syncs that are remembered per user.
+pub const FULL_SYNC_CURSORS: usize = 1_000;
+
 /// Rate limit for uploads, per user and minute.
 pub const UPLOADS_PER_MINUTE: u32 = 10;
-/// Rate limit for downloads and status calls, per user and minute.
+/// Rate limit for other downloads and status calls, per user and minute.
 pub const DOWNLOADS_PER_MINUTE: u32 = 20;
+/// Rate limit for polls, that is downloads of changes that find none, per user and minute.
+pub const POLLS_PER_MINUTE: u32 = 120;
 /// Rate limit for calls about conflicts, per user and minute.
 pub const CONFLICT_CALLS_PER_MINUTE: u32 = 10;
 /// Rate limit for auth calls, per client address and minute; for logins also per account and minute.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{MICROS_PER_MINUTE, RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
-use crate::models::Timestamp;
+use crate::models::{Timestamp, UserId};
 
 /// Minimum number of buckets for a sweep. A sweep removes full buckets, which are equivalent to missing ones.
 const MIN_SWEEP: usize = 10_000;
@@ -34,6 +34,22 @@ impl Buckets {
             self.sweep_at = 2 * self.full_at.len();
         }
     }
+
+    /// Returns the time at which the bucket `key` is full.
+    fn full_at(&self, key: &str, now: Timestamp) -> Timestamp {
+        self.full_at.get(key).map_or(now, |full_at| clamp(*full_at, now))
+    }
+
+    fn take(&mut self, rate_limit: &RateLimitRequest, now: Timestamp) -> RateLimitStatus {
+        let (status, full_at) = take(rate_limit, self.full_at(&rate_limit.key, now), now);
+        self.full_at.insert(rate_limit.key.clone(), full_at);
+        status
+    }
+
+    fn give_back(&mut self, rate_limit: &RateLimitRequest, now: Timestamp) {
+        let full_at = self.full_at(&rate_limit.key, now).micros() - rate_limit.policy.micros_per_token();
+        self.full_at.insert(rate_limit.key.clone(), Timestamp::from_micros(full_at).max(now));
+    }
 }
 
 #[async_trait]
@@ -41,9 +57,22 @@ impl RateLimiter for MemoryRateLimiter {
     async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(now);
-        let full_at = buckets.full_at.get(&rate_limit.key).map_or(now, |full_at| clamp(*full_at, now));
-        let (status, full_at) = take(rate_limit, full_at, now);
-        buckets.full_at.insert(rate_limit.key.clone(), full_at);
+        Ok(buckets.take(rate_limit, now))
+    }
+
+    async fn exchange(
+        &self,
+        _user: UserId,
+        taken: &RateLimitRequest,
+        wanted: &RateLimitRequest,
+        now: Timestamp,
+    ) -> StoreResult<RateLimitStatus> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.sweep(now);
+        let status = buckets.take(wanted, now);
+        if status.taken {
+            buckets.give_back(taken, now);
+        }
         Ok(status)
     }
 }

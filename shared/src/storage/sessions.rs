@@ -80,6 +80,16 @@ pub struct RateLimitStatus {
 pub trait RateLimiter: Send + Sync {
     /// Takes a token if the bucket contains one.
     async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus>;
+
+    /// Takes a token from the bucket `wanted` of `user` if it contains one, and then gives one back to the user's bucket `taken`,
+    /// from which [`Sessions::authenticate`] has taken it. Returns the status of `wanted`.
+    async fn exchange(
+        &self,
+        user: UserId,
+        taken: &RateLimitRequest,
+        wanted: &RateLimitRequest,
+        now: Timestamp,
+    ) -> StoreResult<RateLimitStatus>;
 }
 
 /// Result of authenticating a request.

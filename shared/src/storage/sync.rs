@@ -1,8 +1,12 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{Conflict, Device, DeviceId, ItemKey, ItemVersion, Stored, SyncVersion, Timestamp, UserId};
-use crate::sync::{Append, Digest, FullSyncCursor, Head, Plan, ReadSet, Snapshot, Totals};
+use crate::models::{
+    Conflict, Device, DeviceId, ItemKey, ItemType, ItemVersion, Stored, SyncVersion, Timestamp, UserId,
+};
+use crate::sync::{Append, CursorRecord, Digest, Head, Plan, ReadSet, Snapshot, Totals};
 
 /// Outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +20,9 @@ pub enum Commit {
 /// Store of a user's sequence of changes.
 ///
 /// # Contract
+///
+/// A write remembers the gap between the head before it and its first position, so that
+/// [`ChangeFeed::page`] recognises cursors which this store has not returned.
 ///
 /// A write of a connection or a saved query keeps the version that it replaces, until the retention period ends or
 /// [`limits::VERSIONS`](crate::models::limits::VERSIONS) newer ones follow. Each write updates size and digest of the account.
@@ -34,9 +41,10 @@ pub trait SyncStore: Send + Sync {
     /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
     async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot>;
 
-    /// Adds the history entries that do not exist and have no history tombstone, each at a position of its own after the head.
-    /// Returns the new head. `version` is the version that the client reports. Returns `None`, and adds nothing, if not all
-    /// entries would fit into the quota.
+    /// Adds new history entries, each at a position of its own after the head. Returns the new head. `version` is the version that
+    /// the client reports.
+    ///
+    /// Returns `None`, and adds nothing, if some entries exist or have a history tombstone, or not all would fit into the quota.
     ///
     /// Bypasses the compare-and-swap of the head. Plans made before it fail with [`Commit::HeadMoved`].
     ///
@@ -61,9 +69,11 @@ pub struct PageRequest {
     pub device: DeviceId,
     /// Position after which the page starts.
     pub since: Timestamp,
-    /// Whether to include deleted items.
-    pub tombstones: bool,
-    /// Maximum number of items. [`crate::models::limits::PAGE_BYTES`] may reduce it.
+    /// Whether to include deleted items and resolved conflicts.
+    pub with_removed: bool,
+    /// Types of the items, and of the items in conflict.
+    pub item_types: BTreeSet<ItemType>,
+    /// Maximum number of items and conflicts. [`crate::models::limits::PAGE_BYTES`] may reduce it.
     pub limit: usize,
 }
 
@@ -72,16 +82,25 @@ pub struct PageRequest {
 pub struct Page {
     /// Head of the user.
     pub head: Head,
-    /// Progress of the device's full sync, if it has begun one.
-    pub full_sync: Option<FullSyncCursor>,
+    /// What is known about the cursor of the request.
+    pub cursor: CursorRecord,
     /// Items, sorted by their position in the user's sequence of changes.
     pub items: Vec<(ItemKey, Stored)>,
-    /// Whether more items follow the last one.
-    pub has_more: bool,
-    /// Newest open conflicts, as many as fit.
+    /// Conflicts, sorted by their position in the same sequence.
     pub conflicts: Vec<Conflict>,
+    /// Whether items or conflicts follow the last ones.
+    pub has_more: bool,
     /// Digest of the live items as of the head, if it is known.
     pub digest: Option<Digest>,
+}
+
+impl Page {
+    /// Returns the cursor after the page: its last position, or the head if nothing follows.
+    pub fn next_cursor(&self) -> Timestamp {
+        let item = self.items.last().map(|(_, stored)| stored.seq);
+        let last = item.max(self.conflicts.last().map(|conflict| conflict.seq));
+        last.filter(|_| self.has_more).unwrap_or(self.head.time)
+    }
 }
 
 /// Statistics of a user.
@@ -121,22 +140,24 @@ pub struct VersionPage {
 ///
 /// # Contract
 ///
-/// A page is a consistent snapshot, and contains every item between `since` and its last item. So a device misses nothing if it
-/// continues from the last item of a page, and from the head after the last page.
+/// A page is a consistent snapshot, and contains every item and conflict between `since` and its last position. So a device misses
+/// nothing if it continues from [`Page::next_cursor`].
 ///
 /// For an account that is being deleted `page` and `status` fail with
 /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and `save_full_sync_cursor` writes nothing.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// Returns the items after `request.since`.
+    /// Returns the items and conflicts after `request.since`.
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page>;
 
-    /// Saves the progress of a full sync of `device`.
+    /// Remembers that a full sync of `device`, which started when the head was `start`, returns `cursor`. Of the cursors of a user
+    /// the newest [`limits::FULL_SYNC_CURSORS`](crate::models::limits::FULL_SYNC_CURSORS) are remembered.
     async fn save_full_sync_cursor(
         &self,
         user: UserId,
         device: &DeviceId,
-        full_sync: FullSyncCursor,
+        cursor: Timestamp,
+        start: Timestamp,
     ) -> StoreResult<()>;
 
     /// Returns statistics of the user.
@@ -204,6 +225,8 @@ pub struct Purged {
     pub conflicts: u64,
     /// Replaced versions.
     pub versions: u64,
+    /// Gaps of the change sequences.
+    pub gaps: u64,
     /// Markers of accounts whose data was erased long ago.
     pub accounts: u64,
 }
@@ -211,7 +234,7 @@ pub struct Purged {
 impl Purged {
     /// Returns the total number of rows.
     pub const fn total(self) -> u64 {
-        self.tombstones + self.conflicts + self.versions + self.accounts
+        self.tombstones + self.conflicts + self.versions + self.gaps + self.accounts
     }
 }
 
@@ -219,8 +242,8 @@ impl Purged {
 ///
 /// # Contract
 ///
-/// The transaction that removes a tombstone also moves the purge horizon of its user, keeps the receipts of the item, and
-/// updates the size of the account. Removed data cannot be recovered from the storage of the store. Each call removes a bounded number of rows,
+/// The transaction that removes a tombstone or a resolved conflict also moves the purge horizon of its user, keeps the receipts
+/// of a removed item, and updates the size of the account. Removed data cannot be recovered from the storage of the store. Each call removes a bounded number of rows,
 /// and leaves consistent data behind. The work is finished when a call removes nothing.
 #[async_trait]
 pub trait Retention: Send + Sync {
@@ -230,6 +253,11 @@ pub trait Retention: Send + Sync {
     /// Computes size and digest of accounts whose digest does not cover their newest write, at most `batch` per database.
     /// Returns the number of accounts that have them now.
     async fn repair_totals(&self, batch: usize) -> StoreResult<u64>;
+
+    /// Ends all cursors of all accounts, after a restore from a backup: each device downloads everything anew. Moves the head of
+    /// each account behind every cursor that it has returned, also before the restore, if the clock was right, and raises the
+    /// version floor. Proceeds in batches of `batch` accounts, each a transaction. Returns the number of accounts.
+    async fn invalidate_cursors(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 
     /// Marks the user's data as being deleted at `now`, which refuses further writes, and removes at most `batch` rows of each kind.
     /// Returns true once no row is left to remove.

@@ -1,13 +1,14 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::write::Write;
-use super::{ChangeResult, Decision, Digest, Head, Plan, Size, Upload};
+use super::{ChangeResult, Decision, Digest, Effect, Head, Plan, Size, Upload};
 use crate::models::{DeviceId, Edit, ItemKey, ItemType, Quota, Stored, Timestamp};
 
 /// An upload that only adds history entries.
 ///
-/// History is append-only: an existing entry stays as it is, a new one is added, and the result of both is the same. So such
-/// an upload is decided without a snapshot, and without the head.
+/// History is append-only: an existing entry stays as it is, a new one is added, and the result of both is the same unless the
+/// existing entry has other content. So such an upload is decided without a snapshot, and without the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
     /// The uploading device.
@@ -20,21 +21,24 @@ pub struct Append {
 
 impl Append {
     /// Returns the entries that `upload` adds. `now` is the time of the server's clock. Returns `None` if the upload adds
-    /// none, or does anything else.
+    /// none, adds one twice with different content, or does anything else.
     pub fn from_upload(upload: &Upload, quota: Quota, now: Timestamp) -> Option<Self> {
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         let mut entries = Vec::with_capacity(upload.changes.len());
         for change in upload.changes.iter().flatten() {
             let Edit::Put { content, .. } = &change.edit else { return None };
             if change.key.item_type != ItemType::QueryHistory {
                 return None;
             }
-            if seen.insert(&change.key) {
-                let updated_at = change.updated_at.min(now);
-                let (edit, bytes) = (&change.edit, Stored::bytes_of(&change.key.id, content));
-                let write = Write { edit, bytes, updated_at, device: &upload.device, seq: Timestamp::EPOCH };
-                entries.push((change.key.clone(), write.after(None, 0)));
-            }
+            match seen.entry(&change.key) {
+                Entry::Occupied(first) if first.get() != &content => return None,
+                Entry::Occupied(_) => continue,
+                Entry::Vacant(first) => first.insert(content),
+            };
+            let updated_at = change.updated_at.min(now);
+            let (edit, bytes) = (&change.edit, Stored::bytes_of(&change.key.id, content));
+            let write = Write { edit, bytes, updated_at, device: &upload.device, seq: Timestamp::EPOCH };
+            entries.push((change.key.clone(), write.after(None, 1)));
         }
         (!entries.is_empty()).then(|| Self { device: upload.device.clone(), entries, quota })
     }
@@ -60,7 +64,13 @@ impl Append {
             is_digest_stale: true,
         };
         let results = upload.changes.iter().map(|change| match change {
-            Ok(change) => ChangeResult::Applied { change: change.id.clone(), key: change.key.clone(), version: 1 },
+            Ok(change) => ChangeResult::Applied {
+                change: change.id.clone(),
+                key: change.key.clone(),
+                version: 1,
+                effect: Effect::AsSent,
+                current: None,
+            },
             Err(rejection) => ChangeResult::Rejected(rejection.clone()),
         });
         Decision { plan, results: results.collect() }

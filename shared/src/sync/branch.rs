@@ -25,10 +25,10 @@ pub(super) fn renews(earlier: &Conflict, strategy: Strategy, edit: &Edit, copy: 
         // The earlier edit lost, so the conflict keeps the branch's edit for restoring. If the earlier edit had won, the
         // conflict would keep the version that it overwrote, and renewing would drop that version.
         (Strategy::LastWriteWins, ResolvedBy::LastWriteWins) => resolution.winner == Some(Winner::Remote),
-        // The copy and its conflict were written at the same server time. If their times differ, the copy has been edited
-        // since.
+        // The conflict was written right after its copy, or by an earlier release at the same server time. A copy with a later
+        // time has been edited since.
         (Strategy::KeepBoth, ResolvedBy::KeepBoth) => {
-            *edit != Edit::Delete && copy.is_some_and(|copy| copy.is_live() && copy.seq == earlier.seq)
+            *edit != Edit::Delete && copy.is_some_and(|copy| copy.is_live() && copy.seq <= earlier.seq)
         }
         _ => false,
     }

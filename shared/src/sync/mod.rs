@@ -10,8 +10,9 @@
 //!
 //! # Terms
 //!
-//! - **Change sequence**: all accepted changes of a user, ordered by *server time* ([`Stored::seq`]). Each change gets the
-//!   first whole millisecond after both the head and the clock, so the order holds even if the clock runs backwards.
+//! - **Change sequence**: all accepted changes of a user, ordered by *server time* ([`Stored::seq`]). Each item, conflict or
+//!   receipt that is written gets the first whole millisecond after both the head and the clock, so the order holds even if the
+//!   clock runs backwards.
 //! - **Head**: the server time of the newest accepted change. It is the end of the change sequence, the cursor of an
 //!   up-to-date device, and the optimistic lock of the user's data in one.
 //! - **Base version**: the version of an item that a device last saw when it made a change. 0 if it saw none.
@@ -61,10 +62,10 @@ pub use branch::Branch;
 pub use checksum::{canonical_hash, matches_checksum};
 pub use copy::resolution_copy_id;
 pub use decide::decide;
-pub use page::{DownloadMode, FullSyncCursor, download_mode, next_full_sync};
+pub use page::{CursorRecord, DownloadMode, download_mode, full_sync_start};
 pub use parse_change::{InvalidChange, check_item_data, parse_change, parse_item_data};
-pub use plan::{ChangeResult, Decision, DeviceStats, Plan, Receipt, Rejection, RejectionCode, Upload};
-pub use read_set::ReadSet;
+pub use plan::{ChangeResult, Decision, DeviceStats, Effect, Plan, Receipt, Rejection, RejectionCode, Upload};
+pub use read_set::{ReadSet, history_tombstone_id};
 pub use resolve::{Choice, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
 pub use restore::{RestoreOutcome, RestoreRequest, restore};
 pub use snapshot::{Head, HeadMismatch, Records, Snapshot};

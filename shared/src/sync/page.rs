@@ -1,13 +1,13 @@
 //! Decides how a download continues: as a delta, or as the whole state if no delta would be correct.
 //!
-//! A client sends the cursor of its last page as `since`. A delta from `since` is correct if no tombstone after `since` has
-//! been purged, because the client would otherwise keep deleted items. It also requires that `since` is not after the head:
-//! such a cursor dates from before the server was restored from a backup, and the client may hold changes that the server
-//! has lost.
+//! A client sends the cursor of its last page as `since`. A delta from `since` is correct if no tombstone and no resolved
+//! conflict after `since` has been purged, because the client would otherwise keep deleted items and open conflicts. It also
+//! requires that this store returned the cursor: after a restore from a backup, a client may hold changes that the store has
+//! lost. Its cursor is then after the head, or in a gap of the change sequence, where nothing was ever written.
 //!
 //! A full sync starts at the beginning of the change sequence, so its cursors may lie before the purge horizon. They are
-//! correct nevertheless, because the device started without any items. To recognise them, the server remembers the last two
-//! cursors of such a full sync per device as a [`FullSyncCursor`].
+//! correct nevertheless, because the device started without any items. To recognise them, the store remembers such cursors per
+//! device, with the head at which their full sync started. So several full syncs of one device may run at the same time.
 
 use super::Head;
 use crate::models::Timestamp;
@@ -15,65 +15,42 @@ use crate::models::Timestamp;
 /// Mode of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DownloadMode {
-    /// A delta: all items and tombstones after this time.
+    /// A delta: all items, tombstones and conflicts after this time.
     Delta(Timestamp),
-    /// The whole state: all live items, from the start. The client replaces what it has.
+    /// The whole state: all live items and open conflicts, from the start. The client replaces what it has.
     Reset,
 }
 
-/// Progress of a device's full sync, remembered while its cursors lie before the purge horizon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FullSyncCursor {
-    /// The head when the full sync started. Tombstones up to this time do not concern the device.
-    pub head: Timestamp,
-    /// The last cursor.
-    pub cursor: Timestamp,
-    /// The cursor before the last one. A client sends it again if it did not receive the last page.
-    pub previous: Timestamp,
-}
-
-impl FullSyncCursor {
-    /// Whether `since` is a cursor of this full sync.
-    fn includes(&self, since: Timestamp) -> bool {
-        since == self.cursor || since == self.previous
-    }
-
-    /// Whether a tombstone that concerns the device has been purged since the full sync started.
-    fn is_outdated(&self, head: Head) -> bool {
-        self.head < head.purged_through
-    }
+/// What the store knows about the cursor of a download.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct CursorRecord {
+    /// The head at which the full sync started that returned the cursor. `None` if the store remembers no such full sync.
+    /// Tombstones up to this time do not concern the device.
+    pub full_sync_start: Option<Timestamp>,
+    /// Whether the cursor is in a gap of the change sequence, so that this store has not returned it.
+    pub is_in_gap: bool,
 }
 
 /// Decides how to serve a download with the cursor `since`; `None` if the client has no cursor yet.
-pub fn download_mode(since: Option<Timestamp>, head: Head, full_sync: Option<FullSyncCursor>) -> DownloadMode {
+pub fn download_mode(since: Option<Timestamp>, head: Head, record: CursorRecord) -> DownloadMode {
     let Some(since) = since else { return DownloadMode::Reset };
-    let is_after_purge = since >= head.purged_through;
-    let continues_full_sync =
-        full_sync.is_some_and(|full_sync| full_sync.includes(since) && !full_sync.is_outdated(head));
-    if since <= head.time && (is_after_purge || continues_full_sync) {
-        DownloadMode::Delta(since)
-    } else {
-        DownloadMode::Reset
-    }
+    let is_known = since <= head.time && !record.is_in_gap;
+    let is_complete = since >= head.purged_through || continues_full_sync(head, record);
+    if is_known && is_complete { DownloadMode::Delta(since) } else { DownloadMode::Reset }
 }
 
-/// Returns the progress to remember before the page with the cursor `next` is sent; `None` if there is nothing to remember.
-/// `mode` is the mode of that page, `full_sync` the progress remembered so far.
-pub fn next_full_sync(
-    mode: DownloadMode,
-    next: Timestamp,
-    head: Head,
-    full_sync: Option<FullSyncCursor>,
-) -> Option<FullSyncCursor> {
-    if next >= head.purged_through {
-        return None;
-    }
-    match (mode, full_sync) {
-        (DownloadMode::Reset, _) => Some(FullSyncCursor { head: head.time, cursor: next, previous: next }),
-        (DownloadMode::Delta(since), Some(full_sync)) if full_sync.includes(since) => {
-            Some(FullSyncCursor { cursor: next, previous: since, ..full_sync })
-        }
-        (DownloadMode::Delta(_), _) => None,
+/// Whether no tombstone that concerns the device has been purged since its full sync started.
+fn continues_full_sync(head: Head, record: CursorRecord) -> bool {
+    record.full_sync_start.is_some_and(|start| start >= head.purged_through)
+}
+
+/// Returns the start of the full sync to remember before a page with the cursor `next` is sent; `None` if there is nothing to
+/// remember. `mode` is the mode of that page, `record` belongs to the cursor before it.
+pub fn full_sync_start(mode: DownloadMode, next: Timestamp, head: Head, record: CursorRecord) -> Option<Timestamp> {
+    match mode {
+        _ if next >= head.purged_through => None,
+        DownloadMode::Reset => Some(head.time),
+        DownloadMode::Delta(_) => record.full_sync_start,
     }
 }
 
@@ -85,39 +62,48 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
-    const HEAD: Head = Head { time: at(9_000_000), purged_through: at(5_000_000), purged_version: 0 };
+    const HEAD: Head = Head { time: at(9_000_000), purged_through: at(5_000_000), purged_version: 0, version_floor: 0 };
+    const UNKNOWN: CursorRecord = CursorRecord { full_sync_start: None, is_in_gap: false };
+
+    fn of_full_sync(start: i64) -> CursorRecord {
+        CursorRecord { full_sync_start: Some(at(start)), ..UNKNOWN }
+    }
 
     #[test]
     fn a_delta_starts_between_the_purge_horizon_and_the_head() {
-        assert_eq!(download_mode(None, HEAD, None), DownloadMode::Reset);
-        assert_eq!(download_mode(Some(at(4_999_999)), HEAD, None), DownloadMode::Reset);
-        assert_eq!(download_mode(Some(at(5_000_000)), HEAD, None), DownloadMode::Delta(at(5_000_000)));
-        assert_eq!(download_mode(Some(at(9_000_000)), HEAD, None), DownloadMode::Delta(at(9_000_000)));
-        assert_eq!(download_mode(Some(at(9_000_001)), HEAD, None), DownloadMode::Reset);
-        assert_eq!(download_mode(Some(Timestamp::EPOCH), Head::default(), None), DownloadMode::Delta(Timestamp::EPOCH));
+        assert_eq!(download_mode(None, HEAD, UNKNOWN), DownloadMode::Reset);
+        assert_eq!(download_mode(Some(at(4_999_999)), HEAD, UNKNOWN), DownloadMode::Reset);
+        assert_eq!(download_mode(Some(at(5_000_000)), HEAD, UNKNOWN), DownloadMode::Delta(at(5_000_000)));
+        assert_eq!(download_mode(Some(at(9_000_000)), HEAD, UNKNOWN), DownloadMode::Delta(at(9_000_000)));
+        assert_eq!(download_mode(Some(at(9_000_001)), HEAD, UNKNOWN), DownloadMode::Reset);
+        let epoch = Some(Timestamp::EPOCH);
+        assert_eq!(download_mode(epoch, Head::default(), UNKNOWN), DownloadMode::Delta(Timestamp::EPOCH));
+    }
+
+    #[test]
+    fn a_cursor_that_the_store_never_returned_starts_a_full_sync() {
+        let in_gap = CursorRecord { is_in_gap: true, ..UNKNOWN };
+        assert_eq!(download_mode(Some(at(7_000_000)), HEAD, in_gap), DownloadMode::Reset);
     }
 
     #[test]
     fn a_full_sync_continues_before_the_purge_horizon() {
-        let full_sync = next_full_sync(DownloadMode::Reset, at(1_000_000), HEAD, None).unwrap();
-        assert_eq!(download_mode(Some(at(1_000_000)), HEAD, Some(full_sync)), DownloadMode::Delta(at(1_000_000)));
-        assert_eq!(
-            download_mode(Some(at(1_500_000)), HEAD, Some(full_sync)),
-            DownloadMode::Reset,
-            "not a cursor of this full sync"
-        );
-
-        let second = next_full_sync(DownloadMode::Delta(at(1_000_000)), at(2_000_000), HEAD, Some(full_sync)).unwrap();
-        for cursor in [1_000_000, 2_000_000] {
-            assert_eq!(download_mode(Some(at(cursor)), HEAD, Some(second)), DownloadMode::Delta(at(cursor)));
-        }
-        assert_eq!(next_full_sync(DownloadMode::Delta(at(2_000_000)), at(6_000_000), HEAD, Some(second)), None);
+        let first = at(1_000_000);
+        assert_eq!(full_sync_start(DownloadMode::Reset, first, HEAD, UNKNOWN), Some(HEAD.time));
+        let record = of_full_sync(9_000_000);
+        assert_eq!(download_mode(Some(first), HEAD, record), DownloadMode::Delta(first));
+        assert_eq!(full_sync_start(DownloadMode::Delta(first), at(2_000_000), HEAD, record), Some(HEAD.time));
+        assert_eq!(full_sync_start(DownloadMode::Delta(first), at(6_000_000), HEAD, record), None);
     }
 
     #[test]
     fn a_purge_during_a_full_sync_restarts_it() {
-        let full_sync = next_full_sync(DownloadMode::Reset, at(1_000_000), HEAD, None);
-        let purged = Head { time: at(20_000_000), purged_through: at(10_000_000), purged_version: 0 };
-        assert_eq!(download_mode(Some(at(1_000_000)), purged, full_sync), DownloadMode::Reset);
+        let purged = Head { time: at(20_000_000), purged_through: at(10_000_000), purged_version: 0, version_floor: 0 };
+        assert_eq!(download_mode(Some(at(1_000_000)), purged, of_full_sync(9_000_000)), DownloadMode::Reset);
+        assert_eq!(
+            download_mode(Some(at(1_000_000)), purged, of_full_sync(10_000_000)),
+            DownloadMode::Delta(at(1_000_000)),
+            "the purged tombstone is older than the full sync"
+        );
     }
 }

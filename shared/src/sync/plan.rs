@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::{Digest, Head, Size};
 use crate::models::{
-    Change, ChangeId, ChangeSummary, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, Stored, Strategy,
-    SyncVersion, Timestamp,
+    Change, ChangeId, ChangeSummary, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, ItemVersion, Stored,
+    Strategy, SyncVersion, Timestamp,
 };
 
 /// A parsed upload.
@@ -44,17 +44,10 @@ pub enum ChangeResult {
         key: ItemKey,
         /// The version that the change gave the item; 0 if it deleted an item that does not exist.
         version: SyncVersion,
-    },
-    /// The change is applied, merged with another device's edit.
-    Merged {
-        /// The change.
-        change: ChangeId,
-        /// The item.
-        key: ItemKey,
-        /// The version that the merge gave the item.
-        version: SyncVersion,
-        /// The item after the whole upload; `None` if it is gone.
-        current: Option<Stored>,
+        /// What the change did.
+        effect: Effect,
+        /// The item after the whole upload, if it is not what the change made it.
+        current: Option<ItemVersion>,
     },
     /// The change conflicts.
     Conflict {
@@ -62,6 +55,21 @@ pub enum ChangeResult {
         change: ChangeId,
         /// The conflict after the whole upload.
         conflict: Conflict,
+        /// Version of the item after the whole upload; 0 if it is gone.
+        version: SyncVersion,
+        /// The item after the whole upload, if it is not what the change said.
+        current: Option<ItemVersion>,
+    },
+    /// The item is not at the version that the change names, under [`Strategy::Refuse`]. The change wrote nothing.
+    Refused {
+        /// The change.
+        change: ChangeId,
+        /// The item.
+        key: ItemKey,
+        /// Version of the item after the whole upload; 0 if there is none.
+        version: SyncVersion,
+        /// The item after the whole upload. Only the last result that concerns the item has it.
+        current: Option<ItemVersion>,
     },
     /// The change is rejected and wrote nothing.
     Rejected(Box<Rejection>),
@@ -97,6 +105,13 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && self.conflicts.is_empty() && self.receipts.is_empty()
     }
+
+    /// The first server time that the plan assigns; `None` if it writes nothing.
+    pub fn first_seq(&self) -> Option<Timestamp> {
+        let items = self.items.iter().map(|(_, stored)| stored.seq);
+        let conflicts = self.conflicts.iter().map(|conflict| conflict.seq);
+        items.chain(conflicts).chain(self.receipts.iter().map(|receipt| receipt.seq)).min()
+    }
 }
 
 /// The numbers that one upload adds to the statistics of its device.
@@ -124,8 +139,8 @@ pub struct Receipt {
     pub version: SyncVersion,
     /// The conflict that the change caused or renewed, if any.
     pub conflict: Option<ConflictId>,
-    /// Whether the version was merged from the change and another device's edit.
-    pub merged: bool,
+    /// What the change did.
+    pub effect: Effect,
     /// Server time of the change.
     pub seq: Timestamp,
 }
@@ -140,15 +155,26 @@ impl Receipt {
     }
 }
 
+/// What an applied change did to its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The item became what the change said, if it was not that already.
+    AsSent,
+    /// The item became a merge of the change and another device's edit.
+    Merged,
+    /// Nothing: the change edits a history entry. The first one with an id stays.
+    Unchanged,
+}
+
 /// The outcome of one change. A later change of the same upload may still renew the conflict that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The change is applied, as this version.
-    Applied(SyncVersion),
-    /// The change is applied, merged with another device's edit, as this version.
-    Merged(SyncVersion),
+    Applied(SyncVersion, Effect),
     /// The change conflicts.
     Conflict(ConflictId),
+    /// The item is not at the version that the change names. Nothing is recorded.
+    Refused,
     /// The change is rejected and wrote nothing.
     Rejected(RejectionCode, FieldError),
 }

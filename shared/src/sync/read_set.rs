@@ -15,8 +15,8 @@ pub struct ReadSet {
     pub changes: BTreeSet<ChangeId>,
     /// The branches whose conflicts are read, because the changes may renew them.
     pub branches: BTreeSet<Branch>,
-    /// The history tombstones of the added history entries.
-    pub history_tombstones: BTreeSet<ChangeId>,
+    /// The added history entries: each is read with its content, or with its history tombstone.
+    pub added_history: BTreeSet<ItemId>,
     /// The conflict to resolve. It is read together with its item, its conflicted copy, and the copy that resolving it may
     /// make.
     pub conflict: Option<ConflictId>,
@@ -28,9 +28,9 @@ pub struct ReadSet {
 
 /// Returns the id of the history tombstone of `entry`: a receipt without a device that deleting the entry writes.
 ///
-/// An upload of a history entry leaves no receipt, because the stored entry itself serves as one. Once the purge has
+/// Adding a history entry leaves no receipt, because the stored entry itself serves as one. Once the purge has
 /// removed the entry and its tombstone, only the history tombstone keeps a late repeat from adding the entry again.
-pub(super) fn history_tombstone_id(entry: &ItemId) -> ChangeId {
+pub fn history_tombstone_id(entry: &ItemId) -> ChangeId {
     // Stores contain ids with this prefix.
     ChangeId::new_unchecked(format!("buried:{entry}"))
 }
@@ -43,7 +43,7 @@ impl ReadSet {
             items: BTreeSet::new(),
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
-            history_tombstones: BTreeSet::new(),
+            added_history: BTreeSet::new(),
             conflict: None,
             with_bases: false,
             versions: None,
@@ -72,14 +72,14 @@ impl ReadSet {
         let mut read_set =
             Self { with_bases: upload.strategy == Strategy::Merge, ..Self::empty(upload.device.clone()) };
         for change in upload.changes.iter().flatten() {
-            read_set.items.insert(change.key.clone());
+            // An added history entry has a receipt only if it was ignored.
+            read_set.changes.insert(change.id.clone());
             let is_history = change.key.item_type == ItemType::QueryHistory;
             if is_history && change.edit != Edit::Delete {
-                // An added history entry has no receipt and never conflicts.
-                read_set.history_tombstones.insert(history_tombstone_id(&change.key.id));
+                read_set.added_history.insert(change.key.id.clone());
                 continue;
             }
-            read_set.changes.insert(change.id.clone());
+            read_set.items.insert(change.key.clone());
             if is_history {
                 continue;
             }
@@ -90,6 +90,9 @@ impl ReadSet {
             }
             read_set.branches.insert(branch);
         }
+        let is_added =
+            |key: &ItemKey| key.item_type == ItemType::QueryHistory && read_set.added_history.contains(&key.id);
+        read_set.items.retain(|key| !is_added(key));
         read_set
     }
 
@@ -99,11 +102,12 @@ impl ReadSet {
         (first.items, second.items) = halves(&self.items);
         (first.changes, second.changes) = halves(&self.changes);
         (first.branches, second.branches) = halves(&self.branches);
-        (first.history_tombstones, second.history_tombstones) = halves(&self.history_tombstones);
+        (first.added_history, second.added_history) = halves(&self.added_history);
         first.conflict.clone_from(&self.conflict);
         first.versions.clone_from(&self.versions);
         (first.with_bases, second.with_bases) = (self.with_bases, self.with_bases);
-        let can_split = self.items.len().max(self.changes.len()).max(self.branches.len()) > 1;
+        let sizes = [self.items.len(), self.added_history.len(), self.changes.len(), self.branches.len()];
+        let can_split = sizes.into_iter().any(|size| size > 1);
         can_split.then_some([first, second])
     }
 }

@@ -45,7 +45,8 @@ impl<'s> RequestWrite<'s> {
             Edit::Delete => 0,
         };
         let write = Write { edit, bytes, updated_at: now, device: &DeviceId::none(), seq: self.seq() };
-        let stored = write.after(before, self.snapshot.head().version_floor(key.item_type));
+        let version = self.snapshot.head().next_version(key.item_type, before.map(|before| before.version));
+        let stored = write.after(before, version);
         self.plan.digest.replace(key, before, &stored);
         self.plan.growth.add_item(key.item_type, stored.bytes);
         self.plan.items.push((key.clone(), stored));

@@ -26,7 +26,7 @@ use super::branch::{left_behind, replaces_content};
 use super::copy::{conflicted_copy, resolution_copy_id, sibling, unused_copy_id};
 use super::request_write::RequestWrite;
 use super::write::next_seq;
-use super::{Plan, Receipt, Snapshot};
+use super::{Effect, Plan, Receipt, Snapshot};
 use crate::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, Extra, ItemKey, ItemVersion, Quota, Resolution,
     ResolvedBy, Stored, Timestamp, Winner,
@@ -189,7 +189,6 @@ fn apply_choice(
     now: Timestamp,
 ) -> ResolveOutcome {
     let mut write = RequestWrite::new(snapshot, next_seq(snapshot.head().time, now));
-    let seq = write.seq();
     let mut conflict = conflict.clone();
     let winner = winner(&conflict, &request.choice);
     let (edit, copy_id) = match (&request.choice, winner) {
@@ -198,7 +197,7 @@ fn apply_choice(
         (_, Some(_)) => (restoring_edit(&conflict.remote), None),
         (_, None) => {
             let preferred = resolution_copy_id(&conflict.id);
-            let copy_id = unused_copy_id(&snapshot.items, &conflict.key, preferred, &conflict.id, seq);
+            let copy_id = unused_copy_id(&snapshot.items, &conflict.key, preferred, &conflict.id, write.seq());
             (copying_edit(&conflict.local, now), Some(copy_id))
         }
     };
@@ -206,9 +205,13 @@ fn apply_choice(
     // Deleting an item that does not exist writes nothing.
     let writes_item = snapshot.items.contains_key(&key) || edit != Edit::Delete;
     let stored = writes_item.then(|| write.item(&key, &edit, now).clone());
+    if writes_item {
+        write.next_seq(); // for the conflict
+    }
     if copy_id.is_none() {
         conflict.item_version = stored.as_ref().map_or(0, |stored| stored.version);
     }
+    let seq = write.seq();
     let resolution = Resolution { at: seq, by: request.choice.resolved_by(), winner, copy_id };
     conflict.resolution = Some(resolution.clone());
     conflict.seq = seq;
@@ -218,7 +221,7 @@ fn apply_choice(
         key: conflict.key.clone(),
         version: conflict.item_version,
         conflict: Some(conflict.id.clone()),
-        merged: false,
+        effect: Effect::AsSent,
         seq,
     });
     write.conflict(conflict);

@@ -19,18 +19,23 @@ pub struct Head {
     pub purged_through: Timestamp,
     /// Highest version of any purged tombstone.
     pub purged_version: SyncVersion,
+    /// Version below which no item is written. It is raised after a restore from a backup: devices may have seen versions that
+    /// the restore has undone, and must not take another version for one of them.
+    pub version_floor: SyncVersion,
 }
 
 impl Head {
-    /// Returns the version floor of new items of this type: their first version is above it.
+    /// Returns the version of an item of this type after a write. `before` is its stored version, if it exists.
     ///
     /// An item that is created again after its tombstone was purged must not get a version that the old item had.
     /// Otherwise an edit based on the old item would pass for one based on the new item. History entries are never
     /// compared by version, so they all start at 1.
-    pub(super) const fn version_floor(self, item_type: ItemType) -> SyncVersion {
-        match item_type {
-            ItemType::Connection | ItemType::SavedQuery => self.purged_version,
-            ItemType::QueryHistory => 0,
+    pub(super) fn next_version(self, item_type: ItemType, before: Option<SyncVersion>) -> SyncVersion {
+        1 + match item_type {
+            ItemType::Connection | ItemType::SavedQuery => {
+                before.unwrap_or(self.purged_version).max(self.version_floor)
+            }
+            ItemType::QueryHistory => before.unwrap_or(0),
         }
     }
 }

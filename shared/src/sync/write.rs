@@ -26,8 +26,8 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// Returns the stored version that follows `before`. The version of a new item is above `version_floor`.
-    pub(super) fn after(&self, before: Option<&Stored>, version_floor: SyncVersion) -> Stored {
+    /// Returns what is stored after `before`, as `version`.
+    pub(super) fn after(&self, before: Option<&Stored>, version: SyncVersion) -> Stored {
         let (item, deleted_at, bytes) = match self.edit {
             Edit::Put { content, created_at, .. } => {
                 let created_at = created_at_after(before, *created_at, self.updated_at);
@@ -42,7 +42,7 @@ impl Write<'_> {
         Stored {
             item,
             updated_at: self.updated_at,
-            version: before.map_or(version_floor, |before| before.version) + 1,
+            version,
             seq: self.seq,
             device: self.device.clone(),
             deleted_at,

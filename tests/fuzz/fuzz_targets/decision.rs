@@ -19,8 +19,8 @@ use shared::storage::embedded::Embedded;
 use shared::storage::libsql::LibsqlSync;
 use shared::storage::{ChangeFeed, Commit, ConflictFilter, ConflictStore, SyncStore};
 use shared::sync::{
-    ChangeResult, Plan, ReadSet, ResolutionRequest, ResolveOutcome, ResolvedConflict, RestoreOutcome, RestoreRequest,
-    Upload, decide, resolve, restore,
+    ChangeResult, Effect, Plan, ReadSet, ResolutionRequest, ResolveOutcome, ResolvedConflict, RestoreOutcome,
+    RestoreRequest, Upload, decide, resolve, restore,
 };
 use tokio::runtime::Runtime;
 
@@ -70,7 +70,7 @@ fn parse_step(bytes: &[u8]) -> Step {
     Step::Upload(model::Upload {
         device: DEVICES[usize::from(bytes[0] % 3)].to_owned(),
         last_sync_at: None,
-        strategy: Strategy::ALL[usize::from(bytes[0] / 3 % 4)],
+        strategy: Strategy::ALL[usize::from(bytes[0] / 3 % 5)],
         changes: vec![change],
     })
 }
@@ -160,9 +160,32 @@ fn model_conflict(conflict: &Conflict) -> model::Conflict {
     }
 }
 
-fn current(stored: Option<&Stored>) -> Current {
-    let Side { content, version, .. } = side(&ItemVersion::of(stored));
+fn current(version: &ItemVersion) -> Current {
+    let Side { content, version, .. } = side(version);
     Current { version, content }
+}
+
+fn model_result(result: &ChangeResult) -> model::ChangeResult {
+    match result {
+        ChangeResult::Applied { version, effect, current, .. } => model::ChangeResult::Applied {
+            version: *version,
+            effect: match effect {
+                Effect::AsSent => model::Effect::AsSent,
+                Effect::Merged => model::Effect::Merged,
+                Effect::Unchanged => model::Effect::Unchanged,
+            },
+            current: current.as_ref().map(self::current),
+        },
+        ChangeResult::Conflict { conflict, version, current, .. } => model::ChangeResult::Conflict {
+            conflict: Box::new(model_conflict(conflict)),
+            version: *version,
+            current: current.as_ref().map(self::current),
+        },
+        ChangeResult::Refused { version, current, .. } => {
+            model::ChangeResult::Refused { version: *version, current: current.as_ref().map(self::current) }
+        }
+        ChangeResult::Rejected(rejection) => model::ChangeResult::Rejected(rejection.code.to_string()),
+    }
 }
 
 fn refused(status: u16) -> Response {
@@ -212,17 +235,8 @@ impl ComparedAccount<'_> {
         if !decision.plan.is_empty() {
             self.commit(&decision.plan, now).await;
         }
-        let results = decision.results.iter().map(|result| match result {
-            ChangeResult::Applied { version, .. } => model::ChangeResult::Applied(*version),
-            ChangeResult::Merged { version, current, .. } => {
-                model::ChangeResult::Merged { version: *version, current: self::current(current.as_ref()) }
-            }
-            ChangeResult::Conflict { conflict, .. } => {
-                model::ChangeResult::Conflict(Box::new(model_conflict(conflict)))
-            }
-            ChangeResult::Rejected(rejection) => model::ChangeResult::Rejected(rejection.code.to_string()),
-        });
-        let response = UploadResponse { at: decision.plan.new_head, results: results.collect() };
+        let results = decision.results.iter().map(model_result).collect();
+        let response = UploadResponse { at: decision.plan.new_head, results };
         self.model.upload(upload, &response, now).unwrap_or_else(|reason| panic!("{upload:?}: {reason}"));
     }
 
@@ -288,7 +302,7 @@ impl ComparedAccount<'_> {
                 status: 409,
                 code: "CONFLICT".to_owned(),
                 conflict: None,
-                current: Some(Box::new(current(stored.as_ref()))),
+                current: Some(Box::new(current(&ItemVersion::of(stored.as_ref())))),
             },
             RestoreOutcome::Deletion => refused(400),
             RestoreOutcome::NotFound => refused(404),

@@ -113,8 +113,10 @@ pub enum Request {
         device: String,
         /// The cursor.
         since: Option<Timestamp>,
-        /// Maximum number of items.
+        /// Maximum number of items and conflicts.
         limit: usize,
+        /// Type of the items; `None` for all.
+        item_type: Option<ItemType>,
     },
     /// `GET /api/sync/status`.
     Status {

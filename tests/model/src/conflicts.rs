@@ -112,12 +112,13 @@ impl Data {
         if winner.is_none() && self.items.contains_key(&key) {
             return Err(format!("the copy {key:?} is not a new item"));
         }
-        let at = self.tick(now);
-        expect_equal("resolved_at", shown_at, &at)?;
         // A deletion of an item that does not exist writes nothing.
         if content.is_some() || self.items.contains_key(&key) {
+            let at = self.tick(now);
             self.write_item(&key, content, now, "", at);
         }
+        let at = self.tick(now);
+        expect_equal("resolved_at", shown_at, &at)?;
         expect_equal("the item", shown, &self.visible_item(&key))?;
         if winner.is_some() {
             conflict.item_version = self.side(&key).version;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::models::{ItemType, ResolvedBy, Timestamp};
 
 use crate::call::{Choice, Content, Key};
-use crate::response::{Conflict, Current, PageItem, Resolution, Side, Status};
+use crate::response::{Conflict, Current, Effect, PageItem, Resolution, Side, Status};
 use crate::versions::Replaced;
 use crate::{Mismatch, expect_equal};
 
@@ -49,21 +49,12 @@ pub(crate) struct Receipt {
     /// Version of the item after the change.
     pub(crate) version: i64,
     pub(crate) conflict: Option<String>,
-    /// Whether the change was merged with another device's edit.
-    pub(crate) merged: bool,
+    /// What the change did.
+    pub(crate) effect: Effect,
 }
 
 /// Device, item and id of a change.
 pub(crate) type ChangeKey = (String, Key, String);
-
-/// Full sync in progress.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct FullSync {
-    /// Head when the full sync began.
-    pub(crate) head: Timestamp,
-    /// Cursors of the newest page and of the one before.
-    pub(crate) cursors: [Timestamp; 2],
-}
 
 /// Sync data of one account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -72,13 +63,15 @@ pub struct Data {
     pub quota: Option<i64>,
     /// Server time of the newest change.
     pub(crate) head: Timestamp,
-    /// Server time of the newest purged tombstone, and the highest purged version.
+    /// Server time of the newest purged tombstone or conflict, and the highest purged version.
     pub(crate) purged_through: Timestamp,
     pub(crate) purged_version: i64,
     /// Items, including tombstones.
     pub items: BTreeMap<Key, Stored>,
     /// Replaced versions of connections and saved queries, oldest first.
     pub(crate) versions: BTreeMap<Key, Vec<Replaced>>,
+    /// Contents of history entries, until their tombstones are purged.
+    pub(crate) history: BTreeMap<Key, Content>,
     /// Ids of all history entries that were ever deleted.
     pub(crate) deleted_history: BTreeSet<String>,
     pub(crate) conflicts: BTreeMap<String, StoredConflict>,
@@ -90,7 +83,8 @@ pub struct Data {
     /// Version that each restoration wrote, by item, restored version and expected version.
     pub(crate) restorations: BTreeMap<(Key, i64, i64), i64>,
     pub(crate) devices: BTreeMap<String, (i64, i64)>,
-    pub(crate) full_syncs: BTreeMap<String, FullSync>,
+    /// Cursors of full syncs before the purge horizon, by device, each with the head when its full sync began.
+    pub(crate) full_sync_cursors: BTreeMap<(String, Timestamp), Timestamp>,
     /// Whether the account is being deleted.
     pub(crate) closed: bool,
 }
@@ -125,6 +119,9 @@ impl Data {
         let floor = self.version_floor(key.item_type);
         let version = self.items.get(key).map_or(floor, |stored| stored.version) + 1;
         let stored = Stored { content, version, updated_at, device: device.to_owned(), at };
+        if let (ItemType::QueryHistory, Some(content)) = (key.item_type, &stored.content) {
+            self.history.insert(key.clone(), content.clone());
+        }
         if let Some(before) = self.items.insert(key.clone(), stored)
             && key.item_type != ItemType::QueryHistory
         {
@@ -232,7 +229,7 @@ impl Data {
     }
 
     /// Takes the id of a conflict that a renewal left behind. The time of its detection identifies it.
-    fn name_conflict(&mut self, shown: &Conflict) {
+    pub(crate) fn name_conflict(&mut self, shown: &Conflict) {
         let mut unnamed = self.unnamed_conflicts.iter();
         let found = unnamed.position(|conflict| conflict.detected_at == shown.detected_at);
         if let Some(index) = found.filter(|_| !self.conflicts.contains_key(&shown.id)) {
@@ -264,10 +261,14 @@ impl Data {
             }
         }
         self.items.retain(|_, stored| !due(stored));
+        self.history.retain(|key, _| self.items.contains_key(key));
         let is_kept =
             |conflict: &StoredConflict| conflict.resolution.as_ref().is_none_or(|resolution| resolution.at >= cutoff);
         let count = |data: &Self| data.conflicts.len() + data.unnamed_conflicts.len();
         let before = count(self);
+        for conflict in self.conflicts.values().chain(&self.unnamed_conflicts).filter(|conflict| !is_kept(conflict)) {
+            self.purged_through = self.purged_through.max(conflict.at);
+        }
         self.conflicts.retain(|_, conflict| is_kept(conflict));
         self.unnamed_conflicts.retain(is_kept);
         let conflicts = before - count(self);

@@ -25,8 +25,8 @@ pub use conflicts::SeenState;
 pub use data::{Data, Stored};
 pub use linearizability::{Call, NotLinearizable, linearize};
 pub use response::{
-    ChangeResult, Conflict, Current, Email, EmailKind, KeptVersion, Page, PageItem, Resolution, Response, Side, Status,
-    UploadResponse,
+    ChangeResult, Conflict, Current, Effect, Email, EmailKind, KeptVersion, Page, PageItem, Resolution, Response, Side,
+    Status, UploadResponse,
 };
 pub use steps::{Model, Progress};
 

@@ -4,22 +4,64 @@ use shared::models::{ResolvedBy, Timestamp, Winner};
 
 use crate::call::{Content, Key};
 
-/// Result of one change.
+/// What an applied change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// The item is what the change said.
+    AsSent,
+    /// Merged with another device's edit.
+    Merged,
+    /// Nothing: an edit of a history entry.
+    Unchanged,
+}
+
+/// Result of one change. `current` is the item after the whole upload, where the response has it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ChangeResult {
-    /// Applied as this version.
-    Applied(i64),
-    /// Applied, merged with another device's edit.
-    Merged {
-        /// Version after the merge.
+    /// Applied.
+    Applied {
+        /// Version after the change.
         version: i64,
-        /// The item after the whole upload.
-        current: Current,
+        /// What the change did.
+        effect: Effect,
+        /// The item.
+        current: Option<Current>,
     },
     /// Conflict.
-    Conflict(Box<Conflict>),
+    Conflict {
+        /// The conflict.
+        conflict: Box<Conflict>,
+        /// Version of the item after the whole upload.
+        version: i64,
+        /// The item.
+        current: Option<Current>,
+    },
+    /// Refused, because the item is at another version.
+    Refused {
+        /// Version of the item after the whole upload.
+        version: i64,
+        /// The item.
+        current: Option<Current>,
+    },
     /// Rejected with this error code.
     Rejected(String),
+}
+
+impl ChangeResult {
+    /// Returns whether the server has recorded the change.
+    pub const fn is_recorded(&self) -> bool {
+        matches!(self, Self::Applied { .. } | Self::Conflict { .. })
+    }
+
+    /// Returns the item that the result has.
+    pub const fn current(&self) -> Option<&Current> {
+        match self {
+            Self::Applied { current, .. } | Self::Conflict { current, .. } | Self::Refused { current, .. } => {
+                current.as_ref()
+            }
+            Self::Rejected(_) => None,
+        }
+    }
 }
 
 /// Response to an upload.
@@ -116,7 +158,7 @@ pub struct PageItem {
 pub struct Page {
     /// Items and tombstones, sorted.
     pub items: Vec<PageItem>,
-    /// Open conflicts, newest first.
+    /// Conflicts, in the order in which they were written.
     pub conflicts: Vec<Conflict>,
     /// The cursor.
     pub sync_timestamp: Timestamp,
@@ -124,8 +166,9 @@ pub struct Page {
     pub has_more: bool,
     /// Whether the page is the first of a full sync.
     pub reset: bool,
-    /// Numbers of live items in the digest of the last page, in the order of [`shared::models::ItemType::ALL`].
-    pub digest: Option<[i64; 3]>,
+    /// Numbers of live items in the digest of the last page: of the requested types, in the order of
+    /// [`shared::models::ItemType::ALL`].
+    pub digest: Option<Vec<i64>>,
 }
 
 /// Response to a status request.

@@ -178,6 +178,16 @@ impl RateLimiter for Embedded {
     async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
         self.rate_limiter.take(rate_limit, now).await
     }
+
+    async fn exchange(
+        &self,
+        user: UserId,
+        taken: &RateLimitRequest,
+        wanted: &RateLimitRequest,
+        now: Timestamp,
+    ) -> StoreResult<RateLimitStatus> {
+        self.rate_limiter.exchange(user, taken, wanted, now).await
+    }
 }
 
 /// Decodes a row of [`session_columns!`] and returns also a reader of the columns after them.

@@ -1,5 +1,5 @@
 use super::commit::{ENSURE_HEAD, push_row_batches, trim_devices};
-use super::{BatchError, LibsqlSync, RowReader, Statement, Value, items};
+use super::{BatchError, LibsqlSync, RowReader, Statement, Value, cursors, items};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::Append;
@@ -19,21 +19,26 @@ WHERE user_id = ?1";
 /// Index of [`REQUIRE_ROOM`] among the statements of an append.
 const REQUIRE_ROOM_INDEX: usize = 2;
 
-/// Inserts the entries that do not exist and have no history tombstone. Their positions are one millisecond apart, the first
+/// Inserts the entries that have no history tombstone, and fails if one exists. Their positions are one millisecond apart, the first
 /// one after both head and clock, as `next_time` in the sync core computes it. `?1` user, `?2` rows, `?3` now.
 const APPEND: &str = concat!(
     items::insert_query_history!("(max(h.head, ?3) / 1000 + row_number() OVER (ORDER BY j.key)) * 1000"),
     "FROM sync_heads AS h CROSS JOIN j
     WHERE h.user_id = ?1
-        AND NOT EXISTS (SELECT 1 FROM query_history AS q WHERE q.user_id = ?1 AND q.id = j.value ->> '$.id')
         AND NOT EXISTS (SELECT 1 FROM receipts AS r
             WHERE r.user_id = ?1 AND r.device_id = '' AND r.change_id = 'buried:' || (j.value ->> '$.id'))"
 );
 
-/// Counts the rows that the previous statement has inserted. `?1` user, `?2` device, `?3` now, `?4` version of the client.
+/// Index of the first [`APPEND`] among the statements of an append.
+const FIRST_APPEND_INDEX: usize = 4;
+
+/// Sets the head to NULL if [`APPEND`], which runs before it, has skipped an entry. `?1` user, `?2` number of the entries.
+const REQUIRE_ALL: &str = "UPDATE sync_heads SET head = CASE WHEN changes() = ?2 THEN head END WHERE user_id = ?1";
+
+/// Adds to the statistics of the device. `?1` user, `?2` device, `?3` now, `?4` version of the client, `?5` number of the entries.
 const DEVICE_STATS: &str = "
 INSERT INTO sync_metadata (user_id, device_id, last_sync_at, total_synced, conflicts_count, version)
-SELECT ?1, ?2, ?3, changes(), 0, ?4 WHERE changes() > 0
+VALUES (?1, ?2, ?3, ?5, 0, ?4)
 ON CONFLICT (user_id, device_id) DO UPDATE SET last_sync_at = excluded.last_sync_at,
     total_synced = total_synced + excluded.total_synced, version = excluded.version";
 
@@ -60,7 +65,11 @@ impl LibsqlSync {
             Err(BatchError::Constraint { statement: REQUIRE_OPEN_INDEX, .. }) => {
                 return Err(StoreError::AccountDeleted);
             }
-            Err(BatchError::Constraint { statement: REQUIRE_ROOM_INDEX, .. }) => return Ok(None),
+            Err(BatchError::Constraint { statement, .. })
+                if statement == REQUIRE_ROOM_INDEX || statement >= FIRST_APPEND_INDEX =>
+            {
+                return Ok(None);
+            }
             other => other?,
         };
         let advanced_head = results.pop().unwrap_or_default();
@@ -73,7 +82,7 @@ impl LibsqlSync {
 fn statements(user: UserId, append: &Append, version: &str, now: Timestamp) -> Vec<Statement> {
     let rows = append.entries.iter().map(|(key, stored)| items::to_row(&key.id, stored));
     let mut inserts = Vec::new();
-    push_row_batches(&mut inserts, APPEND, user, rows);
+    let counts = push_row_batches(&mut inserts, APPEND, user, rows);
     let (bytes, history) = (append.bytes(), append.quota.of_history());
     let maxima = [append.quota.bytes, append.quota.items, history.bytes, history.items].map(Value::Integer);
     let room = [user.into(), bytes.into(), Value::Integer(append.entries.len() as i64)];
@@ -83,12 +92,15 @@ fn statements(user: UserId, append: &Append, version: &str, now: Timestamp) -> V
         Statement::new(REQUIRE_ROOM, room.into_iter().chain(maxima)),
         trim_devices(user),
     ];
-    for mut insert in inserts {
+    for (mut insert, count) in inserts.into_iter().zip(counts) {
+        let count = Value::Integer(count as i64);
         insert.parameters.push(now.into());
-        let device_stats = [user.into(), append.device.as_str().into(), now.into(), version.into()];
+        let device_stats = [user.into(), append.device.as_str().into(), now.into(), version.into(), count.clone()];
         statements.extend([
             insert,
+            Statement::new(REQUIRE_ALL, [user.into(), count]),
             Statement::new(DEVICE_STATS, device_stats),
+            cursors::gap_before_entries(user),
             Statement::new(ADVANCE_HEAD, [user.into()]),
         ]);
     }

@@ -1,89 +1,73 @@
 use async_trait::async_trait;
 
 use super::items::{self, columns};
-use super::load::{HEAD, read_full_sync_cursor, read_head};
-use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts};
-use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, UserId, limits};
+use super::load::{HEAD, read_head};
+use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts, cursors};
+use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, Timestamp, UserId, limits};
 use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult, VersionPage};
-use crate::sync::FullSyncCursor;
 
 /// Size of a page without its items and conflicts, in bytes.
 const EMPTY_PAGE_BYTES: usize = 1_024;
 
-const FULL_SYNC_CURSOR: &str = "SELECT head, cursor, previous FROM walks WHERE user_id = ?1 AND device_id = ?2";
-
-/// Writes nothing if the account is being deleted.
-const SAVE_FULL_SYNC_CURSOR: &str = "
-INSERT INTO walks (user_id, device_id, head, cursor, previous) SELECT ?1, ?2, ?3, ?4, ?5
-WHERE NOT EXISTS (SELECT 1 FROM sync_heads WHERE user_id = ?1 AND closed_at IS NOT NULL)
-ON CONFLICT (user_id, device_id) DO UPDATE SET head = excluded.head, cursor = excluded.cursor,
-    previous = excluded.previous";
-
-/// Newest open conflicts that fit a page. `?1` user, `?6` limit, `?7` bytes.
-///
-/// `?6 + 0` keeps the statement prepared: SQLite plans by the value of a `LIMIT` that is a bare parameter, and prepares the
-/// statement again for each binding. That took most of the time of a poll.
-macro_rules! open_conflicts {
-    () => {
-        "open AS (
-            SELECT id, row_number() OVER w AS place, sum(bytes) OVER w AS total
-            FROM (SELECT id, seq, bytes FROM conflicts WHERE user_id = ?1 AND resolved_at IS NULL
-                ORDER BY seq DESC LIMIT ?6 + 0)
-            WINDOW w AS (ORDER BY seq DESC)),
-        shown AS (SELECT id, total FROM open WHERE total <= ?7 OR place = 1)"
-    };
-}
-
-/// Items of one of the three types on a page. `?2` since, `?3` limit, `?4` bytes including the conflicts, `?5` whether to
-/// include tombstones.
-///
-/// The query first finds the end of the page over all types, by the indexes on `seq` alone. A tombstone consists of ids and
-/// takes up a kilobyte at most. The last column says whether items follow the page.
-macro_rules! page_of {
-    ($table:ident) => {
+/// Positions of one kind of row from which the end of a page is found, by an index on `seq` alone. A removed row, `$removed`,
+/// consists of ids and takes up a kilobyte at most.
+macro_rules! candidates {
+    ($table:literal, $wanted:literal, $removed:literal, $bytes:literal) => {
         concat!(
-            "WITH ",
-            open_conflicts!(),
-            ", candidates AS (
-                SELECT * FROM (SELECT seq, iif(deleted_at IS NULL, bytes, 1024) AS bytes FROM connections
-                    WHERE user_id = ?1 AND seq > ?2 AND (?5 OR deleted_at IS NULL) ORDER BY seq LIMIT ?3 + 1)
-                UNION ALL
-                SELECT * FROM (SELECT seq, iif(deleted_at IS NULL, bytes, 1024) FROM saved_queries
-                    WHERE user_id = ?1 AND seq > ?2 AND (?5 OR deleted_at IS NULL) ORDER BY seq LIMIT ?3 + 1)
-                UNION ALL
-                SELECT * FROM (SELECT seq, iif(deleted_at IS NULL, bytes, 1024) FROM query_history
-                    WHERE user_id = ?1 AND seq > ?2 AND (?5 OR deleted_at IS NULL) ORDER BY seq LIMIT ?3 + 1)),
-            fitting AS (
-                SELECT seq, row_number() OVER w AS place,
-                    sum(bytes) OVER w + (SELECT coalesce(max(total), 0) FROM shown) AS total
-                FROM candidates WINDOW w AS (ORDER BY seq)),
-            page AS (SELECT max(seq) AS end FROM fitting WHERE place <= ?3 AND (total <= ?4 OR place = 1))
-            SELECT ",
-            columns!($table),
-            ", (SELECT max(seq) > (SELECT end FROM page) FROM candidates) FROM ",
-            stringify!($table),
-            " AS i WHERE i.user_id = ?1 AND i.seq > ?2 AND i.seq <= (SELECT end FROM page)
-                AND (?5 OR i.deleted_at IS NULL)"
+            "SELECT * FROM (SELECT seq, ",
+            $bytes,
+            " AS bytes FROM ",
+            $table,
+            " WHERE ",
+            $wanted,
+            " AND user_id = ?1 AND seq > ?2 AND (?5 OR ",
+            $removed,
+            " IS NULL) ORDER BY seq LIMIT ?3 + 1)"
         )
     };
 }
 
-const CONNECTIONS: &str = page_of!(connections);
-const SAVED_QUERIES: &str = page_of!(saved_queries);
-const QUERY_HISTORY: &str = page_of!(query_history);
+/// Rows on a page. `?1` user, `?2` since, `?3` limit, `?4` bytes, `?5` whether to include tombstones and resolved conflicts, `?6`
+/// to `?8` whether to include connections, saved queries and the history.
+///
+/// The query first finds the end of the page over all kinds of rows. Rows of one position are on one page: a release that gave
+/// a conflict the position of its item has written such rows. The frame of the windows includes all rows of a position. The
+/// last column says whether anything follows the page.
+macro_rules! page_of {
+    ($columns:expr, $table:literal, $row:literal, $wanted:literal, $removed:literal) => {
+        concat!(
+            "WITH candidates AS (",
+            candidates!("connections", "?6", "deleted_at", "iif(deleted_at IS NULL, bytes, 1024)"),
+            " UNION ALL ",
+            candidates!("saved_queries", "?7", "deleted_at", "iif(deleted_at IS NULL, bytes, 1024)"),
+            " UNION ALL ",
+            candidates!("query_history", "?8", "deleted_at", "iif(deleted_at IS NULL, bytes, 1024)"),
+            " UNION ALL ",
+            candidates!("conflicts", "iif(item_type = 'connection', ?6, ?7)", "resolved_at", "bytes"),
+            "), fitting AS (
+                SELECT seq, count(*) OVER w AS place, sum(bytes) OVER w AS total, min(seq) OVER () AS first
+                FROM candidates WINDOW w AS (ORDER BY seq)),
+            page AS (SELECT max(seq) AS end FROM fitting WHERE (place <= ?3 AND total <= ?4) OR seq = first)
+            SELECT ",
+            $columns,
+            ", (SELECT max(seq) > (SELECT end FROM page) FROM candidates) FROM ",
+            $table,
+            " AS ",
+            $row,
+            " WHERE ",
+            $wanted,
+            " AND user_id = ?1 AND seq > ?2 AND seq <= (SELECT end FROM page) AND (?5 OR ",
+            $removed,
+            " IS NULL) ORDER BY seq"
+        )
+    };
+}
 
-const OPEN_CONFLICTS: &str = concat!(
-    "WITH ",
-    open_conflicts!(),
-    " SELECT ",
-    conflicts::columns!(),
-    " FROM shown CROSS JOIN conflicts AS c WHERE c.user_id = ?1 AND c.id = shown.id ORDER BY c.seq DESC"
-);
-
-/// Removes the full syncs that began first, if there are too many. `?1` user, `?2` maximum.
-const TRIM_FULL_SYNCS: &str = "
-DELETE FROM walks WHERE user_id = ?1 AND device_id IN (
-    SELECT device_id FROM walks WHERE user_id = ?1 ORDER BY head DESC, device_id LIMIT -1 OFFSET ?2 + 0)";
+const CONNECTIONS: &str = page_of!(columns!(connections), "connections", "i", "?6", "deleted_at");
+const SAVED_QUERIES: &str = page_of!(columns!(saved_queries), "saved_queries", "i", "?7", "deleted_at");
+const QUERY_HISTORY: &str = page_of!(columns!(query_history), "query_history", "i", "?8", "deleted_at");
+const CONFLICTS: &str =
+    page_of!(conflicts::columns!(), "conflicts", "c", "iif(item_type = 'connection', ?6, ?7)", "resolved_at");
 
 const DEVICES: &str = "
 SELECT device_id, last_sync_at, total_synced, conflicts_count, version FROM sync_metadata
@@ -98,27 +82,30 @@ SELECT (SELECT count(*) FROM connections WHERE user_id = ?1 AND deleted_at IS NU
 #[async_trait]
 impl ChangeFeed for LibsqlSync {
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page> {
-        let device = [user.into(), request.device.as_str().into()];
         let parameters = page_parameters(user, request);
         let statements = [
             Statement::new(HEAD, [user.into()]),
-            Statement::new(FULL_SYNC_CURSOR, device),
-            Statement::new(OPEN_CONFLICTS, parameters.clone()),
+            cursors::find(user, &request.device, request.since),
+            Statement::new(CONFLICTS, parameters.clone()),
             Statement::new(CONNECTIONS, parameters.clone()),
             Statement::new(SAVED_QUERIES, parameters.clone()),
             Statement::new(QUERY_HISTORY, parameters),
         ];
         let results = self.database_of(user).read_batch("page", statements).await;
-        let [head, full_sync, conflicts, connections, saved_queries, query_history] =
+        let [head, cursor, conflicts, connections, saved_queries, query_history] =
             results.map_err(BatchError::for_small_response)?;
         let (head, totals) = read_head(user, head)?;
         let mut page = Page {
             head,
+            cursor: cursors::read(user, cursor)?,
             digest: Some(totals.digest).filter(|_| !totals.is_digest_stale),
-            full_sync: read_full_sync_cursor(user, &request.device, full_sync)?,
-            conflicts: conflicts.rows.into_iter().map(conflicts::read).collect::<StoreResult<_>>()?,
             ..Page::default()
         };
+        for row in conflicts.rows {
+            let (conflict, mut rest) = conflicts::read_columns(row)?;
+            page.has_more |= rest.flag("has_more")?;
+            page.conflicts.push(conflict);
+        }
         read_items(&mut page, ItemType::Connection, connections)?;
         read_items(&mut page, ItemType::SavedQuery, saved_queries)?;
         read_items(&mut page, ItemType::QueryHistory, query_history)?;
@@ -130,18 +117,11 @@ impl ChangeFeed for LibsqlSync {
         &self,
         user: UserId,
         device: &DeviceId,
-        full_sync: FullSyncCursor,
+        cursor: Timestamp,
+        start: Timestamp,
     ) -> StoreResult<()> {
-        let parameters = [
-            user.into(),
-            device.as_str().into(),
-            full_sync.head.into(),
-            full_sync.cursor.into(),
-            full_sync.previous.into(),
-        ];
-        let save = Statement::new(SAVE_FULL_SYNC_CURSOR, parameters);
-        let trim = Statement::new(TRIM_FULL_SYNCS, [user.into(), Value::Integer(limits::DEVICES as i64)]);
-        self.database_of(user).write("save_full_sync_cursor", vec![save, trim]).await?;
+        let statements = cursors::save(user, device, cursor, start);
+        self.database_of(user).write("save_full_sync_cursor", statements.into()).await?;
         Ok(())
     }
 
@@ -179,17 +159,20 @@ impl ChangeFeed for LibsqlSync {
     }
 }
 
-/// Returns the parameters of all queries of a page but the first two.
-fn page_parameters(user: UserId, request: &PageRequest) -> [Value; 7] {
+/// Returns the parameters of [`page_of!`].
+fn page_parameters(user: UserId, request: &PageRequest) -> [Value; 8] {
     let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let [connections, saved_queries, query_history] =
+        ItemType::ALL.map(|item_type| request.item_types.contains(&item_type).into());
     [
         user.into(),
         request.since.into(),
         number(request.limit),
         number(limits::PAGE_BYTES - EMPTY_PAGE_BYTES),
-        request.tombstones.into(),
-        number(limits::PAGE_CONFLICTS),
-        number(limits::PAGE_CONFLICT_BYTES),
+        request.with_removed.into(),
+        connections,
+        saved_queries,
+        query_history,
     ]
 }
 

@@ -3,10 +3,10 @@ use serde::Serialize;
 
 use super::load::to_json_list;
 use super::totals::digest_values;
-use super::{BatchError, LibsqlSync, Statement, Value, conflicts, items, versions};
+use super::{BatchError, LibsqlSync, Statement, Value, conflicts, cursors, items, versions};
 use crate::models::{ItemId, ItemType, Stored, Timestamp, UserId, limits};
 use crate::storage::{Commit, StoreResult, SyncStore};
-use crate::sync::{Append, DeviceStats, Head, Plan, ReadSet, Receipt, Snapshot};
+use crate::sync::{Append, DeviceStats, Effect, Head, Plan, ReadSet, Receipt, Snapshot};
 
 /// Maximum size of a text parameter, in bytes. The server accepts 5,000,000.
 const MAX_PARAMETER_BYTES: usize = 4_000_000;
@@ -35,9 +35,9 @@ const MOVE_HEAD_INDEX: usize = 1;
 /// Inserts receipts. `?1` user, `?2` rows in the format of [`receipt_row`].
 const RECEIPTS: &str = concat!(
     items::with_rows!(),
-    "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, merged, seq)
+    "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, merged, unchanged, seq)
 SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-    j.value ->> 7 FROM j WHERE true ON CONFLICT DO NOTHING"
+    j.value ->> 7, j.value ->> 8 FROM j WHERE true ON CONFLICT DO NOTHING"
 );
 
 /// Subtracts the size of the conflicts that are replaced. `?1` user, `?2` ids.
@@ -86,6 +86,7 @@ impl SyncStore for LibsqlSync {
 
 fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<Statement> {
     let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), move_head(user, plan)];
+    statements.extend(plan.first_seq().and_then(|first| cursors::gap(user, plan.expected.time, first)));
     for item_type in ItemType::ALL {
         let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);
         let rows = |has_content: bool| {
@@ -118,7 +119,7 @@ fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<S
 }
 
 fn move_head(user: UserId, plan: &Plan) -> Statement {
-    let Head { time, purged_through, purged_version } = plan.expected;
+    let Head { time, purged_through, purged_version, .. } = plan.expected;
     let head = [user.into(), time.into(), plan.new_head.into(), purged_through.into(), purged_version.into()];
     let growth = [plan.growth.bytes.into(), plan.growth.history_bytes.into(), (!plan.is_digest_stale).into()];
     Statement::new(MOVE_HEAD, head.into_iter().chain(growth).chain(digest_values(&plan.digest)))
@@ -134,14 +135,15 @@ pub(super) fn trim_devices(user: UserId) -> Statement {
     Statement::new(TRIM_DEVICES, [user.into(), Value::Integer(limits::DEVICES as i64)])
 }
 
-/// Adds statements that run `sql` for `rows`: as many as [`MAX_PARAMETER_BYTES`] requires, and none if there are no rows.
+/// Adds statements that run `sql` for `rows`: as many as [`MAX_PARAMETER_BYTES`] requires, and none if there are no rows. Returns the
+/// number of rows of each.
 pub(super) fn push_row_batches(
     statements: &mut Vec<Statement>,
     sql: &'static str,
     user: UserId,
     rows: impl Iterator<Item = impl Serialize>,
-) {
-    let mut batch = Vec::new();
+) -> Vec<usize> {
+    let (mut batch, mut counts) = (Vec::new(), vec![0]);
     let mut push = |mut batch: Vec<u8>| {
         batch.push(b']');
         let rows = String::from_utf8(batch).expect("JSON is UTF-8");
@@ -155,17 +157,22 @@ pub(super) fn push_row_batches(
             let mut next = batch.split_off(start);
             next[0] = b'[';
             push(std::mem::replace(&mut batch, next));
+            counts.push(0);
         }
+        *counts.last_mut().expect("the list is never empty") += 1;
     }
     if !batch.is_empty() {
         push(batch);
     }
+    counts
 }
 
 /// Returns the row of a receipt: an array of its columns.
 fn receipt_row(receipt: &Receipt) -> impl Serialize {
-    let Receipt { device, change, key, version, conflict, merged, seq } = receipt;
-    (device, change, key.item_type, &key.id, version, conflict, i64::from(*merged), seq.micros())
+    let Receipt { device, change, key, version, conflict, effect, seq } = receipt;
+    let is = |kind| i64::from(*effect == kind);
+    let (merged, unchanged) = (is(Effect::Merged), is(Effect::Unchanged));
+    (device, change, key.item_type, &key.id, version, conflict, merged, unchanged, seq.micros())
 }
 
 fn add_device_stats(user: UserId, device_stats: &DeviceStats, version: &str, now: Timestamp) -> Statement {

@@ -94,7 +94,7 @@ pub(super) fn read(row: Row) -> StoreResult<Conflict> {
 }
 
 /// Decodes a row of [`columns!`] and returns also a reader of the columns after them.
-fn read_columns(row: Row) -> StoreResult<(Conflict, RowReader)> {
+pub(super) fn read_columns(row: Row) -> StoreResult<(Conflict, RowReader)> {
     let mut row = RowReader::new("conflicts", row);
     let id = ConflictId::new_unchecked(row.text("id")?);
     let item_type = row.named("item_type", ItemType::from_name)?;

@@ -135,8 +135,13 @@ macro_rules! insert_query_history {
 }
 pub(super) use insert_query_history;
 
-/// Inserts only: a history entry never changes.
-const UPSERT_QUERY_HISTORY: &str = concat!(insert_query_history!("j.value ->> '$.seq'"), "FROM j");
+/// Inserts history entries, or turns existing ones into tombstones: nothing else of an entry ever changes.
+const UPSERT_QUERY_HISTORY: &str = concat!(
+    insert_query_history!("j.value ->> '$.seq'"),
+    "FROM j WHERE true
+    ON CONFLICT (user_id, id) DO UPDATE SET sync_version = excluded.sync_version, deleted_at = excluded.deleted_at,
+        seq = excluded.seq, device_id = excluded.device_id"
+);
 
 /// Turns history entries into tombstones. Their content was not loaded, and stays as it is. `?1` user, `?2` rows.
 pub(super) const DELETE_QUERY_HISTORY: &str = concat!(

@@ -7,11 +7,13 @@ use super::totals::{self, totals_columns};
 use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts, versions};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
-use crate::sync::{FullSyncCursor, Head, ReadSet, Receipt, Records, Snapshot, Totals, resolution_copy_id};
+use crate::sync::{
+    Effect, Head, ReadSet, Receipt, Records, Snapshot, Totals, history_tombstone_id, resolution_copy_id,
+};
 
 /// Head and totals of a user, in the order that [`read_head`] expects. `?1` user.
 pub(super) const HEAD: &str = concat!(
-    "SELECT head, purged_through, purged_version, closed_at, ",
+    "SELECT head, purged_through, purged_version, version_floor, closed_at, ",
     totals_columns!(),
     " FROM sync_heads WHERE user_id = ?1"
 );
@@ -30,8 +32,13 @@ const SAVED_QUERIES: &str = concat!(
     columns!(saved_queries),
     " FROM json_each(?2) AS j CROSS JOIN saved_queries AS i WHERE i.user_id = ?1 AND i.id = j.value"
 );
-/// History entries by their ids, without their content: history never conflicts, so the content is not compared. `?1` user,
-/// `?2` ids.
+/// Added history entries that exist, by their ids. Their content is compared with that of the change. `?1` user, `?2` ids.
+const ADDED_HISTORY: &str = concat!(
+    "SELECT ",
+    columns!(query_history),
+    " FROM json_each(?2) AS j CROSS JOIN query_history AS i WHERE i.user_id = ?1 AND i.id = j.value"
+);
+/// Deleted history entries by their ids, without their content. `?1` user, `?2` ids.
 const QUERY_HISTORY: &str = "
 SELECT i.id, i.executed_at, i.sync_version, i.seq, i.device_id, i.deleted_at, i.bytes
 FROM json_each(?2) AS j CROSS JOIN query_history AS i WHERE i.user_id = ?1 AND i.id = j.value";
@@ -45,7 +52,7 @@ macro_rules! if_any_conflict {
 
 /// Receipts. `?1` user, `?2` device, `?3` ids of changes.
 const RECEIPTS: &str = "
-SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.merged, r.seq
+SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.merged, r.unchanged, r.seq
 FROM json_each(?3) AS j CROSS JOIN receipts AS r
 WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value";
 
@@ -217,9 +224,14 @@ fn statements(user: UserId, read_set: &ReadSet) -> Vec<(Part, Statement)> {
         };
         statements.push((part, Statement::new(sql, [user.into(), to_json_list(&ids).into()])));
     }
-    if !read_set.history_tombstones.is_empty() {
-        let by_entry = of_device(user, &DeviceId::none(), to_json_list(&read_set.history_tombstones));
-        statements.push((Part::HistoryTombstones, Statement::new(RECEIPTS, by_entry)));
+    if !read_set.added_history.is_empty() {
+        let tombstones: Vec<ChangeId> = read_set.added_history.iter().map(history_tombstone_id).collect();
+        let by_entry = of_device(user, &DeviceId::none(), to_json_list(&tombstones));
+        let added = [user.into(), to_json_list(&read_set.added_history).into()];
+        statements.extend([
+            (Part::Items(ItemType::QueryHistory), Statement::new(ADDED_HISTORY, added)),
+            (Part::HistoryTombstones, Statement::new(RECEIPTS, by_entry)),
+        ]);
     }
     if !read_set.changes.is_empty() {
         let by_change = of_device(user, &read_set.device, to_json_list(&read_set.changes));
@@ -320,22 +332,12 @@ pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(H
         time: row.time("head")?,
         purged_through: row.time("purged_through")?,
         purged_version: row.integer("purged_version")?,
+        version_floor: row.integer("version_floor")?,
     };
     if row.optional_time("closed_at")?.is_some() {
         return Err(StoreError::AccountDeleted);
     }
     Ok((head, totals::read(&mut row)?))
-}
-
-/// Decodes the result of a query for a row of `walks`.
-pub(super) fn read_full_sync_cursor(
-    user: UserId,
-    device: &DeviceId,
-    result: StatementResult,
-) -> StoreResult<Option<FullSyncCursor>> {
-    let Some(row) = result.into_first_row() else { return Ok(None) };
-    let mut row = RowReader::with_key("walks", format!("{user}/{}", device.as_str()), row);
-    Ok(Some(FullSyncCursor { head: row.time("head")?, cursor: row.time("cursor")?, previous: row.time("previous")? }))
 }
 
 fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
@@ -365,7 +367,11 @@ fn read_receipt(row: Row) -> StoreResult<Receipt> {
         },
         version: row.integer("sync_version")?,
         conflict: row.optional_text("conflict_id")?.map(ConflictId::new_unchecked),
-        merged: row.flag("merged")?,
+        effect: match (row.flag("merged")?, row.flag("unchanged")?) {
+            (true, _) => Effect::Merged,
+            (_, true) => Effect::Unchanged,
+            _ => Effect::AsSent,
+        },
         seq: row.time("seq")?,
     })
 }

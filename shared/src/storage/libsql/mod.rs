@@ -7,6 +7,7 @@ mod append;
 mod change_feed;
 mod commit;
 mod conflicts;
+mod cursors;
 #[cfg(feature = "turso")]
 mod diagnose;
 #[cfg(feature = "embedded")]

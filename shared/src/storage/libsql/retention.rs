@@ -4,10 +4,11 @@ use super::{LibsqlSync, Maintenance, Statement, Value};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Purged, Retention, StoreResult};
 
-/// Moves the purge horizon of the users in a batch of tombstones, and subtracts the size of the batch from that of their accounts.
-/// `?1` cutoff, `?2` size of the batch. `$version` and `$history` are the version and the size as part of the history of a row.
+/// Moves the purge horizon of the users in a batch of tombstones or resolved conflicts, and subtracts the size of the batch from
+/// that of their accounts. `?1` cutoff, `?2` size of the batch. `$removed` is the time of the deletion or resolution, `$version` and
+/// `$history` are the version and the size as part of the history of a row.
 macro_rules! move_horizon {
-    ($table:literal, $version:literal, $history:literal) => {
+    ($table:literal, $removed:literal, $version:literal, $history:literal) => {
         concat!(
             "UPDATE sync_heads SET purged_through = max(purged_through, batch.newest),
                 purged_version = max(purged_version, batch.version), bytes = sync_heads.bytes - batch.bytes,
@@ -19,7 +20,11 @@ macro_rules! move_horizon {
             $history,
             " AS history FROM ",
             $table,
-            " WHERE deleted_at < ?1 ORDER BY deleted_at, rowid LIMIT ?2) GROUP BY user_id) AS batch
+            " WHERE ",
+            $removed,
+            " < ?1 ORDER BY ",
+            $removed,
+            ", rowid LIMIT ?2) GROUP BY user_id) AS batch
             WHERE sync_heads.user_id = batch.user_id"
         )
     };
@@ -42,27 +47,15 @@ macro_rules! keep_receipts {
     };
 }
 
-/// Subtracts the size of a batch of rows from that of their accounts. `?1` cutoff, `?2` size of the batch. `$key` decides between rows of
-/// the same time.
-macro_rules! subtract_batch {
-    ($table:literal, $time:literal, $key:literal) => {
-        concat!(
-            "UPDATE sync_heads SET bytes = sync_heads.bytes - batch.bytes
-            FROM (SELECT user_id, sum(bytes) AS bytes FROM (SELECT user_id, bytes FROM ",
-            $table,
-            " WHERE ",
-            $time,
-            " < ?1 ORDER BY ",
-            $time,
-            ", ",
-            $key,
-            " LIMIT ?2) GROUP BY user_id) AS batch
-            WHERE sync_heads.user_id = batch.user_id"
-        )
-    };
-}
+/// Subtracts the size of a batch of replaced versions from that of their accounts. `?1` cutoff, `?2` size of the batch.
+const SUBTRACT_VERSIONS: &str = "
+UPDATE sync_heads SET bytes = sync_heads.bytes - batch.bytes
+FROM (SELECT user_id, sum(bytes) AS bytes
+    FROM (SELECT user_id, bytes FROM item_versions WHERE replaced_at < ?1 ORDER BY replaced_at, user_id LIMIT ?2)
+    GROUP BY user_id) AS batch
+WHERE sync_heads.user_id = batch.user_id";
 
-/// Removes a batch of rows: those that [`subtract_batch!`] chooses before it in the same transaction.
+/// Removes a batch of rows: those that [`move_horizon!`] chooses before it in the same transaction.
 macro_rules! delete_batch {
     ($table:literal, $time:literal) => {
         concat!(
@@ -79,11 +72,17 @@ macro_rules! delete_batch {
     };
 }
 
-/// Removes a batch of versions: those that [`subtract_batch!`] chooses before it in the same transaction.
+/// Removes a batch of versions: those that [`SUBTRACT_VERSIONS`] chooses before it in the same transaction.
 const DELETE_VERSIONS: &str = "
 DELETE FROM item_versions
 WHERE (user_id, replaced_at) IN (
     SELECT user_id, replaced_at FROM item_versions WHERE replaced_at < ?1 ORDER BY replaced_at, user_id LIMIT ?2)";
+
+/// Removes gaps of the change sequence. Clients with cursors from so long ago notice by the digest that they differ. `?1` cutoff, `?2`
+/// size of the batch.
+const DELETE_GAPS: &str = "
+DELETE FROM head_gaps
+WHERE (user_id, from_seq) IN (SELECT user_id, from_seq FROM head_gaps WHERE to_seq < ?1 ORDER BY to_seq LIMIT ?2)";
 
 /// Removes the markers of deleted accounts. A marker stops uploads by access tokens that outlive the account; these have expired
 /// long before the cutoff. `?1` cutoff, `?2` size of the batch.
@@ -92,20 +91,21 @@ DELETE FROM sync_heads
 WHERE user_id IN (SELECT user_id FROM sync_heads WHERE closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
 /// Statements of a purge, in the order of the results that [`LibsqlSync::purge`] reads.
-const PURGE: [&str; 13] = [
-    move_horizon!("connections", "sync_version", "0"),
+const PURGE: [&str; 14] = [
+    move_horizon!("connections", "deleted_at", "sync_version", "0"),
     keep_receipts!("connections", "connection"),
     delete_batch!("connections", "deleted_at"),
-    move_horizon!("saved_queries", "sync_version", "0"),
+    move_horizon!("saved_queries", "deleted_at", "sync_version", "0"),
     keep_receipts!("saved_queries", "saved_query"),
     delete_batch!("saved_queries", "deleted_at"),
     // The history is append-only: its versions are never compared.
-    move_horizon!("query_history", "0", "bytes"),
+    move_horizon!("query_history", "deleted_at", "0", "bytes"),
     delete_batch!("query_history", "deleted_at"),
-    subtract_batch!("conflicts", "resolved_at", "rowid"),
+    move_horizon!("conflicts", "resolved_at", "0", "0"),
     delete_batch!("conflicts", "resolved_at"),
-    subtract_batch!("item_versions", "replaced_at", "user_id"),
+    SUBTRACT_VERSIONS,
     DELETE_VERSIONS,
+    DELETE_GAPS,
     DELETE_CLOSED_HEADS,
 ];
 
@@ -131,7 +131,7 @@ macro_rules! erase {
     };
 }
 
-const ERASE: [&str; 8] = [
+const ERASE: [&str; 10] = [
     erase!("connections", "id"),
     erase!("saved_queries", "id"),
     erase!("query_history", "id"),
@@ -140,6 +140,8 @@ const ERASE: [&str; 8] = [
     erase!("receipts", "device_id, change_id"),
     erase!("sync_metadata", "device_id"),
     erase!("walks", "device_id"),
+    erase!("full_sync_cursors", "device_id, cursor"),
+    erase!("head_gaps", "from_seq"),
 ];
 
 #[async_trait]
@@ -150,11 +152,26 @@ impl Retention for LibsqlSync {
         let mut purged = Purged::default();
         for database in &*self.databases {
             let results = database.write_batch("purge", statements.clone()).await?;
-            let [_, _, connections, _, _, saved_queries, _, query_history, _, conflicts, _, versions, closed_heads] =
-                results;
+            let [
+                _,
+                _,
+                connections,
+                _,
+                _,
+                saved_queries,
+                _,
+                query_history,
+                _,
+                conflicts,
+                _,
+                versions,
+                gaps,
+                closed_heads,
+            ] = results;
             purged.tombstones += connections.written + saved_queries.written + query_history.written;
             purged.conflicts += conflicts.written;
             purged.versions += versions.written;
+            purged.gaps += gaps.written;
             purged.accounts += closed_heads.written;
             if purged.total() == 0 {
                 database.maintain(Maintenance::TruncateLog).await?;
@@ -165,6 +182,10 @@ impl Retention for LibsqlSync {
 
     async fn repair_totals(&self, batch: usize) -> StoreResult<u64> {
         self.repair(batch).await
+    }
+
+    async fn invalidate_cursors(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
+        self.invalidate_all_cursors(now, batch).await
     }
 
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {

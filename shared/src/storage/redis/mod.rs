@@ -22,6 +22,7 @@ pub struct RedisSessions {
 
 struct Scripts {
     take: Script,
+    exchange: Script,
     authenticate: Script,
     open: Script,
     rotate: Script,
@@ -44,6 +45,7 @@ impl RedisSessions {
         crate::root_certificates::install_crypto_provider();
         let scripts = Scripts {
             take: script!("bucket", "take"),
+            exchange: script!("bucket", "exchange"),
             authenticate: script!("bucket", "sessions", "authenticate"),
             open: script!("sessions", "open"),
             rotate: script!("sessions", "rotate"),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::UploadState;
 use crate::models::{
     Change, Conflict, ConflictId, Edit, FieldError, Item, ItemId, ItemVersion, Resolution, ResolvedBy, Stored,
-    Strategy, Timestamp, Winner,
+    Strategy, Winner,
 };
 use crate::sync::RejectionCode;
 use crate::sync::branch::{left_behind, renews, replaces_content};
@@ -48,12 +48,14 @@ impl UploadState<'_> {
             let at = self.next_seq();
             self.write_conflict(left_behind(earlier, self.stored_version(&change.key), at));
         }
-        let seq = self.next_seq();
-        let (id, detected_at, earlier_copy) = match &earlier {
-            Some(earlier) => (earlier.id.clone(), earlier.detected_at, earlier.copy_id().cloned()),
-            None => (conflict_id(&self.upload.device, &change.id), seq, None),
+        let (id, earlier_copy) = match &earlier {
+            Some(earlier) => (earlier.id.clone(), earlier.copy_id().cloned()),
+            None => (conflict_id(&self.upload.device, &change.id), None),
         };
-        let resolution = self.resolve_by_strategy(change, local_bytes, &remote, (&id, earlier_copy), seq);
+        let resolved = self.resolve_by_strategy(change, local_bytes, &remote, (&id, earlier_copy));
+        let seq = self.next_seq();
+        let detected_at = earlier.map_or(seq, |earlier| earlier.detected_at);
+        let resolution = resolved.map(|(by, winner, copy_id)| Resolution { at: seq, by, winner, copy_id });
         let conflict = Conflict {
             id: id.clone(),
             key: change.key.clone(),
@@ -124,41 +126,35 @@ impl UploadState<'_> {
         ItemVersion { item, updated_at, sync_version: change.base, device: self.upload.device.clone() }
     }
 
-    /// Resolves the conflict by the upload's strategy, and writes the item or the copy. Returns `None` if the conflict
-    /// stays open.
+    /// Resolves the conflict by the upload's strategy, and writes the item or the copy. Returns the parts of the resolution, or
+    /// `None` if the conflict stays open.
     fn resolve_by_strategy(
         &mut self,
         change: &Change,
         bytes: usize,
         remote: &ItemVersion,
         (conflict, earlier_copy): (&ConflictId, Option<ItemId>),
-        seq: Timestamp,
-    ) -> Option<Resolution> {
-        let (by, winner, copy_id) = match self.upload.strategy {
-            Strategy::UserChoice | Strategy::Merge => return None,
+    ) -> Option<(ResolvedBy, Option<Winner>, Option<ItemId>)> {
+        match self.upload.strategy {
+            Strategy::UserChoice | Strategy::Merge | Strategy::Refuse => None,
             Strategy::LastWriteWins if self.edited_at(change) > remote.updated_at => {
+                let seq = self.next_seq();
                 self.write_change(change, bytes, seq);
-                (ResolvedBy::LastWriteWins, Some(Winner::Local), None)
+                Some((ResolvedBy::LastWriteWins, Some(Winner::Local), None))
             }
-            Strategy::LastWriteWins => (ResolvedBy::LastWriteWins, Some(Winner::Remote), None),
-            Strategy::KeepBoth => match self.write_copy(change, conflict, earlier_copy, seq) {
-                Some(copy) => (ResolvedBy::KeepBoth, None, Some(copy)),
-                None => (ResolvedBy::KeepBoth, Some(Winner::Remote), None),
+            Strategy::LastWriteWins => Some((ResolvedBy::LastWriteWins, Some(Winner::Remote), None)),
+            Strategy::KeepBoth => match self.write_copy(change, conflict, earlier_copy) {
+                Some(copy) => Some((ResolvedBy::KeepBoth, None, Some(copy))),
+                None => Some((ResolvedBy::KeepBoth, Some(Winner::Remote), None)),
             },
-        };
-        Some(Resolution { at: seq, by, winner, copy_id })
+        }
     }
 
     /// Writes the change as a conflicted copy: `earlier_copy` if the conflict has one, otherwise a new item. Returns the id
     /// of the copy, or `None` for a deletion.
-    fn write_copy(
-        &mut self,
-        change: &Change,
-        conflict: &ConflictId,
-        earlier_copy: Option<ItemId>,
-        seq: Timestamp,
-    ) -> Option<ItemId> {
+    fn write_copy(&mut self, change: &Change, conflict: &ConflictId, earlier_copy: Option<ItemId>) -> Option<ItemId> {
         let Edit::Put { content, created_at, .. } = &change.edit else { return None };
+        let seq = self.next_seq();
         let id = earlier_copy.unwrap_or_else(|| {
             let preferred = branch_copy_id(&(change.key.clone(), change.base), &self.upload.device);
             unused_copy_id(&self.records.items, &change.key, preferred, conflict, seq)

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::UploadState;
 use crate::models::{Change, Content, DeviceId, Edit, Item, Stored, Strategy, limits};
-use crate::sync::RejectionCode;
 use crate::sync::merge::merge;
 use crate::sync::plan::Outcome;
 use crate::sync::write::Write;
+use crate::sync::{Effect, RejectionCode};
 
 impl UploadState<'_> {
     /// Writes `change`, which conflicts, merged with the stored version. Returns `None` if it must be recorded as a conflict:
@@ -39,7 +39,7 @@ impl UploadState<'_> {
             }
             self.next_seq(); // for the receipt
             self.merged_edits.insert(branch, local);
-            return Some(Outcome::Merged(version));
+            return Some(Outcome::Applied(version, Effect::Merged));
         }
         let edit = Edit::Put { content: merged, created_at: Some(created_at), expects_item: true };
         let write = Change { edit, ..change.clone() };
@@ -50,7 +50,7 @@ impl UploadState<'_> {
         self.merged_edits.insert(branch, local);
         let seq = self.next_seq();
         let write = Write { edit: &write.edit, bytes, updated_at, device: &DeviceId::none(), seq };
-        Some(Outcome::Merged(self.write_item(&change.key, &write)))
+        Some(Outcome::Applied(self.write_item(&change.key, &write), Effect::Merged))
     }
 
     /// Remembers the edit of a repeated change that was merged the first time, as [`merge_change`](Self::merge_change) does.

@@ -6,15 +6,17 @@
 //! 1. The change has a receipt, in the item or by itself: it is a repeat. It gets the result of the first time, and nothing is
 //!    written.
 //! 2. The change adds a history entry. History is append-only: the entry is written unless it exists, or its history
-//!    tombstone does.
-//! 3. The item does not exist. A delete is applied as version 0. An update from a device that must resync is rejected. Any
-//!    other change creates the item.
-//! 4. The stored item already is what the change makes it: the change is applied as the stored version.
-//! 5. The change conflicts with the stored version: it is merged, if that is the strategy and possible. Otherwise the conflict
+//!    tombstone does. See `history`.
+//! 3. An earlier change of the upload is about the same item, under `Strategy::Refuse`: it is rejected. No such change can name
+//!    the version that the earlier one makes.
+//! 4. The item already is what the change makes it: the change is applied as the stored version, or as version 0.
+//! 5. The item is not at the version that the change names, under `Strategy::Refuse`: it is refused, and leaves no trace.
+//! 6. The item does not exist. An update from a device that must resync is rejected. Any other change creates the item.
+//! 7. The change conflicts with the stored version: it is merged, if that is the strategy and possible. Otherwise the conflict
 //!    is recorded, and resolved by the strategy. See `merging` and `conflict`.
-//! 6. Otherwise the change becomes the next version of the item.
+//! 8. Otherwise the change becomes the next version of the item.
 //!
-//! Unknown fields that a change leaves out are taken from the stored item before rule 3, and for a merge from the version that
+//! Unknown fields that a change leaves out are taken from the stored item before rule 4, and for a merge from the version that
 //! it is merged against. A change that does not fit the quota is rejected instead of written; see `quota`.
 //!
 //! Invariants:
@@ -23,24 +25,26 @@
 //! - Every accepted change leaves a receipt. A change that becomes a version of its item leaves it in the item, whose row is
 //!   written anyway. For an added history entry, the entry or its history tombstone serves as one. So a repeat matches rule 1
 //!   or 2 and writes nothing, regardless of later writes.
-//! - A rejected change writes nothing.
+//! - A rejected or refused change writes nothing.
+//! - The last result that concerns an item has its state after the upload, if that is not what the change said. See `results`.
 //! - A change that conflicts loses neither side: the item, its conflicted copy, or the conflict keeps each of them.
 
 mod conflict;
+mod history;
 mod merging;
 mod quota;
 mod receipts;
+mod results;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::plan::Outcome;
-use super::read_set::history_tombstone_id;
 use super::write::{Write, is_unchanged_by, next_seq};
 use super::{
-    Branch, ChangeResult, Decision, DeviceStats, Head, Plan, Receipt, Records, Rejection, RejectionCode, Size,
-    Snapshot, Totals, Upload,
+    Branch, Decision, DeviceStats, Effect, Head, Plan, Receipt, Records, Rejection, RejectionCode, Size, Snapshot,
+    Totals, Upload,
 };
 use crate::models::{
     Change, Conflict, ConflictId, Content, Edit, FieldError, ItemKey, ItemType, ItemVersion, Quota, Stored, Strategy,
@@ -81,6 +85,8 @@ struct UploadState<'a> {
     /// For each branch that has been merged, the device's own newest edit: its next one continues from there.
     merged_edits: BTreeMap<Branch, Arc<Content>>,
     written_conflicts: BTreeSet<ConflictId>,
+    /// Items that the upload has changed or tried to change, under [`Strategy::Refuse`].
+    compared_items: BTreeSet<ItemKey>,
     new_receipts: Vec<Receipt>,
     device_stats: DeviceStats,
     /// Bytes left for conflicts. `None` once a conflict did not fit.
@@ -102,6 +108,7 @@ impl<'a> UploadState<'a> {
             written_items: Vec::new(),
             merged_edits: BTreeMap::new(),
             written_conflicts: BTreeSet::new(),
+            compared_items: BTreeSet::new(),
             new_receipts: Vec::new(),
             device_stats: DeviceStats { device: upload.device.clone(), synced: 0, conflicts: 0 },
             conflict_budget: Some(conflict::BUDGET_BYTES),
@@ -111,8 +118,7 @@ impl<'a> UploadState<'a> {
     fn into_decision(mut self, outcomes: Vec<ChangeOutcome<'_>>) -> Decision {
         self.growth.subtract(remove_oldest_versions(&mut self.written_items));
         let records = self.records;
-        let results =
-            outcomes.into_iter().enumerate().map(|(index, outcome)| change_result(index, outcome, &records)).collect();
+        let results = results::of(outcomes, &records);
         let is_written = |conflict: &Conflict| self.written_conflicts.contains(&conflict.id);
         let plan = Plan {
             expected: self.head,
@@ -130,14 +136,19 @@ impl<'a> UploadState<'a> {
 
     /// Applies `change` by the rules in the module documentation.
     fn apply_change(&mut self, change: &Change) -> Outcome {
+        if change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete {
+            return self.append_history(change);
+        }
+        let is_compared_before = self.compares(change) && !self.compared_items.insert(change.key.clone());
         if let Some(outcome) = self.repeated_outcome(change) {
-            if matches!(outcome, Outcome::Merged(_)) {
+            if matches!(outcome, Outcome::Applied(_, Effect::Merged)) {
                 self.record_merged_edit(change);
             }
             return outcome;
         }
-        if change.key.item_type == ItemType::QueryHistory && change.edit != Edit::Delete {
-            return self.append_history(change);
+        if is_compared_before {
+            let message = "is changed more than once; with `refuse`, an upload changes an item only once";
+            return Outcome::Rejected(RejectionCode::InvalidChange, FieldError::new("item_id", message));
         }
         let completed = self.completed(change);
         if let Edit::Put { content, .. } = &completed.edit
@@ -164,20 +175,9 @@ impl<'a> UploadState<'a> {
         Cow::Owned(Change { edit, ..change.clone() })
     }
 
-    /// Adds a history entry unless it exists or was deleted. The stored entry serves as the receipt. Its version is
-    /// always 1.
-    fn append_history(&mut self, change: &Change) -> Outcome {
-        let was_deleted = self.records.history_tombstones.contains(&history_tombstone_id(&change.key.id));
-        if !was_deleted && !self.records.items.contains_key(&change.key) {
-            let bytes = match self.reserve_history(change) {
-                Ok(bytes) => bytes,
-                Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
-            };
-            let seq = self.next_seq();
-            self.write_change(change, bytes, seq);
-            self.device_stats.synced += 1;
-        }
-        Outcome::Applied(1)
+    /// Whether the change is applied only to the version that it names. History has no versions to compare.
+    fn compares(&self, change: &Change) -> bool {
+        self.upload.strategy == Strategy::Refuse && change.key.item_type != ItemType::QueryHistory
     }
 
     /// Applies a change that is no repeat. `original` is the change without the unknown fields of the stored item.
@@ -191,7 +191,10 @@ impl<'a> UploadState<'a> {
                 return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
             }
             self.next_seq(); // for the receipt
-            return Outcome::Applied(stored_version);
+            return Outcome::Applied(stored_version, Effect::AsSent);
+        }
+        if self.compares(change) && stored_version != change.base {
+            return Outcome::Refused;
         }
         if self.is_conflict(stored, change) {
             return self.merge_change(original).unwrap_or_else(|| self.record_conflict(change));
@@ -204,10 +207,13 @@ impl<'a> UploadState<'a> {
         if change.key.item_type == ItemType::QueryHistory {
             self.add_history_tombstone(change, stored_version, seq);
         }
-        Outcome::Applied(self.write_change(change, bytes, seq))
+        Outcome::Applied(self.write_change(change, bytes, seq), Effect::AsSent)
     }
 
     fn apply_to_absent_item(&mut self, change: &Change) -> Outcome {
+        if self.compares(change) && change.base != 0 && change.edit != Edit::Delete {
+            return Outcome::Refused;
+        }
         if matches!(change.edit, Edit::Put { expects_item: true, .. }) && self.needs_resync() {
             let message = "was deleted, and its tombstone was purged before this device saw it; \
                            download without `since`, then upload the edit again if it is still wanted";
@@ -219,9 +225,9 @@ impl<'a> UploadState<'a> {
         };
         let seq = self.next_seq(); // for the receipt of a deletion
         if change.edit == Edit::Delete {
-            Outcome::Applied(0)
+            Outcome::Applied(0, Effect::AsSent)
         } else {
-            Outcome::Applied(self.write_change(change, bytes, seq))
+            Outcome::Applied(self.write_change(change, bytes, seq), Effect::AsSent)
         }
     }
 
@@ -264,7 +270,8 @@ impl<'a> UploadState<'a> {
 
     fn write_item(&mut self, key: &ItemKey, write: &Write<'_>) -> SyncVersion {
         let before = self.records.items.get(key);
-        let stored = write.after(before, self.head.version_floor(key.item_type));
+        let version = self.head.next_version(key.item_type, before.map(|before| before.version));
+        let stored = write.after(before, version);
         self.totals.digest.replace(key, before, &stored);
         if key.item_type != ItemType::QueryHistory || before.is_none() {
             // Deleting a history entry marks its row, and keeps no other version.
@@ -309,27 +316,4 @@ fn remove_oldest_versions(written: &mut Vec<(ItemKey, Stored)>) -> usize {
         !removed.contains(&(index - 1))
     });
     bytes
-}
-
-/// Returns the result of the change at `index`. `records` are those after the whole upload.
-fn change_result(index: usize, outcome: ChangeOutcome<'_>, records: &Records) -> ChangeResult {
-    let (change, outcome) = match outcome {
-        Ok(outcome) => outcome,
-        Err(rejection) => return ChangeResult::Rejected(Box::new(rejection.clone())),
-    };
-    let id = change.id.clone();
-    match outcome {
-        Outcome::Applied(version) => ChangeResult::Applied { change: id, key: change.key.clone(), version },
-        Outcome::Merged(version) => {
-            let current = records.items.get(&change.key).cloned();
-            ChangeResult::Merged { change: id, key: change.key.clone(), version, current }
-        }
-        Outcome::Conflict(conflict) => {
-            let conflict = records.conflicts.get(&conflict).expect("the conflict of an outcome is among the records");
-            ChangeResult::Conflict { change: id, conflict: conflict.clone() }
-        }
-        Outcome::Rejected(code, error) => {
-            ChangeResult::Rejected(Box::new(Rejection::of_parsed(index, change, code, error)))
-        }
-    }
 }

@@ -70,7 +70,7 @@ impl UploadState<'_> {
             Strategy::LastWriteWins => {
                 stored.is_some_and(|stored| !stored.is_live() && self.edited_at(change) > stored.updated_at)
             }
-            Strategy::UserChoice | Strategy::Merge => false,
+            Strategy::UserChoice | Strategy::Merge | Strategy::Refuse => false,
         }
     }
 

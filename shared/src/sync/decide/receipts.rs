@@ -6,7 +6,7 @@ use super::UploadState;
 use crate::models::{Change, DeviceId, FieldError, ItemKey, ItemType, RecentChange, SyncVersion, Timestamp};
 use crate::sync::plan::Outcome;
 use crate::sync::read_set::history_tombstone_id;
-use crate::sync::{Receipt, RejectionCode};
+use crate::sync::{Effect, Receipt, RejectionCode};
 
 /// Maximum number of receipts in an item. The oldest half of more moves to rows of their own, so that the row of an item that
 /// is edited often stays small.
@@ -15,12 +15,12 @@ const MAX_RECENT: usize = 16;
 impl UploadState<'_> {
     /// Returns the outcome of the first time, if the change has a receipt.
     pub(super) fn repeated_outcome(&self, change: &Change) -> Option<Outcome> {
-        let applied = |version, merged| if merged { Outcome::Merged(version) } else { Outcome::Applied(version) };
         let recent = self.records.items.get(&change.key).map_or([].as_slice(), |stored| stored.recent.as_slice());
         if let Some(found) =
             recent.iter().find(|recent| recent.change == change.id && recent.device == self.upload.device)
         {
-            return Some(applied(found.version, found.merged));
+            let effect = if found.merged { Effect::Merged } else { Effect::AsSent };
+            return Some(Outcome::Applied(found.version, effect));
         }
         let receipt = self.records.receipts.get(&change.id)?;
         if receipt.key != change.key {
@@ -30,30 +30,31 @@ impl UploadState<'_> {
         Some(match &receipt.conflict {
             Some(id) if self.records.conflicts.contains_key(id) => Outcome::Conflict(id.clone()),
             // Either there was no conflict, or the purge has removed it since.
-            _ => applied(receipt.version, receipt.merged),
+            _ => Outcome::Applied(receipt.version, receipt.effect),
         })
     }
 
     /// Adds the receipt of a change that was not rejected, at the newest server time: to the item if the change wrote it,
     /// otherwise as a row of its own. Counts the change.
     pub(super) fn add_receipt(&mut self, change: &Change, outcome: &Outcome) {
-        let (version, conflict, merged) = match outcome {
-            Outcome::Applied(version) => (*version, None, false),
-            Outcome::Merged(version) => (*version, None, true),
-            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone()), false),
-            Outcome::Rejected(..) => return,
+        let (version, conflict, effect) = match outcome {
+            Outcome::Applied(version, effect) => (*version, None, *effect),
+            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone()), Effect::AsSent),
+            Outcome::Refused | Outcome::Rejected(..) => return,
         };
         match conflict {
+            None if effect == Effect::Unchanged => {}
             None => self.device_stats.synced += 1,
             Some(_) => self.device_stats.conflicts += 1,
         }
         let (device, key, seq) = (self.upload.device.clone(), change.key.clone(), self.newest_seq);
         self.growth.add(Receipt::bytes_of(&change.id, &device, &key));
         if conflict.is_none() && self.has_written(&key, seq) {
+            let merged = effect == Effect::Merged;
             let recent = RecentChange { change: change.id.clone(), device, version, merged };
             return self.add_to_item(&key, recent, seq);
         }
-        self.new_receipts.push(Receipt { device, change: change.id.clone(), key, version, conflict, merged, seq });
+        self.new_receipts.push(Receipt { device, change: change.id.clone(), key, version, conflict, effect, seq });
         self.records.receipts.extend(self.new_receipts.last().map(|receipt| (receipt.change.clone(), receipt.clone())));
     }
 
@@ -75,7 +76,8 @@ impl UploadState<'_> {
         all.push(recent);
         let excess = if all.len() > MAX_RECENT { MAX_RECENT / 2 } else { 0 };
         for RecentChange { change, device, version, merged } in all.drain(..excess) {
-            let receipt = Receipt { device, change, key: key.clone(), version, conflict: None, merged, seq };
+            let effect = if merged { Effect::Merged } else { Effect::AsSent };
+            let receipt = Receipt { device, change, key: key.clone(), version, conflict: None, effect, seq };
             if receipt.device == self.upload.device {
                 self.records.receipts.insert(receipt.change.clone(), receipt.clone());
             }
@@ -90,7 +92,7 @@ impl UploadState<'_> {
         if self.records.history_tombstones.insert(id.clone()) {
             let (device, key) = (DeviceId::none(), change.key.clone());
             self.growth.add(Receipt::bytes_of(&id, &device, &key));
-            let receipt = Receipt { device, change: id, key, version, conflict: None, merged: false, seq };
+            let receipt = Receipt { device, change: id, key, version, conflict: None, effect: Effect::AsSent, seq };
             self.new_receipts.push(receipt);
         }
     }

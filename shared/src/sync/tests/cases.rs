@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{MemoryStore, at_second, change, delete, key, query_of, upload};
+use super::{MemoryStore, applied, at_second, change, delete, key, query_of, upload};
 use crate::models::Strategy::{KeepBoth, LastWriteWins, UserChoice};
 use crate::models::{ChangeId, Conflict, ConflictId, Content, Edit, Strategy, Winner};
 use crate::sync::plan::Outcome;
@@ -29,16 +29,16 @@ fn a_device_never_conflicts_with_itself() {
     let all =
         [change("1", "q", "a", 0, 0), change("2", "q", "b", 0, 1), delete("3", "q", 0, 2), change("4", "q", "c", 1, 3)];
     let outcomes = store.apply(&upload("laptop", UserChoice, all), at_second(5));
-    assert_eq!(outcomes, [1, 2, 3, 4].map(Outcome::Applied));
+    assert_eq!(outcomes, [1, 2, 3, 4].map(applied));
     let late = store.apply(&upload("laptop", UserChoice, [change("5", "q", "d", 0, 4)]), at_second(6));
-    assert_eq!(late, [Outcome::Applied(5)]);
+    assert_eq!(late, [applied(5)]);
 }
 
 #[test]
 fn editing_the_stored_version_does_not_conflict() {
     let mut store = store_edited_by_laptop();
     let outcomes = store.apply(&upload("phone", UserChoice, [change("p", "q", "phone", 2, 5)]), at_second(20));
-    assert_eq!(outcomes, [Outcome::Applied(3)]);
+    assert_eq!(outcomes, [applied(3)]);
     assert_eq!(store.query_text("q"), Some("phone"));
 }
 
@@ -53,7 +53,7 @@ fn a_base_version_above_the_stored_version_conflicts() {
 fn the_same_edit_on_two_devices_does_not_conflict() {
     let mut store = store_edited_by_laptop();
     let outcomes = store.apply(&upload("phone", UserChoice, [change("p", "q", "laptop", 1, 5)]), at_second(20));
-    assert_eq!(outcomes, [Outcome::Applied(2)]);
+    assert_eq!(outcomes, [applied(2)]);
     assert!(store.conflicts.is_empty());
 }
 
@@ -96,9 +96,9 @@ fn last_write_wins_treats_a_deletion_like_an_edit() {
 fn deleting_an_absent_item_is_applied_and_its_repeat_deletes_nothing() {
     let mut store = MemoryStore::default();
     let deletion = upload("phone", LastWriteWins, [delete("p", "q", 0, 1)]);
-    assert_eq!(store.apply(&deletion, at_second(2)), [Outcome::Applied(0)]);
+    assert_eq!(store.apply(&deletion, at_second(2)), [applied(0)]);
     store.apply(&upload("laptop", LastWriteWins, [change("l", "q", "new", 0, 3)]), at_second(4));
-    assert_eq!(store.apply(&deletion, at_second(5)), [Outcome::Applied(0)]);
+    assert_eq!(store.apply(&deletion, at_second(5)), [applied(0)]);
     assert_eq!(store.query_text("q"), Some("new"));
 }
 
@@ -194,10 +194,7 @@ fn a_repeat_changes_nothing_and_has_the_same_outcome() {
     let before = store.clone();
     for strategy in Strategy::ALL {
         let batch = [change("l1", "q", "one", 0, 0), change("l2", "q", "laptop", 1, 10)];
-        assert_eq!(
-            store.apply(&upload("laptop", strategy, batch), at_second(40)),
-            [Outcome::Applied(1), Outcome::Applied(2)]
-        );
+        assert_eq!(store.apply(&upload("laptop", strategy, batch), at_second(40)), [applied(1), applied(2)]);
         assert_eq!(store.apply(&upload("phone", strategy, [change("p1", "q", "a", 1, 12)]), at_second(41)), first);
     }
     assert_eq!(store, before);
@@ -207,16 +204,16 @@ fn a_repeat_changes_nothing_and_has_the_same_outcome() {
 fn a_change_id_that_was_used_for_another_item_never_hides_an_edit() {
     let mut store = store_edited_by_laptop();
     let of_other_item = upload("laptop", LastWriteWins, [change("l1", "third", "x", 0, 50)]);
-    assert_eq!(store.apply(&of_other_item, at_second(51)), [Outcome::Applied(1)]);
+    assert_eq!(store.apply(&of_other_item, at_second(51)), [applied(1)]);
     assert_eq!(store.query_text("third"), Some("x"));
-    assert_eq!(store.apply(&of_other_item, at_second(52)), [Outcome::Applied(1)], "a repeat");
+    assert_eq!(store.apply(&of_other_item, at_second(52)), [applied(1)], "a repeat");
     // The receipt of a change that wrote nothing has a row of its own, of which there is one per id.
     store.apply(&upload("laptop", LastWriteWins, [delete("nothing", "absent", 0, 50)]), at_second(53));
     let outcomes =
         store.apply(&upload("laptop", LastWriteWins, [change("nothing", "other", "x", 0, 50)]), at_second(54));
     assert!(matches!(outcomes[..], [Outcome::Rejected(RejectionCode::ChangeIdReused, _)]));
     let other_device = store.apply(&upload("phone", LastWriteWins, [change("l1", "other", "x", 0, 50)]), at_second(52));
-    assert_eq!(other_device, [Outcome::Applied(1)]);
+    assert_eq!(other_device, [applied(1)]);
 }
 
 #[test]
@@ -230,7 +227,7 @@ fn a_device_that_missed_a_purge_cannot_restore_a_deleted_item() {
     let outcomes = store.apply(&stale, at_second(101));
     assert!(matches!(outcomes[..], [Outcome::Rejected(RejectionCode::ResyncRequired, _)]));
     stale.last_sync_at = Some(at_second(100));
-    assert_eq!(store.apply(&stale, at_second(102)), [Outcome::Applied(8)], "the version is above the purged one");
+    assert_eq!(store.apply(&stale, at_second(102)), [applied(8)], "the version is above the purged one");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::models::{
 };
 use crate::sync::plan::Outcome;
 use crate::sync::{
-    ChangeResult, Digest, Head, Plan, ReadSet, Receipt, Records, Size, Snapshot, Totals, Upload, decide,
-    resolution_copy_id,
+    ChangeResult, Digest, Effect, Head, Plan, ReadSet, Receipt, Records, Size, Snapshot, Totals, Upload, decide,
+    history_tombstone_id, resolution_copy_id,
 };
 
 /// All data of one user.
@@ -36,10 +36,13 @@ impl MemoryStore {
                 records.conflicts.extend(conflict.map(|conflict| (conflict.id.clone(), conflict.clone())));
             }
         }
-        for history_tombstone in &read_set.history_tombstones {
-            if self.receipts.contains_key(&(DeviceId::none(), history_tombstone.clone())) {
-                records.history_tombstones.insert(history_tombstone.clone());
+        for entry in &read_set.added_history {
+            let tombstone = history_tombstone_id(entry);
+            if self.receipts.contains_key(&(DeviceId::none(), tombstone.clone())) {
+                records.history_tombstones.insert(tombstone);
             }
+            let key = ItemKey { item_type: ItemType::QueryHistory, id: entry.clone() };
+            records.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }
         for branch in &read_set.branches {
             let of_branch = |conflict: &&Conflict| {
@@ -97,6 +100,11 @@ impl MemoryStore {
     pub(super) fn commit(&mut self, plan: &Plan) {
         assert_eq!(plan.expected, self.head, "a plan is made for the current head");
         assert!(plan.is_empty() || plan.new_head > self.head.time, "every write moves the head");
+        let items = plan.items.iter().map(|(_, stored)| stored.seq);
+        let mut places: Vec<Timestamp> = items.chain(plan.conflicts.iter().map(|conflict| conflict.seq)).collect();
+        places.sort();
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "two writes have one position: {places:?}");
+        assert!(plan.first_seq().is_none_or(|first| first > self.head.time && first <= plan.new_head));
         let before = self.totals().size;
         let replaced = plan.conflicts.iter().filter_map(|conflict| self.conflicts.get(&conflict.id));
         let replaced: usize = replaced.map(Conflict::bytes).sum();
@@ -124,9 +132,14 @@ impl MemoryStore {
 
     /// Decides and commits `upload`, and returns the outcome of each change.
     pub(super) fn apply(&mut self, upload: &Upload, now: Timestamp) -> Vec<Outcome> {
+        self.results(upload, now).into_iter().map(outcome).collect()
+    }
+
+    /// Decides and commits `upload`, and returns the result of each change.
+    pub(super) fn results(&mut self, upload: &Upload, now: Timestamp) -> Vec<ChangeResult> {
         let decision = decide(self.snapshot(&ReadSet::for_upload(upload)), upload, self.quota, now);
         self.commit(&decision.plan);
-        decision.results.into_iter().map(outcome).collect()
+        decision.results
     }
 
     /// Returns the text of the saved query `id`; `None` if it does not exist or is deleted.
@@ -152,13 +165,18 @@ fn related_items(conflict: &Conflict) -> Vec<ItemKey> {
 /// Returns the outcome without the parts that repeat the change.
 fn outcome(result: ChangeResult) -> Outcome {
     match result {
-        ChangeResult::Applied { version, .. } => Outcome::Applied(version),
-        ChangeResult::Merged { version, .. } => Outcome::Merged(version),
+        ChangeResult::Applied { version, effect, .. } => Outcome::Applied(version, effect),
         ChangeResult::Conflict { conflict, .. } => Outcome::Conflict(conflict.id),
+        ChangeResult::Refused { .. } => Outcome::Refused,
         ChangeResult::Rejected(rejection) => {
             Outcome::Rejected(rejection.code, rejection.details.into_iter().next().expect("a rejection has details"))
         }
     }
+}
+
+/// Returns the outcome of a change that is applied as sent.
+pub(super) const fn applied(version: SyncVersion) -> Outcome {
+    Outcome::Applied(version, Effect::AsSent)
 }
 
 /// Returns the text of a saved query.

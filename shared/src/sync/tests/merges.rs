@@ -10,6 +10,7 @@ use super::{MemoryStore, at_second, delete, key, upload};
 use crate::models::{
     Change, ChangeId, Connection, Content, DatabaseType, Edit, Extra, ItemType, Strategy as Resolution, SyncVersion,
 };
+use crate::sync::Effect;
 use crate::sync::merge::merge;
 use crate::sync::plan::Outcome;
 
@@ -267,7 +268,10 @@ fn a_merged_version_is_no_version_of_the_device() {
     store.apply(&upload("laptop", Resolution::Merge, [put("l", &edited(&json!({ "name": "n" })), 1)]), at_second(20));
     let queued = ["a", "b"].map(|query| put(query, &edited(&json!({ "query": query })), 1));
     let [first, second] = queued;
-    assert_eq!(store.apply(&upload("phone", Resolution::Merge, [first]), at_second(21)), [Outcome::Merged(3)]);
+    assert_eq!(
+        store.apply(&upload("phone", Resolution::Merge, [first]), at_second(21)),
+        [Outcome::Applied(3, Effect::Merged)]
+    );
     // Made before the device knew of the merge, and uploaded by a strategy that does not merge.
     let outcomes = store.apply(&upload("phone", Resolution::UserChoice, [second]), at_second(22));
     assert!(matches!(outcomes[..], [Outcome::Conflict(_)]), "{outcomes:?}");

@@ -16,7 +16,7 @@ impl UploadExecution<'_> {
         if !self.has_room_for_conflict(change) {
             return Ok(Expected::Rejected("QUOTA_EXCEEDED"));
         }
-        let ChangeResult::Conflict(shown) = actual else {
+        let ChangeResult::Conflict { conflict: shown, .. } = actual else {
             return Err(format!("{change:?} is {actual:?}, expected a conflict"));
         };
         let earlier = self.conflict_to_renew(change).cloned();
@@ -38,8 +38,9 @@ impl UploadExecution<'_> {
             let at = self.tick();
             self.data.leave_behind(earlier, at);
         }
+        let resolution = self.resolve(change, &remote, earlier.as_ref(), shown)?;
         let at = self.tick();
-        let resolution = self.resolve(change, &remote, earlier.as_ref(), shown, at)?;
+        let resolution = resolution.map(|resolution| Resolution { at, ..resolution });
         let mut conflict = earlier.unwrap_or_else(|| StoredConflict {
             id: shown.id.clone(),
             key: change.key.clone(),
@@ -73,30 +74,30 @@ impl UploadExecution<'_> {
                 let new_copy = Key { id: String::new(), ..change.key.clone() };
                 self.conflict_to_renew(change).and_then(copy).is_some() || self.data.has_room_for(&new_copy)
             }
-            Strategy::LastWriteWins | Strategy::UserChoice | Strategy::Merge => true,
+            Strategy::LastWriteWins | Strategy::UserChoice | Strategy::Merge | Strategy::Refuse => true,
         }
     }
 
-    /// Writes the item or the copy by the strategy of the upload. Returns `None` if the conflict stays open.
+    /// Writes the item or the copy by the strategy of the upload. Returns the resolution, without its time, or `None` if the
+    /// conflict stays open.
     fn resolve(
         &mut self,
         change: &Change,
         remote: &Side,
         earlier: Option<&StoredConflict>,
         shown: &Conflict,
-        at: Timestamp,
     ) -> Result<Option<Resolution>, Mismatch> {
         let (by, winner, copy) = match (self.upload.strategy, &change.edit) {
-            (Strategy::UserChoice | Strategy::Merge, _) => return Ok(None),
+            (Strategy::UserChoice | Strategy::Merge | Strategy::Refuse, _) => return Ok(None),
             (Strategy::LastWriteWins, _) if self.edited_at(change) > remote.updated_at => {
-                self.write_at(&change.key, change, change.edit.content().cloned(), at);
+                self.write(change);
                 (ResolvedBy::LastWriteWins, Some(Winner::Local), None)
             }
             (Strategy::LastWriteWins, _) => (ResolvedBy::LastWriteWins, Some(Winner::Remote), None),
             (Strategy::KeepBoth, Edit::Delete) => (ResolvedBy::KeepBoth, Some(Winner::Remote), None),
-            (Strategy::KeepBoth, _) => (ResolvedBy::KeepBoth, None, Some(self.copy(change, earlier, shown, at)?)),
+            (Strategy::KeepBoth, _) => (ResolvedBy::KeepBoth, None, Some(self.copy(change, earlier, shown)?)),
         };
-        Ok(Some(Resolution { at, by, winner, copy }))
+        Ok(Some(Resolution { at: Timestamp::EPOCH, by, winner, copy }))
     }
 
     /// Writes the copy of `keep_both`: the copy of the renewed conflict, or a new one.
@@ -105,7 +106,6 @@ impl UploadExecution<'_> {
         change: &Change,
         earlier: Option<&StoredConflict>,
         shown: &Conflict,
-        at: Timestamp,
     ) -> Result<String, Mismatch> {
         let copy_id = |resolution: &Resolution| resolution.copy.clone();
         let id = shown.resolution.as_ref().and_then(copy_id).ok_or_else(|| format!("{change:?} created no copy"))?;
@@ -116,6 +116,7 @@ impl UploadExecution<'_> {
             None => {}
         }
         let content = change.edit.content().map(|content| copy_of(content, &self.upload.device, self.now));
+        let at = self.tick();
         self.write_at(&key, change, content, at);
         Ok(id)
     }
@@ -153,7 +154,7 @@ impl UploadExecution<'_> {
             Strategy::KeepBoth if conflict.is_resolved_by(ResolvedBy::KeepBoth) && !is_deletion => {
                 let copy = resolution.copy.as_ref().map(|id| Key { id: id.clone(), ..conflict.key.clone() });
                 let copy = copy.and_then(|key| self.data.items.get(&key));
-                copy.is_some_and(|copy| copy.content.is_some() && copy.at == conflict.at)
+                copy.is_some_and(|copy| copy.content.is_some() && copy.at < conflict.at)
             }
             _ => false,
         }

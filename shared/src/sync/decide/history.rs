@@ -1,0 +1,58 @@
+//! Adding history entries. History is append-only: the first entry with an id stays, and a deleted one is not added again.
+
+use super::UploadState;
+use super::results::is_as_said;
+use crate::models::{Change, SyncVersion};
+use crate::sync::plan::Outcome;
+use crate::sync::read_set::history_tombstone_id;
+use crate::sync::{Effect, RejectionCode};
+
+/// Version of every history entry.
+const VERSION: SyncVersion = 1;
+
+impl UploadState<'_> {
+    /// Adds a history entry unless it exists or was deleted. The stored entry serves as the receipt of the change that added
+    /// it. A change with other content is an edit, and is ignored.
+    pub(super) fn append_history(&mut self, change: &Change) -> Outcome {
+        if self.was_ignored(change) {
+            return Outcome::Applied(VERSION, Effect::Unchanged);
+        }
+        match self.records.items.get(&change.key) {
+            Some(stored) if !is_as_said(&change.edit, stored) => self.ignore_edit(change),
+            Some(_) => Outcome::Applied(VERSION, Effect::AsSent),
+            None if self.records.history_tombstones.contains(&history_tombstone_id(&change.key.id)) => {
+                Outcome::Applied(VERSION, Effect::AsSent)
+            }
+            None => self.add_entry(change),
+        }
+    }
+
+    /// Whether the change is the repeat of an edit that was ignored. The id of another change has no meaning here: clients have
+    /// always been free to choose the ids of changes that add history.
+    fn was_ignored(&self, change: &Change) -> bool {
+        let receipt = self.records.receipts.get(&change.id);
+        receipt.is_some_and(|receipt| receipt.key == change.key && receipt.effect == Effect::Unchanged)
+    }
+
+    fn add_entry(&mut self, change: &Change) -> Outcome {
+        let bytes = match self.reserve_history(change) {
+            Ok(bytes) => bytes,
+            Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+        };
+        let seq = self.next_seq();
+        self.write_change(change, bytes, seq);
+        self.device_stats.synced += 1;
+        Outcome::Applied(VERSION, Effect::AsSent)
+    }
+
+    /// Leaves a receipt of the edit, so that a repeat gets the same response after the entry was deleted, too.
+    fn ignore_edit(&mut self, change: &Change) -> Outcome {
+        if let Err(error) = self.reserve_receipt(change) {
+            return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
+        }
+        self.next_seq(); // for the receipt
+        let outcome = Outcome::Applied(VERSION, Effect::Unchanged);
+        self.add_receipt(change, &outcome);
+        outcome
+    }
+}
