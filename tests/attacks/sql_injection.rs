@@ -179,6 +179,7 @@ async fn sql_in_query_parameters_is_rejected_or_text() {
             format!("/api/sync/download?device_id=laptop&since={text}"),
             format!("/api/sync/download?device_id=laptop&since=2026-01-01T00:00:00Z{text}"),
             format!("/api/sync/download?device_id=laptop&limit={text}"),
+            format!("/api/sync/download?device_id=laptop&item_type=connection{text}"),
             format!("/api/sync/download?device_id=laptop&limit=1{text}"),
             format!("/api/sync/conflicts?limit=1{text}"),
             format!("/api/sync/conflicts?cursor=1{text}"),

@@ -32,19 +32,32 @@ async fn requests_use_minimal_round_trips() {
         ("an upload of a hundred", upload(&hundred(|id| query(id, 1))), [0, 2, 1]),
         ("the same again", upload(&hundred(|id| query(id, 1))), [0, 1, 1]),
         ("an upload of new history alone", upload(&hundred(entry)), [0, 1, 1]),
+        ("the same history again", upload(&hundred(entry)), [0, 2, 1]),
+        ("a refused upload", refused_upload(), [0, 1, 1]),
         ("a download", download(), [0, 1, 1]),
-        ("a poll", poll, [0, 1, 1]),
+        ("a poll that finds something", poll, [0, 1, 1]),
         ("the status", Request::get("/api/sync/status"), [0, 1, 1]),
         ("the conflicts", Request::get("/api/sync/conflicts"), [0, 1, 1]),
     ] {
         assert_eq!(round_trips(&proxied, request).await, expected, "{description}");
     }
+    let newest = proxied.send(download()).await.expect(200)["sync_timestamp"].as_str().expect("a time").to_owned();
+    let empty_poll = Request::get(format!("/api/sync/download?device_id=phone&since={newest}"));
+    assert_eq!(round_trips(&proxied, empty_poll).await, [0, 1, 2], "a poll that finds nothing");
     proxied.send(upload(&[query("one", 2)])).await.expect(200);
     let path = format!("/api/sync/conflicts/{}/resolve", create_phone_conflict(&proxied, "one").await);
     for (description, expected) in [("resolving a conflict", [0, 2, 1]), ("the same again", [0, 1, 1])] {
         let keep_both = Request::post(path.as_str(), &json!({ "strategy": "keep_both" }));
         assert_eq!(round_trips(&proxied, keep_both).await, expected, "{description}");
     }
+}
+
+/// Returns an upload of a version that the item is not at.
+fn refused_upload() -> Request {
+    let change = json!({ "id": "refused", "item_type": "saved_query", "item_id": "one", "action": "update", "sync_version": 99,
+        "data": { "name": "n", "query": "select 'refused'" }, "updated_at": "2026-01-01T00:00:00Z" });
+    let body = json!({ "device_id": "phone", "conflict_strategy": "refuse", "changes": [change] });
+    Request::post("/api/sync/upload", &body)
 }
 
 /// Eight concurrent service instances, as Lambda runs them.

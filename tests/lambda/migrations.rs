@@ -1,9 +1,11 @@
 //! The function `migrate`, which a deployment invokes before all others.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use shared::storage::libsql::SYNC;
+use shared::clock::SystemRandom;
+use shared::storage::libsql::{Hrana, SYNC, Transport};
 use shared::storage::postgres::MIGRATIONS;
 use sqlx::{Connection, PgConnection};
 use tests::{Emulator, PostgresServer, Sqld};
@@ -29,6 +31,22 @@ async fn concurrent_runs_apply_each_migration_once() {
     let migrations: BTreeSet<_> = applied(&first).into_iter().chain(applied(&second)).collect();
     assert_eq!(migrations.len(), SYNC.len() + MIGRATIONS.iter().count(), "{migrations:?}");
     assert_eq!(applied(&first_function.invoke(&empty).await), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_ends_all_cursors() {
+    let (postgres, sqld) = (PostgresServer::shared().await.database().await, Sqld::start().await);
+    let url = sqld.url();
+    let function = Emulator::start("migrate", &[("DATABASE_URL", &postgres), ("TURSO_DATABASE_URL", &url)]).await;
+    function.invoke(&json!({})).await;
+    let database = Hrana::new(&url.clone().into(), None, Arc::new(SystemRandom)).expect("a valid URL");
+    let head = "INSERT INTO sync_heads (user_id, head) VALUES ('5f0f3f6c-6c86-4b0e-9d0e-0c3a3f0b6c11', 1000)";
+    database.script("test", head.to_owned()).await.expect("the row is inserted");
+    let invalidate = json!({ "command": "invalidate-cursors" });
+    assert_eq!(function.invoke(&invalidate).await, json!({ "invalidated": 1 }));
+    assert_eq!(function.invoke(&invalidate).await, json!({ "invalidated": 1 }), "it may be repeated");
+    let error = function.invoke(&json!({ "command": "drop-tables" })).await;
+    assert!(error["errorMessage"].as_str().is_some_and(|message| message.contains("unknown command")), "{error}");
 }
 
 /// CloudFormation deployment that waits for the response of a custom resource.

@@ -118,7 +118,7 @@ async fn stores_that_cannot_be_used_are_reported_before_the_greeting() {
 async fn commands_name_the_store_that_cannot_be_used() {
     let (folder, port) = (tests::scratch_dir(), closed_port());
     let settings = [("DATABASE_URL", format!("postgres://ada:sesame@127.0.0.1:{port}/studio"))];
-    for command in ["migrate", "purge"] {
+    for command in ["migrate", "purge", "invalidate-cursors"] {
         let output = run_with(&[command], folder.path(), &settings).await;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let error = String::from_utf8(output.stderr).expect("UTF-8 output");

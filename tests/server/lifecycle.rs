@@ -22,7 +22,7 @@ use crate::target::{sign_up, text};
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Runs the binary until it ends, on the stores of the data folder `folder`.
-async fn run(args: &[&str], folder: &Path) -> Output {
+pub(crate) async fn run(args: &[&str], folder: &Path) -> Output {
     run_with(args, folder, &Backends::for_folder(folder).await.settings).await
 }
 
@@ -38,7 +38,7 @@ pub(crate) async fn run_with(args: &[&str], folder: &Path, settings: &[(&str, St
 }
 
 #[track_caller]
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).expect("UTF-8 output")
 }
@@ -213,7 +213,13 @@ async fn openapi_prints_the_committed_document() {
 #[tokio::test]
 async fn invalid_arguments_are_rejected_without_side_effects() {
     let folder = tests::scratch_dir();
-    for args in [&["erase"][..], &["purge", "--now", "yesterday"], &["serve", "--listen", "here"], &["migrate", "x"]] {
+    for args in [
+        &["erase"][..],
+        &["purge", "--now", "yesterday"],
+        &["serve", "--listen", "here"],
+        &["migrate", "x"],
+        &["invalidate-cursors", "x"],
+    ] {
         let output = run(args, folder.path()).await;
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(!output.stderr.is_empty());

@@ -15,6 +15,7 @@ mod mutations;
 mod observability;
 mod races;
 mod raw_http;
+mod restores;
 mod routes;
 mod target;
 mod tls;

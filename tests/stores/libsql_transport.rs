@@ -150,7 +150,7 @@ async fn no_parameter_exceeds_the_server_limit() {
         added_history: [].into(),
         conflict: None,
         with_bases: false,
-        versions: None,
+        version: None,
     };
     let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
     let counts = (snapshot.items.len(), snapshot.receipts.len(), snapshot.branches.len(), snapshot.conflicts.len());

@@ -49,7 +49,7 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
         added_history: [].into(),
         conflict: None,
         with_bases: false,
-        versions: None,
+        version: None,
     }
 }
 

@@ -8,7 +8,7 @@ use shared::models::{ChangeId, DeviceId, Timestamp, UserId};
 use shared::storage::libsql::{FileDatabase, LibsqlSync, SYNC, Statement, Transport, migrate};
 use shared::sync::ReadSet;
 
-use crate::fixtures::{at_second, content, device, new_user_id, query, text};
+use crate::fixtures::{at_second, conflict, content, device, new_user_id, query, text};
 use crate::store_factory::EmbeddedFolder;
 use crate::user_store::UserStore;
 
@@ -85,6 +85,27 @@ async fn its_data_has_totals_and_receipts_after_the_migration() {
     read_set.changes.insert(ChangeId::new_unchecked("change 1"));
     let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
     assert_eq!(snapshot.receipts.len(), 1);
+}
+
+#[tokio::test]
+async fn its_conflicts_share_the_position_and_the_page_of_an_item() {
+    let folder = EmbeddedFolder::new();
+    let (previous, store) = open(&folder).await;
+    LibsqlSync::new(previous.file.clone()).migrate().await.expect("the migrations succeed");
+    let [first, a, last] = ["first", "a", "last"].map(query);
+    store.write(|builder| builder.put(&first, content(&first, "text"))).await;
+    let plan = store.write(|builder| builder.put(&a, content(&a, "text")).conflict(conflict("c", &a))).await;
+    let at = plan.items[0].1.seq.micros();
+    let shared = format!("UPDATE conflicts SET seq = {at}; UPDATE sync_heads SET head = {at}");
+    previous.file.script("previous", shared).await.expect("the previous release can write");
+    store.write(|builder| builder.put(&last, content(&last, "text"))).await;
+    for (limit, expected) in [(1, [(1, 0), (1, 1), (1, 0)]), (2, [(1, 0), (1, 1), (1, 0)])] {
+        let pages = store.pages(limit).await;
+        let sizes: Vec<_> = pages.iter().map(|page| (page.items.len(), page.conflicts.len())).collect();
+        assert_eq!(sizes, expected, "a page that ended between them would lose one; {limit} at a time");
+        assert_eq!(pages[1].next_cursor().micros(), at);
+    }
+    assert_eq!(store.pages(3).await.len(), 2);
 }
 
 #[tokio::test]

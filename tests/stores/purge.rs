@@ -134,7 +134,7 @@ pub(crate) async fn receipts_are_kept(factory: SyncFactory<'_>) {
         added_history: [].into(),
         conflict: None,
         with_bases: false,
-        versions: None,
+        version: None,
     };
     let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
     assert_eq!((snapshot.receipts.len(), snapshot.conflicts.len(), snapshot.items.len()), (1, 0, 0));

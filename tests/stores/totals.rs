@@ -124,7 +124,7 @@ async fn restore_one(store: &UserStore, rng: &mut Rng, now: Timestamp) {
     let version = page.versions[rng.usize(..page.versions.len())].version.sync_version;
     let expected = page.versions[0].version.sync_version;
     let id = ChangeId::new_unchecked(format!("s{}", rng.u32(..)));
-    let read_set = ReadSet::for_restore(&key, version, expected, &id);
+    let read_set = ReadSet::for_restore(&key, version, &id);
     let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
     let request = RestoreRequest { id, key, version, expected };
     if let RestoreOutcome::Restored(plan, _) = restore(&snapshot, &request, Quota::default(), now) {

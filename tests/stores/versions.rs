@@ -1,7 +1,7 @@
 //! Contract of [`shared::storage::SyncStore`] and [`shared::storage::ChangeFeed::versions`] about replaced versions: each is kept
 //! with every field, in order, until the retention period ends or 100 newer ones follow.
 
-use shared::models::{Content, ItemKey, ItemType, ItemVersion, SyncVersion, Timestamp, limits};
+use shared::models::{ChangeId, Content, ItemKey, ItemType, ItemVersion, SyncVersion, Timestamp, limits};
 use shared::storage::VersionPage;
 use shared::sync::{Plan, ReadSet};
 
@@ -149,12 +149,17 @@ pub(crate) async fn a_version_is_read_by_its_number(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
     let key = query("a");
     write_versions(&store, &key, &["one", "two", "three"]).await;
-    let mut read_set = ReadSet::empty(device("laptop"));
-    read_set.items.insert(key.clone());
-    read_set.versions = Some((key.clone(), vec![1, 2, 3, 9]));
-    let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
-    assert_eq!(snapshot.versions.keys().copied().collect::<Vec<_>>(), [1, 2], "the replaced ones");
-    assert_eq!(snapshot.versions[&2].item.as_ref().map(|item| text(&item.content)), Some("two"));
+    store.write(|builder| builder.by("").version(2).receipt("restored", &key, None)).await;
+    let request = ChangeId::new_unchecked("restored");
+    for (version, expected) in [(1, vec![1, 2]), (2, vec![2]), (3, vec![2]), (9, vec![2])] {
+        let read_set = ReadSet::for_restore(&key, version, &request);
+        let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+        assert_eq!(snapshot.versions.keys().copied().collect::<Vec<_>>(), expected, "with the one of the receipt");
+        assert_eq!(snapshot.versions[&2].item.as_ref().map(|item| text(&item.content)), Some("two"));
+    }
+    let other = ReadSet::for_restore(&key, 1, &ChangeId::new_unchecked("other"));
+    let snapshot = store.data.load(store.user, &other).await.expect("the read succeeds");
+    assert_eq!(snapshot.versions.keys().copied().collect::<Vec<_>>(), [1]);
 }
 
 /// Versions 1 by the desk, 2 by the laptop, 3 by no device, 4 by the laptop, 5 by the phone.

@@ -90,7 +90,7 @@ impl Conflicts {
 
     /// Restores a version of an item: loads it, decides and commits, again if another write of the user moved the head.
     pub(crate) async fn restore(&self, user: UserId, request: &RestoreRequest) -> Result<RestoreOutcome, ApiError> {
-        let read_set = ReadSet::for_restore(&request.key, request.version, request.expected, &request.id);
+        let read_set = ReadSet::for_restore(&request.key, request.version, &request.id);
         let _guard = self.locks.lock(user).await;
         let outcome = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;

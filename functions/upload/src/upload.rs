@@ -1,6 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::http::{ApiError, AuthErrors, BodyErrors, Caller, CommonErrors, RawBody, UploadLimit, UserAgent};
+use shared::sync::ChangeResult;
 use shared::telemetry::{self, UploadMetrics};
 
 use crate::Uploads;
@@ -62,7 +63,9 @@ pub(crate) async fn upload(
     let upload = parsed.map_err(|_| ApiError::panicked())??;
     caller.record_device(&upload.device);
     let decision = uploads.apply(&caller, &upload, &agent.0).await?;
-    let (changes, conflicts, strategy) = (upload.changes.len(), decision.plan.conflicts.len(), upload.strategy.name());
+    let refused = decision.results.iter().filter(|result| matches!(result, ChangeResult::Refused { .. })).count();
+    let conflicts = decision.plan.conflicts.len() + refused;
+    let (changes, strategy) = (upload.changes.len(), upload.strategy.name());
     let response = UploadResponse::new(decision);
     let rejected = response.rejected();
     telemetry::credentials_refused(response.credential_rules());

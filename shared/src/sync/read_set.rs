@@ -22,8 +22,8 @@ pub struct ReadSet {
     pub conflict: Option<ConflictId>,
     /// Whether the versions to merge against are read for the branches.
     pub with_bases: bool,
-    /// Replaced versions that are read: those of one item.
-    pub versions: Option<(ItemKey, Vec<SyncVersion>)>,
+    /// Replaced version of an item that is read, with those that the receipts of [`changes`](Self::changes) name.
+    pub version: Option<(ItemKey, SyncVersion)>,
 }
 
 /// Returns the id of the history tombstone of `entry`: a receipt without a device that deleting the entry writes.
@@ -46,17 +46,16 @@ impl ReadSet {
             added_history: BTreeSet::new(),
             conflict: None,
             with_bases: false,
-            versions: None,
+            version: None,
         }
     }
 
-    /// Returns the read set for restoring the version `version` of the item `key` by the request `request`, which writes the
-    /// version after `expected`.
-    pub fn for_restore(key: &ItemKey, version: SyncVersion, expected: SyncVersion, request: &ChangeId) -> Self {
+    /// Returns the read set for restoring the version `version` of the item `key` by the request `request`.
+    pub fn for_restore(key: &ItemKey, version: SyncVersion, request: &ChangeId) -> Self {
         Self {
             items: BTreeSet::from([key.clone()]),
             changes: BTreeSet::from([request.clone()]),
-            versions: Some((key.clone(), vec![version, expected.saturating_add(1)])),
+            version: Some((key.clone(), version)),
             ..Self::empty(DeviceId::none())
         }
     }
@@ -104,7 +103,7 @@ impl ReadSet {
         (first.branches, second.branches) = halves(&self.branches);
         (first.added_history, second.added_history) = halves(&self.added_history);
         first.conflict.clone_from(&self.conflict);
-        first.versions.clone_from(&self.versions);
+        first.version.clone_from(&self.version);
         (first.with_bases, second.with_bases) = (self.with_bases, self.with_bases);
         let sizes = [self.items.len(), self.added_history.len(), self.changes.len(), self.branches.len()];
         let can_split = sizes.into_iter().any(|size| size > 1);

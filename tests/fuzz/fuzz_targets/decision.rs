@@ -280,7 +280,7 @@ impl ComparedAccount<'_> {
     async fn restore_version(&mut self, key: &Key, version: i64, expected: i64, now: Timestamp) {
         let id = ChangeId::parse(&format!("restore {} {version} {expected}", key.id)).expect("a valid id");
         let request = RestoreRequest { id, key: self::key(&key.id), version, expected };
-        let read_set = ReadSet::for_restore(&request.key, version, expected, &request.id);
+        let read_set = ReadSet::for_restore(&request.key, version, &request.id);
         let snapshot = self.store.load(self.user, &read_set).await.expect("the operation succeeds");
         let outcome = restore(&snapshot, &request, Quota::default(), now);
         let restored = |side: Side| {

@@ -262,8 +262,8 @@ fn statements(user: UserId, read_set: &ReadSet) -> Vec<(Part, Statement)> {
             (Part::Items(ItemType::SavedQuery), Statement::new(SAVED_QUERIES_OF_CONFLICT, with_copy)),
         ]);
     }
-    if let Some((key, numbers)) = &read_set.versions
-        && let Some(statement) = versions::load_versions(user, key, to_json_list(numbers))
+    if let Some((key, version)) = &read_set.version
+        && let Some(statement) = versions::load_some(user, key, *version, to_json_list(&read_set.changes))
     {
         statements.push((Part::Versions(key.item_type), statement));
     }

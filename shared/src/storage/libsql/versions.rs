@@ -75,7 +75,7 @@ macro_rules! version_page {
     };
 }
 
-/// The versions of an item whose numbers are in `?3`, a JSON array. `?2` id.
+/// The version `?3` of an item, and those that receipts name. `?2` id, `?4` changes of no device, a JSON array.
 macro_rules! some_versions {
     ($table:literal) => {
         concat!(
@@ -83,7 +83,9 @@ macro_rules! some_versions {
             "SELECT ",
             version_columns!(),
             " FROM chain AS c CROSS JOIN item_versions AS v
-            WHERE c.depth > 0 AND c.sync_version IN (SELECT value FROM json_each(?3))
+            WHERE c.depth > 0 AND c.sync_version IN (
+                    SELECT ?3 UNION ALL SELECT r.sync_version FROM json_each(?4) AS j CROSS JOIN receipts AS r
+                    WHERE r.user_id = ?1 AND r.device_id = '' AND r.change_id = j.value)
                 AND v.user_id = ?1 AND v.replaced_at = c.replaced_at"
         )
     };
@@ -190,9 +192,10 @@ pub(super) fn load_bases(user: UserId, device: &DeviceId, branches: &str) -> [(I
     })
 }
 
-/// Returns the statement that loads the versions `numbers`, a JSON array, of an item.
-pub(super) fn load_versions(user: UserId, key: &ItemKey, numbers: String) -> Option<Statement> {
-    Some(Statement::new(sql_of(key.item_type)?.some, [user.into(), key.id.as_str().into(), numbers.into()]))
+/// Returns the statement that loads a version of an item, and those that the receipts of `changes`, a JSON array, name.
+pub(super) fn load_some(user: UserId, key: &ItemKey, version: SyncVersion, changes: String) -> Option<Statement> {
+    let parameters = [user.into(), key.id.as_str().into(), version.into(), changes.into()];
+    Some(Statement::new(sql_of(key.item_type)?.some, parameters))
 }
 
 /// Decodes a row of [`version_columns!`] and returns also the id of the item and a reader of the columns after them.

@@ -63,7 +63,9 @@ impl MemoryStore {
         for branch in read_set.branches.iter().filter(|_| read_set.with_bases) {
             records.bases.extend(self.base(branch, &read_set.device).map(|base| (branch.clone(), base)));
         }
-        if let Some((key, numbers)) = &read_set.versions {
+        if let Some((key, version)) = &read_set.version {
+            let named = records.receipts.values().map(|receipt| receipt.version);
+            let numbers = named.chain([*version]).collect::<Vec<_>>();
             let kept = numbers.iter().filter_map(|number| self.versions.get(&(key.clone(), *number)));
             records.versions.extend(kept.map(|stored| (stored.version, ItemVersion::of(Some(stored)))));
         }
