@@ -25,11 +25,11 @@ CREATE TABLE head_gaps (
 -- For the purge.
 CREATE INDEX head_gaps_by_time ON head_gaps (to_seq);
 
+-- Newest resolution of a purged conflict. No delta starts before it, because the device may still show the conflict as open.
+ALTER TABLE sync_heads ADD COLUMN conflicts_purged_through INTEGER NOT NULL DEFAULT 0;
+
 -- Version below which no item is written.
 ALTER TABLE sync_heads ADD COLUMN version_floor INTEGER NOT NULL DEFAULT 0;
-
--- Whether the change was an edit of a history entry, which is ignored.
-ALTER TABLE receipts ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
 
 -- Conflicts are part of the change sequence, those that are resolved too.
 CREATE INDEX conflicts_by_seq ON conflicts (user_id, seq, resolved_at, item_type, bytes);

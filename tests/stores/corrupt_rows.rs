@@ -295,7 +295,7 @@ async fn lossy_line(folder: &EmbeddedFolder, call: &'static str, statement: usiz
 #[tokio::test]
 async fn no_computed_column_is_read_as_zero() {
     let folder = EmbeddedFolder::new();
-    let line = lossy_line(&folder, "page", 4).await;
+    let line = lossy_line(&folder, "page", 5).await;
     assert_corrupt(page(&line).await, ("saved_queries", "has_more", "a"));
     let line = lossy_line(&folder, "list_conflicts", 1).await;
     assert_corrupt(list(&line).await, ("conflicts", "candidates", "c"));

@@ -148,6 +148,7 @@ async fn no_parameter_exceeds_the_server_limit() {
         changes: plan.receipts.iter().map(|receipt| receipt.change.clone()).collect(),
         branches: plan.items.iter().map(|(key, _)| (key.clone(), 1)).collect(),
         added_history: [].into(),
+        history_receipts: [].into(),
         conflict: None,
         with_bases: false,
         version: None,

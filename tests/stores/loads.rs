@@ -47,6 +47,7 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
         changes: changes.iter().map(|id| ChangeId::new_unchecked(*id)).collect(),
         branches: branches.iter().map(|(key, base)| ((*key).clone(), *base)).collect(),
         added_history: [].into(),
+        history_receipts: [].into(),
         conflict: None,
         with_bases: false,
         version: None,

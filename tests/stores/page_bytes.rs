@@ -20,6 +20,7 @@ macro_rules! suite {
             pages_of_multibyte_text_stay_within_the_limit,
             pages_of_tombstones_with_long_ids_stay_within_the_limit,
             the_largest_conflict_fits_on_a_page_with_the_largest_item,
+            tombstones_are_read_without_their_content,
             conflicts_are_limited_in_bytes,
             pages_of_the_conflict_list_stay_within_the_limit,
         }
@@ -123,6 +124,18 @@ pub(crate) async fn pages_of_tombstones_with_long_ids_stay_within_the_limit(fact
     let request = store.page(Timestamp::EPOCH, 10_000).await;
     assert!(request.has_more && page_bytes_of(&request) <= limits::PAGE_BYTES);
     assert_eq!(read_all(&store).await.0, 4_500);
+}
+
+pub(crate) async fn tombstones_are_read_without_their_content(factory: SyncFactory<'_>) {
+    let store = UserStore::new(factory).await;
+    // The content of all of them would exceed the largest response of a libSQL server.
+    for index in 0..12 {
+        let key = query(&index.to_string());
+        store.write(|builder| builder.tombstone(&key, sized(&key, limits::ITEM_BYTES))).await;
+    }
+    let page = store.page(Timestamp::EPOCH, 1_000).await;
+    assert_eq!((page.items.len(), page.has_more), (12, false));
+    assert!(page.items.iter().all(|(_, stored)| stored.item.is_none() && stored.deleted_at.is_some()));
 }
 
 /// Returns a conflict between two versions of `size` bytes each.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use shared::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Item, ItemKey, Stored, SyncVersion, Timestamp,
 };
-use shared::sync::{DeviceStats, Digest, Effect, Head, Plan, Receipt, Size};
+use shared::sync::{DeviceStats, Digest, Head, Plan, Receipt, Size};
 
 use crate::fixtures::at_second;
 
@@ -98,7 +98,7 @@ impl PlanBuilder {
             key: key.clone(),
             version: self.version,
             conflict: conflict.map(|id| ConflictId::parse(id).expect("a valid id")),
-            effect: Effect::AsSent,
+            merged: false,
             seq,
         });
         self

@@ -87,7 +87,7 @@ struct Tombstone {
         (
             "limit" = Option<u32>,
             Query,
-            description = "Maximum number of items of the page; 1,000 by default",
+            description = "Maximum number of items, tombstones and conflicts of the page; 1,000 by default",
             minimum = 1,
             maximum = 1000,
             example = 1000

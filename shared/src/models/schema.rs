@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Number of writes of an item so far: 1 after its creation, 0 for an item that the device has never seen.
+/// Version of an item: higher after every write, often by one. 0 for an item that the device has never seen.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(as = SyncVersion, value_type = i64, minimum = 0, maximum = 9007199254740991i64)]

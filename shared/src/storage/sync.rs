@@ -84,7 +84,7 @@ pub struct Page {
     pub head: Head,
     /// What is known about the cursor of the request.
     pub cursor: CursorRecord,
-    /// Items, sorted by their position in the user's sequence of changes.
+    /// Items, sorted by their position in the user's sequence of changes. Tombstones have no content.
     pub items: Vec<(ItemKey, Stored)>,
     /// Conflicts, sorted by their position in the same sequence.
     pub conflicts: Vec<Conflict>,
@@ -242,8 +242,8 @@ impl Purged {
 ///
 /// # Contract
 ///
-/// The transaction that removes a tombstone or a resolved conflict also moves the purge horizon of its user, keeps the receipts
-/// of a removed item, and updates the size of the account. Removed data cannot be recovered from the storage of the store. Each call removes a bounded number of rows,
+/// The transaction that removes a tombstone or a resolved conflict also moves the horizon of its user, keeps the receipts of a
+/// removed item, and updates the size of the account. Removed data cannot be recovered from the storage of the store. Each call removes a bounded number of rows,
 /// and leaves consistent data behind. The work is finished when a call removes nothing.
 #[async_trait]
 pub trait Retention: Send + Sync {

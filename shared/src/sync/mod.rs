@@ -65,7 +65,7 @@ pub use decide::decide;
 pub use page::{CursorRecord, DownloadMode, download_mode, full_sync_start};
 pub use parse_change::{InvalidChange, check_item_data, parse_change, parse_item_data};
 pub use plan::{ChangeResult, Decision, DeviceStats, Effect, Plan, Receipt, Rejection, RejectionCode, Upload};
-pub use read_set::{ReadSet, history_tombstone_id};
+pub use read_set::ReadSet;
 pub use resolve::{Choice, ResolutionRequest, ResolveOutcome, ResolvedConflict, resolve};
 pub use restore::{RestoreOutcome, RestoreRequest, restore};
 pub use snapshot::{Head, HeadMismatch, Records, Snapshot};

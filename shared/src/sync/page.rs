@@ -35,20 +35,20 @@ pub struct CursorRecord {
 pub fn download_mode(since: Option<Timestamp>, head: Head, record: CursorRecord) -> DownloadMode {
     let Some(since) = since else { return DownloadMode::Reset };
     let is_known = since <= head.time && !record.is_in_gap;
-    let is_complete = since >= head.purged_through || continues_full_sync(head, record);
+    let is_complete = since >= head.delta_horizon() || continues_full_sync(head, record);
     if is_known && is_complete { DownloadMode::Delta(since) } else { DownloadMode::Reset }
 }
 
-/// Whether no tombstone that concerns the device has been purged since its full sync started.
+/// Whether no tombstone or conflict that concerns the device has been purged since its full sync started.
 fn continues_full_sync(head: Head, record: CursorRecord) -> bool {
-    record.full_sync_start.is_some_and(|start| start >= head.purged_through)
+    record.full_sync_start.is_some_and(|start| start >= head.delta_horizon())
 }
 
 /// Returns the start of the full sync to remember before a page with the cursor `next` is sent; `None` if there is nothing to
 /// remember. `mode` is the mode of that page, `record` belongs to the cursor before it.
 pub fn full_sync_start(mode: DownloadMode, next: Timestamp, head: Head, record: CursorRecord) -> Option<Timestamp> {
     match mode {
-        _ if next >= head.purged_through => None,
+        _ if next >= head.delta_horizon() => None,
         DownloadMode::Reset => Some(head.time),
         DownloadMode::Delta(_) => record.full_sync_start,
     }
@@ -62,7 +62,13 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
-    const HEAD: Head = Head { time: at(9_000_000), purged_through: at(5_000_000), purged_version: 0, version_floor: 0 };
+    const HEAD: Head = Head {
+        time: at(9_000_000),
+        purged_through: at(5_000_000),
+        conflicts_purged_through: at(1_000_000),
+        purged_version: 0,
+        version_floor: 0,
+    };
     const UNKNOWN: CursorRecord = CursorRecord { full_sync_start: None, is_in_gap: false };
 
     fn of_full_sync(start: i64) -> CursorRecord {
@@ -78,6 +84,15 @@ mod tests {
         assert_eq!(download_mode(Some(at(9_000_001)), HEAD, UNKNOWN), DownloadMode::Reset);
         let epoch = Some(Timestamp::EPOCH);
         assert_eq!(download_mode(epoch, Head::default(), UNKNOWN), DownloadMode::Delta(Timestamp::EPOCH));
+    }
+
+    #[test]
+    fn a_purged_conflict_ends_older_cursors() {
+        let head = Head { conflicts_purged_through: at(6_000_000), ..HEAD };
+        assert_eq!(download_mode(Some(at(5_999_999)), head, UNKNOWN), DownloadMode::Reset);
+        assert_eq!(download_mode(Some(at(6_000_000)), head, UNKNOWN), DownloadMode::Delta(at(6_000_000)));
+        assert_eq!(download_mode(Some(at(1_000_000)), head, of_full_sync(5_500_000)), DownloadMode::Reset);
+        assert_eq!(full_sync_start(DownloadMode::Reset, at(5_500_000), head, UNKNOWN), Some(head.time));
     }
 
     #[test]
@@ -98,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_purge_during_a_full_sync_restarts_it() {
-        let purged = Head { time: at(20_000_000), purged_through: at(10_000_000), purged_version: 0, version_floor: 0 };
+        let purged = Head { time: at(20_000_000), purged_through: at(10_000_000), ..HEAD };
         assert_eq!(download_mode(Some(at(1_000_000)), purged, of_full_sync(9_000_000)), DownloadMode::Reset);
         assert_eq!(
             download_mode(Some(at(1_000_000)), purged, of_full_sync(10_000_000)),

@@ -139,8 +139,8 @@ pub struct Receipt {
     pub version: SyncVersion,
     /// The conflict that the change caused or renewed, if any.
     pub conflict: Option<ConflictId>,
-    /// What the change did.
-    pub effect: Effect,
+    /// Whether the version was merged from the change and another device's edit.
+    pub merged: bool,
     /// Server time of the change.
     pub seq: Timestamp,
 }

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::copy::branch_copy_id;
-use super::{Branch, Upload};
-use crate::models::{ChangeId, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Strategy, SyncVersion};
+use super::{Branch, Upload, canonical_hash};
+use crate::models::{Change, ChangeId, ConflictId, DeviceId, Edit, ItemId, ItemKey, ItemType, Strategy, SyncVersion};
 
 /// The read set of an upload or of a resolution: the keys of everything that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,10 @@ pub struct ReadSet {
     pub changes: BTreeSet<ChangeId>,
     /// The branches whose conflicts are read, because the changes may renew them.
     pub branches: BTreeSet<Branch>,
-    /// The added history entries: each is read with its content, or with its history tombstone.
+    /// The added history entries, which are read with their content.
     pub added_history: BTreeSet<ItemId>,
+    /// The history tombstones of these entries, and the receipts of edits of them that were ignored.
+    pub history_receipts: BTreeSet<ChangeId>,
     /// The conflict to resolve. It is read together with its item, its conflicted copy, and the copy that resolving it may
     /// make.
     pub conflict: Option<ConflictId>,
@@ -30,9 +32,16 @@ pub struct ReadSet {
 ///
 /// Adding a history entry leaves no receipt, because the stored entry itself serves as one. Once the purge has
 /// removed the entry and its tombstone, only the history tombstone keeps a late repeat from adding the entry again.
-pub fn history_tombstone_id(entry: &ItemId) -> ChangeId {
+pub(super) fn history_tombstone_id(entry: &ItemId) -> ChangeId {
     // Stores contain ids with this prefix.
     ChangeId::new_unchecked(format!("buried:{entry}"))
+}
+
+/// Returns the id of the receipt of a change of `device` that edits a history entry: a receipt without a device, like a history
+/// tombstone. The id of the change itself has no meaning: clients have always been free to choose those of added history.
+pub(super) fn ignored_edit_id(change: &Change, device: &DeviceId) -> ChangeId {
+    let edit = canonical_hash(&(device, &change.key.id, &change.id));
+    ChangeId::new_unchecked(format!("ignored:{edit}"))
 }
 
 impl ReadSet {
@@ -44,6 +53,7 @@ impl ReadSet {
             changes: BTreeSet::new(),
             branches: BTreeSet::new(),
             added_history: BTreeSet::new(),
+            history_receipts: BTreeSet::new(),
             conflict: None,
             with_bases: false,
             version: None,
@@ -71,13 +81,14 @@ impl ReadSet {
         let mut read_set =
             Self { with_bases: upload.strategy == Strategy::Merge, ..Self::empty(upload.device.clone()) };
         for change in upload.changes.iter().flatten() {
-            // An added history entry has a receipt only if it was ignored.
-            read_set.changes.insert(change.id.clone());
             let is_history = change.key.item_type == ItemType::QueryHistory;
             if is_history && change.edit != Edit::Delete {
                 read_set.added_history.insert(change.key.id.clone());
+                let receipts = [history_tombstone_id(&change.key.id), ignored_edit_id(change, &upload.device)];
+                read_set.history_receipts.extend(receipts);
                 continue;
             }
+            read_set.changes.insert(change.id.clone());
             read_set.items.insert(change.key.clone());
             if is_history {
                 continue;
@@ -102,6 +113,9 @@ impl ReadSet {
         (first.changes, second.changes) = halves(&self.changes);
         (first.branches, second.branches) = halves(&self.branches);
         (first.added_history, second.added_history) = halves(&self.added_history);
+        // A statement of the added history reads both.
+        first.history_receipts.clone_from(&self.history_receipts);
+        second.history_receipts.clone_from(&self.history_receipts);
         first.conflict.clone_from(&self.conflict);
         first.version.clone_from(&self.version);
         (first.with_bases, second.with_bases) = (self.with_bases, self.with_bases);

@@ -26,7 +26,7 @@ use super::branch::{left_behind, replaces_content};
 use super::copy::{conflicted_copy, resolution_copy_id, sibling, unused_copy_id};
 use super::request_write::RequestWrite;
 use super::write::next_seq;
-use super::{Effect, Plan, Receipt, Snapshot};
+use super::{Plan, Receipt, Snapshot};
 use crate::models::{
     ChangeId, Conflict, ConflictId, Content, DeviceId, Edit, Extra, ItemKey, ItemVersion, Quota, Resolution,
     ResolvedBy, Stored, Timestamp, Winner,
@@ -221,7 +221,7 @@ fn apply_choice(
         key: conflict.key.clone(),
         version: conflict.item_version,
         conflict: Some(conflict.id.clone()),
-        effect: Effect::AsSent,
+        merged: false,
         seq,
     });
     write.conflict(conflict);

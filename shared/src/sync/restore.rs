@@ -11,7 +11,7 @@
 
 use super::request_write::RequestWrite;
 use super::write::next_seq;
-use super::{Effect, Plan, Receipt, Snapshot};
+use super::{Plan, Receipt, Snapshot};
 use crate::models::{ChangeId, DeviceId, Edit, Item, ItemKey, ItemVersion, Quota, Stored, SyncVersion, Timestamp};
 
 /// A user's request to restore a version.
@@ -67,7 +67,7 @@ pub fn restore(snapshot: &Snapshot, request: &RestoreRequest, quota: Quota, now:
         key: request.key.clone(),
         version: restored.version,
         conflict: None,
-        effect: Effect::AsSent,
+        merged: false,
         seq: write.seq(),
     });
     if !write.fits(&request.key, quota) {

@@ -15,8 +15,10 @@ use crate::models::{ChangeId, Conflict, ConflictId, ItemKey, ItemType, ItemVersi
 pub struct Head {
     /// Server time of the newest accepted change; [`Timestamp::EPOCH`] before the first one.
     pub time: Timestamp,
-    /// Purge horizon: server time of the newest purged tombstone. No delta can start before it.
+    /// Purge horizon: server time of the newest purged tombstone.
     pub purged_through: Timestamp,
+    /// Time of the newest resolution of a purged conflict.
+    pub conflicts_purged_through: Timestamp,
     /// Highest version of any purged tombstone.
     pub purged_version: SyncVersion,
     /// Version below which no item is written. It is raised after a restore from a backup: devices may have seen versions that
@@ -25,6 +27,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// Returns the time before which no delta can start: tombstones or resolved conflicts after it have been purged.
+    pub fn delta_horizon(self) -> Timestamp {
+        self.purged_through.max(self.conflicts_purged_through)
+    }
+
     /// Returns the version of an item of this type after a write. `before` is its stored version, if it exists.
     ///
     /// An item that is created again after its tombstone was purged must not get a version that the old item had.
@@ -55,8 +62,8 @@ pub struct Records {
     pub items: BTreeMap<ItemKey, Stored>,
     /// The receipts of the changes that were accepted before.
     pub receipts: BTreeMap<ChangeId, Receipt>,
-    /// The existing history tombstones of the read set.
-    pub history_tombstones: BTreeSet<ChangeId>,
+    /// The existing history tombstones and receipts of ignored edits of the read set.
+    pub history_receipts: BTreeSet<ChangeId>,
     /// For each branch of the read set, the newest conflict of each kind: open, or resolved by each strategy, with a
     /// conflicted copy or without.
     pub branches: BTreeMap<Branch, BTreeSet<ConflictId>>,
@@ -105,7 +112,7 @@ impl Snapshot {
         let (records, part) = (&mut self.records, part.records);
         records.items.extend(part.items);
         records.receipts.extend(part.receipts);
-        records.history_tombstones.extend(part.history_tombstones);
+        records.history_receipts.extend(part.history_receipts);
         for (branch, conflicts) in part.branches {
             records.branches.entry(branch).or_default().extend(conflicts);
         }

@@ -63,9 +63,11 @@ pub struct Data {
     pub quota: Option<i64>,
     /// Server time of the newest change.
     pub(crate) head: Timestamp,
-    /// Server time of the newest purged tombstone or conflict, and the highest purged version.
+    /// Server time of the newest purged tombstone, and the highest purged version.
     pub(crate) purged_through: Timestamp,
     pub(crate) purged_version: i64,
+    /// Time of the newest resolution of a purged conflict.
+    pub(crate) conflicts_purged_through: Timestamp,
     /// Items, including tombstones.
     pub items: BTreeMap<Key, Stored>,
     /// Replaced versions of connections and saved queries, oldest first.
@@ -266,8 +268,11 @@ impl Data {
             |conflict: &StoredConflict| conflict.resolution.as_ref().is_none_or(|resolution| resolution.at >= cutoff);
         let count = |data: &Self| data.conflicts.len() + data.unnamed_conflicts.len();
         let before = count(self);
-        for conflict in self.conflicts.values().chain(&self.unnamed_conflicts).filter(|conflict| !is_kept(conflict)) {
-            self.purged_through = self.purged_through.max(conflict.at);
+        let conflicts = self.conflicts.values().chain(&self.unnamed_conflicts);
+        for resolution in
+            conflicts.filter(|conflict| !is_kept(conflict)).filter_map(|conflict| conflict.resolution.as_ref())
+        {
+            self.conflicts_purged_through = self.conflicts_purged_through.max(resolution.at);
         }
         self.conflicts.retain(|_, conflict| is_kept(conflict));
         self.unnamed_conflicts.retain(is_kept);

@@ -98,18 +98,24 @@ impl Data {
     /// that started later returned the cursor to the device. A `since` after the newest change is not valid.
     fn can_continue(&self, device: &str, since: Timestamp) -> bool {
         let start = self.full_sync_cursors.get(&(device.to_owned(), since));
-        let is_of_full_sync = start.is_some_and(|start| *start >= self.purged_through);
-        since <= self.head && (since >= self.purged_through || is_of_full_sync)
+        let is_of_full_sync = start.is_some_and(|start| *start >= self.delta_horizon());
+        since <= self.head && (since >= self.delta_horizon() || is_of_full_sync)
+    }
+
+    /// Returns the time before which no delta can start.
+    fn delta_horizon(&self) -> Timestamp {
+        self.purged_through.max(self.conflicts_purged_through)
     }
 
     fn store_full_sync_cursor(&mut self, device: &str, since: Option<Timestamp>, cursor: Timestamp) {
-        if cursor >= self.purged_through {
+        if cursor >= self.delta_horizon() {
             return;
         }
         let before = |since| self.full_sync_cursors.get(&(device.to_owned(), since)).copied();
         let Some(start) = since.map_or(Some(self.head), before) else { return };
+        let horizon = self.delta_horizon();
         let saved = self.full_sync_cursors.entry((device.to_owned(), cursor)).or_insert(start);
-        if *saved < self.purged_through {
+        if *saved < horizon {
             *saved = start;
         }
     }

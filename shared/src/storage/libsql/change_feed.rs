@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::items::{self, columns};
 use super::load::{HEAD, read_head};
 use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts, cursors};
-use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, Timestamp, UserId, limits};
+use crate::models::{Device, DeviceId, ItemId, ItemKey, ItemType, Stored, SyncVersion, Timestamp, UserId, limits};
 use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult, VersionPage};
 
 /// Size of a page without its items and conflicts, in bytes.
@@ -27,14 +29,13 @@ macro_rules! candidates {
     };
 }
 
-/// Rows on a page. `?1` user, `?2` since, `?3` limit, `?4` bytes, `?5` whether to include tombstones and resolved conflicts, `?6`
-/// to `?8` whether to include connections, saved queries and the history.
+/// The end of a page, as the prefix of the statements that return its rows. `?1` user, `?2` since, `?3` limit, `?4` bytes, `?5` whether to
+/// include tombstones and resolved conflicts, `?6` to `?8` whether to include connections, saved queries and the history.
 ///
-/// The query first finds the end of the page over all kinds of rows. Rows of one position are on one page: a release that gave
-/// a conflict the position of its item has written such rows. The frame of the windows includes all rows of a position. The
-/// last column says whether anything follows the page.
-macro_rules! page_of {
-    ($columns:expr, $table:literal, $row:literal, $wanted:literal, $removed:literal) => {
+/// Rows of one position are on one page: a release that gave a conflict the position of its item has written such rows. The frame
+/// of the windows includes all rows of a position.
+macro_rules! with_page {
+    () => {
         concat!(
             "WITH candidates AS (",
             candidates!("connections", "?6", "deleted_at", "iif(deleted_at IS NULL, bytes, 1024)"),
@@ -47,27 +48,85 @@ macro_rules! page_of {
             "), fitting AS (
                 SELECT seq, count(*) OVER w AS place, sum(bytes) OVER w AS total, min(seq) OVER () AS first
                 FROM candidates WINDOW w AS (ORDER BY seq)),
-            page AS (SELECT max(seq) AS end FROM fitting WHERE (place <= ?3 AND total <= ?4) OR seq = first)
-            SELECT ",
-            $columns,
-            ", (SELECT max(seq) > (SELECT end FROM page) FROM candidates) FROM ",
-            $table,
-            " AS ",
-            $row,
-            " WHERE ",
-            $wanted,
-            " AND user_id = ?1 AND seq > ?2 AND seq <= (SELECT end FROM page) AND (?5 OR ",
-            $removed,
-            " IS NULL) ORDER BY seq"
+            page AS (SELECT max(seq) AS end FROM fitting WHERE (place <= ?3 AND total <= ?4) OR seq = first) "
         )
     };
 }
 
-const CONNECTIONS: &str = page_of!(columns!(connections), "connections", "i", "?6", "deleted_at");
-const SAVED_QUERIES: &str = page_of!(columns!(saved_queries), "saved_queries", "i", "?7", "deleted_at");
-const QUERY_HISTORY: &str = page_of!(columns!(query_history), "query_history", "i", "?8", "deleted_at");
-const CONFLICTS: &str =
-    page_of!(conflicts::columns!(), "conflicts", "c", "iif(item_type = 'connection', ?6, ?7)", "resolved_at");
+/// Expression that says whether anything follows the page.
+macro_rules! has_more {
+    () => {
+        "(SELECT max(seq) > (SELECT end FROM page) FROM candidates)"
+    };
+}
+
+/// Condition for the rows of a page.
+macro_rules! on_page {
+    () => {
+        "user_id = ?1 AND seq > ?2 AND seq <= (SELECT end FROM page)"
+    };
+}
+
+/// Rows of one table on a page. `$condition` says which.
+macro_rules! page_of {
+    ($columns:expr, $table:literal, $condition:literal) => {
+        concat!(
+            with_page!(),
+            "SELECT ",
+            $columns,
+            ", ",
+            has_more!(),
+            " FROM ",
+            $table,
+            " WHERE ",
+            $condition,
+            " AND ",
+            on_page!(),
+            " ORDER BY seq"
+        )
+    };
+}
+
+const CONNECTIONS: &str = page_of!(columns!(connections), "connections AS i", "?6 AND deleted_at IS NULL");
+const SAVED_QUERIES: &str = page_of!(columns!(saved_queries), "saved_queries AS i", "?7 AND deleted_at IS NULL");
+const QUERY_HISTORY: &str = page_of!(columns!(query_history), "query_history AS i", "?8 AND deleted_at IS NULL");
+const CONFLICTS: &str = page_of!(
+    conflicts::columns!(),
+    "conflicts AS c",
+    "iif(item_type = 'connection', ?6, ?7) AND (?5 OR resolved_at IS NULL)"
+);
+
+/// Tombstones of one table on a page, without the content that they keep until the purge.
+macro_rules! tombstones_of {
+    ($item_type:literal, $table:literal, $updated_at:literal, $wanted:literal) => {
+        concat!(
+            "SELECT '",
+            $item_type,
+            "' AS item_type, id, ",
+            $updated_at,
+            ", sync_version, seq, device_id, deleted_at, bytes FROM ",
+            $table,
+            " WHERE ?5 AND ",
+            $wanted,
+            " AND deleted_at IS NOT NULL AND ",
+            on_page!()
+        )
+    };
+}
+
+/// Tombstones on a page.
+const TOMBSTONES: &str = concat!(
+    with_page!(),
+    "SELECT *, ",
+    has_more!(),
+    " FROM (",
+    tombstones_of!("connection", "connections", "updated_at", "?6"),
+    " UNION ALL ",
+    tombstones_of!("saved_query", "saved_queries", "updated_at", "?7"),
+    " UNION ALL ",
+    tombstones_of!("query_history", "query_history", "executed_at", "?8"),
+    ") ORDER BY seq"
+);
 
 const DEVICES: &str = "
 SELECT device_id, last_sync_at, total_synced, conflicts_count, version FROM sync_metadata
@@ -87,12 +146,13 @@ impl ChangeFeed for LibsqlSync {
             Statement::new(HEAD, [user.into()]),
             cursors::find(user, &request.device, request.since),
             Statement::new(CONFLICTS, parameters.clone()),
+            Statement::new(TOMBSTONES, parameters.clone()),
             Statement::new(CONNECTIONS, parameters.clone()),
             Statement::new(SAVED_QUERIES, parameters.clone()),
             Statement::new(QUERY_HISTORY, parameters),
         ];
         let results = self.database_of(user).read_batch("page", statements).await;
-        let [head, cursor, conflicts, connections, saved_queries, query_history] =
+        let [head, cursor, conflicts, tombstones, connections, saved_queries, query_history] =
             results.map_err(BatchError::for_small_response)?;
         let (head, totals) = read_head(user, head)?;
         let mut page = Page {
@@ -105,6 +165,11 @@ impl ChangeFeed for LibsqlSync {
             let (conflict, mut rest) = conflicts::read_columns(row)?;
             page.has_more |= rest.flag("has_more")?;
             page.conflicts.push(conflict);
+        }
+        for row in tombstones.rows {
+            let (tombstone, mut rest) = read_tombstone(row)?;
+            page.has_more |= rest.flag("has_more")?;
+            page.items.push(tombstone);
         }
         read_items(&mut page, ItemType::Connection, connections)?;
         read_items(&mut page, ItemType::SavedQuery, saved_queries)?;
@@ -184,6 +249,24 @@ fn read_items(page: &mut Page, item_type: ItemType, result: StatementResult) -> 
         page.items.push(item);
     }
     Ok(())
+}
+
+/// Decodes a row of [`TOMBSTONES`] and returns also a reader of the column after it.
+fn read_tombstone(row: super::Row) -> StoreResult<((ItemKey, Stored), RowReader)> {
+    let mut row = RowReader::new("tombstones", row);
+    let item_type = row.named("item_type", ItemType::from_name)?;
+    let id = ItemId::new_unchecked(row.text("id")?);
+    let stored = Stored {
+        item: None,
+        updated_at: row.time("updated_at")?,
+        version: row.integer("sync_version")?,
+        seq: row.time("seq")?,
+        device: DeviceId::new_unchecked(row.text("device_id")?),
+        deleted_at: row.optional_time("deleted_at")?,
+        bytes: row.size("bytes")?,
+        recent: Arc::default(),
+    };
+    Ok(((ItemKey { item_type, id }, stored), row))
 }
 
 fn read_device(row: super::Row) -> StoreResult<Device> {

@@ -6,7 +6,7 @@ use super::totals::digest_values;
 use super::{BatchError, LibsqlSync, Statement, Value, conflicts, cursors, items, versions};
 use crate::models::{ItemId, ItemType, Stored, Timestamp, UserId, limits};
 use crate::storage::{Commit, StoreResult, SyncStore};
-use crate::sync::{Append, DeviceStats, Effect, Head, Plan, ReadSet, Receipt, Snapshot};
+use crate::sync::{Append, DeviceStats, Head, Plan, ReadSet, Receipt, Snapshot};
 
 /// Maximum size of a text parameter, in bytes. The server accepts 5,000,000.
 const MAX_PARAMETER_BYTES: usize = 4_000_000;
@@ -35,9 +35,9 @@ const MOVE_HEAD_INDEX: usize = 1;
 /// Inserts receipts. `?1` user, `?2` rows in the format of [`receipt_row`].
 const RECEIPTS: &str = concat!(
     items::with_rows!(),
-    "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, merged, unchanged, seq)
+    "INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, merged, seq)
 SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-    j.value ->> 7, j.value ->> 8 FROM j WHERE true ON CONFLICT DO NOTHING"
+    j.value ->> 7 FROM j WHERE true ON CONFLICT DO NOTHING"
 );
 
 /// Subtracts the size of the conflicts that are replaced. `?1` user, `?2` ids.
@@ -169,10 +169,8 @@ pub(super) fn push_row_batches(
 
 /// Returns the row of a receipt: an array of its columns.
 fn receipt_row(receipt: &Receipt) -> impl Serialize {
-    let Receipt { device, change, key, version, conflict, effect, seq } = receipt;
-    let is = |kind| i64::from(*effect == kind);
-    let (merged, unchanged) = (is(Effect::Merged), is(Effect::Unchanged));
-    (device, change, key.item_type, &key.id, version, conflict, merged, unchanged, seq.micros())
+    let Receipt { device, change, key, version, conflict, merged, seq } = receipt;
+    (device, change, key.item_type, &key.id, version, conflict, i64::from(*merged), seq.micros())
 }
 
 fn add_device_stats(user: UserId, device_stats: &DeviceStats, version: &str, now: Timestamp) -> Statement {

@@ -21,7 +21,8 @@ INSERT INTO full_sync_cursors (user_id, device_id, cursor, head, place)
 SELECT ?1, ?2, ?3, ?4, 1 + coalesce((SELECT max(place) FROM full_sync_cursors WHERE user_id = ?1), 0)
 FROM sync_heads AS h WHERE h.user_id = ?1 AND h.closed_at IS NULL
 ON CONFLICT (user_id, device_id, cursor) DO UPDATE SET place = excluded.place, head = iif(
-    head < (SELECT purged_through FROM sync_heads AS h WHERE h.user_id = ?1), excluded.head, head)";
+    head < (SELECT max(h.purged_through, h.conflicts_purged_through) FROM sync_heads AS h WHERE h.user_id = ?1),
+    excluded.head, head)";
 
 /// Forgets the cursors that were returned first, if there are too many. `?1` user, `?2` maximum.
 const TRIM: &str = "

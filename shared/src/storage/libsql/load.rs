@@ -7,13 +7,11 @@ use super::totals::{self, totals_columns};
 use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts, versions};
 use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
 use crate::storage::{StoreError, StoreResult};
-use crate::sync::{
-    Effect, Head, ReadSet, Receipt, Records, Snapshot, Totals, history_tombstone_id, resolution_copy_id,
-};
+use crate::sync::{Head, ReadSet, Receipt, Records, Snapshot, Totals, resolution_copy_id};
 
 /// Head and totals of a user, in the order that [`read_head`] expects. `?1` user.
 pub(super) const HEAD: &str = concat!(
-    "SELECT head, purged_through, purged_version, version_floor, closed_at, ",
+    "SELECT head, purged_through, conflicts_purged_through, purged_version, version_floor, closed_at, ",
     totals_columns!(),
     " FROM sync_heads WHERE user_id = ?1"
 );
@@ -52,7 +50,7 @@ macro_rules! if_any_conflict {
 
 /// Receipts. `?1` user, `?2` device, `?3` ids of changes.
 const RECEIPTS: &str = "
-SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.merged, r.unchanged, r.seq
+SELECT r.change_id, r.device_id, r.item_type, r.item_id, r.sync_version, r.conflict_id, r.merged, r.seq
 FROM json_each(?3) AS j CROSS JOIN receipts AS r
 WHERE r.user_id = ?1 AND r.device_id = ?2 AND r.change_id = j.value";
 
@@ -133,7 +131,7 @@ enum Part {
     Items(ItemType),
     HistoryKeys,
     Receipts,
-    HistoryTombstones,
+    HistoryReceipts,
     Conflicts,
     BranchConflicts,
     Bases(ItemType),
@@ -225,12 +223,11 @@ fn statements(user: UserId, read_set: &ReadSet) -> Vec<(Part, Statement)> {
         statements.push((part, Statement::new(sql, [user.into(), to_json_list(&ids).into()])));
     }
     if !read_set.added_history.is_empty() {
-        let tombstones: Vec<ChangeId> = read_set.added_history.iter().map(history_tombstone_id).collect();
-        let by_entry = of_device(user, &DeviceId::none(), to_json_list(&tombstones));
+        let by_entry = of_device(user, &DeviceId::none(), to_json_list(&read_set.history_receipts));
         let added = [user.into(), to_json_list(&read_set.added_history).into()];
         statements.extend([
             (Part::Items(ItemType::QueryHistory), Statement::new(ADDED_HISTORY, added)),
-            (Part::HistoryTombstones, Statement::new(RECEIPTS, by_entry)),
+            (Part::HistoryReceipts, Statement::new(RECEIPTS, by_entry)),
         ]);
     }
     if !read_set.changes.is_empty() {
@@ -295,8 +292,8 @@ fn insert_rows(records: &mut Records, part: &Part, result: StatementResult) -> S
                 let receipt = read_receipt(row)?;
                 records.receipts.insert(receipt.change.clone(), receipt);
             }
-            Part::HistoryTombstones => {
-                records.history_tombstones.insert(read_receipt(row)?.change);
+            Part::HistoryReceipts => {
+                records.history_receipts.insert(read_receipt(row)?.change);
             }
             Part::Conflicts => {
                 let conflict = conflicts::read(row)?;
@@ -331,6 +328,7 @@ pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(H
     let head = Head {
         time: row.time("head")?,
         purged_through: row.time("purged_through")?,
+        conflicts_purged_through: row.time("conflicts_purged_through")?,
         purged_version: row.integer("purged_version")?,
         version_floor: row.integer("version_floor")?,
     };
@@ -367,11 +365,7 @@ fn read_receipt(row: Row) -> StoreResult<Receipt> {
         },
         version: row.integer("sync_version")?,
         conflict: row.optional_text("conflict_id")?.map(ConflictId::new_unchecked),
-        effect: match (row.flag("merged")?, row.flag("unchanged")?) {
-            (true, _) => Effect::Merged,
-            (_, true) => Effect::Unchanged,
-            _ => Effect::AsSent,
-        },
+        merged: row.flag("merged")?,
         seq: row.time("seq")?,
     })
 }

@@ -4,11 +4,10 @@ use super::{LibsqlSync, Maintenance, Statement, Value};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Purged, Retention, StoreResult};
 
-/// Moves the purge horizon of the users in a batch of tombstones or resolved conflicts, and subtracts the size of the batch from
-/// that of their accounts. `?1` cutoff, `?2` size of the batch. `$removed` is the time of the deletion or resolution, `$version` and
-/// `$history` are the version and the size as part of the history of a row.
+/// Moves the purge horizon of the users in a batch of tombstones, and subtracts the size of the batch from that of their accounts.
+/// `?1` cutoff, `?2` size of the batch. `$version` and `$history` are the version and the size as part of the history of a row.
 macro_rules! move_horizon {
-    ($table:literal, $removed:literal, $version:literal, $history:literal) => {
+    ($table:literal, $version:literal, $history:literal) => {
         concat!(
             "UPDATE sync_heads SET purged_through = max(purged_through, batch.newest),
                 purged_version = max(purged_version, batch.version), bytes = sync_heads.bytes - batch.bytes,
@@ -20,15 +19,21 @@ macro_rules! move_horizon {
             $history,
             " AS history FROM ",
             $table,
-            " WHERE ",
-            $removed,
-            " < ?1 ORDER BY ",
-            $removed,
-            ", rowid LIMIT ?2) GROUP BY user_id) AS batch
+            " WHERE deleted_at < ?1 ORDER BY deleted_at, rowid LIMIT ?2) GROUP BY user_id) AS batch
             WHERE sync_heads.user_id = batch.user_id"
         )
     };
 }
+
+/// Moves the horizon of the users in a batch of resolved conflicts, and subtracts the size of the batch from that of their accounts.
+/// A device whose cursor is after the resolution knows that the conflict is resolved. `?1` cutoff, `?2` size of the batch.
+const MOVE_CONFLICT_HORIZON: &str = "
+UPDATE sync_heads SET conflicts_purged_through = max(conflicts_purged_through, batch.newest),
+    bytes = sync_heads.bytes - batch.bytes
+FROM (SELECT user_id, max(resolved_at) AS newest, sum(bytes) AS bytes
+    FROM (SELECT user_id, resolved_at, bytes FROM conflicts WHERE resolved_at < ?1 ORDER BY resolved_at, rowid LIMIT ?2)
+    GROUP BY user_id) AS batch
+WHERE sync_heads.user_id = batch.user_id";
 
 /// Moves the receipts in a batch of tombstones to rows of their own: a repeat of a change is recognised after the purge of its
 /// item, too. `?1` cutoff, `?2` size of the batch.
@@ -55,7 +60,7 @@ FROM (SELECT user_id, sum(bytes) AS bytes
     GROUP BY user_id) AS batch
 WHERE sync_heads.user_id = batch.user_id";
 
-/// Removes a batch of rows: those that [`move_horizon!`] chooses before it in the same transaction.
+/// Removes a batch of rows: those that the statement before it in the same transaction chooses.
 macro_rules! delete_batch {
     ($table:literal, $time:literal) => {
         concat!(
@@ -92,16 +97,16 @@ WHERE user_id IN (SELECT user_id FROM sync_heads WHERE closed_at < ?1 ORDER BY c
 
 /// Statements of a purge, in the order of the results that [`LibsqlSync::purge`] reads.
 const PURGE: [&str; 14] = [
-    move_horizon!("connections", "deleted_at", "sync_version", "0"),
+    move_horizon!("connections", "sync_version", "0"),
     keep_receipts!("connections", "connection"),
     delete_batch!("connections", "deleted_at"),
-    move_horizon!("saved_queries", "deleted_at", "sync_version", "0"),
+    move_horizon!("saved_queries", "sync_version", "0"),
     keep_receipts!("saved_queries", "saved_query"),
     delete_batch!("saved_queries", "deleted_at"),
     // The history is append-only: its versions are never compared.
-    move_horizon!("query_history", "deleted_at", "0", "bytes"),
+    move_horizon!("query_history", "0", "bytes"),
     delete_batch!("query_history", "deleted_at"),
-    move_horizon!("conflicts", "resolved_at", "0", "0"),
+    MOVE_CONFLICT_HORIZON,
     delete_batch!("conflicts", "resolved_at"),
     SUBTRACT_VERSIONS,
     DELETE_VERSIONS,

@@ -2,9 +2,9 @@
 
 use super::UploadState;
 use super::results::is_as_said;
-use crate::models::{Change, SyncVersion};
+use crate::models::{Change, ChangeId, SyncVersion};
 use crate::sync::plan::Outcome;
-use crate::sync::read_set::history_tombstone_id;
+use crate::sync::read_set::{history_tombstone_id, ignored_edit_id};
 use crate::sync::{Effect, RejectionCode};
 
 /// Version of every history entry.
@@ -14,24 +14,16 @@ impl UploadState<'_> {
     /// Adds a history entry unless it exists or was deleted. The stored entry serves as the receipt of the change that added
     /// it. A change with other content is an edit, and is ignored.
     pub(super) fn append_history(&mut self, change: &Change) -> Outcome {
-        if self.was_ignored(change) {
+        let is_known = |id: ChangeId| self.records.history_receipts.contains(&id);
+        if is_known(ignored_edit_id(change, &self.upload.device)) {
             return Outcome::Applied(VERSION, Effect::Unchanged);
         }
         match self.records.items.get(&change.key) {
             Some(stored) if !is_as_said(&change.edit, stored) => self.ignore_edit(change),
             Some(_) => Outcome::Applied(VERSION, Effect::AsSent),
-            None if self.records.history_tombstones.contains(&history_tombstone_id(&change.key.id)) => {
-                Outcome::Applied(VERSION, Effect::AsSent)
-            }
+            None if is_known(history_tombstone_id(&change.key.id)) => Outcome::Applied(VERSION, Effect::AsSent),
             None => self.add_entry(change),
         }
-    }
-
-    /// Whether the change is the repeat of an edit that was ignored. The id of another change has no meaning here: clients have
-    /// always been free to choose the ids of changes that add history.
-    fn was_ignored(&self, change: &Change) -> bool {
-        let receipt = self.records.receipts.get(&change.id);
-        receipt.is_some_and(|receipt| receipt.key == change.key && receipt.effect == Effect::Unchanged)
     }
 
     fn add_entry(&mut self, change: &Change) -> Outcome {
@@ -50,9 +42,8 @@ impl UploadState<'_> {
         if let Err(error) = self.reserve_receipt(change) {
             return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
         }
-        self.next_seq(); // for the receipt
-        let outcome = Outcome::Applied(VERSION, Effect::Unchanged);
-        self.add_receipt(change, &outcome);
-        outcome
+        let (id, seq) = (ignored_edit_id(change, &self.upload.device), self.next_seq());
+        self.add_history_receipt(id, change, VERSION, seq);
+        Outcome::Applied(VERSION, Effect::Unchanged)
     }
 }

@@ -41,6 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::plan::Outcome;
+use super::read_set::history_tombstone_id;
 use super::write::{Write, is_unchanged_by, next_seq};
 use super::{
     Branch, Decision, DeviceStats, Effect, Head, Plan, Receipt, Records, Rejection, RejectionCode, Size, Snapshot,
@@ -205,7 +206,7 @@ impl<'a> UploadState<'a> {
         };
         let seq = self.next_seq();
         if change.key.item_type == ItemType::QueryHistory {
-            self.add_history_tombstone(change, stored_version, seq);
+            self.add_history_receipt(history_tombstone_id(&change.key.id), change, stored_version, seq);
         }
         Outcome::Applied(self.write_change(change, bytes, seq), Effect::AsSent)
     }
@@ -214,7 +215,8 @@ impl<'a> UploadState<'a> {
         if self.compares(change) && change.base != 0 && change.edit != Edit::Delete {
             return Outcome::Refused;
         }
-        if matches!(change.edit, Edit::Put { expects_item: true, .. }) && self.needs_resync() {
+        let expects_item = matches!(change.edit, Edit::Put { expects_item: true, .. });
+        if expects_item && !self.compares(change) && self.needs_resync() {
             let message = "was deleted, and its tombstone was purged before this device saw it; \
                            download without `since`, then upload the edit again if it is still wanted";
             return Outcome::Rejected(RejectionCode::ResyncRequired, FieldError::new("item_id", message));

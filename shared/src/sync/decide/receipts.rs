@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::UploadState;
-use crate::models::{Change, DeviceId, FieldError, ItemKey, ItemType, RecentChange, SyncVersion, Timestamp};
+use crate::models::{Change, ChangeId, DeviceId, FieldError, ItemKey, ItemType, RecentChange, SyncVersion, Timestamp};
 use crate::sync::plan::Outcome;
-use crate::sync::read_set::history_tombstone_id;
 use crate::sync::{Effect, Receipt, RejectionCode};
 
 /// Maximum number of receipts in an item. The oldest half of more moves to rows of their own, so that the row of an item that
@@ -19,8 +18,7 @@ impl UploadState<'_> {
         if let Some(found) =
             recent.iter().find(|recent| recent.change == change.id && recent.device == self.upload.device)
         {
-            let effect = if found.merged { Effect::Merged } else { Effect::AsSent };
-            return Some(Outcome::Applied(found.version, effect));
+            return Some(Outcome::Applied(found.version, effect_of(found.merged)));
         }
         let receipt = self.records.receipts.get(&change.id)?;
         if receipt.key != change.key {
@@ -30,31 +28,29 @@ impl UploadState<'_> {
         Some(match &receipt.conflict {
             Some(id) if self.records.conflicts.contains_key(id) => Outcome::Conflict(id.clone()),
             // Either there was no conflict, or the purge has removed it since.
-            _ => Outcome::Applied(receipt.version, receipt.effect),
+            _ => Outcome::Applied(receipt.version, effect_of(receipt.merged)),
         })
     }
 
     /// Adds the receipt of a change that was not rejected, at the newest server time: to the item if the change wrote it,
     /// otherwise as a row of its own. Counts the change.
     pub(super) fn add_receipt(&mut self, change: &Change, outcome: &Outcome) {
-        let (version, conflict, effect) = match outcome {
-            Outcome::Applied(version, effect) => (*version, None, *effect),
-            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone()), Effect::AsSent),
+        let (version, conflict, merged) = match outcome {
+            Outcome::Applied(version, effect) => (*version, None, *effect == Effect::Merged),
+            Outcome::Conflict(id) => (self.stored_version(&change.key), Some(id.clone()), false),
             Outcome::Refused | Outcome::Rejected(..) => return,
         };
         match conflict {
-            None if effect == Effect::Unchanged => {}
             None => self.device_stats.synced += 1,
             Some(_) => self.device_stats.conflicts += 1,
         }
         let (device, key, seq) = (self.upload.device.clone(), change.key.clone(), self.newest_seq);
         self.growth.add(Receipt::bytes_of(&change.id, &device, &key));
         if conflict.is_none() && self.has_written(&key, seq) {
-            let merged = effect == Effect::Merged;
             let recent = RecentChange { change: change.id.clone(), device, version, merged };
             return self.add_to_item(&key, recent, seq);
         }
-        self.new_receipts.push(Receipt { device, change: change.id.clone(), key, version, conflict, effect, seq });
+        self.new_receipts.push(Receipt { device, change: change.id.clone(), key, version, conflict, merged, seq });
         self.records.receipts.extend(self.new_receipts.last().map(|receipt| (receipt.change.clone(), receipt.clone())));
     }
 
@@ -76,8 +72,7 @@ impl UploadState<'_> {
         all.push(recent);
         let excess = if all.len() > MAX_RECENT { MAX_RECENT / 2 } else { 0 };
         for RecentChange { change, device, version, merged } in all.drain(..excess) {
-            let effect = if merged { Effect::Merged } else { Effect::AsSent };
-            let receipt = Receipt { device, change, key: key.clone(), version, conflict: None, effect, seq };
+            let receipt = Receipt { device, change, key: key.clone(), version, conflict: None, merged, seq };
             if receipt.device == self.upload.device {
                 self.records.receipts.insert(receipt.change.clone(), receipt.clone());
             }
@@ -86,14 +81,17 @@ impl UploadState<'_> {
         stored.recent = Arc::clone(&written.recent);
     }
 
-    /// Adds the history tombstone of the entry that `change` deletes, unless it exists.
-    pub(super) fn add_history_tombstone(&mut self, change: &Change, version: SyncVersion, seq: Timestamp) {
-        let id = history_tombstone_id(&change.key.id);
-        if self.records.history_tombstones.insert(id.clone()) {
+    /// Adds the receipt `id` about the history entry of `change`, without a device, unless it exists.
+    pub(super) fn add_history_receipt(&mut self, id: ChangeId, change: &Change, version: SyncVersion, seq: Timestamp) {
+        if self.records.history_receipts.insert(id.clone()) {
             let (device, key) = (DeviceId::none(), change.key.clone());
             self.growth.add(Receipt::bytes_of(&id, &device, &key));
-            let receipt = Receipt { device, change: id, key, version, conflict: None, effect: Effect::AsSent, seq };
+            let receipt = Receipt { device, change: id, key, version, conflict: None, merged: false, seq };
             self.new_receipts.push(receipt);
         }
     }
+}
+
+const fn effect_of(merged: bool) -> Effect {
+    if merged { Effect::Merged } else { Effect::AsSent }
 }

@@ -71,6 +71,16 @@ fn outcome_of_deletion(results: &[ChangeResult]) -> SyncVersion {
 }
 
 #[test]
+fn a_deletion_by_the_id_of_an_ignored_edit_is_applied() {
+    let mut store = MemoryStore::default();
+    results(&mut store, vec![entry("1", "one")], 1);
+    let twice = results(&mut store, vec![entry("1", "two"), entry("1", "two")], 2);
+    assert!(twice.iter().all(|result| matches!(result, ChangeResult::Applied { effect: Effect::Unchanged, .. })));
+    let delete = Change { edit: Edit::Delete, ..entry("1", "") };
+    assert_eq!(outcome_of_deletion(&results(&mut store, vec![delete], 3)), 2);
+}
+
+#[test]
 fn the_id_of_another_change_has_no_meaning() {
     let mut store = MemoryStore::default();
     let item = super::change("1", "q", "x", 0, 0);

@@ -10,7 +10,7 @@ use crate::models::{
 use crate::sync::plan::Outcome;
 use crate::sync::{
     ChangeResult, Digest, Effect, Head, Plan, ReadSet, Receipt, Records, Size, Snapshot, Totals, Upload, decide,
-    history_tombstone_id, resolution_copy_id,
+    resolution_copy_id,
 };
 
 /// All data of one user.
@@ -36,11 +36,9 @@ impl MemoryStore {
                 records.conflicts.extend(conflict.map(|conflict| (conflict.id.clone(), conflict.clone())));
             }
         }
+        let is_known = |id: &&ChangeId| self.receipts.contains_key(&(DeviceId::none(), (*id).clone()));
+        records.history_receipts.extend(read_set.history_receipts.iter().filter(is_known).cloned());
         for entry in &read_set.added_history {
-            let tombstone = history_tombstone_id(entry);
-            if self.receipts.contains_key(&(DeviceId::none(), tombstone.clone())) {
-                records.history_tombstones.insert(tombstone);
-            }
             let key = ItemKey { item_type: ItemType::QueryHistory, id: entry.clone() };
             records.items.extend(self.items.get(&key).map(|stored| (key, stored.clone())));
         }

@@ -1,7 +1,7 @@
 //! Compare-and-swap under `Strategy::Refuse`, and the state of an item that results carry.
 
 use super::{MemoryStore, applied, at_second, change, delete, key, upload};
-use crate::models::{DeviceId, Strategy, SyncVersion, Timestamp};
+use crate::models::{DeviceId, Edit, Strategy, SyncVersion, Timestamp};
 use crate::sync::plan::Outcome;
 use crate::sync::{ChangeResult, RejectionCode};
 
@@ -63,8 +63,10 @@ fn an_absent_item_has_version_zero_and_a_tombstone_its_own() {
     let purged = Timestamp::from_micros(1);
     store.head.purged_through = purged;
     assert_eq!(refuse(&mut store, "phone", vec![change("p1", "absent", "x", 4, 2)], 2), [Outcome::Refused]);
-    let outcomes = refuse(&mut store, "phone", vec![change("p0", "new", "x", 0, 2)], 2);
-    assert_eq!(outcomes, [applied(1)]);
+    let mut update = change("p0", "new", "x", 0, 2);
+    let Edit::Put { expects_item, .. } = &mut update.edit else { panic!("{update:?}") };
+    *expects_item = true;
+    assert_eq!(refuse(&mut store, "phone", vec![update], 2), [applied(1)], "the comparison has answered the question");
     refuse(&mut store, "laptop", vec![delete("l2", "q", 1, 3)], 3);
     let results = store.results(&upload("phone", Strategy::Refuse, [change("p2", "q", "x", 0, 4)]), at_second(4));
     assert_eq!(current(&results[0]), Some((2, None)));

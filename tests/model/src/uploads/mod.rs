@@ -222,7 +222,9 @@ impl UploadExecution<'_> {
         let purged_through = self.data.purged_through;
         match &change.edit {
             Edit::Create(_) | Edit::Update(_) if self.compares(change) && change.base != 0 => Expected::Refused,
-            Edit::Update(_) if last_sync < purged_through && purged_through > Timestamp::EPOCH => {
+            Edit::Update(_)
+                if !self.compares(change) && last_sync < purged_through && purged_through > Timestamp::EPOCH =>
+            {
                 Expected::Rejected("RESYNC_REQUIRED")
             }
             Edit::Delete => {
