@@ -1,11 +1,9 @@
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use super::items::{self, columns};
 use super::load::{HEAD, read_head};
 use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts, cursors};
-use crate::models::{Device, DeviceId, ItemId, ItemKey, ItemType, Stored, SyncVersion, Timestamp, UserId, limits};
+use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, Timestamp, UserId, limits};
 use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult, VersionPage};
 
 /// Size of a page without its items and conflicts, in bytes.
@@ -167,7 +165,9 @@ impl ChangeFeed for LibsqlSync {
             page.conflicts.push(conflict);
         }
         for row in tombstones.rows {
-            let (tombstone, mut rest) = read_tombstone(row)?;
+            let mut row = RowReader::new("tombstones", row);
+            let item_type = row.named("item_type", ItemType::from_name)?;
+            let (tombstone, mut rest) = items::read_key(item_type, row)?;
             page.has_more |= rest.flag("has_more")?;
             page.items.push(tombstone);
         }
@@ -249,24 +249,6 @@ fn read_items(page: &mut Page, item_type: ItemType, result: StatementResult) -> 
         page.items.push(item);
     }
     Ok(())
-}
-
-/// Decodes a row of [`TOMBSTONES`] and returns also a reader of the column after it.
-fn read_tombstone(row: super::Row) -> StoreResult<((ItemKey, Stored), RowReader)> {
-    let mut row = RowReader::new("tombstones", row);
-    let item_type = row.named("item_type", ItemType::from_name)?;
-    let id = ItemId::new_unchecked(row.text("id")?);
-    let stored = Stored {
-        item: None,
-        updated_at: row.time("updated_at")?,
-        version: row.integer("sync_version")?,
-        seq: row.time("seq")?,
-        device: DeviceId::new_unchecked(row.text("device_id")?),
-        deleted_at: row.optional_time("deleted_at")?,
-        bytes: row.size("bytes")?,
-        recent: Arc::default(),
-    };
-    Ok(((ItemKey { item_type, id }, stored), row))
 }
 
 fn read_device(row: super::Row) -> StoreResult<Device> {

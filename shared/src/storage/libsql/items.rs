@@ -186,6 +186,23 @@ pub(super) fn load_one(user: UserId, key: &ItemKey) -> Statement {
     Statement::new(sql, [user.into(), key.id.as_str().into()])
 }
 
+/// Decodes an item without its content: id, time of the edit, version, position, device, time of the deletion, and size. Returns also
+/// a reader of the columns after them.
+pub(super) fn read_key(item_type: ItemType, mut row: RowReader) -> StoreResult<((ItemKey, Stored), RowReader)> {
+    let id = ItemId::new_unchecked(row.text("id")?);
+    let stored = Stored {
+        item: None,
+        updated_at: row.time("updated_at")?,
+        version: row.integer("sync_version")?,
+        seq: row.time("seq")?,
+        device: DeviceId::new_unchecked(row.text("device_id")?),
+        deleted_at: row.optional_time("deleted_at")?,
+        bytes: row.size("bytes")?,
+        recent: Arc::default(),
+    };
+    Ok(((ItemKey { item_type, id }, stored), row))
+}
+
 /// Decodes a row of the table of `item_type`.
 pub(super) fn read(item_type: ItemType, row: super::Row) -> StoreResult<(ItemKey, Stored)> {
     Ok(read_columns(item_type, row)?.0)

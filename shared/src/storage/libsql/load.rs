@@ -1,11 +1,9 @@
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::items::{self, columns};
 use super::totals::{self, totals_columns};
 use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts, versions};
-use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, Stored, UserId};
+use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::{Head, ReadSet, Receipt, Records, Snapshot, Totals, resolution_copy_id};
 
@@ -285,7 +283,7 @@ fn insert_rows(records: &mut Records, part: &Part, result: StatementResult) -> S
                 records.items.insert(key, stored);
             }
             Part::HistoryKeys => {
-                let (key, stored) = read_history_key(row)?;
+                let (key, stored) = items::read_key(ItemType::QueryHistory, RowReader::new("query_history", row))?.0;
                 records.items.insert(key, stored);
             }
             Part::Receipts => {
@@ -336,22 +334,6 @@ pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(H
         return Err(StoreError::AccountDeleted);
     }
     Ok((head, totals::read(&mut row)?))
-}
-
-fn read_history_key(row: Row) -> StoreResult<(ItemKey, Stored)> {
-    let mut row = RowReader::new("query_history", row);
-    let id = ItemId::new_unchecked(row.text("id")?);
-    let stored = Stored {
-        item: None,
-        updated_at: row.time("executed_at")?,
-        version: row.integer("sync_version")?,
-        seq: row.time("seq")?,
-        device: DeviceId::new_unchecked(row.text("device_id")?),
-        deleted_at: row.optional_time("deleted_at")?,
-        bytes: row.size("bytes")?,
-        recent: Arc::default(),
-    };
-    Ok((ItemKey { item_type: ItemType::QueryHistory, id }, stored))
 }
 
 fn read_receipt(row: Row) -> StoreResult<Receipt> {
