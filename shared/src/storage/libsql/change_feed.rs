@@ -44,9 +44,9 @@ macro_rules! with_page {
             " UNION ALL ",
             candidates!("conflicts", "iif(item_type = 'connection', ?6, ?7)", "resolved_at", "bytes"),
             "), fitting AS (
-                SELECT seq, count(*) OVER w AS place, sum(bytes) OVER w AS total, min(seq) OVER () AS first
-                FROM candidates WINDOW w AS (ORDER BY seq)),
-            page AS (SELECT max(seq) AS end FROM fitting WHERE (place <= ?3 AND total <= ?4) OR seq = first) "
+                SELECT seq, count(*) OVER w AS place, sum(bytes) OVER w AS total FROM candidates WINDOW w AS (ORDER BY seq)),
+            page AS (SELECT max(seq) AS end FROM fitting
+                WHERE (place <= ?3 AND total <= ?4) OR seq = (SELECT min(seq) FROM candidates)) "
         )
     };
 }
@@ -58,10 +58,12 @@ macro_rules! has_more {
     };
 }
 
-/// Condition for the rows of a page.
+/// Condition for the rows of a page. If the cursor is the head, as in most polls, SQLite evaluates nothing after the first term, because
+/// that depends on no row.
 macro_rules! on_page {
     () => {
-        "user_id = ?1 AND seq > ?2 AND seq <= (SELECT end FROM page)"
+        "?2 < (SELECT head FROM sync_heads WHERE user_id = ?1)
+            AND user_id = ?1 AND seq > ?2 AND seq <= (SELECT end FROM page)"
     };
 }
 
@@ -91,7 +93,9 @@ const QUERY_HISTORY: &str = page_of!(columns!(query_history), "query_history AS 
 const CONFLICTS: &str = page_of!(
     conflicts::columns!(),
     "conflicts AS c",
-    "iif(item_type = 'connection', ?6, ?7) AND (?5 OR resolved_at IS NULL)"
+    // Most users have none: then the end of the page need not be found.
+    "EXISTS (SELECT 1 FROM conflicts WHERE user_id = ?1 AND seq > ?2 AND (?5 OR resolved_at IS NULL))
+        AND iif(item_type = 'connection', ?6, ?7) AND (?5 OR resolved_at IS NULL)"
 );
 
 /// Tombstones of one table on a page, without the content that they keep until the purge.
