@@ -137,13 +137,8 @@ impl Transport for RacyTransport {
                 .await
             }
             (InjectedRace::HeadReadAfterRows, "page") => {
-                self.run_in_two_transactions(
-                    name,
-                    statements,
-                    |statement| !statement.sql.contains("FROM sync_heads"),
-                    false,
-                )
-                .await
+                self.run_in_two_transactions(name, statements, |statement| !statement.sql.contains("closed_at"), false)
+                    .await
             }
             _ => self.file.read(name, statements).await,
         }

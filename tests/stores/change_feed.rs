@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shared::models::{ItemKey, ItemType, Stored, Timestamp, limits};
+use shared::models::{ItemKey, ItemType, Stored, Timestamp};
 use shared::storage::{Page, PageRequest};
-use shared::sync::{CursorRecord, Digest};
+use shared::sync::{Cursor, Digest, DownloadMode, download_mode};
 use tokio::task::JoinSet;
 
-use crate::fixtures::{at_second, conflict, content, device, key, query, resolved, text};
+use crate::fixtures::{at_day, at_second, conflict, content, just_after, key, query, resolved, text};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
 use crate::user_store::{UserStore, changes_since, items_of};
@@ -30,8 +30,7 @@ macro_rules! suite {
             a_reader_concurrent_with_writers_reads_every_item_once,
             conflicts_have_places_among_the_items,
             a_page_has_the_requested_types_alone,
-            full_sync_cursors_are_stored_per_device,
-            the_oldest_full_sync_cursors_are_forgotten,
+            cursors_of_full_syncs_differ_from_older_ones,
             a_cursor_between_two_writes_is_in_a_gap,
             status_counts_items_and_open_conflicts,
             devices_are_listed_by_last_sync_newest_first,
@@ -279,43 +278,33 @@ pub(crate) async fn a_page_has_the_requested_types_alone(factory: SyncFactory<'_
     }
 }
 
-/// Returns what the store knows about the cursor `since` of a device.
-async fn cursor_of(store: &UserStore, device_id: &str, since: Timestamp) -> CursorRecord {
-    store.page_of(&PageRequest { device: device(device_id), ..changes_since(since) }).await.cursor
-}
-
-pub(crate) async fn full_sync_cursors_are_stored_per_device(factory: SyncFactory<'_>) {
+pub(crate) async fn cursors_of_full_syncs_differ_from_older_ones(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
-    store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
-    let save = async |device_id: &str, cursor, start| {
-        let (id, cursor, start) = (device(device_id), at_second(cursor), at_second(start));
-        store.data.save_full_sync_cursor(store.user, &id, cursor, start).await.expect("the write succeeds");
-    };
-    for (device_id, cursor, start) in [("laptop", 5, 9), ("laptop", 6, 9), ("desk", 5, 8), ("laptop", 5, 12)] {
-        save(device_id, cursor, start).await;
+    let items = write_items_of_all_types(&store, 4).await;
+    let first_page = async || store.page_without_tombstones(Timestamp::EPOCH, 1).await;
+    let ordinary = first_page().await.next_cursor();
+    assert_eq!(ordinary, items[0].1.seq);
+    let mut cursors = vec![ordinary];
+    for round in 1..=3 {
+        let dead = query(&format!("dead {round}"));
+        let day = at_day(100 * round);
+        store.write(|builder| builder.at(day).tombstone(&dead, content(&dead, "text"))).await;
+        assert_eq!(store.data.purge(just_after(store.head().await.time), 10).await.expect("it succeeds").tombstones, 1);
+        let page = first_page().await;
+        assert_eq!(page.items, items[..1]);
+        cursors.push(page.next_cursor());
+        for (index, cursor) in cursors.iter().enumerate() {
+            let mode = download_mode(Some(Cursor::decode(*cursor)), page.head, page.is_in_gap);
+            let expected = if index == round as usize { DownloadMode::Delta(ordinary) } else { DownloadMode::Reset };
+            assert_eq!(mode, expected, "cursor {index} after purge {round}");
+        }
+        let again = store.data.purge(just_after(store.head().await.time), 10).await.expect("it succeeds");
+        assert_eq!(
+            (again.tombstones, first_page().await.next_cursor()),
+            (0, cursors[round as usize]),
+            "nothing was purged"
+        );
     }
-    let start_of = async |store: &UserStore, device_id: &str, cursor: i64| {
-        cursor_of(store, device_id, at_second(cursor)).await.full_sync_start
-    };
-    assert_eq!(start_of(&store, "laptop", 5).await, Some(at_second(9)), "the earlier one is valid for both");
-    assert_eq!(start_of(&store, "laptop", 6).await, Some(at_second(9)));
-    assert_eq!(start_of(&store, "laptop", 7).await, None);
-    assert_eq!(start_of(&store, "desk", 5).await, Some(at_second(8)));
-    assert_eq!(start_of(&store, "phone", 5).await, None);
-    assert_eq!(start_of(&store.other_user(), "laptop", 5).await, None);
-}
-
-pub(crate) async fn the_oldest_full_sync_cursors_are_forgotten(factory: SyncFactory<'_>) {
-    let store = UserStore::new(factory).await;
-    store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
-    for index in 0..limits::FULL_SYNC_CURSORS as i64 + 2 {
-        let id = device(["laptop", "desk"][usize::from(index % 2 == 0)]);
-        let saved = store.data.save_full_sync_cursor(store.user, &id, at_second(100 + index), at_second(9_999));
-        saved.await.expect("the write succeeds");
-    }
-    let is_known = async |device_id, cursor| cursor_of(&store, device_id, at_second(cursor)).await.full_sync_start;
-    assert_eq!((is_known("desk", 100).await, is_known("laptop", 101).await), (None, None));
-    assert!(is_known("desk", 102).await.is_some() && is_known("laptop", 103).await.is_some());
 }
 
 pub(crate) async fn a_cursor_between_two_writes_is_in_a_gap(factory: SyncFactory<'_>) {
@@ -343,12 +332,12 @@ pub(crate) async fn a_cursor_between_two_writes_is_in_a_gap(factory: SyncFactory
         (appended, false),
         (next(appended), false),
     ] {
-        assert_eq!(cursor_of(&store, "laptop", cursor).await.is_in_gap, is_in_gap, "{cursor}");
-        assert!(!cursor_of(&store.other_user(), "laptop", cursor).await.is_in_gap, "another user: {cursor}");
+        assert_eq!(store.page(cursor, 10).await.is_in_gap, is_in_gap, "{cursor}");
+        assert!(!store.other_user().page(cursor, 10).await.is_in_gap, "another user: {cursor}");
     }
     store.data.purge(at_second(25), 10).await.expect("the write succeeds");
-    assert!(!cursor_of(&store, "laptop", at_second(19)).await.is_in_gap, "old gaps are purged");
-    assert!(cursor_of(&store, "laptop", at_second(29)).await.is_in_gap);
+    assert!(!store.page(at_second(19), 10).await.is_in_gap, "old gaps are purged");
+    assert!(store.page(at_second(29), 10).await.is_in_gap);
 }
 
 pub(crate) async fn status_counts_items_and_open_conflicts(factory: SyncFactory<'_>) {

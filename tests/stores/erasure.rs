@@ -7,7 +7,7 @@ use shared::models::{ChangeId, ConflictId, ItemType};
 use shared::storage::{Commit, ConflictFilter, ConflictPage, StoreError};
 use shared::sync::{Plan, ReadSet};
 
-use crate::fixtures::{at_day, at_second, conflict, content, device, key, query, resolved};
+use crate::fixtures::{at_day, at_second, conflict, content, key, query, resolved};
 use crate::plan_builder::PlanBuilder;
 use crate::store_factory::{StoreFactory, SyncData};
 use crate::user_store::{UserStore, changes_since};
@@ -21,7 +21,6 @@ macro_rules! suite {
             a_user_without_data_is_closed,
             batches_are_bounded,
             a_closed_account_refuses_reads_and_writes_between_batches,
-            a_closed_account_stores_no_full_sync_cursor,
             an_abandoned_erasure_can_be_continued,
             an_upload_in_flight_is_refused,
             concurrent_uploads_leave_no_data,
@@ -43,8 +42,6 @@ async fn write_rows_of_all_tables(store: &UserStore) -> Plan {
                 builder.conflict(conflict(&id, &keys[0])).receipt(&id, &keys[0], None)
             })
             .await;
-        let (cursor, start) = (at_second(5), at_second(9));
-        store.data.save_full_sync_cursor(store.user, &device(&id), cursor, start).await.expect("the write succeeds");
     }
     store
         .write(|builder| {
@@ -131,14 +128,6 @@ pub(crate) async fn a_closed_account_refuses_reads_and_writes_between_batches(fa
     assert_closed(&store, &late).await;
     assert_eq!(store.item(&query("late")).await, None);
     assert_no_rows_left(&store).await;
-}
-
-pub(crate) async fn a_closed_account_stores_no_full_sync_cursor(factory: SyncFactory<'_>) {
-    let store = UserStore::new(factory).await;
-    write_rows_of_all_tables(&store).await;
-    erase_all(&store, 10).await;
-    store.data.save_full_sync_cursor(store.user, &device("late"), at_second(5), at_second(9)).await.ok();
-    assert!(erase(&store, 10).await, "a late full sync cursor was stored");
 }
 
 pub(crate) async fn an_abandoned_erasure_can_be_continued(factory: SyncFactory<'_>) {

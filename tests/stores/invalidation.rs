@@ -2,7 +2,7 @@
 
 use shared::models::{Change, ChangeId, Edit, Quota, Strategy, Timestamp};
 use shared::storage::Commit;
-use shared::sync::{DownloadMode, ReadSet, Upload, decide, download_mode};
+use shared::sync::{Cursor, DownloadMode, ReadSet, Upload, decide, download_mode};
 
 use crate::fixtures::{at_second, content, device, query};
 use crate::store_factory::{StoreFactory, SyncData};
@@ -48,10 +48,10 @@ pub(crate) async fn every_cursor_ends(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
     let first = store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await.new_head;
     let last = store.write(|builder| builder.put(&query("b"), content(&query("b"), "text"))).await.new_head;
-    store.data.save_full_sync_cursor(store.user, &device("phone"), first, last).await.expect("the write succeeds");
     let mode = async |since: Timestamp| {
-        let page = store.page_of(&changes_since(since)).await;
-        download_mode(Some(since), page.head, page.cursor)
+        let cursor = Cursor::decode(since);
+        let page = store.page_of(&changes_since(cursor.position)).await;
+        download_mode(Some(cursor), page.head, page.is_in_gap)
     };
     assert_eq!(mode(last).await, DownloadMode::Delta(last));
     invalidate(&store, 60, 10).await;
@@ -61,8 +61,11 @@ pub(crate) async fn every_cursor_ends(factory: SyncFactory<'_>) {
         assert_eq!(mode(cursor).await, DownloadMode::Reset, "{cursor}");
     }
     assert_eq!(mode(head.time).await, DownloadMode::Delta(head.time), "a cursor of the new full sync");
+    let of_full_sync = store.page_without_tombstones(Timestamp::EPOCH, 1).await.next_cursor();
+    assert_eq!(mode(of_full_sync).await, DownloadMode::Delta(first), "in the middle of it");
     let before = head.time;
     invalidate(&store, 1, 10).await;
+    assert_eq!(mode(of_full_sync).await, DownloadMode::Reset);
     assert_eq!(store.head().await.time, before.next_millisecond(), "the clock was set back");
 }
 

@@ -107,8 +107,8 @@ pub(crate) fn items_of(plan: &Plan) -> BTreeMap<ItemKey, Stored> {
     plan.items.iter().cloned().collect()
 }
 
-/// Returns the request of the phone for a whole page of changes after `since`, of all types.
+/// Returns the request for a whole page of changes after `since`, of all types.
 pub(crate) fn changes_since(since: Timestamp) -> PageRequest {
     let item_types = ItemType::ALL.into();
-    PageRequest { device: device("phone"), since, with_removed: true, item_types, limit: limits::PAGE_ITEMS }
+    PageRequest { since, with_removed: true, item_types, limit: limits::PAGE_ITEMS }
 }

@@ -3,7 +3,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::http::{ApiError, AuthErrors, BodyErrors, Caller, Code, CommonErrors, ConflictLimit, ErrorBody, JsonBody};
 use shared::models::{
-    ChangeId, Content, CurrentRecord, FieldError, Item, ItemId, ItemKey, ItemRecord, ItemType, ItemVersion,
+    ChangeId, Content, CurrentItem, CurrentRecord, FieldError, Item, ItemId, ItemKey, ItemRecord, ItemType,
     SyncVersion, SyncVersionSchema, Timestamp, limits, optional_whole_number,
 };
 use shared::sync::{RestoreOutcome, RestoreRequest, canonical_hash};
@@ -108,7 +108,7 @@ pub(crate) async fn restore(
         RestoreOutcome::Restored(_, stored) => (stored.item, stored.updated_at, stored.version),
         RestoreOutcome::AlreadyRestored(version) => (version.item, version.updated_at, version.sync_version),
         RestoreOutcome::Outdated(stored) => {
-            let current = Some(Box::new(CurrentRecord::new(&id, ItemVersion::of(stored.as_ref()))));
+            let current = Some(Box::new(CurrentRecord::new(&id, CurrentItem::of(stored.as_ref()))));
             return Err(ApiError { current, ..ApiError::new(Code::Conflict, CHANGED) });
         }
         RestoreOutcome::Deletion => {

@@ -11,7 +11,7 @@ use shared::models::{
     SavedQuery, Stored, SyncVersion, SyncVersionSchema, Timestamp, UserId, limits,
 };
 use shared::storage::{Page, PageRequest};
-use shared::sync::{DownloadMode, download_mode, full_sync_start};
+use shared::sync::{Cursor, DownloadMode, download_mode};
 use utoipa::ToSchema;
 
 use crate::Downloads;
@@ -36,7 +36,7 @@ pub(crate) struct DownloadResponse {
     /// Conflicts that were opened, renewed or resolved, in that order; without `since` the open ones.
     #[schema(max_items = 1000)]
     conflicts: Vec<ConflictRecord>,
-    /// Value of `since` for the next download.
+    /// Value of `since` for the next download. In the middle of a full sync it may be a time before 1970.
     sync_timestamp: Timestamp,
     /// Whether more pages follow now.
     has_more: bool,
@@ -156,8 +156,7 @@ impl Wanted {
             DownloadMode::Delta(since) => (since, true),
             DownloadMode::Reset => (Timestamp::MIN, false),
         };
-        let (device, item_types) = (self.device.clone(), self.item_types.clone());
-        PageRequest { device, since, with_removed, item_types, limit: self.limit }
+        PageRequest { since, with_removed, item_types: self.item_types.clone(), limit: self.limit }
     }
 }
 
@@ -178,17 +177,12 @@ fn item_types(query: &Query) -> Result<BTreeSet<ItemType>, FieldError> {
 impl Downloads {
     async fn respond(&self, user: UserId, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
         // The delta is loaded before it is known whether the cursor is still valid: the same query returns both.
-        let mut mode = wanted.since.map_or(DownloadMode::Reset, DownloadMode::Delta);
+        let since = wanted.since.map(Cursor::decode);
+        let mut mode = since.map_or(DownloadMode::Reset, |since| DownloadMode::Delta(since.position));
         let mut page = self.feed.page(user, &wanted.page(mode)).await?;
-        if mode != DownloadMode::Reset && download_mode(wanted.since, page.head, page.cursor) == DownloadMode::Reset {
+        if mode != DownloadMode::Reset && download_mode(since, page.head, page.is_in_gap) == DownloadMode::Reset {
             mode = DownloadMode::Reset;
             page = self.feed.page(user, &wanted.page(mode)).await?;
-        }
-        let next = page.next_cursor();
-        if page.has_more
-            && let Some(start) = full_sync_start(mode, next, page.head, page.cursor)
-        {
-            self.feed.save_full_sync_cursor(user, &wanted.device, next, start).await?;
         }
         Ok(DownloadResponse::new(page, &wanted.item_types, mode == DownloadMode::Reset))
     }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use shared::models::{
-    ChangeId, ChangeSummary, ConflictRecord, Content, CurrentRecord, FieldError, ItemId, ItemKey, ItemRecord, ItemType,
-    ItemVersion, SyncVersion, SyncVersionSchema, Timestamp, json_bytes, limits,
+    ChangeId, ChangeSummary, ConflictRecord, Content, CurrentItem, CurrentRecord, FieldError, ItemId, ItemKey,
+    ItemRecord, ItemType, SyncVersion, SyncVersionSchema, Timestamp, json_bytes, limits,
 };
 use shared::sync::{ChangeResult, Decision, Effect, Rejection, RejectionCode};
 use utoipa::ToSchema;
@@ -196,7 +196,7 @@ impl Applied {
         key: ItemKey,
         sync_version: SyncVersion,
         effect: Effect,
-        current: Option<ItemVersion>,
+        current: Option<CurrentItem>,
     ) -> Self {
         let current = current.map(|current| CurrentRecord::new(&key.id, current));
         let ItemKey { item_type, id: item_id } = key;
@@ -210,7 +210,7 @@ impl Applied {
 }
 
 impl RefusedChange {
-    fn new(change_id: ChangeId, key: ItemKey, sync_version: SyncVersion, current: Option<ItemVersion>) -> Self {
+    fn new(change_id: ChangeId, key: ItemKey, sync_version: SyncVersion, current: Option<CurrentItem>) -> Self {
         let current = current.map(|current| CurrentRecord::new(&key.id, current));
         let ItemKey { item_type, id: item_id } = key;
         Self { change_id, item_type, item_id, sync_version, refused: true, current }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChangeId, Content, DeviceId, ItemId, ItemVersion, SyncVersion, SyncVersionSchema, Timestamp, json_bytes};
+use super::{ChangeId, Content, DeviceId, ItemId, SyncVersion, SyncVersionSchema, Timestamp, json_bytes};
 
 /// Type of a synchronised item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -153,6 +153,29 @@ pub struct ItemRecord<C> {
     pub sync_version: SyncVersion,
 }
 
+/// State of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentItem {
+    /// Version of the item; 0 if there is none.
+    pub version: SyncVersion,
+    /// Whether the item is deleted, or does not exist.
+    pub deleted: bool,
+    /// The item and the time of its last edit; `None` if it is deleted, or if only its existence was loaded.
+    pub item: Option<(Item, Timestamp)>,
+}
+
+impl CurrentItem {
+    /// Returns the state of the stored item; `None` stands for an item that does not exist.
+    pub fn of(stored: Option<&Stored>) -> Self {
+        let live = stored.filter(|stored| stored.is_live());
+        Self {
+            version: stored.map_or(0, |stored| stored.version),
+            deleted: live.is_none(),
+            item: live.and_then(|live| Some((live.item.clone()?, live.updated_at))),
+        }
+    }
+}
+
 /// State of an item, as a client reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Current)]
@@ -162,18 +185,18 @@ pub struct CurrentRecord {
     pub sync_version: SyncVersion,
     /// Whether the item is deleted, or does not exist.
     pub deleted: bool,
-    /// The item. Absent if it is deleted, or if the response would have grown too large.
+    /// The item. Absent if it is deleted, if the response would have grown too large, or if the change deletes a history entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub data: Option<ItemRecord<Content>>,
 }
 
 impl CurrentRecord {
-    /// Returns the record of the item `id`, which is at `version`.
-    pub fn new(id: &ItemId, version: ItemVersion) -> Self {
-        let ItemVersion { item, updated_at, sync_version, .. } = version;
-        let data = item.map(|item| ItemRecord::new(id.clone(), item, updated_at, sync_version));
-        Self { sync_version, deleted: data.is_none(), data }
+    /// Returns the record of the item `id`.
+    pub fn new(id: &ItemId, current: CurrentItem) -> Self {
+        let CurrentItem { version, deleted, item } = current;
+        let data = item.map(|(item, updated_at)| ItemRecord::new(id.clone(), item, updated_at, version));
+        Self { sync_version: version, deleted, data }
     }
 }
 

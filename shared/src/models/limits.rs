@@ -75,9 +75,6 @@ pub const RENEWED_CONFLICTS: usize = 100;
 /// Maximum number of devices per user. A further device replaces the one that has not uploaded for the longest time.
 pub const DEVICES: usize = 1_000;
 
-/// Maximum number of cursors of unfinished full syncs that are remembered per user.
-pub const FULL_SYNC_CURSORS: usize = 1_000;
-
 /// Rate limit for uploads, per user and minute.
 pub const UPLOADS_PER_MINUTE: u32 = 10;
 /// Rate limit for other downloads and status calls, per user and minute.

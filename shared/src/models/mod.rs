@@ -36,7 +36,7 @@ pub use device::Device;
 pub use extra::Extra;
 pub use field::{FieldError, InvalidValue};
 pub use ids::{ChangeId, ConflictId, DeviceId, ItemId, SessionId, SyncVersion, UserId};
-pub use item::{CurrentRecord, Item, ItemKey, ItemRecord, ItemType, RecentChange, Stored};
+pub use item::{CurrentItem, CurrentRecord, Item, ItemKey, ItemRecord, ItemType, RecentChange, Stored};
 pub use json_bytes::json_bytes;
 pub use query_history::QueryHistory;
 pub use quota::Quota;

@@ -3,10 +3,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{
-    Conflict, Device, DeviceId, ItemKey, ItemType, ItemVersion, Stored, SyncVersion, Timestamp, UserId,
-};
-use crate::sync::{Append, CursorRecord, Digest, Head, Plan, ReadSet, Snapshot, Totals};
+use crate::models::{Conflict, Device, ItemKey, ItemType, ItemVersion, Stored, SyncVersion, Timestamp, UserId};
+use crate::sync::{Append, Cursor, Digest, Head, Plan, ReadSet, Snapshot, Totals};
 
 /// Outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +63,6 @@ pub trait SyncStore: Send + Sync {
 /// Request for a page of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The device.
-    pub device: DeviceId,
     /// Position after which the page starts.
     pub since: Timestamp,
     /// Whether to include deleted items and resolved conflicts.
@@ -82,8 +78,8 @@ pub struct PageRequest {
 pub struct Page {
     /// Head of the user.
     pub head: Head,
-    /// What is known about the cursor of the request.
-    pub cursor: CursorRecord,
+    /// Whether `since` is in a gap of the change sequence: this store has never returned it.
+    pub is_in_gap: bool,
     /// Items, sorted by their position in the user's sequence of changes. Tombstones have no content.
     pub items: Vec<(ItemKey, Stored)>,
     /// Conflicts, sorted by their position in the same sequence.
@@ -95,11 +91,11 @@ pub struct Page {
 }
 
 impl Page {
-    /// Returns the cursor after the page: its last position, or the head if nothing follows.
+    /// Returns the cursor after the page, as the client keeps it: its last position, or the head if nothing follows.
     pub fn next_cursor(&self) -> Timestamp {
         let item = self.items.last().map(|(_, stored)| stored.seq);
         let last = item.max(self.conflicts.last().map(|conflict| conflict.seq));
-        last.filter(|_| self.has_more).unwrap_or(self.head.time)
+        last.filter(|_| self.has_more).map_or(self.head.time, |last| Cursor::encode(last, self.head))
     }
 }
 
@@ -144,21 +140,11 @@ pub struct VersionPage {
 /// nothing if it continues from [`Page::next_cursor`].
 ///
 /// For an account that is being deleted `page` and `status` fail with
-/// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted), and `save_full_sync_cursor` writes nothing.
+/// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted).
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
     /// Returns the items and conflicts after `request.since`.
     async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page>;
-
-    /// Remembers that a full sync of `device`, which started when the head was `start`, returns `cursor`. Of the cursors of a user
-    /// the newest [`limits::FULL_SYNC_CURSORS`](crate::models::limits::FULL_SYNC_CURSORS) are remembered.
-    async fn save_full_sync_cursor(
-        &self,
-        user: UserId,
-        device: &DeviceId,
-        cursor: Timestamp,
-        start: Timestamp,
-    ) -> StoreResult<()>;
 
     /// Returns statistics of the user.
     async fn status(&self, user: UserId) -> StoreResult<Status>;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Digest, Head, Size};
 use crate::models::{
-    Change, ChangeId, ChangeSummary, Conflict, ConflictId, DeviceId, Edit, FieldError, ItemKey, ItemVersion, Stored,
+    Change, ChangeId, ChangeSummary, Conflict, ConflictId, CurrentItem, DeviceId, Edit, FieldError, ItemKey, Stored,
     Strategy, SyncVersion, Timestamp,
 };
 
@@ -47,7 +47,7 @@ pub enum ChangeResult {
         /// What the change did.
         effect: Effect,
         /// The item after the whole upload, if it is not what the change made it.
-        current: Option<ItemVersion>,
+        current: Option<CurrentItem>,
     },
     /// The change conflicts.
     Conflict {
@@ -58,7 +58,7 @@ pub enum ChangeResult {
         /// Version of the item after the whole upload; 0 if it is gone.
         version: SyncVersion,
         /// The item after the whole upload, if it is not what the change said.
-        current: Option<ItemVersion>,
+        current: Option<CurrentItem>,
     },
     /// The item is not at the version that the change names, under [`Strategy::Refuse`]. The change wrote nothing.
     Refused {
@@ -69,7 +69,7 @@ pub enum ChangeResult {
         /// Version of the item after the whole upload; 0 if there is none.
         version: SyncVersion,
         /// The item after the whole upload. Only the last result that concerns the item has it.
-        current: Option<ItemVersion>,
+        current: Option<CurrentItem>,
     },
     /// The change is rejected and wrote nothing.
     Rejected(Box<Rejection>),

@@ -19,6 +19,9 @@ pub struct Head {
     pub purged_through: Timestamp,
     /// Time of the newest resolution of a purged conflict.
     pub conflicts_purged_through: Timestamp,
+    /// Number of purges that removed something which was written after the one before. A purge that concerns a full sync, because it
+    /// removes what was written since the full sync started, is always such a one.
+    pub purge_generation: i64,
     /// Highest version of any purged tombstone.
     pub purged_version: SyncVersion,
     /// Version below which no item is written. It is raised after a restore from a backup: devices may have seen versions that

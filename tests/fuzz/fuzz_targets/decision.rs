@@ -12,8 +12,8 @@ use model::{
     Choice, Content, Current, Data, Edit, KeptVersion, Key, PageItem, Response, SeenState, Side, UploadResponse,
 };
 use shared::models::{
-    Change, ChangeId, Conflict, ConflictId, DeviceId, Extra, ItemId, ItemKey, ItemType, ItemVersion, Quota, SavedQuery,
-    Stored, Strategy, Timestamp, UserId, limits,
+    Change, ChangeId, Conflict, ConflictId, CurrentItem, DeviceId, Extra, ItemId, ItemKey, ItemType, ItemVersion,
+    Quota, SavedQuery, Stored, Strategy, Timestamp, UserId, limits,
 };
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::LibsqlSync;
@@ -160,9 +160,8 @@ fn model_conflict(conflict: &Conflict) -> model::Conflict {
     }
 }
 
-fn current(version: &ItemVersion) -> Current {
-    let Side { content, version, .. } = side(version);
-    Current { version, content }
+fn current(current: &CurrentItem) -> Current {
+    Current { version: current.version, content: current.item.as_ref().map(|(item, _)| content(&item.content)) }
 }
 
 fn model_result(result: &ChangeResult) -> model::ChangeResult {
@@ -302,7 +301,7 @@ impl ComparedAccount<'_> {
                 status: 409,
                 code: "CONFLICT".to_owned(),
                 conflict: None,
-                current: Some(Box::new(current(&ItemVersion::of(stored.as_ref())))),
+                current: Some(Box::new(current(&CurrentItem::of(stored.as_ref())))),
             },
             RestoreOutcome::Deletion => refused(400),
             RestoreOutcome::NotFound => refused(404),

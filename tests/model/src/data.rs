@@ -68,6 +68,9 @@ pub struct Data {
     pub(crate) purged_version: i64,
     /// Time of the newest resolution of a purged conflict.
     pub(crate) conflicts_purged_through: Timestamp,
+    /// Number of purges of something that was written after the one before, and the head at the last of them.
+    pub(crate) purge_generation: i64,
+    pub(crate) generation_head: Timestamp,
     /// Items, including tombstones.
     pub items: BTreeMap<Key, Stored>,
     /// Replaced versions of connections and saved queries, oldest first.
@@ -85,8 +88,6 @@ pub struct Data {
     /// Version that each restoration wrote, by item, restored version and expected version.
     pub(crate) restorations: BTreeMap<(Key, i64, i64), i64>,
     pub(crate) devices: BTreeMap<String, (i64, i64)>,
-    /// Cursors of full syncs before the purge horizon, by device, each with the head when its full sync began.
-    pub(crate) full_sync_cursors: BTreeMap<(String, Timestamp), Timestamp>,
     /// Whether the account is being deleted.
     pub(crate) closed: bool,
 }
@@ -273,6 +274,10 @@ impl Data {
             conflicts.filter(|conflict| !is_kept(conflict)).filter_map(|conflict| conflict.resolution.as_ref())
         {
             self.conflicts_purged_through = self.conflicts_purged_through.max(resolution.at);
+        }
+        if self.purged_through.max(self.conflicts_purged_through) > self.generation_head {
+            self.purge_generation += 1;
+            self.generation_head = self.head;
         }
         self.conflicts.retain(|_, conflict| is_kept(conflict));
         self.unnamed_conflicts.retain(is_kept);

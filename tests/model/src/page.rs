@@ -1,6 +1,7 @@
 //! Pages of a download.
 
 use shared::models::{ItemType, Timestamp};
+use shared::sync::{Cursor, Head};
 
 use crate::call::Key;
 use crate::data::{Data, Stored, StoredConflict};
@@ -23,22 +24,21 @@ impl Row<'_> {
 }
 
 impl Data {
-    /// Checks a page for `device` and stores the cursor of a full sync.
+    /// Checks a page.
     ///
     /// # Errors
     /// Returns an error if the page violates the contract.
     pub fn check_page(
         &mut self,
-        device: &str,
         since: Option<Timestamp>,
         limit: usize,
         item_type: Option<ItemType>,
         actual: &Page,
     ) -> Result<(), Mismatch> {
         actual.conflicts.iter().for_each(|shown| self.name_conflict(shown));
-        let reset = since.is_none_or(|since| !self.can_continue(device, since));
+        let reset = since.is_none_or(|since| !self.can_continue(since));
         expect_equal("reset", &actual.reset, &reset)?;
-        let after = since.filter(|_| !reset);
+        let after = since.filter(|_| !reset).map(|since| Cursor::decode(since).position);
         let mut rows = self.rows(after, item_type);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
@@ -58,16 +58,14 @@ impl Data {
         expect_equal("the page's conflicts", &shown, &conflicts)?;
         expect_equal("has_more", &actual.has_more, &has_more)?;
         match last.filter(|_| has_more) {
-            Some(last) => expect_equal("the cursor", &actual.sync_timestamp, &last)?,
+            Some(last) => {
+                expect_equal("the cursor", &actual.sync_timestamp, &Cursor::encode(last, self.server_head()))?;
+            }
             None => self.check_head(actual.sync_timestamp)?,
         }
         let digest = (!has_more).then(|| self.digest_counts(item_type));
         expect_equal("the numbers of the digest", &actual.digest, &digest)?;
-        actual.conflicts.iter().try_for_each(|conflict| self.check_conflict(conflict))?;
-        if has_more {
-            self.store_full_sync_cursor(device, after, actual.sync_timestamp);
-        }
-        Ok(())
+        actual.conflicts.iter().try_for_each(|conflict| self.check_conflict(conflict))
     }
 
     /// Returns the rows after `after` in the order of their positions; of the whole state if it is `None`.
@@ -94,29 +92,20 @@ impl Data {
             .collect()
     }
 
-    /// Returns whether a delta from `since` is complete: no tombstone and no conflict after `since` was purged, or a full sync
-    /// that started later returned the cursor to the device. A `since` after the newest change is not valid.
-    fn can_continue(&self, device: &str, since: Timestamp) -> bool {
-        let start = self.full_sync_cursors.get(&(device.to_owned(), since));
-        let is_of_full_sync = start.is_some_and(|start| *start >= self.delta_horizon());
-        since <= self.head && (since >= self.delta_horizon() || is_of_full_sync)
+    /// Returns whether a delta from `since` is complete: the cursor has the form that a page would return for its position now. A
+    /// position after the newest change is not valid.
+    fn can_continue(&self, since: Timestamp) -> bool {
+        let position = Cursor::decode(since).position;
+        position <= self.head && Cursor::encode(position, self.server_head()) == since
     }
 
-    /// Returns the time before which no delta can start.
-    fn delta_horizon(&self) -> Timestamp {
-        self.purged_through.max(self.conflicts_purged_through)
-    }
-
-    fn store_full_sync_cursor(&mut self, device: &str, since: Option<Timestamp>, cursor: Timestamp) {
-        if cursor >= self.delta_horizon() {
-            return;
-        }
-        let before = |since| self.full_sync_cursors.get(&(device.to_owned(), since)).copied();
-        let Some(start) = since.map_or(Some(self.head), before) else { return };
-        let horizon = self.delta_horizon();
-        let saved = self.full_sync_cursors.entry((device.to_owned(), cursor)).or_insert(start);
-        if *saved < horizon {
-            *saved = start;
+    fn server_head(&self) -> Head {
+        Head {
+            time: self.head,
+            purged_through: self.purged_through,
+            conflicts_purged_through: self.conflicts_purged_through,
+            purge_generation: self.purge_generation,
+            ..Head::default()
         }
     }
 }

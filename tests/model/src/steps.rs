@@ -167,8 +167,8 @@ impl Model {
         }
         match (request, response) {
             (Request::Upload { upload, .. }, Response::Uploaded(uploaded)) => self.data.upload(upload, uploaded, now),
-            (Request::Download { device, since, limit, item_type, .. }, Response::Page(page)) => {
-                self.data.check_page(device, *since, *limit, *item_type, page)
+            (Request::Download { since, limit, item_type, .. }, Response::Page(page)) => {
+                self.data.check_page(*since, *limit, *item_type, page)
             }
             (Request::Status { .. }, Response::Status(status)) => self.data.check_status(status),
             (Request::ListConflicts { .. }, Response::Conflicts(conflicts)) => self.data.check_conflict_list(conflicts),

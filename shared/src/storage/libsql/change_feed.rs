@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::items::{self, columns};
 use super::load::{HEAD, read_head};
 use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts, cursors};
-use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, Timestamp, UserId, limits};
+use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, UserId, limits};
 use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult, VersionPage};
 
 /// Size of a page without its items and conflicts, in bytes.
@@ -146,7 +146,7 @@ impl ChangeFeed for LibsqlSync {
         let parameters = page_parameters(user, request);
         let statements = [
             Statement::new(HEAD, [user.into()]),
-            cursors::find(user, &request.device, request.since),
+            cursors::find_gap(user, request.since),
             Statement::new(CONFLICTS, parameters.clone()),
             Statement::new(TOMBSTONES, parameters.clone()),
             Statement::new(CONNECTIONS, parameters.clone()),
@@ -154,12 +154,12 @@ impl ChangeFeed for LibsqlSync {
             Statement::new(QUERY_HISTORY, parameters),
         ];
         let results = self.database_of(user).read_batch("page", statements).await;
-        let [head, cursor, conflicts, tombstones, connections, saved_queries, query_history] =
+        let [head, gap, conflicts, tombstones, connections, saved_queries, query_history] =
             results.map_err(BatchError::for_small_response)?;
         let (head, totals) = read_head(user, head)?;
         let mut page = Page {
             head,
-            cursor: cursors::read(user, cursor)?,
+            is_in_gap: is_in_gap(user, gap)?,
             digest: Some(totals.digest).filter(|_| !totals.is_digest_stale),
             ..Page::default()
         };
@@ -180,18 +180,6 @@ impl ChangeFeed for LibsqlSync {
         read_items(&mut page, ItemType::QueryHistory, query_history)?;
         page.items.sort_by_key(|(_, stored)| stored.seq);
         Ok(page)
-    }
-
-    async fn save_full_sync_cursor(
-        &self,
-        user: UserId,
-        device: &DeviceId,
-        cursor: Timestamp,
-        start: Timestamp,
-    ) -> StoreResult<()> {
-        let statements = cursors::save(user, device, cursor, start);
-        self.database_of(user).write("save_full_sync_cursor", statements.into()).await?;
-        Ok(())
     }
 
     async fn status(&self, user: UserId) -> StoreResult<Status> {
@@ -243,6 +231,11 @@ fn page_parameters(user: UserId, request: &PageRequest) -> [Value; 8] {
         saved_queries,
         query_history,
     ]
+}
+
+/// Decodes the result of [`cursors::find_gap`]. Without a gap before the position there is no row.
+fn is_in_gap(user: UserId, result: StatementResult) -> StoreResult<bool> {
+    result.into_first_row().map_or(Ok(false), |row| RowReader::with_key("head_gaps", user, row).flag("is_in_gap"))
 }
 
 /// Adds the items of one type to `page`.

@@ -1,33 +1,14 @@
-//! What the store knows about the cursors of devices: those that full syncs returned before the purge horizon, and the gaps of the
-//! change sequence, in which no cursor can be.
+//! The gaps of the change sequence, in which no cursor can be, and the end of all cursors.
 
 use std::time::Duration;
 
-use super::{LibsqlSync, RowReader, Statement, StatementResult, Value};
-use crate::models::{DeviceId, SyncVersion, Timestamp, UserId, limits};
+use super::{LibsqlSync, RowReader, Statement, Value};
+use crate::models::{SyncVersion, Timestamp, UserId};
 use crate::storage::StoreResult;
-use crate::sync::CursorRecord;
 
-/// What the store knows about a cursor. `?1` user, `?2` device, `?3` cursor. Of the gaps before the cursor only the last can
-/// contain it.
-const FIND: &str = "
-SELECT (SELECT head FROM full_sync_cursors WHERE user_id = ?1 AND device_id = ?2 AND cursor = ?3),
-    (SELECT to_seq > ?3 FROM head_gaps WHERE user_id = ?1 AND from_seq < ?3 ORDER BY from_seq DESC LIMIT 1)";
-
-/// Remembers a cursor. If two full syncs return it, the earlier start is kept while it is valid: then the cursor is correct for
-/// both. Writes nothing if the account is being deleted. `?1` user, `?2` device, `?3` cursor, `?4` head.
-const SAVE: &str = "
-INSERT INTO full_sync_cursors (user_id, device_id, cursor, head, place)
-SELECT ?1, ?2, ?3, ?4, 1 + coalesce((SELECT max(place) FROM full_sync_cursors WHERE user_id = ?1), 0)
-FROM sync_heads AS h WHERE h.user_id = ?1 AND h.closed_at IS NULL
-ON CONFLICT (user_id, device_id, cursor) DO UPDATE SET place = excluded.place, head = iif(
-    head < (SELECT max(h.purged_through, h.conflicts_purged_through) FROM sync_heads AS h WHERE h.user_id = ?1),
-    excluded.head, head)";
-
-/// Forgets the cursors that were returned first, if there are too many. `?1` user, `?2` maximum.
-const TRIM: &str = "
-DELETE FROM full_sync_cursors WHERE user_id = ?1
-    AND place <= (SELECT max(place) FROM full_sync_cursors WHERE user_id = ?1) - ?2";
+/// Returns a row with 1 if a position is in a gap. Of the gaps before it only the last can contain it. `?1` user, `?2` position.
+const IN_GAP: &str = "
+SELECT to_seq > ?2 FROM head_gaps WHERE user_id = ?1 AND from_seq < ?2 ORDER BY from_seq DESC LIMIT 1";
 
 /// Shortest gap that is remembered. Restoring a backup takes longer, and a write that follows another one at once has no further
 /// row to write.
@@ -59,25 +40,9 @@ FROM (SELECT user_id, (max(head, ?1) / 1000 + 1) * 1000 AS next FROM sync_heads
     WHERE user_id > ?2 AND closed_at IS NULL ORDER BY user_id LIMIT ?3) AS batch
 WHERE sync_heads.user_id = batch.user_id RETURNING user_id";
 
-/// Returns the statement that looks a cursor up.
-pub(super) fn find(user: UserId, device: &DeviceId, cursor: Timestamp) -> Statement {
-    Statement::new(FIND, [user.into(), device.as_str().into(), cursor.into()])
-}
-
-/// Decodes the result of [`find`].
-pub(super) fn read(user: UserId, result: StatementResult) -> StoreResult<CursorRecord> {
-    let mut row = RowReader::with_key("full_sync_cursors", user, result.into_first_row().unwrap_or_default());
-    let full_sync_start = row.optional_time("head")?;
-    Ok(CursorRecord { full_sync_start, is_in_gap: row.optional_integer("is_in_gap")? == Some(1) })
-}
-
-/// Returns the statements that remember a cursor of a full sync that started when the head was `start`.
-pub(super) fn save(user: UserId, device: &DeviceId, cursor: Timestamp, start: Timestamp) -> [Statement; 2] {
-    let maximum = Value::Integer(limits::FULL_SYNC_CURSORS as i64);
-    [
-        Statement::new(SAVE, [user.into(), device.as_str().into(), cursor.into(), start.into()]),
-        Statement::new(TRIM, [user.into(), maximum]),
-    ]
+/// Returns the statement that looks for a gap around a position.
+pub(super) fn find_gap(user: UserId, position: Timestamp) -> Statement {
+    Statement::new(IN_GAP, [user.into(), position.into()])
 }
 
 /// Returns the statement that remembers the gap between `head` and `first`, if it is long enough.

@@ -9,7 +9,7 @@ use crate::sync::{Head, ReadSet, Receipt, Records, Snapshot, Totals, resolution_
 
 /// Head and totals of a user, in the order that [`read_head`] expects. `?1` user.
 pub(super) const HEAD: &str = concat!(
-    "SELECT head, purged_through, conflicts_purged_through, purged_version, version_floor, closed_at, ",
+    "SELECT head, purged_through, conflicts_purged_through, purge_generation, purged_version, version_floor, closed_at, ",
     totals_columns!(),
     " FROM sync_heads WHERE user_id = ?1"
 );
@@ -327,6 +327,7 @@ pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(H
         time: row.time("head")?,
         purged_through: row.time("purged_through")?,
         conflicts_purged_through: row.time("conflicts_purged_through")?,
+        purge_generation: row.integer("purge_generation")?,
         purged_version: row.integer("purged_version")?,
         version_floor: row.integer("version_floor")?,
     };

@@ -136,7 +136,7 @@ macro_rules! erase {
     };
 }
 
-const ERASE: [&str; 10] = [
+const ERASE: [&str; 9] = [
     erase!("connections", "id"),
     erase!("saved_queries", "id"),
     erase!("query_history", "id"),
@@ -145,7 +145,6 @@ const ERASE: [&str; 10] = [
     erase!("receipts", "device_id, change_id"),
     erase!("sync_metadata", "device_id"),
     erase!("walks", "device_id"),
-    erase!("full_sync_cursors", "device_id, cursor"),
     erase!("head_gaps", "from_seq"),
 ];
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ChangeOutcome;
-use crate::models::{Edit, ItemVersion, Stored, SyncVersion};
+use crate::models::{CurrentItem, Edit, Stored, SyncVersion};
 use crate::sync::plan::Outcome;
 use crate::sync::{ChangeResult, Effect, Records, Rejection};
 
@@ -22,7 +22,7 @@ pub(super) fn of(outcomes: Vec<ChangeOutcome<'_>>, records: &Records) -> Vec<Cha
         Ok((change, outcome)) => {
             let is_last = concerned.insert(&change.key);
             let stored = records.items.get(&change.key);
-            let current = (is_last && !is_expected(&change.edit, &outcome, stored)).then(|| ItemVersion::of(stored));
+            let current = (is_last && !is_expected(&change.edit, &outcome, stored)).then(|| CurrentItem::of(stored));
             let (change, key, now) = (change.id.clone(), change.key.clone(), stored.map_or(0, |stored| stored.version));
             match outcome {
                 Outcome::Applied(version, effect) => ChangeResult::Applied { change, key, version, effect, current },

@@ -35,7 +35,7 @@ fn results(store: &mut MemoryStore, changes: Vec<Change>, at: i64) -> Vec<Change
 /// Returns the effect of the only change, and the version of the item that its result carries.
 fn outcome(results: &[ChangeResult]) -> (Effect, Option<SyncVersion>) {
     let [ChangeResult::Applied { version: 1, effect, current, .. }] = results else { panic!("{results:?}") };
-    (*effect, current.as_ref().map(|current| current.sync_version))
+    (*effect, current.as_ref().map(|current| current.version))
 }
 
 #[test]

@@ -25,8 +25,9 @@ fn current(result: &ChangeResult) -> Option<(SyncVersion, Option<String>)> {
         return None;
     };
     let current = current.as_ref()?;
-    let text = current.item.as_ref().and_then(|item| super::query_of(&item.content).map(str::to_owned));
-    Some((current.sync_version, text))
+    let text = current.item.as_ref().and_then(|(item, _)| super::query_of(&item.content).map(str::to_owned));
+    assert_eq!(current.deleted, text.is_none());
+    Some((current.version, text))
 }
 
 #[test]
