@@ -1,4 +1,4 @@
-//! What sync clients that others wrote rely on: compare-and-swap, the state of an item in every answer, conflicts as changes, one
+//! Sync clients with an engine of their own: compare-and-swap, the state of an item in every answer, conflicts as changes, one
 //! cursor per type, and several full syncs of one device.
 
 use serde_json::{Value, json};

@@ -39,14 +39,19 @@ impl Cursor {
         if position >= head.delta_horizon() || position.micros() >= ERA {
             return position;
         }
-        let eras = head.purge_generation.rem_euclid(GENERATIONS) + 1;
+        let eras = generation_of(head) + 1;
         Timestamp::from_micros(position.micros() - eras * ERA)
     }
 
     /// Whether a full sync returned the cursor that no purge since its start concerns.
     pub(super) fn continues_full_sync(self, head: Head) -> bool {
-        self.generation == Some(head.purge_generation.rem_euclid(GENERATIONS))
+        self.generation == Some(generation_of(head))
     }
+}
+
+/// Returns the purge generation as cursors carry it.
+const fn generation_of(head: Head) -> i64 {
+    head.purge_generation.rem_euclid(GENERATIONS)
 }
 
 #[cfg(test)]

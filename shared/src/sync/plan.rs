@@ -44,7 +44,7 @@ pub enum ChangeResult {
         key: ItemKey,
         /// The version that the change gave the item; 0 if it deleted an item that does not exist.
         version: SyncVersion,
-        /// What the change did.
+        /// Effect of the change on the item.
         effect: Effect,
         /// The item after the whole upload, if it is not what the change made it.
         current: Option<CurrentItem>,
@@ -155,7 +155,7 @@ impl Receipt {
     }
 }
 
-/// What an applied change did to its item.
+/// Effect of an applied change on its item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The item became what the change said, if it was not that already.

@@ -49,7 +49,7 @@ pub(crate) struct Receipt {
     /// Version of the item after the change.
     pub(crate) version: i64,
     pub(crate) conflict: Option<String>,
-    /// What the change did.
+    /// Effect of the change.
     pub(crate) effect: Effect,
 }
 

@@ -4,7 +4,7 @@ use shared::models::{ResolvedBy, Timestamp, Winner};
 
 use crate::call::{Content, Key};
 
-/// What an applied change did.
+/// Effect of an applied change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// The item is what the change said.
@@ -22,7 +22,7 @@ pub enum ChangeResult {
     Applied {
         /// Version after the change.
         version: i64,
-        /// What the change did.
+        /// Effect of the change.
         effect: Effect,
         /// The item.
         current: Option<Current>,

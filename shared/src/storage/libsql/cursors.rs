@@ -28,7 +28,7 @@ ON CONFLICT DO NOTHING";
 /// per write.
 const AHEAD: Duration = Duration::from_secs(60);
 
-/// What an invalidation adds to the version floor of an account. A restore undoes fewer versions of an item than that.
+/// Number of versions by which an invalidation raises the version floor of an account: more than a restore undoes of any item.
 const FLOOR_STEP: SyncVersion = 1_000_000;
 
 /// Moves head and purge horizon of a batch of accounts beyond every cursor that they have returned. `?1` time, `?2` user before the

@@ -33,8 +33,8 @@ impl UploadState<'_> {
     /// change.
     pub(super) fn record_conflict(&mut self, change: &Change) -> Outcome {
         let (local_bytes, remote_bytes) = self.conflict_bytes(change);
-        if let Err(error) = self.reserve_conflict(change, local_bytes, remote_bytes) {
-            return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
+        if let Err(outcome) = self.reserve_conflict(change, local_bytes, remote_bytes) {
+            return outcome;
         }
         if !self.reserve_conflict_bytes(local_bytes + remote_bytes) {
             let message = "conflicts, and this upload has reached its limit for the size of conflicts; \

@@ -3,9 +3,9 @@
 use super::UploadState;
 use super::results::is_as_said;
 use crate::models::{Change, ChangeId, SyncVersion};
+use crate::sync::Effect;
 use crate::sync::plan::Outcome;
 use crate::sync::read_set::{history_tombstone_id, ignored_edit_id};
-use crate::sync::{Effect, RejectionCode};
 
 /// Version of every history entry.
 const VERSION: SyncVersion = 1;
@@ -29,7 +29,7 @@ impl UploadState<'_> {
     fn add_entry(&mut self, change: &Change) -> Outcome {
         let bytes = match self.reserve_history(change) {
             Ok(bytes) => bytes,
-            Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+            Err(outcome) => return outcome,
         };
         let seq = self.next_seq();
         self.write_change(change, bytes, seq);
@@ -39,8 +39,8 @@ impl UploadState<'_> {
 
     /// Leaves a receipt of the edit, so that a repeat gets the same response after the entry was deleted, too.
     fn ignore_edit(&mut self, change: &Change) -> Outcome {
-        if let Err(error) = self.reserve_receipt(change) {
-            return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
+        if let Err(outcome) = self.reserve_receipt(change) {
+            return outcome;
         }
         let (id, seq) = (ignored_edit_id(change, &self.upload.device), self.next_seq());
         self.add_history_receipt(id, change, VERSION, seq);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::UploadState;
 use crate::models::{Change, Content, DeviceId, Edit, Item, Stored, Strategy, limits};
+use crate::sync::Effect;
 use crate::sync::merge::merge;
 use crate::sync::plan::Outcome;
 use crate::sync::write::Write;
-use crate::sync::{Effect, RejectionCode};
 
 impl UploadState<'_> {
     /// Writes `change`, which conflicts, merged with the stored version. Returns `None` if it must be recorded as a conflict:
@@ -34,8 +34,8 @@ impl UploadState<'_> {
         let created_at = created_at.map_or(*stored_created_at, |sent| sent.min(*stored_created_at));
         let branch = (change.key.clone(), change.base);
         if is_unchanged {
-            if let Err(error) = self.reserve_receipt(change) {
-                return Some(Outcome::Rejected(RejectionCode::QuotaExceeded, error));
+            if let Err(outcome) = self.reserve_receipt(change) {
+                return Some(outcome);
             }
             self.next_seq(); // for the receipt
             self.merged_edits.insert(branch, local);
@@ -45,7 +45,7 @@ impl UploadState<'_> {
         let write = Change { edit, ..change.clone() };
         let bytes = match self.reserve_edit(&write) {
             Ok(bytes) => bytes,
-            Err(error) => return Some(Outcome::Rejected(RejectionCode::QuotaExceeded, error)),
+            Err(outcome) => return Some(outcome),
         };
         self.merged_edits.insert(branch, local);
         let seq = self.next_seq();

@@ -188,8 +188,8 @@ impl<'a> UploadState<'a> {
         };
         let stored_version = stored.version;
         if is_unchanged_by(stored, &change.edit) {
-            if let Err(error) = self.reserve_receipt(change) {
-                return Outcome::Rejected(RejectionCode::QuotaExceeded, error);
+            if let Err(outcome) = self.reserve_receipt(change) {
+                return outcome;
             }
             self.next_seq(); // for the receipt
             return Outcome::Applied(stored_version, Effect::AsSent);
@@ -202,7 +202,7 @@ impl<'a> UploadState<'a> {
         }
         let bytes = match self.reserve_edit(change) {
             Ok(bytes) => bytes,
-            Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+            Err(outcome) => return outcome,
         };
         let seq = self.next_seq();
         if change.key.item_type == ItemType::QueryHistory {
@@ -223,7 +223,7 @@ impl<'a> UploadState<'a> {
         }
         let bytes = match self.reserve_edit(change) {
             Ok(bytes) => bytes,
-            Err(error) => return Outcome::Rejected(RejectionCode::QuotaExceeded, error),
+            Err(outcome) => return outcome,
         };
         let seq = self.next_seq(); // for the receipt of a deletion
         if change.edit == Edit::Delete {

@@ -8,52 +8,55 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ChangeOutcome;
-use crate::models::{CurrentItem, Edit, Stored, SyncVersion};
+use crate::models::{CurrentItem, Edit, Stored};
 use crate::sync::plan::Outcome;
 use crate::sync::{ChangeResult, Effect, Records, Rejection};
 
 /// Returns the results of changes with these outcomes, in order. `records` are those after the whole upload.
 pub(super) fn of(outcomes: Vec<ChangeOutcome<'_>>, records: &Records) -> Vec<ChangeResult> {
     let mut concerned = BTreeSet::new();
-    let from_last = outcomes.into_iter().enumerate().rev().map(|(index, outcome)| match outcome {
-        Ok((change, Outcome::Rejected(code, error))) => {
-            ChangeResult::Rejected(Box::new(Rejection::of_parsed(index, change, code, error)))
-        }
-        Ok((change, outcome)) => {
-            let is_last = concerned.insert(&change.key);
-            let stored = records.items.get(&change.key);
-            let current = (is_last && !is_expected(&change.edit, &outcome, stored)).then(|| CurrentItem::of(stored));
-            let (change, key, now) = (change.id.clone(), change.key.clone(), stored.map_or(0, |stored| stored.version));
-            match outcome {
-                Outcome::Applied(version, effect) => ChangeResult::Applied { change, key, version, effect, current },
-                Outcome::Conflict(id) => {
-                    let conflict = records.conflicts.get(&id).expect("the conflict of an outcome is among the records");
-                    ChangeResult::Conflict { change, conflict: conflict.clone(), version: now, current }
-                }
-                Outcome::Refused | Outcome::Rejected(..) => {
-                    ChangeResult::Refused { change, key, version: now, current }
-                }
+    let mut results = Vec::with_capacity(outcomes.len());
+    for (index, outcome) in outcomes.into_iter().enumerate().rev() {
+        let (change, outcome) = match outcome {
+            Ok(outcome) => outcome,
+            Err(rejection) => {
+                results.push(ChangeResult::Rejected(Box::new(rejection.clone())));
+                continue;
             }
-        }
-        Err(rejection) => ChangeResult::Rejected(Box::new(rejection.clone())),
-    });
-    let mut results: Vec<ChangeResult> = from_last.collect();
+        };
+        let stored = records.items.get(&change.key);
+        let mut current_unless =
+            |is_expected: bool| (concerned.insert(&change.key) && !is_expected).then(|| CurrentItem::of(stored));
+        let (id, key, now) = (change.id.clone(), change.key.clone(), stored.map_or(0, |stored| stored.version));
+        results.push(match outcome {
+            Outcome::Applied(version, effect) => {
+                let is_version = change.edit == Edit::Delete || version == now;
+                let is_expected = effect != Effect::Merged && is_version && is_outcome_of(&change.edit, stored);
+                ChangeResult::Applied { change: id, key, version, effect, current: current_unless(is_expected) }
+            }
+            Outcome::Conflict(conflict) => {
+                let conflict =
+                    records.conflicts.get(&conflict).expect("the conflict of an outcome is among the records");
+                let current = current_unless(is_outcome_of(&change.edit, stored));
+                ChangeResult::Conflict { change: id, conflict: conflict.clone(), version: now, current }
+            }
+            Outcome::Refused => ChangeResult::Refused { change: id, key, version: now, current: current_unless(false) },
+            Outcome::Rejected(code, error) => {
+                ChangeResult::Rejected(Box::new(Rejection::of_parsed(index, change, code, error)))
+            }
+        });
+    }
     results.reverse();
     results
 }
 
-/// Whether a client that knows the change and its outcome knows the stored item.
-fn is_expected(edit: &Edit, outcome: &Outcome, stored: Option<&Stored>) -> bool {
-    let is_version = |version: SyncVersion| stored.is_some_and(|stored| stored.version == version);
-    let is_as_said = match stored {
-        Some(stored) => is_as_said(edit, stored) && (stored.is_live() == (*edit != Edit::Delete)),
-        None => *edit == Edit::Delete,
-    };
-    match outcome {
-        Outcome::Applied(_, Effect::Merged) | Outcome::Refused => false,
-        Outcome::Applied(version, _) => is_as_said && (*edit == Edit::Delete || is_version(*version)),
-        Outcome::Conflict(_) => is_as_said,
-        Outcome::Rejected(..) => true,
+/// Whether the stored item is what `edit` makes it, apart from its version and times.
+fn is_outcome_of(edit: &Edit, stored: Option<&Stored>) -> bool {
+    let live = stored.filter(|stored| stored.is_live());
+    match (edit, live) {
+        (Edit::Delete, live) => live.is_none(),
+        (Edit::Put { .. }, Some(live)) => is_as_said(edit, live),
+        (Edit::Put { .. }, None) => false,
     }
 }
 

@@ -91,7 +91,7 @@ fn a_repeat_learns_that_it_was_overtaken() {
     let mut store = store();
     let first = upload("laptop", Strategy::Refuse, [change("l2", "q", "two", 1, 2)]);
     assert_eq!(current(&store.results(&first, at_second(2))[0]), None);
-    assert_eq!(current(&store.results(&first, at_second(3))[0]), None, "nobody else has written");
+    assert_eq!(current(&store.results(&first, at_second(3))[0]), None, "no other device has written");
     refuse(&mut store, "phone", vec![change("p", "q", "three", 2, 4)], 4);
     let results = store.results(&first, at_second(5));
     assert!(matches!(results[..], [ChangeResult::Applied { version: 2, .. }]), "the response of the first time");
