@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use crate::servers::{Server, find_program, non_ephemeral_port};
+use crate::servers::{Server, find_program, free_port};
 use crate::trace_proxy::start_trace_proxy;
 use crate::{ServerProcess, Template};
 
@@ -34,7 +34,7 @@ impl Emulator {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_wrapped(wrapper: &[&str], name: &str, environment: &[(&str, &str)]) -> Self {
-        Self::launch(non_ephemeral_port(), wrapper, name, environment).await
+        Self::launch(free_port(), wrapper, name, environment).await
     }
 
     /// As [`start`](Self::start), but adds a trace id to each event, as Lambda does and its emulator does not.
@@ -42,7 +42,7 @@ impl Emulator {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_traced(name: &str, environment: &[(&str, &str)]) -> Self {
-        let internal = non_ephemeral_port();
+        let internal = free_port();
         let runtime_api = format!("AWS_LAMBDA_RUNTIME_API=127.0.0.1:{}", start_trace_proxy(internal).await);
         Self::launch(internal, &["env", &runtime_api], name, environment).await
     }
@@ -65,7 +65,7 @@ impl Emulator {
         };
         let from_test = environment.iter().copied().filter(|(name, _)| is_passed(name));
         let variables: Vec<_> = from_aws.into_iter().chain(fixed).chain(from_test).collect();
-        let port = non_ephemeral_port();
+        let port = free_port();
         let mut server = Server::start_at(port, "TERM", |_, port| {
             let variables = variables.iter().map(|(name, value)| format!("{name}={value}"));
             let addresses = [("--runtime-interface-emulator-address", port), ("--runtime-api-address", internal)];

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::servers::{Server, find_program, non_ephemeral_port};
+use crate::servers::{Server, find_program, free_port};
 
 /// OTLP receiver (<https://rotel.dev>) that logs the spans it receives.
 pub struct Rotel(Server);
@@ -43,8 +43,8 @@ impl Rotel {
     /// If the program is missing or does not start.
     pub async fn start() -> Self {
         let agent = find_program("rotel-agent", &rotel_folders());
-        let mut server = Server::start_at(non_ephemeral_port(), "TERM", |folder, port| {
-            let (grpc_port, file) = (non_ephemeral_port(), |name: &str| folder.join(name).display().to_string());
+        let mut server = Server::start_at(free_port(), "TERM", |folder, port| {
+            let (grpc_port, file) = (free_port(), |name: &str| folder.join(name).display().to_string());
             let arguments = [
                 (agent.as_str(), "start".to_owned()),
                 ("--otlp-http-endpoint", format!("127.0.0.1:{port}")),

@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use shared::clock::{SystemRandom, random_bytes};
@@ -78,17 +79,17 @@ impl Server {
     }
 }
 
-/// Returns a free port outside the ephemeral range, so that no outgoing connection takes it.
-pub(crate) fn non_ephemeral_port() -> u16 {
+/// Returns a free port that this process has not returned before. It lies outside the ephemeral range: the system gives no outgoing
+/// connection, and no other listener, the port before its server has started.
+pub(crate) fn free_port() -> u16 {
+    const PORTS: std::ops::Range<u16> = 20_000..32_000;
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    let next = NEXT.get_or_init(|| u16::from_le_bytes(random_bytes(&SystemRandom)).into());
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    std::iter::repeat_with(|| 20_000 + u16::from_le_bytes(random_bytes(&SystemRandom)) % 12_000)
+    std::iter::repeat_with(|| PORTS.start + next.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start))
+        .take(PORTS.len())
         .find(is_free)
         .expect("a port is free")
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("the listener has an address").port()
 }
 
 /// Finds a program in `folders` or `PATH`; `tests/run` installs all of them.

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use super::{PostgresServer, RedisServer, Server, Sqld, non_ephemeral_port};
+use super::{PostgresServer, RedisServer, Server, Sqld, free_port};
 
 /// Kind of shutdown before a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Sqld {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_restartable() -> Self {
-        Self::start_at(non_ephemeral_port(), "").await
+        Self::start_at(free_port(), "").await
     }
 
     /// Stops the server, and starts it again after a downtime of `down`.
@@ -68,7 +68,7 @@ impl RedisServer {
     /// # Panics
     /// As [`start`](Self::start).
     pub async fn start_restartable() -> Self {
-        Self::start_at(non_ephemeral_port(), "--appendonly yes --appendfsync always").await
+        Self::start_at(free_port(), "--appendonly yes --appendfsync always").await
     }
 
     /// Stops the server, and starts it again after a downtime of `down`.
@@ -87,7 +87,7 @@ impl PostgresServer {
     /// # Panics
     /// As [`shared`](Self::shared).
     pub async fn start_restartable() -> Self {
-        Self::start_at(non_ephemeral_port(), "", "").await
+        Self::start_at(free_port(), "", "").await
     }
 
     /// Stops the server, and starts it again after a downtime of `down`.
