@@ -3,9 +3,9 @@
 use axum::http::Method;
 use serde_json::json;
 use shared::storage::EmailKind::{PasswordChanged, ResetPassword, VerifyEmail, Welcome};
-use tests::{PASSWORD, Request, Service, TestUser, error_fields, try_login};
+use tests::{Api, PASSWORD, Request, Service, TestUser, error_fields, try_login};
 
-use crate::helpers::{request_password_reset, reset_password, try_sign_up, verify_email};
+use crate::helpers::{from_address, request_password_reset, reset_password, try_sign_up, verify_email};
 
 #[tokio::test]
 async fn address_with_line_break_is_rejected() {
@@ -139,7 +139,7 @@ async fn links_ignore_the_host_of_the_request() {
     for (kind, page) in [(VerifyEmail, "verify-email"), (ResetPassword, "reset-password")] {
         let token = service.newest_token(kind, "ada@example.com").await;
         let email = service.newest_email(kind, "ada@example.com").await.expect("an email");
-        let link = format!("https://sync.sqlstudio.app/{page}?token={token}");
+        let link = format!("https://sync.sqlstudio.app/{page}#token={token}");
         for text in [&email.text, &email.html] {
             assert!(text.contains(&link) && !text.contains("evil") && !text.contains("http://"), "{text}");
         }
@@ -165,4 +165,72 @@ async fn link_goes_to_the_address_of_the_account() {
     try_login(&service.api, "mike", "Barley77").await.expect(200);
     try_sign_up(&service.api, "another", equivalent).await.expect_error(409, "CONFLICT");
     try_sign_up(&service.api, "yet another", different).await.expect(201);
+}
+
+/// Anybody can sign up any number of accounts with tagged forms of a victim's address, from any number of addresses.
+#[tokio::test]
+async fn tagged_forms_of_an_address_do_not_flood_its_mailbox() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    service.deliver_due_emails().await;
+    let before = service.mailer.count();
+    for n in 0..30 {
+        let client = from_address(&service.api, &format!("192.0.2.{n}"));
+        let tagged = format!("ADA+{n}@example.com");
+        try_sign_up(&client, &format!("eve{n}"), &tagged).await.expect(201);
+        request_password_reset(&client, &tagged).await.expect(200);
+    }
+    service.deliver_due_emails().await;
+    // Ten of each kind an hour, of which one was Ada's own.
+    assert_eq!(service.mailer.count(), before + 19);
+    // Another mailbox is not affected, and Ada's own is hers again.
+    service.newest_token(VerifyEmail, "ada@example.com").await;
+    TestUser::sign_up(&service.api, "bob").await;
+    service.newest_token(VerifyEmail, "bob@example.com").await;
+    service.clock.advance(3_600);
+    request_password_reset(&service.api, "ada@example.com").await.expect(200);
+    service.newest_token(ResetPassword, "ada@example.com").await;
+    assert_eq!(ada.profile().await["email_verified"], false);
+}
+
+/// A stranger signs up with the address of a victim, who opens the link in another network. That confirms the stranger's account to
+/// nobody: neither by its old sessions nor by a new one.
+#[tokio::test]
+async fn confirming_an_address_does_not_confirm_the_account_of_a_stranger() {
+    let service = Service::start().await;
+    let stranger = from_address(&service.api, "192.0.2.66");
+    let session = try_sign_up(&stranger, "stranger", "ada@example.com").await.expect(201);
+    let session = TestUser::from_tokens(&stranger, "stranger", &session);
+    let token = service.newest_token(VerifyEmail, "ada@example.com").await;
+    let victim = from_address(&service.api, "198.51.100.1");
+    let confirm = async |api: &Api, body| api.send(Request::post("/api/auth/verify-email", &body)).await;
+    let error = confirm(&victim, json!({ "token": token })).await.expect_error(403, "FORBIDDEN");
+    assert_eq!(error_fields(&error), ["password"]);
+    let guess = json!({ "token": token, "password": "Guess000" });
+    confirm(&victim, guess).await.expect_error(401, "INVALID_CREDENTIALS");
+    assert_eq!(session.profile().await["email_verified"], false);
+    assert_eq!(session.log_in().await.profile().await["email_verified"], false);
+
+    // The victim can take the account over: the link proves that the address is theirs.
+    request_password_reset(&victim, "ada@example.com").await.expect(200);
+    let reset = service.newest_token(ResetPassword, "ada@example.com").await;
+    reset_password(&victim, &reset, "Barley77").await.expect(200);
+    session.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
+    try_login(&stranger, "stranger", PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
+    assert_eq!(try_login(&victim, "ada@example.com", "Barley77").await.expect(200)["user"]["email_verified"], true);
+}
+
+/// Somebody who signed up on a laptop opens the link on a phone, in another network.
+#[tokio::test]
+async fn address_can_be_confirmed_from_another_network_with_the_password() {
+    let service = Service::start().await;
+    let laptop = from_address(&service.api, "192.0.2.1");
+    let ada = TestUser::sign_up(&laptop, "ada").await;
+    let token = service.newest_token(VerifyEmail, "ada@example.com").await;
+    let phone = from_address(&service.api, "2001:db8::1");
+    verify_email(&phone, &token).await.expect_error(403, "FORBIDDEN");
+    let body = json!({ "token": token, "password": PASSWORD });
+    phone.send(Request::post("/api/auth/verify-email", &body)).await.expect(200);
+    assert_eq!(ada.profile().await["email_verified"], true);
+    verify_email(&laptop, &token).await.expect_error(410, "TOKEN_SPENT");
 }

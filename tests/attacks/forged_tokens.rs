@@ -165,6 +165,32 @@ async fn token_of_another_issuer_is_rejected() {
     assert_rejected(&service, &valid.without_claim("iss").signed(KEY), "missing").await;
 }
 
+/// An extension that the server must understand (RFC 7515 §4.1.11): it understands none.
+#[tokio::test]
+async fn token_with_a_critical_extension_is_rejected() {
+    let (service, _, valid) = setup().await;
+    for critical in [json!(["exp"]), json!(["b64"]), json!(["https://evil.example/ext"]), json!([])] {
+        let forgery = valid.clone().header("b64", true).header("crit", critical.clone());
+        assert_rejected(&service, &forgery.signed(KEY), &critical.to_string()).await;
+    }
+}
+
+/// Clocks of two instances may differ by a minute.
+#[tokio::test]
+async fn token_from_the_future_is_rejected() {
+    let (service, _, valid) = setup().await;
+    let now = service.clock.now().micros() / 1_000_000;
+    for claim in ["nbf", "iat"] {
+        for seconds in [61, 3_600, 10_000_000_000] {
+            let forgery = valid.clone().claim(claim, now + seconds);
+            assert_rejected(&service, &forgery.signed(KEY), &format!("{claim} in {seconds} s")).await;
+        }
+        assert_rejected(&service, &valid.clone().claim(claim, "soon").signed(KEY), claim).await;
+        assert_accepted(&service, &valid.clone().claim(claim, now + 59).signed(KEY)).await;
+    }
+    assert_rejected(&service, &valid.without_claim("iat").signed(KEY), "no iat").await;
+}
+
 #[tokio::test]
 async fn expired_token_is_rejected() {
     let (service, ada, valid) = setup().await;

@@ -37,29 +37,16 @@ async fn equivalent_spelling_of_a_name_is_taken() {
     try_sign_up(&service.api, "bob", "bob@example.com").await.expect(201);
 }
 
-/// Letters of other scripts and invisible characters make a different name. Its user is a different user: it cannot access the
-/// imitated account, and no email goes to the wrong address.
+/// Letters of other scripts make a different name. Its user is a different user: it cannot access the imitated account, and no email
+/// goes to the wrong address.
 #[tokio::test]
 async fn lookalike_name_is_a_different_account() {
     let service = Service::start().await;
     let ada = TestUser::sign_up(&service.api, "ada").await;
     ada.upload("laptop", &[query_update(&service, "1", "orders", "select 'ada'", 0)]).await;
     let (account, before) = (ada.profile().await, ada.full_download().await);
-    for (n, name) in [
-        "\u{430}da",
-        "ad\u{430}",
-        "\u{430}d\u{430}",
-        "\u{251}da",
-        "a\u{501}a",
-        "ad\u{200b}a",
-        "ada\u{200d}",
-        "\u{feff}ada",
-        "a\u{ad}da",
-        "\u{202e}ada",
-        "ada\u{301}",
-    ]
-    .into_iter()
-    .enumerate()
+    for (n, name) in
+        ["\u{430}da", "ad\u{430}", "\u{430}d\u{430}", "\u{251}da", "a\u{501}a", "ada\u{301}"].into_iter().enumerate()
     {
         let address = format!("imitator{n}@example.com");
         let body = json!({ "username": name, "email": address, "password": IMITATOR_PASSWORD });
@@ -80,6 +67,45 @@ async fn lookalike_name_is_a_different_account() {
     }
     assert_eq!((ada.profile().await, ada.full_download().await), (account, before));
     try_login(&service.api, "ada", PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn name_with_an_invisible_character_is_refused() {
+    let service = Service::start().await;
+    for name in [
+        "ad\u{200b}a",
+        "ada\u{200d}",
+        "\u{feff}ada",
+        "a\u{ad}da",
+        "\u{202e}ada",
+        "ada\u{2069}",
+        "a\u{3164}da",
+        "ada\u{fe0f}",
+    ] {
+        let error = try_sign_up(&service.api, name, "eve@example.com").await.expect_error(400, "INVALID_REQUEST");
+        assert_eq!(error_fields(&error), ["username"], "{name:?}");
+    }
+}
+
+/// The name of a device is shown in the list of sessions.
+#[tokio::test]
+async fn invisible_characters_are_removed_from_device_names() {
+    let service = Service::start().await;
+    service.api.sign_up("ada").await;
+    let body = json!({ "username": "ada", "password": PASSWORD, "device": "lap\u{202e}top\u{200b}\u{7} 1\n" });
+    let session = service.api.send(Request::post("/api/auth/login", &body)).await.expect(200);
+    let sessions = TestUser::from_tokens(&service.api, "ada", &session).sessions().await;
+    assert!(sessions.iter().any(|session| session["device"] == "laptop 1"), "{sessions:?}");
+}
+
+/// Nobody speaks for the service, in any spelling.
+#[tokio::test]
+async fn reserved_name_is_refused() {
+    let service = Service::start().await;
+    for name in ["admin", "ADMIN", "\u{430}dmin", "Ａｄｍｉｎ", "ad-min", "root", "SQL Studio", "support"] {
+        let error = try_sign_up(&service.api, name, "eve@example.com").await.expect_error(400, "INVALID_REQUEST");
+        assert_eq!(error_fields(&error), ["username"], "{name:?}");
+    }
 }
 
 /// Login accepts a name or an address, so no name may equal the address of another user.

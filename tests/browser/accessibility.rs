@@ -45,7 +45,7 @@ impl Fixture {
         let send_link = send_link.bearer(session["token"].as_str().expect("a token"));
         self.service.api.send(send_link).await.expect(200);
         let token = self.service.newest_token(kind, ADDRESS).await;
-        format!("{}/{page}?token={token}", self.url)
+        format!("{}/{page}#token={token}", self.url)
     }
 
     /// Opens `link`, fills in the form if there is one, and submits it.

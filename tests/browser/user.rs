@@ -33,7 +33,7 @@ impl BrowserUser {
     /// Opens the email of the kind `kind` in the browser, and returns the link of its button.
     pub(crate) async fn link(&self, kind: &str) -> String {
         self.browser.open_file(&self.email_file(kind).await).await;
-        let button = self.browser.find("a[href*='?token=']").await;
+        let button = self.browser.find("a[href*='#token=']").await;
         button.attr("href").await.expect("readable").expect("the button has a link")
     }
 

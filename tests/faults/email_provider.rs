@@ -57,7 +57,7 @@ impl Provider {
 /// Returns the token in the link of the email in `request`.
 pub(crate) fn link_token(request: &ReceivedRequest) -> String {
     let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-    let (_, rest) = body["text"].as_str().expect("a text").split_once("?token=").expect("a link");
+    let (_, rest) = body["text"].as_str().expect("a text").split_once("#token=").expect("a link");
     rest.split_whitespace().next().expect("a token").to_owned()
 }
 
@@ -102,7 +102,7 @@ async fn request_contains_the_complete_email() {
     assert_eq!(body["subject"], "Confirm your email address");
     for part in ["html", "text"] {
         let text = body[part].as_str().expect("a text");
-        assert!(text.contains("https://sync.studio.example/verify-email?token=secret"), "{text}");
+        assert!(text.contains("https://sync.studio.example/verify-email#token=secret"), "{text}");
     }
     assert!(!body["html"].as_str().expect("a text").contains("<b>Ada</b>"));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use local::{App, Config, Stores};
 use purge::Purge;
-use shared::auth::{AccessTokens, PasswordCost};
+use shared::auth::{AccessTokens, PasswordCost, SigningKeys};
 use shared::clock::{ManualClock, Random, SystemRandom};
 use shared::config::Env;
 use shared::mail::MemoryMailer;
@@ -74,7 +74,7 @@ impl Cluster {
             stores: app.stores.clone(),
             clock,
             random,
-            tokens: AccessTokens::new(&app.config.auth).expect("the signing key is valid"),
+            tokens: AccessTokens::new(Arc::new(SigningKeys::new(&app.config.auth).expect("the signing key is valid"))),
             quota,
             app,
             _folder: folder,

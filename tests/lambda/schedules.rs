@@ -10,7 +10,7 @@ async fn an_email_is_sent_after_the_response_and_schedules_find_no_work() {
     let cloud = Cloud::start().await;
     cloud.api.sign_up("ada").await;
     let mail = cloud.mail("verify_email").await;
-    let (_, rest) = mail.split_once("https://sync.studio.example/verify-email?token=").expect("a link");
+    let (_, rest) = mail.split_once("https://sync.studio.example/verify-email#token=").expect("a link");
     let token = rest.split_whitespace().next().expect("a token");
     cloud.api.send(Request::post("/api/auth/verify-email", &json!({ "token": token }))).await.expect(200);
     assert!(cloud.mail("welcome").await.contains("Hello ada,"));

@@ -89,6 +89,10 @@ impl Sessions for FailingStores {
         self.run(self.stores.sessions.authenticate(user, id, rate_limit, now)).await
     }
 
+    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
+        self.run(self.stores.sessions.token_owner(token)).await
+    }
+
     async fn rotate(
         &self,
         presented: &TokenHash,

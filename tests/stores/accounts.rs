@@ -51,7 +51,7 @@ pub(crate) async fn sign_up(store: &dyn AccountStore, name: &str) -> UserId {
 }
 
 pub(crate) async fn find(store: &dyn AccountStore, login: &str) -> Option<Account> {
-    let Ok(login) = login.parse::<Login>();
+    let login = login.parse::<Login>().expect("a short text");
     store.find(&login).await.expect("the read succeeds")
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use shared::models::{EmailAddress, Timestamp, UserId};
 use shared::storage::EmailKind::{self, PasswordChanged, ResetPassword, VerifyEmail, Welcome};
-use shared::storage::{QueuedEmail, SignUpOutcome, TokenHash, TokenPurpose};
+use shared::storage::{MAILBOX_EMAILS, QueuedEmail, SignUpOutcome, TokenHash, TokenPurpose};
 use tokio::task::JoinSet;
 
 use crate::accounts::{new_account, sign_up};
@@ -37,6 +37,7 @@ macro_rules! suite {
             completed_emails_are_purged_after_a_minute,
             pending_emails_are_not_purged,
             a_deleted_account_is_sent_no_email,
+            a_mailbox_receives_a_bounded_number_of_emails,
         }
     };
 }
@@ -364,4 +365,29 @@ pub(crate) async fn a_deleted_account_is_sent_no_email(factory: AccountFactory<'
         delivered.iter().all(|(user, _)| *user != ada) && delivered.contains(&(bob, VerifyEmail.name())),
         "{delivered:?}"
     );
+}
+
+pub(crate) async fn a_mailbox_receives_a_bounded_number_of_emails(factory: AccountFactory<'_>) {
+    let store = factory.open().await;
+    let [ada, bob] = ["ada", "bob"].map(|mailbox| TokenHash::of(mailbox.as_bytes()));
+    let count = async |mailbox: &TokenHash, now| {
+        let mut counting = JoinSet::new();
+        for _ in 0..20 {
+            let (store, mailbox) = (store.clone(), mailbox.clone());
+            counting.spawn(async move {
+                store.count_for_mailbox(&mailbox, at_second(now)).await.expect("the write succeeds")
+            });
+        }
+        counting.join_all().await.into_iter().filter(|may_receive| *may_receive).count()
+    };
+    let most = usize::try_from(MAILBOX_EMAILS).expect("a small number");
+    assert_eq!((count(&ada, 1).await, count(&bob, 1).await), (most, most));
+    for (now, expected) in [(360, 0), (361, 1), (1_081, 2)] {
+        assert_eq!(count(&ada, now).await, expected, "at {now} s");
+    }
+    // A purge changes no limit.
+    store.purge_completed(at_second(1_081), 100).await.expect("the write succeeds");
+    assert_eq!(count(&ada, 1_082).await, 0);
+    store.purge_completed(at_second(10_000), 100).await.expect("the write succeeds");
+    assert_eq!((count(&ada, 10_000).await, count(&bob, 10_000).await), (most, most));
 }

@@ -1,8 +1,8 @@
 //! Contract of [`shared::storage::RateLimiter`]: a token bucket per key, refilled at a constant rate.
 
-use std::time::Duration;
+use std::slice;
 
-use shared::models::{Timestamp, UserId};
+use shared::models::Timestamp;
 use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
 use tokio::task::JoinSet;
 
@@ -25,6 +25,9 @@ macro_rules! suite {
             the_long_term_rate_equals_the_refill_rate,
             a_clock_that_runs_backwards_adds_no_tokens,
             a_clock_that_runs_backwards_delays_by_at_most_a_minute,
+            a_window_may_be_longer_than_a_minute,
+            a_token_is_taken_from_all_buckets_or_from_none,
+            a_token_can_be_given_back,
             an_exchange_moves_a_token,
             an_exchange_without_a_token_to_take_gives_none_back,
             concurrent_exchanges_take_at_most_the_available_tokens,
@@ -35,17 +38,13 @@ pub(crate) use suite;
 
 /// Returns a request against a bucket that no other test uses.
 fn bucket(per_minute: u32) -> RateLimitRequest {
-    RateLimitRequest {
-        key: format!("bucket:{}", new_user_id()),
-        policy: RateLimitPolicy { per_minute },
-        min_interval: Duration::ZERO,
-    }
+    RateLimitRequest::new(format!("bucket:{}", new_user_id()), RateLimitPolicy::per_minute(per_minute))
 }
 
 async fn take(store: &dyn RateLimiter, rate_limit: &RateLimitRequest, now: Timestamp) -> RateLimitStatus {
-    let status = store.take(rate_limit, now).await.expect("the read succeeds");
-    assert_eq!(status.limit, rate_limit.policy.per_minute);
-    assert!(status.remaining < status.limit, "{status:?}");
+    let status = store.take(slice::from_ref(rate_limit), now).await.expect("the read succeeds");
+    assert_eq!(status.policy, rate_limit.policy);
+    assert!(status.remaining < status.policy.tokens, "{status:?}");
     assert!(status.taken || status.remaining == 0, "{status:?}");
     status
 }
@@ -181,61 +180,110 @@ pub(crate) async fn a_clock_that_runs_backwards_delays_by_at_most_a_minute(facto
     assert!(take(&*store, &rate_limit, at_second(61)).await.taken);
 }
 
+pub(crate) async fn a_window_may_be_longer_than_a_minute(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let policy = RateLimitPolicy { tokens: 10, seconds: 900 };
+    let rate_limit = RateLimitRequest { policy, ..bucket(1) };
+    assert_eq!(take_many(&*store, &rate_limit, 20, at_second(100)).await, 10);
+    let status = take(&*store, &rate_limit, at_second(101)).await;
+    assert_eq!((status.taken, status.full_in, status.next_in), (false, 899, 89));
+    for (now, refilled) in [(189, 0), (190, 1), (639, 4), (640, 1), (600, 0), (100_000, 10)] {
+        assert_eq!(take_many(&*store, &rate_limit, 20, at_second(now)).await, refilled, "at {now} s");
+    }
+    let after_clock_change = take(&*store, &rate_limit, at_second(0)).await;
+    assert!(!after_clock_change.taken && after_clock_change.full_in <= 900, "{after_clock_change:?}");
+    assert!(take(&*store, &rate_limit, at_second(91)).await.taken);
+}
+
+pub(crate) async fn a_token_is_taken_from_all_buckets_or_from_none(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    // In a cluster, both are in one slot.
+    let slot = new_user_id();
+    let [small, large] = [("small", 2), ("large", 5)]
+        .map(|(name, tokens)| RateLimitRequest::new(format!("{{{slot}}}:{name}"), RateLimitPolicy::per_minute(tokens)));
+    let both = [small.clone(), large.clone()];
+    let take_both = async || store.take(&both, at_second(0)).await.expect("the write succeeds");
+    for remaining in [4, 3] {
+        let status = take_both().await;
+        assert_eq!((status.taken, status.policy, status.remaining), (true, large.policy, remaining));
+    }
+    for _ in 0..3 {
+        let status = take_both().await;
+        assert_eq!((status.taken, status.policy, status.remaining), (false, small.policy, 0));
+    }
+    assert_eq!(take_many(&*store, &large, 9, at_second(0)).await, 3, "refused calls took none");
+    assert!(!take_both().await.taken);
+    assert_eq!(take_many(&*store, &small, 9, at_second(30)).await, 1, "the other one was empty");
+}
+
+pub(crate) async fn a_token_can_be_given_back(factory: RateLimiterFactory<'_>) {
+    let store = factory.open().await;
+    let rate_limit = bucket(10);
+    take_many(&*store, &rate_limit, 10, at_second(0)).await;
+    for _ in 0..3 {
+        store.give_back(slice::from_ref(&rate_limit), at_second(0)).await.expect("the write succeeds");
+    }
+    assert_eq!(take_many(&*store, &rate_limit, 10, at_second(0)).await, 3);
+    for _ in 0..20 {
+        store.give_back(slice::from_ref(&rate_limit), at_second(60)).await.expect("the write succeeds");
+    }
+    assert_eq!(take_many(&*store, &rate_limit, 20, at_second(60)).await, 10, "no more than a full bucket");
+}
+
 /// Takes `count` tokens of `wanted` in exchange for tokens of `taken`, and returns the number taken.
 async fn exchange_many(
     store: &dyn RateLimiter,
-    user: UserId,
     [taken, wanted]: &[RateLimitRequest; 2],
     count: usize,
     now: Timestamp,
 ) -> usize {
     let mut exchanged = 0;
     for _ in 0..count {
-        let status = store.exchange(user, taken, wanted, now).await.expect("the write succeeds");
-        assert_eq!(status.limit, wanted.policy.per_minute);
+        let status = store.exchange(taken, wanted, now).await.expect("the write succeeds");
+        assert_eq!(status.policy, wanted.policy);
         exchanged += usize::from(status.taken);
     }
     exchanged
 }
 
 /// Takes tokens of a bucket of `user` by exchanges for an unlimited number of others.
-async fn drain(store: &dyn RateLimiter, user: UserId, bucket: &RateLimitRequest, now: Timestamp) -> usize {
+async fn drain(store: &dyn RateLimiter, bucket: &RateLimitRequest, now: Timestamp) -> usize {
     let other = self::bucket(1);
-    let count = bucket.policy.per_minute as usize + 1;
-    exchange_many(store, user, &[other, bucket.clone()], count, now).await
+    let count = bucket.policy.tokens as usize + 1;
+    exchange_many(store, &[other, bucket.clone()], count, now).await
 }
 
 pub(crate) async fn an_exchange_moves_a_token(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    let (user, [taken, wanted]) = (new_user_id(), [bucket(3), bucket(5)]);
-    assert_eq!(drain(&*store, user, &taken, at_second(1)).await, 3, "the bucket is empty");
+    let [taken, wanted] = [bucket(3), bucket(5)];
+    assert_eq!(drain(&*store, &taken, at_second(1)).await, 3, "the bucket is empty");
     let pair = [taken.clone(), wanted.clone()];
-    assert_eq!(exchange_many(&*store, user, &pair, 2, at_second(1)).await, 2);
-    assert_eq!(drain(&*store, user, &taken, at_second(1)).await, 2, "two tokens were given back");
-    assert_eq!(drain(&*store, user, &wanted, at_second(1)).await, 3, "two tokens were taken");
-    assert_eq!(exchange_many(&*store, user, &pair, 9, at_second(121)).await, 5);
-    assert_eq!(drain(&*store, user, &taken, at_second(121)).await, 3, "no more than a full bucket");
+    assert_eq!(exchange_many(&*store, &pair, 2, at_second(1)).await, 2);
+    assert_eq!(drain(&*store, &taken, at_second(1)).await, 2, "two tokens were given back");
+    assert_eq!(drain(&*store, &wanted, at_second(1)).await, 3, "two tokens were taken");
+    assert_eq!(exchange_many(&*store, &pair, 9, at_second(121)).await, 5);
+    assert_eq!(drain(&*store, &taken, at_second(121)).await, 3, "no more than a full bucket");
 }
 
 pub(crate) async fn an_exchange_without_a_token_to_take_gives_none_back(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    let (user, pair) = (new_user_id(), [bucket(3), bucket(2)]);
+    let pair = [bucket(3), bucket(2)];
     for bucket in &pair {
-        drain(&*store, user, bucket, at_second(1)).await;
+        drain(&*store, bucket, at_second(1)).await;
     }
-    assert_eq!(exchange_many(&*store, user, &pair, 4, at_second(1)).await, 0);
-    assert_eq!(drain(&*store, user, &pair[0], at_second(1)).await, 0);
+    assert_eq!(exchange_many(&*store, &pair, 4, at_second(1)).await, 0);
+    assert_eq!(drain(&*store, &pair[0], at_second(1)).await, 0);
 }
 
 pub(crate) async fn concurrent_exchanges_take_at_most_the_available_tokens(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    let (user, pair) = (new_user_id(), [bucket(20), bucket(30)]);
-    drain(&*store, user, &pair[0], at_second(1)).await;
+    let pair = [bucket(20), bucket(30)];
+    drain(&*store, &pair[0], at_second(1)).await;
     let mut tasks = JoinSet::new();
     for _ in 0..8 {
         let (store, pair) = (store.clone(), pair.clone());
-        tasks.spawn(async move { exchange_many(&*store, user, &pair, 10, at_second(1)).await });
+        tasks.spawn(async move { exchange_many(&*store, &pair, 10, at_second(1)).await });
     }
     assert_eq!(tasks.join_all().await.into_iter().sum::<usize>(), 30);
-    assert_eq!(drain(&*store, user, &pair[0], at_second(1)).await, 20, "thirty were given back; it holds twenty");
+    assert_eq!(drain(&*store, &pair[0], at_second(1)).await, 20, "thirty were given back; it holds twenty");
 }

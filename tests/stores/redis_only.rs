@@ -22,18 +22,24 @@ async fn calls_use_one_slot_and_every_key_expires() {
         let user = new_user_id();
         let [kept, other] = [open(&*store, user, "kept", 1).await, open(&*store, user, "other", 2).await];
         let rate_limit = RateLimitRequest {
-            key: format!("upload:{user}"),
-            policy: RateLimitPolicy { per_minute: 10 },
+            key: format!("{{{user}}}:upload"),
+            policy: RateLimitPolicy::per_minute(10),
             min_interval: Duration::ZERO,
         };
         let outcome =
             store.authenticate(user, kept.id, Some(&rate_limit), at_second(3)).await.expect("the read succeeds");
         assert!(outcome.session.is_some() && outcome.rate_limit.is_some_and(|bucket| bucket.remaining == 9));
-        assert!(store.take(&rate_limit, at_second(3)).await.expect("the read succeeds").taken);
+        assert!(store.take(std::slice::from_ref(&rate_limit), at_second(3)).await.expect("the read succeeds").taken);
         let [presented, next] = ["kept", "next"].map(|token| TokenHash::of(token.as_bytes()));
         let rotation =
             store.rotate(&presented, &next, at_second(3 + LIFETIME), at_second(3)).await.expect("the read succeeds");
         assert!(matches!(rotation, Rotation::Rotated(session) if session.id == kept.id));
+        // Each further use yields another token, of which the oldest are deleted.
+        for fork in 0..20 {
+            let fork = TokenHash::of(format!("fork {fork}").as_bytes());
+            let rotation = store.rotate(&presented, &fork, at_second(3 + LIFETIME), at_second(4)).await;
+            assert!(matches!(rotation.expect("the write succeeds"), Rotation::Rotated(_)));
+        }
         let (all, persistent) = server.keys().await;
         assert!(all >= 8 && persistent == 0, "{persistent} of {all} keys have no TTL");
         store.end_others(user, Some(kept.id)).await.expect("the write succeeds");
@@ -51,11 +57,8 @@ async fn concurrent_uploads_wait_one_interval_longer_each() {
     let [session, other] = [open(&store, ada, "ada", 1).await, open(&store, bob, "bob", 1).await];
     let min_interval = Duration::from_millis(30);
     let wait = async |session: &Session, now| {
-        let rate_limit = RateLimitRequest {
-            key: session.user.to_string(),
-            policy: RateLimitPolicy { per_minute: 60 },
-            min_interval,
-        };
+        let rate_limit =
+            RateLimitRequest { key: session.user.to_string(), policy: RateLimitPolicy::per_minute(60), min_interval };
         let outcome =
             store.authenticate(session.user, session.id, Some(&rate_limit), now).await.expect("the read succeeds");
         outcome.wait

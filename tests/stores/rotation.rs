@@ -1,7 +1,7 @@
 //! Contract of [`shared::storage::Sessions::rotate`]: a refresh token works once, and again within a grace period.
 
 use shared::models::{Session, Timestamp};
-use shared::storage::{ROTATION_GRACE_SECONDS, Rotation, Sessions, TokenHash};
+use shared::storage::{LIVE_REFRESH_TOKENS, ROTATION_GRACE_SECONDS, Rotation, SESSION_SECONDS, Sessions, TokenHash};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{at_second, just_after, new_user_id};
@@ -25,6 +25,9 @@ macro_rules! suite {
             concurrent_rotations_keep_one_session,
             a_concurrent_rotation_does_not_restore_an_ended_session,
             a_session_expires_with_its_refresh_token,
+            a_session_ends_after_ninety_days_however_often_it_is_refreshed,
+            a_session_has_a_bounded_number_of_live_tokens,
+            the_owner_of_a_token_is_known,
         }
     };
 }
@@ -195,4 +198,64 @@ pub(crate) async fn a_session_expires_with_its_refresh_token(factory: SessionFac
     expect_rotated(rotate(&*store, "a", "b", at_second(LIFETIME - 1)).await);
     assert!(authenticate(&*store, &session, at_second(2 * LIFETIME - 2)).await.is_some());
     assert_unknown(&rotate(&*store, "b", "c", at_second(2 * LIFETIME - 1)).await);
+}
+
+pub(crate) async fn a_session_ends_after_ninety_days_however_often_it_is_refreshed(factory: SessionFactory<'_>) {
+    let store = factory.open().await;
+    let session = open(&*store, new_user_id(), "0", 0).await;
+    let mut rounds = 0;
+    let mut now = 0;
+    while now + LIFETIME / 2 < SESSION_SECONDS {
+        now += LIFETIME / 2;
+        let rotated =
+            expect_rotated(rotate(&*store, &rounds.to_string(), &(rounds + 1).to_string(), at_second(now)).await);
+        rounds += 1;
+        let expires_at = at_second(SESSION_SECONDS.min(now + LIFETIME));
+        assert_eq!(rotated.expires_at, expires_at);
+        let listed = store.list(session.user, at_second(now)).await.expect("the read succeeds");
+        assert_eq!(listed.first().map(|session| session.expires_at), Some(expires_at));
+    }
+    assert!(authenticate(&*store, &session, at_second(SESSION_SECONDS - 1)).await.is_some());
+    assert!(authenticate(&*store, &session, at_second(SESSION_SECONDS)).await.is_none());
+    assert_unknown(&rotate(&*store, &rounds.to_string(), "late", at_second(SESSION_SECONDS)).await);
+}
+
+pub(crate) async fn a_session_has_a_bounded_number_of_live_tokens(factory: SessionFactory<'_>) {
+    let store = factory.open().await;
+    let [session, other] = [open(&*store, new_user_id(), "a", 0).await, open(&*store, new_user_id(), "other", 0).await];
+    let mut tabs = JoinSet::new();
+    for tab in 0..50 {
+        let store = store.clone();
+        tabs.spawn(async move { expect_rotated(rotate(&*store, "a", &format!("tab {tab}"), at_second(100)).await).id });
+    }
+    assert_eq!(tabs.join_all().await, vec![session.id; 50], "one family");
+    // Forks of forks do not multiply them.
+    for tab in 0..50 {
+        for fork in 0..3 {
+            rotate(&*store, &format!("tab {tab}"), &format!("fork {tab} {fork}"), at_second(101)).await;
+        }
+    }
+    let tokens = (0..50).flat_map(|tab| (0..3).map(move |fork| format!("fork {tab} {fork}")));
+    let mut live = 0;
+    for token in tokens.chain((0..50).map(|tab| format!("tab {tab}"))) {
+        let rotation = rotate(&*store, &token, &format!("next of {token}"), at_second(105)).await;
+        // The tabs were rotated within the grace period.
+        live += usize::from(matches!(rotation, Rotation::Rotated(_)) && token.starts_with("fork"));
+    }
+    assert!((1..=LIVE_REFRESH_TOKENS).contains(&live), "{live} live tokens");
+    assert_eq!(expect_rotated(rotate(&*store, "other", "next other", at_second(105)).await).id, other.id);
+    assert!(authenticate(&*store, &session, at_second(106)).await.is_some());
+}
+
+pub(crate) async fn the_owner_of_a_token_is_known(factory: SessionFactory<'_>) {
+    let store = factory.open().await;
+    let session = open(&*store, new_user_id(), "a", 0).await;
+    rotate(&*store, "a", "b", at_second(1)).await;
+    for (token, owner) in [("a", Some(session.user)), ("b", Some(session.user)), ("c", None)] {
+        assert_eq!(
+            store.token_owner(&TokenHash::of(token.as_bytes())).await.expect("the read succeeds"),
+            owner,
+            "{token}"
+        );
+    }
 }

@@ -1,7 +1,6 @@
 //! Contract of [`shared::storage::Sessions`]: authentication, lifetime and maximum number of sessions.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use shared::models::{Session, SessionId, Timestamp, UserId, limits};
 use shared::storage::{AuthOutcome, NewSession, RateLimitPolicy, RateLimitRequest, Rotation, Sessions, TokenHash};
@@ -199,7 +198,7 @@ pub(crate) async fn the_last_use_is_accurate_to_a_minute(factory: SessionFactory
 }
 
 fn rate_limit(key: &str) -> RateLimitRequest {
-    RateLimitRequest { key: key.to_owned(), policy: RateLimitPolicy { per_minute: 10 }, min_interval: Duration::ZERO }
+    RateLimitRequest::new(key.to_owned(), RateLimitPolicy::per_minute(10))
 }
 
 async fn authenticate_with_rate_limit(store: &dyn Sessions, session: &Session, key: &str) -> AuthOutcome {

@@ -214,7 +214,7 @@ async fn links_use_the_configured_public_url() {
     service.api.send(request).await.expect(201);
     let email = service.newest_email(VerifyEmail, ADDRESS).await.unwrap();
     let token = service.newest_token(VerifyEmail, ADDRESS).await;
-    let link = format!("https://sync.sqlstudio.app/verify-email?token={token}");
+    let link = format!("https://sync.sqlstudio.app/verify-email#token={token}");
     assert!(email.text.contains(&link) && email.html.contains(&link), "{}", email.text);
     assert!(!email.text.contains("evil") && !email.html.contains("evil"));
 }

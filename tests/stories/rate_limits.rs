@@ -3,7 +3,7 @@
 use axum::Extension;
 use serde_json::json;
 use shared::http::ClientAddress;
-use tests::{Api, PASSWORD, Request, Response, Service, TestUser, no_op_upload, try_login};
+use tests::{Api, PASSWORD, Request, Response, Service, TestUser, no_op_upload, refresh, try_login};
 
 /// Parses a numeric header.
 fn number(response: &Response, header: &str) -> u32 {
@@ -155,20 +155,68 @@ async fn address_is_limited_to_twenty_auth_requests_per_minute() {
 }
 
 #[tokio::test]
-async fn account_is_limited_to_twenty_logins_per_minute() {
+async fn failed_logins_are_limited_to_ten_in_fifteen_minutes_per_name_and_network() {
     let service = Service::with_settings(&[]).await;
     service.api.sign_up("ada").await;
     service.api.sign_up("bob").await;
-    for n in 0..20 {
+    let here = from_address(&service, "2001:db8::1");
+    for n in 0..10 {
         let name = if n % 2 == 0 { "ada" } else { "ADA" };
-        let response = try_login(&from_address(&service, &format!("192.0.2.{n}")), name, "Sesame43").await;
-        response.expect_error(401, "INVALID_CREDENTIALS");
+        try_login(&here, name, "Sesame43").await.expect_error(401, "INVALID_CREDENTIALS");
+        // Logins that succeed do not count.
+        try_login(&from_address(&service, "2001:db8::2"), "bob", PASSWORD).await.expect(200);
+        service.clock.advance(3);
     }
-    let fresh = from_address(&service, "198.51.100.1");
-    let refused = try_login(&fresh, "ada", PASSWORD).await;
+    let refused = try_login(&from_address(&service, "2001:db8::2"), "ada", PASSWORD).await;
+    refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    assert_eq!(number(&refused, "retry-after"), 60, "90 s after the first failure");
+    try_login(&from_address(&service, "2001:db8:0:1::1"), "ada", PASSWORD).await.expect(200);
+    service.clock.advance(60);
+    try_login(&here, "ada", PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn office_behind_one_address_can_start_work() {
+    let service = Service::with_settings(&[]).await;
+    let office = from_address(&service, "192.0.2.1");
+    let mut users = Vec::new();
+    for n in 0..40 {
+        let user = from_address(&service, &format!("198.51.100.{n}")).sign_up(&format!("user{n}")).await;
+        users.push(user);
+    }
+    // All of them, within a minute: their tokens are refreshed, their sessions listed.
+    for user in &users {
+        let refreshed = refresh(&office, user["refresh_token"].as_str().expect("a token")).await.expect(200);
+        let token = refreshed["token"].as_str().expect("a token");
+        for path in ["/api/auth/profile", "/api/auth/sessions"] {
+            office.send(Request::get(path).bearer(token)).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn account_is_limited_to_twenty_calls_with_a_token_per_minute() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let bob = TestUser::sign_up(&service.api, "bob").await;
+    for n in 0..10 {
+        let client = from_address(&service, &format!("192.0.2.{n}"));
+        client.send(Request::get("/api/auth/profile").bearer(&ada.token)).await.expect(200);
+        refresh(&client, &ada.refresh_token).await.expect(200);
+    }
+    let refused = ada.get("/api/auth/profile").await;
     refused.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert_eq!(number(&refused, "retry-after"), 3);
-    try_login(&fresh, "bob", PASSWORD).await.expect(200);
-    service.clock.advance(3);
-    try_login(&fresh, "ada", PASSWORD).await.expect(200);
+    refresh(&service.api, &ada.refresh_token).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    assert!(bob.is_authenticated().await);
+}
+
+#[tokio::test]
+async fn rate_limit_headers_follow_the_draft() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    ada.get("/api/sync/status").await.expect(200);
+    let response = ada.get("/api/sync/status").await;
+    assert_eq!(response.header("ratelimit-policy"), Some("\"download\";q=20;w=60"));
+    assert_eq!(response.header("ratelimit"), Some("\"download\";r=18;t=6"));
 }

@@ -3,12 +3,16 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::{Password, PasswordCheck};
-use shared::http::{ApiError, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, invalid_field};
+use shared::http::{
+    ApiError, AuthBody, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, invalid_field,
+};
+use shared::models::{FieldError, User};
 use shared::storage::Account;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::attempts::Attempt;
 use crate::examples;
 use crate::responses::ChangedMeanwhile;
 use crate::service::Acknowledgement;
@@ -19,7 +23,7 @@ pub(crate) struct ChangePasswordRequest {
     /// Current password.
     #[schema(value_type = String, format = Password)]
     current_password: SecretString,
-    /// New password: 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    /// New password, under the rules of the sign-up.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     new_password: SecretString,
 }
@@ -51,7 +55,7 @@ pub(crate) struct ChangePasswordRequest {
             description = "The access token is missing, invalid or expired, or its session has ended (`UNAUTHORIZED`, \
                            `TOKEN_EXPIRED`); or the current password is wrong (`INVALID_CREDENTIALS`).",
             body = ErrorBody,
-            example = json!(wrong_password().example())
+            example = json!(wrong_password("current_password").example())
         ),
         ChangedMeanwhile,
         BodyErrors,
@@ -61,11 +65,10 @@ pub(crate) struct ChangePasswordRequest {
 pub(crate) async fn change_password(
     State(auth): State<Auth>,
     caller: Caller<AuthLimit>,
-    JsonBody(request): JsonBody<ChangePasswordRequest>,
+    JsonBody(request): AuthBody<ChangePasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
-    let password = Password::parse(request.new_password.expose_secret())
-        .map_err(|message| invalid_field("new_password", message))?;
-    auth.replace_password(&caller, request.current_password.expose_secret(), &password).await?;
+    auth.replace_password(&caller, request.current_password.expose_secret(), request.new_password.expose_secret())
+        .await?;
     auth.email_queued.notify_one();
     auth.authenticator.sessions.end_others(caller.user, Some(caller.session.id)).await?;
     SecurityEvent::SessionRevoked.log();
@@ -85,16 +88,12 @@ impl Auth {
     /// Replaces the caller's password, which must be `current`, by `new`, and ends the other sessions.
     ///
     /// # Errors
-    /// 401 for a wrong password, 409 if another request changes the password at the same time.
-    async fn replace_password(
-        &self,
-        caller: &Caller<AuthLimit>,
-        current: &str,
-        new: &Password,
-    ) -> Result<(), ApiError> {
+    /// 400 for a weak new password, 401 for a wrong current one, 409 if another request changes the password at the same time.
+    async fn replace_password(&self, caller: &Caller<AuthLimit>, current: &str, new: &str) -> Result<(), ApiError> {
         let account = self.accounts.get(caller.user).await?.ok_or_else(ApiError::unauthorized)?;
-        self.demand_password(&account, current).await?;
-        let hash = self.passwords.hash(new).await?;
+        let new = self.new_password("new_password", new, &account.user).await?;
+        self.demand_password(&account, "current_password", current).await?;
+        let hash = self.passwords.hash(&new).await?;
         // Sessions are ended before and after the change. If they cannot be ended, the password stays as it is and the
         // client can retry. The second call ends sessions that were opened in between. Of two concurrent changes, the one
         // that fails has ended sessions too.
@@ -122,16 +121,32 @@ impl Auth {
     /// Checks that a caller with a session also knows the password.
     ///
     /// # Errors
-    /// 401 for a wrong password.
-    pub(crate) async fn demand_password(&self, account: &Account, presented: &str) -> Result<(), ApiError> {
-        if self.is_password(account, presented).await? {
-            return Ok(());
+    /// 401 for a wrong password, 429 after too many of them.
+    pub(crate) async fn demand_password(
+        &self,
+        account: &Account,
+        field: &str,
+        presented: &str,
+    ) -> Result<(), ApiError> {
+        let attempt = Attempt::confirmation(account.user.id);
+        self.count_failure(&attempt).await?;
+        if !self.is_password(account, presented).await? {
+            return Err(wrong_password(field));
         }
-        Err(wrong_password())
+        self.count_success(&attempt).await
+    }
+
+    /// Checks the password `text` that `user` chooses in the field `field`.
+    ///
+    /// # Errors
+    /// 400 if it is weak.
+    pub(crate) async fn new_password(&self, field: &str, text: &str, user: &User) -> Result<Password, ApiError> {
+        Password::parse(text, user.into()).map_err(|message| invalid_field(field, message))
     }
 }
 
-/// Error of a request that confirms itself with the account's password.
-pub(crate) fn wrong_password() -> ApiError {
-    ApiError::new(Code::InvalidCredentials, "the current password is wrong")
+/// Error of a request that confirms itself with the account's password, which is wrong in the field `field`.
+pub(crate) fn wrong_password(field: &str) -> ApiError {
+    let details = vec![FieldError::new(field, "is not the password of the account")];
+    ApiError { details, ..ApiError::new(Code::InvalidCredentials, "the current password is wrong") }
 }

@@ -1,5 +1,6 @@
 //! The `auth` function: accounts, sessions, and the pages that the links in mails open.
 
+mod attempts;
 mod change_password;
 mod examples;
 mod login;

@@ -2,16 +2,18 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use shared::auth::{Password, PasswordCheck};
+use shared::auth::{KnownDevice, Password, PasswordCheck};
+use shared::clock::random_uuid;
 use shared::http::{
-    Anonymous, ApiError, AuthLimit, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, RateLimitScope, UserAgent,
-    check_device_name,
+    ApiError, AuthBody, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
 };
 use shared::models::{FieldError, Login};
-use shared::storage::{Account, TokenHash};
+use shared::storage::Account;
+use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::attempts::Attempt;
 use crate::examples;
 use crate::tokens::Authenticated;
 
@@ -19,7 +21,7 @@ use crate::tokens::Authenticated;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct LoginRequest {
     /// User name or email address, compared without case.
-    #[schema(min_length = 1)]
+    #[schema(min_length = 1, max_length = 1024)]
     username: String,
     /// Password.
     #[schema(value_type = String, format = Password, min_length = 1)]
@@ -28,12 +30,17 @@ pub(crate) struct LoginRequest {
     /// default.
     #[schema(pattern = r"^[^\x00]*$")]
     device: Option<String>,
+    /// `device_token` of an earlier login on this device. With it, wrong passwords that others try do not delay the login. One that has
+    /// expired, or belongs to another account, has no effect.
+    #[schema(max_length = 1024)]
+    device_token: Option<String>,
 }
 
 /// Opens a session.
 ///
-/// A user has at most 100 sessions; a further login ends the one that was used longest ago. Logins are limited per client
-/// address and per account.
+/// A user has at most 100 sessions; a further login ends the one that was used longest ago. Logins are limited per client address.
+/// Failed ones are limited, too: 10 in 15 minutes per name and network, and 300 per name; on a device that presents its
+/// `device_token`, 10 per device instead.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
@@ -61,33 +68,58 @@ pub(crate) struct LoginRequest {
 )]
 pub(crate) async fn login(
     State(auth): State<Auth>,
-    client: Anonymous,
+    client: Client,
     agent: UserAgent,
-    JsonBody(request): JsonBody<LoginRequest>,
+    JsonBody(request): AuthBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
-    let fields = [("username", &*request.username), ("password", request.password.expose_secret())];
-    let empty = fields.into_iter().filter(|(_, value)| value.is_empty());
-    let mut errors: Vec<FieldError> = empty.map(|(field, _)| FieldError::new(field, "must not be empty")).collect();
-    errors.extend(check_device_name(request.device.as_deref()).err());
-    if !errors.is_empty() {
-        return Err(ApiError::invalid(errors));
+    let login = parse(&request)?;
+    let now = auth.clock.now();
+    let claimed = match &request.device_token {
+        Some(token) => auth.authenticator.device_tokens.verify(token, now).await,
+        None => None,
+    };
+    if claimed.is_none() {
+        client.count_network(&auth.authenticator.rate_limits).await?;
     }
-    let Ok(login) = request.username.parse::<Login>();
     let account = auth.accounts.find(&login).await?;
+    let device = claimed.filter(|known| account.as_ref().is_some_and(|account| account.user.id == known.user));
+    if claimed.is_some() && device.is_none() {
+        client.count_network(&auth.authenticator.rate_limits).await?;
+    }
     if let Some(account) = &account {
         client.record_user(account.user.id);
     }
-    auth.count_login(&client, &login, account.as_ref()).await?;
+    let attempt = device.map_or_else(|| Attempt::login(&login, &client.address), Attempt::login_on);
+    auth.count_failure(&attempt).await?;
     let password = Password::new_unchecked(request.password.expose_secret());
     let hash = account.as_ref().map(|account| &account.password_hash);
     let verdict = auth.passwords.verify(&password, hash).await?;
     let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
-    let response = auth.open_session(&account.user, request.device, agent, client.address).await?;
+    let response = auth.open_session(&account.user, request.device, agent, &client.address).await?;
     auth.confirm(&account, request.password.expose_secret(), &response).await?;
     if verdict == PasswordCheck::CorrectButOutdated {
         auth.rehash(&account, &password).await?;
     }
-    Ok(Json(response))
+    auth.count_success(&attempt).await?;
+    SecurityEvent::LoginSucceeded.log();
+    let device = device.map_or_else(|| random_uuid(&*auth.random), |known| known.device);
+    Ok(Json(auth.with_device_token(response, KnownDevice { user: account.user.id, device })?))
+}
+
+/// Checks the fields of a login.
+fn parse(request: &LoginRequest) -> Result<Login, ApiError> {
+    let login = request.username.parse::<Login>().map_err(|message| FieldError::new("username", message));
+    let fields = [("username", &*request.username), ("password", request.password.expose_secret())];
+    let empty = fields.into_iter().filter(|(_, value)| value.is_empty());
+    let mut errors: Vec<FieldError> = empty.map(|(field, _)| FieldError::new(field, "must not be empty")).collect();
+    errors.extend(check_device_name(request.device.as_deref()).err());
+    match login {
+        Ok(login) if errors.is_empty() => Ok(login),
+        login => {
+            errors.extend(login.err());
+            Err(ApiError::invalid(errors))
+        }
+    }
 }
 
 /// Error of a login with an unknown user name or a wrong password.
@@ -96,21 +128,6 @@ pub(crate) fn invalid_credentials() -> ApiError {
 }
 
 impl Auth {
-    /// Counts a login against the account's rate limit, so that many addresses cannot guess one password. The user name and
-    /// the email address of an account share one bucket.
-    ///
-    /// # Errors
-    /// 429 if the bucket is empty.
-    async fn count_login(&self, client: &Anonymous, login: &Login, account: Option<&Account>) -> Result<(), ApiError> {
-        let key = match (account, login) {
-            (Some(account), _) => format!("login:{}", account.user.id),
-            (None, Login::Username(key) | Login::Email(key)) => {
-                format!("login:{}", TokenHash::of(key.as_bytes()).as_str())
-            }
-        };
-        client.take(&self.authenticator.rate_limits, key, AuthLimit::policy()).await
-    }
-
     /// Checks, after the session is open, that the account still has the password that was compared. A password change or
     /// account deletion in between ended all sessions but this one. Another hash may be one of the same password, with
     /// raised parameters.

@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::account_eraser::AccountEraser;
-use shared::http::{ApiError, AuthErrors, AuthLimit, BodyErrors, Caller, CommonErrors, ErrorBody, JsonBody};
+use shared::http::{ApiError, AuthBody, AuthErrors, AuthLimit, BodyErrors, Caller, CommonErrors, ErrorBody, JsonBody};
 use shared::models::UserId;
 use utoipa::ToSchema;
 
@@ -74,7 +74,7 @@ pub(crate) struct DeleteAccountRequest {
             description = "The access token is missing, invalid or expired, or its session has ended (`UNAUTHORIZED`, \
                            `TOKEN_EXPIRED`); or the password is wrong (`INVALID_CREDENTIALS`).",
             body = ErrorBody,
-            example = json!(wrong_password().example())
+            example = json!(wrong_password("password").example())
         ),
         ChangedMeanwhile,
         BodyErrors,
@@ -84,7 +84,7 @@ pub(crate) struct DeleteAccountRequest {
 pub(crate) async fn delete(
     State(auth): State<Auth>,
     caller: Caller<AuthLimit>,
-    JsonBody(request): JsonBody<DeleteAccountRequest>,
+    JsonBody(request): AuthBody<DeleteAccountRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     auth.begin_deletion(caller.user, request.password.expose_secret()).await?;
     let eraser =
@@ -105,7 +105,7 @@ impl Auth {
     async fn begin_deletion(&self, user: UserId, password: &str) -> Result<(), ApiError> {
         for _ in 0..PASSWORD_ATTEMPTS {
             let Some(account) = self.accounts.get(user).await? else { return Ok(()) };
-            self.demand_password(&account, password).await?;
+            self.demand_password(&account, "password", password).await?;
             if self.deletions.begin_deletion(user, &account.password_hash, self.clock.now()).await? {
                 return Ok(());
             }

@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody};
+use shared::http::{ApiError, AuthBody, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody};
 use shared::storage::Rotation;
 use utoipa::ToSchema;
 
@@ -21,7 +21,8 @@ pub(crate) struct RefreshRequest {
 
 /// Exchanges a refresh token for a new pair of tokens.
 ///
-/// A refresh token works once, for 7 days. A second use within 10 s yields another pair; a later one ends the session.
+/// A refresh token works once, for 7 days. A second use within 10 s yields another pair, of which the newest 10 work; a later one ends
+/// the session. A session ends 90 days after the login in any case. Refreshes are limited per user.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
@@ -47,27 +48,30 @@ pub(crate) struct RefreshRequest {
 )]
 pub(crate) async fn refresh(
     State(auth): State<Auth>,
-    client: Anonymous,
-    JsonBody(request): JsonBody<RefreshRequest>,
+    client: Client,
+    JsonBody(request): AuthBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
-    let presented = OpaqueToken::parse(request.refresh_token.expose_secret()).ok_or_else(unknown)?;
-    let next = OpaqueToken::generate(&*auth.random);
-    let now = auth.clock.now();
+    let limits = &auth.authenticator.rate_limits;
+    let presented = OpaqueToken::parse(request.refresh_token.expose_secret());
+    let owner = match &presented {
+        Some(presented) => auth.authenticator.sessions.token_owner(&presented.hash()).await?,
+        None => None,
+    };
+    let (Some(presented), Some(owner)) = (presented, owner) else {
+        client.count_network(limits).await?;
+        return Err(unknown());
+    };
+    client.record_user(owner);
+    client.count_user(limits, owner).await?;
+    // A client that loses the new pair looks like a thief at its next refresh. So nothing is rotated while the account store is
+    // unreachable.
+    let account = auth.accounts.get(owner).await?.ok_or_else(unknown)?;
+    let (next, now) = (OpaqueToken::generate(&*auth.random), auth.clock.now());
     let expires_at = now.plus_seconds(SESSION_LIFETIME);
-    // A client that loses the new pair looks like a thief at its next refresh. So nothing is rotated while the account store
-    // is unreachable.
-    auth.accounts.ping().await?;
     match auth.authenticator.sessions.rotate(&presented.hash(), &next.hash(), expires_at, now).await? {
-        Rotation::Rotated(session) => {
-            client.record_user(session.user);
-            let account = auth.accounts.get(session.user).await?.ok_or_else(unknown)?;
-            Ok(Json(auth.token_response(&account.user, &session, &next)?))
-        }
-        Rotation::Reused(session) => {
-            client.record_user(session.user);
-            Err(reused())
-        }
+        Rotation::Rotated(session) => Ok(Json(auth.token_response(&account.user, &session, &next)?)),
+        Rotation::Reused(_) => Err(reused()),
         Rotation::Unknown => Err(unknown()),
     }
 }

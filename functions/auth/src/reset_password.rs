@@ -2,8 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use shared::auth::Password;
-use shared::http::{Anonymous, ApiError, BodyErrors, JsonBody, KeylessErrors, invalid_field};
+use shared::http::{Anonymous, ApiError, AuthBody, BodyErrors, JsonBody, KeylessErrors};
 use shared::storage::TokenPurpose;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -20,7 +19,7 @@ pub(crate) struct ResetPasswordRequest {
     /// Token of the emailed link.
     #[schema(value_type = String, min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     token: SecretString,
-    /// New password: 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    /// New password, under the rules of the sign-up.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     new_password: SecretString,
 }
@@ -50,20 +49,25 @@ pub(crate) struct ResetPasswordRequest {
 )]
 pub(crate) async fn reset_password(
     State(auth): State<Auth>,
-    client: Anonymous,
-    JsonBody(request): JsonBody<ResetPasswordRequest>,
+    Anonymous(client): Anonymous,
+    JsonBody(request): AuthBody<ResetPasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
-    let password = Password::parse(request.new_password.expose_secret())
-        .map_err(|message| invalid_field("new_password", message))?;
-    let hash = auth.passwords.hash(&password).await?;
-    // Sessions are ended before and after the change. If they cannot be ended, the link stays valid and the client can
-    // retry. The second call ends sessions that were opened in between.
     let now = auth.clock.now();
-    let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await? else {
+    let owner = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await?;
+    let account = match owner {
+        Some(owner) => auth.accounts.get(owner).await?,
+        None => None,
+    };
+    let Some(account) = account else {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);
     };
+    let owner = account.user.id;
     client.record_user(owner);
+    let password = auth.new_password("new_password", request.new_password.expose_secret(), &account.user).await?;
+    let hash = auth.passwords.hash(&password).await?;
+    // Sessions are ended before and after the change. If they cannot be ended, the link stays valid and the client can retry. The second
+    // call ends sessions that were opened in between.
     auth.authenticator.sessions.end_others(owner, None).await?;
     if auth.mail_tokens.reset_password(&token.hash(), &hash, now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::ResetPassword, now).await?);

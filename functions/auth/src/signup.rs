@@ -3,10 +3,10 @@ use axum::extract::State;
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use shared::auth::Password;
+use shared::auth::{KnownDevice, Owner, Password};
 use shared::clock::random_uuid;
 use shared::http::{
-    Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
+    Anonymous, ApiError, AuthBody, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
 };
 use shared::models::{EmailAddress, FieldError, User, UserId, Username};
 use shared::storage::{NewAccount, SignUpOutcome};
@@ -19,8 +19,8 @@ use crate::tokens::Authenticated;
 /// A new account.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SignupRequest {
-    /// User name: 1 to 64 characters of any script, without `@`, control characters and outer white space. Names are
-    /// compared without case.
+    /// User name: 1 to 64 visible characters of any script, without `@` and outer white space. Names are compared without case. Names
+    /// such as `admin` are reserved.
     #[schema(
         min_length = 1,
         max_length = 64,
@@ -30,7 +30,8 @@ pub(crate) struct SignupRequest {
     /// Email address: at most 254 bytes. A link that confirms it is sent there.
     #[schema(format = IdnEmail, max_length = 254)]
     email: String,
-    /// Password: 8 to 128 characters, among them an upper-case letter, a lower-case letter and a digit.
+    /// Password: 8 to 128 characters of any kind. It is none of the 100,000 most common passwords, and contains neither the user name nor
+    /// the email address, with or without its domain, nor the name of the product (names from 4 letters).
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128, pattern = r"^[^\x00]*$")]
     password: SecretString,
     /// Name of the device in the list of sessions, cut to 128 characters; the `X-Client-Version` or `User-Agent` header by
@@ -74,9 +75,9 @@ pub(crate) struct SignupRequest {
 )]
 pub(crate) async fn signup(
     State(auth): State<Auth>,
-    client: Anonymous,
+    Anonymous(client): Anonymous,
     agent: UserAgent,
-    JsonBody(request): JsonBody<SignupRequest>,
+    JsonBody(request): AuthBody<SignupRequest>,
 ) -> Result<(StatusCode, Json<Authenticated>), ApiError> {
     let (username, email, password) = parse(&request)?;
     let password_hash = auth.passwords.hash(&password).await?;
@@ -91,15 +92,17 @@ pub(crate) async fn signup(
     let NewAccount { id, username, email, created_at, .. } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };
     auth.email_queued.notify_one();
-    let response = auth.open_session(&user, request.device, agent, client.address).await?;
-    Ok((StatusCode::CREATED, Json(response)))
+    let response = auth.open_session(&user, request.device, agent, &client.address).await?;
+    let known = KnownDevice { user: user.id, device: random_uuid(&*auth.random) };
+    Ok((StatusCode::CREATED, Json(auth.with_device_token(response, known)?)))
 }
 
 fn parse(request: &SignupRequest) -> Result<(Username, EmailAddress, Password), ApiError> {
     let username = Username::parse(&request.username).map_err(|message| FieldError::new("username", message));
     let email = EmailAddress::parse(&request.email).map_err(|message| FieldError::new("email", message));
-    let password =
-        Password::parse(request.password.expose_secret()).map_err(|message| FieldError::new("password", message));
+    let owner = Owner { username: username.as_ref().ok(), email: email.as_ref().ok() };
+    let password = Password::parse(request.password.expose_secret(), owner)
+        .map_err(|message| FieldError::new("password", message));
     match (username, email, password, check_device_name(request.device.as_deref())) {
         (Ok(username), Ok(email), Ok(password), Ok(())) => Ok((username, email, password)),
         (username, email, password, device) => {

@@ -2,10 +2,10 @@
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use shared::auth::OpaqueToken;
+use shared::auth::{KnownDevice, OpaqueToken};
 use shared::clock::random_uuid;
 use shared::http::{ApiError, ClientAddress, UserAgent};
-use shared::models::{Session, SessionId, Timestamp, User, limits};
+use shared::models::{Session, SessionId, Timestamp, User, is_visible, limits};
 use shared::storage::NewSession;
 use utoipa::ToSchema;
 
@@ -28,6 +28,10 @@ pub(crate) struct Authenticated {
     refresh_token: String,
     /// Expiry of the access token.
     expires_at: Timestamp,
+    /// Token for the next login on this device, valid for 90 days; only after a login or a sign-up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024, pattern = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
+    device_token: Option<String>,
     #[serde(skip)]
     session: SessionId,
 }
@@ -46,7 +50,7 @@ impl Auth {
         user: &User,
         device: Option<String>,
         agent: UserAgent,
-        address: ClientAddress,
+        address: &ClientAddress,
     ) -> Result<Authenticated, ApiError> {
         let now = self.clock.now();
         let refresh = OpaqueToken::generate(&*self.random);
@@ -54,8 +58,8 @@ impl Auth {
         let session = Session {
             id: SessionId::new(random_uuid(&*self.random)),
             user: user.id,
-            device: device.chars().take(limits::DEVICE_CHARS).collect(),
-            ip: address.0,
+            device: device.chars().filter(|c| is_visible(*c)).take(limits::DEVICE_CHARS).collect(),
+            ip: address.0.clone(),
             created_at: now,
             last_seen_at: now,
             expires_at: now.plus_seconds(SESSION_LIFETIME),
@@ -79,7 +83,18 @@ impl Auth {
             token: token.expose_secret().to_owned(),
             refresh_token: refresh.expose().to_owned(),
             expires_at,
+            device_token: None,
             session: session.id,
         })
+    }
+
+    /// Adds the token of the device on which the user has just logged in to the response.
+    pub(crate) fn with_device_token(
+        &self,
+        response: Authenticated,
+        known: KnownDevice,
+    ) -> Result<Authenticated, ApiError> {
+        let token = self.authenticator.device_tokens.issue(known, self.clock.now()).map_err(ApiError::internal)?;
+        Ok(Authenticated { device_token: Some(token.expose_secret().to_owned()), ..response })
     }
 }

@@ -1,24 +1,18 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::hs256;
-use crate::config::{AuthConfig, ConfigError};
+use super::signing_keys::{InvalidToken, SigningKeys};
 use crate::models::{Role, Session, SessionId, Timestamp, UserId};
-use crate::secret::SecretSource;
 
 /// Lifetime of an access token, in seconds.
 const LIFETIME: i64 = 24 * 3_600;
-/// Claim `iss`.
-const ISSUER: &str = "sql-studio-sync";
 /// Claim `aud`.
 const AUDIENCE: &str = "sql-studio";
 
-/// Claims of an access token (RFC 7519 §4.1).
+/// Claims of an access token (RFC 7519 §4), besides those of every token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user.
@@ -29,113 +23,15 @@ pub struct Claims {
     pub jti: Uuid,
     /// Role of the user.
     pub role: Role,
-    /// Issuer.
-    pub iss: String,
-    /// Audience.
-    pub aud: String,
-    /// Time of issue, in seconds since 1970.
-    pub iat: i64,
-    /// Expiry, in seconds since 1970.
-    pub exp: i64,
-}
-
-/// Reason for rejecting an access token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvalidToken {
-    /// The token is authentic but has expired.
-    Expired,
-    /// The token is malformed, or no accepted key signed it.
-    Forged,
-}
-
-/// A key for signing and verifying tokens. Its id (`kid`) is derived from the secret.
-struct SigningKey {
-    id: String,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-}
-
-impl SigningKey {
-    /// Creates the key from `secret`, the value of `variable`.
-    ///
-    /// # Errors
-    /// Fails if the secret is too short.
-    fn new(secret: &SecretString, variable: &'static str) -> Result<Self, ConfigError> {
-        let secret = AuthConfig::check_key(secret, variable)?.expose_secret().as_bytes();
-        let id = hex::encode(Sha256::new_with_prefix(b"kid:").chain_update(secret).finalize());
-        Ok(Self {
-            id: id.chars().take(16).collect(),
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
-        })
-    }
-}
-
-/// The accepted signing keys: two during a rotation, one otherwise.
-struct Keys {
-    current: SigningKey,
-    previous: Option<SigningKey>,
-}
-
-impl Keys {
-    /// Signs with `current`, and accepts tokens that `previous` signed, until the rotation is complete.
-    ///
-    /// # Errors
-    /// Fails if a key is too short.
-    fn new(current: &SecretString, previous: Option<&SecretString>) -> Result<Self, ConfigError> {
-        let previous = previous.map(|secret| SigningKey::new(secret, AuthConfig::PREVIOUS_KEY)).transpose()?;
-        Ok(Self { current: SigningKey::new(current, AuthConfig::SIGNING_KEY)?, previous })
-    }
-
-    fn with_id(&self, id: &str) -> Option<&SigningKey> {
-        std::iter::once(&self.current).chain(&self.previous).find(|key| key.id == id)
-    }
 }
 
 /// Issues and verifies access tokens: JWTs signed with HMAC-SHA-256.
-pub struct AccessTokens {
-    keys: RwLock<Arc<Keys>>,
-    source: Option<Arc<dyn SecretSource>>,
-}
+pub struct AccessTokens(Arc<SigningKeys>);
 
 impl AccessTokens {
-    /// Uses the keys of `config`. A token with an unknown key id makes it look for newer keys in the source of `config`.
-    ///
-    /// # Errors
-    /// Fails if a key is too short.
-    pub fn new(config: &AuthConfig) -> Result<Self, ConfigError> {
-        hs256::install();
-        let keys = Keys::new(&config.signing_key, config.previous_key.as_ref())?;
-        Ok(Self { keys: RwLock::new(Arc::new(keys)), source: config.source.clone() })
-    }
-
-    fn keys(&self) -> Arc<Keys> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Returns keys that include the key `id`, or `None` if neither this process nor the source has it.
-    ///
-    /// Another instance may have read a newer key from the source already and sign with it.
-    async fn keys_with(&self, id: &str) -> Option<Arc<Keys>> {
-        let known = self.keys();
-        if known.with_id(id).is_some() {
-            return Some(known);
-        }
-        let keys = Arc::new(self.read_source().await?);
-        if keys.current.id != known.current.id {
-            tracing::info!(event = "signing_key_rotated", "signing key rotated");
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.clone();
-        }
-        keys.with_id(id).is_some().then_some(keys)
-    }
-
-    /// Reads the keys from the source. Logs a key that is too short.
-    async fn read_source(&self) -> Option<Keys> {
-        let source = self.source.as_ref()?;
-        let current = source.current(AuthConfig::SIGNING_KEY).await?;
-        let previous = source.current(AuthConfig::PREVIOUS_KEY).await;
-        let keys = Keys::new(&current, previous.as_ref());
-        keys.inspect_err(|error| tracing::error!(%error, "invalid signing key")).ok()
+    /// Signs and verifies with `keys`.
+    pub const fn new(keys: Arc<SigningKeys>) -> Self {
+        Self(keys)
     }
 
     /// Issues a token for `session`. Returns the token and its expiry.
@@ -148,21 +44,8 @@ impl AccessTokens {
         jti: Uuid,
         now: Timestamp,
     ) -> Result<(SecretString, Timestamp), jsonwebtoken::errors::Error> {
-        let iat = now.micros().div_euclid(1_000_000);
-        let claims = Claims {
-            sub: session.user,
-            sid: session.id,
-            jti,
-            role: Role::User,
-            iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            iat,
-            exp: iat + LIFETIME,
-        };
-        let keys = self.keys();
-        let header = Header { kid: Some(keys.current.id.clone()), ..Header::new(Algorithm::HS256) };
-        let token = encode(&header, &claims, &keys.current.encoding)?;
-        Ok((SecretString::from(token), Timestamp::from_micros(claims.exp * 1_000_000)))
+        let claims = Claims { sub: session.user, sid: session.id, jti, role: Role::User };
+        self.0.sign(claims, AUDIENCE, LIFETIME, now)
     }
 
     /// Verifies `token` at the time `now` and returns its claims. Does not check whether the session still exists.
@@ -170,32 +53,19 @@ impl AccessTokens {
     /// # Errors
     /// Fails if the token is forged or has expired.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, InvalidToken> {
-        let header = decode_header(token).map_err(|_| InvalidToken::Forged)?;
-        let kid = header.kid.ok_or(InvalidToken::Forged)?;
-        let keys = self.keys_with(&kid).await.ok_or(InvalidToken::Forged)?;
-        let key = keys.with_id(&kid).ok_or(InvalidToken::Forged)?;
-
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Expiry is checked below: the crate would use the system clock instead of `now`.
-        validation.validate_exp = false;
-        let decoded = decode::<Claims>(token, &key.decoding, &validation).map_err(|_| InvalidToken::Forged)?;
-        let claims = decoded.claims;
-        if claims.exp.saturating_mul(1_000_000) <= now.micros() { Err(InvalidToken::Expired) } else { Ok(claims) }
+        self.0.verify(token, AUDIENCE, now).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     /// Uses keys that consist of 32 times the same letter.
     fn tokens(current: char, previous: Option<char>) -> AccessTokens {
-        let secret = |letter: char| SecretString::from(letter.to_string().repeat(32));
-        let config = AuthConfig { signing_key: secret(current), previous_key: previous.map(secret), source: None };
-        AccessTokens::new(&config).expect("the keys are long enough")
+        AccessTokens::new(SigningKeys::of_letters(current, previous))
     }
 
     fn session() -> Session {
@@ -243,7 +113,7 @@ mod tests {
         let (_, rest) = token.expose_secret().split_once('.').unwrap();
         let (body, signature) = rest.split_once('.').unwrap();
         for alg in ["none", "HS384", "RS256"] {
-            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, tokens.keys().current.id));
+            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, tokens.0.current_id()));
             for signature in [signature, ""] {
                 let forged = format!("{header}.{body}.{signature}");
                 assert_eq!(tokens.verify(&forged, now).await, Err(InvalidToken::Forged), "{alg}");

@@ -9,43 +9,81 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::argon2id::{Argon2id, PasswordCost};
 use crate::clock::{Random, random_bytes};
-use crate::models::{InvalidValue, limits};
+use crate::models::{EmailAddress, InvalidValue, User, Username, caseless_key, limits};
 
 /// Maximum number of concurrent hashes. Each uses 19 MiB and one core.
 const CONCURRENT_HASHES: usize = 2;
 
-/// A password: 8 to 128 characters, with an upper-case letter, a lower-case letter and a digit. Clients show these rules.
+/// Name of the product, case-folded, letters only.
+const PRODUCT: &str = "sqlstudio";
+
+/// Shortest name, in letters and digits, that no password of its owner may contain.
+const MIN_NAME_CHARS: usize = 4;
+
+/// A password: 8 to 128 characters of any kind (OWASP ASVS 5.0 §6.2, NIST SP 800-63B §3.1.1.2).
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
+/// Names of the owner of a new password, as far as they are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// User name.
+    pub username: Option<&'a Username>,
+    /// Email address.
+    pub email: Option<&'a EmailAddress>,
+}
+
+impl<'a> From<&'a User> for Owner<'a> {
+    fn from(user: &'a User) -> Self {
+        Self { username: Some(&user.username), email: Some(&user.email) }
+    }
+}
+
 impl Password {
-    /// Checks a new password.
+    /// Checks a new password of `owner`.
     ///
     /// # Errors
-    /// Fails with the first rule that `text` violates.
-    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
-        let length = text.chars().count();
+    /// Fails with the first rule that `text` violates: it has another length, is common, or contains a name of its owner or of the
+    /// product. Case, white space and punctuation hide no name.
+    pub fn parse(text: &str, owner: Owner<'_>) -> Result<Self, InvalidValue> {
         let (min, max) = (limits::PASSWORD_MIN_CHARS, limits::PASSWORD_MAX_CHARS);
+        let length = text.chars().take(max + 1).count();
         if !(min..=max).contains(&length) {
-            Err(InvalidValue::new(format!("must have {min} to {max} characters")))
-        } else if text.contains('\0') {
-            Err(InvalidValue::new("must not contain a NUL character"))
-        } else if !text.chars().any(char::is_uppercase) {
-            Err(InvalidValue::new("must contain an upper-case letter"))
-        } else if !text.chars().any(char::is_lowercase) {
-            Err(InvalidValue::new("must contain a lower-case letter"))
-        } else if !text.chars().any(char::is_numeric) {
-            Err(InvalidValue::new("must contain a digit"))
-        } else {
-            Ok(Self(normalise(text)))
+            return Err(InvalidValue::new(format!("must have {min} to {max} characters")));
         }
+        if text.contains('\0') {
+            return Err(InvalidValue::new("must not contain a NUL character"));
+        }
+        if common_passwords::contains(&caseless_key(text)) {
+            return Err(InvalidValue::new("is one of the 100,000 most common passwords"));
+        }
+        if let Some(name) = contained_name(text, owner) {
+            return Err(InvalidValue::new(format!("must not contain {name}")));
+        }
+        Ok(Self(normalise(text)))
     }
 
-    /// Wraps a password to be verified, without checking the rules: other rules may have applied when it was set. Truncates
-    /// a text that is longer than any password, which bounds the cost of hashing.
+    /// Wraps a password to be verified, without checking the rules: other rules may have applied when it was set. A text that is longer
+    /// than any password, which another system may have decomposed, stands for one that matches none: the empty one.
     pub fn new_unchecked(text: &str) -> Self {
-        Self(normalise(&text.chars().take(limits::PASSWORD_MAX_CHARS + 1).collect::<String>()))
+        const MAX_DECOMPOSED: usize = 4 * limits::PASSWORD_MAX_CHARS;
+        Self(normalise(if text.chars().nth(MAX_DECOMPOSED).is_some() { "" } else { text }))
     }
+}
+
+/// Returns the name of `owner` or of the product that `password` contains, if any.
+fn contained_name(password: &str, owner: Owner<'_>) -> Option<&'static str> {
+    let letters = |text: &str| caseless_key(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let (address, local_part) = owner.email.map_or(("", ""), |email| (email.as_str(), email.local_part()));
+    let names = [
+        (letters(owner.username.map_or("", Username::as_str)), "the user name"),
+        (letters(local_part), "the email address"),
+        (letters(address), "the email address"),
+        (PRODUCT.to_owned(), "the name of the product"),
+    ];
+    let password = letters(password);
+    let is_contained = |name: &str| name.chars().count() >= MIN_NAME_CHARS && password.contains(name);
+    names.into_iter().find_map(|(name, description)| is_contained(&name).then_some(description))
 }
 
 /// Applies NFKC, so that the same password typed on two systems has the same bytes (NIST SP 800-63B §5.1.1.2).
@@ -158,21 +196,55 @@ mod tests {
     use super::*;
     use crate::clock::SystemRandom;
 
+    const NOBODY: Owner<'_> = Owner { username: None, email: None };
+
     #[test]
-    fn weak_passwords_are_rejected() {
-        for good in ["Sesame42", "Ångström1", "Пароль123", &format!("aA1{}", "界".repeat(125))] {
-            assert!(Password::parse(good).is_ok(), "{good}");
+    fn passwords_of_any_characters_are_accepted() {
+        for good in [
+            "Sesame42",
+            "TestPassword123!",
+            "correct horse battery staple",
+            "пароль-надежный",
+            "\t\u{1}\u{200b} \n\u{7f}~~",
+            &"界".repeat(128),
+        ] {
+            assert!(Password::parse(good, NOBODY).is_ok(), "{good}");
         }
-        for weak in ["Sesam42", "sesame42", "SESAME42", "SesameSeed", "Sesame42\0", &format!("aA1{}", "x".repeat(126))]
+        for bad in ["Sesam42", "Sesame42\0", &"界".repeat(129), "Password1", "QWERTY123", "ｐａｓｓｗｏｒｄ１"]
         {
-            assert!(Password::parse(weak).is_err(), "{weak}");
+            assert!(Password::parse(bad, NOBODY).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_password_contains_no_name() {
+        let (username, email) =
+            (Username::parse("Zoë Ada").unwrap(), EmailAddress::parse("z.hopper@navy.example").unwrap());
+        let owner = Owner { username: Some(&username), email: Some(&email) };
+        for bad in [
+            "zoe\u{308}-ada 2026",
+            "ZOËADAZOËADA",
+            "zoe-ada 2026",
+            "my-z.hopper!",
+            "zHopper77",
+            "SQL Studio 1",
+            "1sqlstudio",
+        ] {
+            assert!(Password::parse(bad, owner).is_err(), "{bad}");
+        }
+        for good in ["ada zoe 2026", "hopper z 77", "navy.example"] {
+            assert!(Password::parse(good, owner).is_ok(), "{good}");
+        }
+        let (username, email) = (Username::parse("ada").unwrap(), EmailAddress::parse("al@b.example").unwrap());
+        let owner = Owner { username: Some(&username), email: Some(&email) };
+        assert!(Password::parse("Adamant Alligator", owner).is_ok(), "names of three letters are parts of words");
+        assert!(Password::parse("I am al@b.example", owner).is_err());
     }
 
     #[tokio::test]
     async fn a_password_matches_in_every_unicode_normalisation_form() {
         let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
-        let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1").unwrap()).await.unwrap();
+        let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1", NOBODY).unwrap()).await.unwrap();
         let decomposed = Password::new_unchecked("A\u{30a}ngstrom1");
         assert_eq!(passwords.verify(&decomposed, Some(&hash)).await.unwrap(), PasswordCheck::Correct);
         assert_eq!(

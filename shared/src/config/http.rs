@@ -10,6 +10,8 @@ pub struct HttpConfig {
     pub allowed_origins: AllowedOrigins,
     /// `RATE_LIMITS`: `on` (default), or `off` for load tests.
     pub rate_limits: bool,
+    /// Whether clients use HTTPS: behind API Gateway always, otherwise if `PUBLIC_URL` says so.
+    pub https: bool,
 }
 
 /// Origins (RFC 6454) of web pages that may call the API.
@@ -33,7 +35,9 @@ impl HttpConfig {
             "off" => false,
             other => return Err(ConfigError::invalid(RATE_LIMITS, other, "on or off")),
         };
-        Ok(Self { allowed_origins: AllowedOrigins::from_env(env)?, rate_limits })
+        let https = env.get("AWS_LAMBDA_FUNCTION_NAME").is_some()
+            || env.get("PUBLIC_URL").is_some_and(|url| url.starts_with("https://"));
+        Ok(Self { allowed_origins: AllowedOrigins::from_env(env)?, rate_limits, https })
     }
 }
 

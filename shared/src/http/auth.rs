@@ -1,7 +1,7 @@
 //! Authentication: extractors that say who is calling.
 //!
-//! A handler that takes a [`Caller`] needs a bearer token, one that takes [`Anonymous`] needs none. Both apply the rate limit
-//! of their scope.
+//! A handler that takes a [`Caller`] needs a bearer token, one that takes [`Anonymous`] needs none. Both apply a rate limit. One that
+//! takes a [`Client`] applies it itself.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,17 +14,19 @@ use http::request::Parts;
 use super::rate_limit::{AuthLimit, RateLimitScope, RateLimits};
 use super::request_context::RequestContext;
 use super::{ApiError, ClientAddress, Code};
-use crate::auth::{AccessTokens, Claims, InvalidToken};
+use crate::auth::{AccessTokens, Claims, DeviceTokens, InvalidToken, SigningKeys};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, ConfigError, HttpConfig};
 use crate::models::{DeviceId, Session, UserId};
-use crate::storage::{AuthOutcome, RateLimitPolicy, RateLimitRequest, SessionStore, Sessions};
+use crate::storage::{AuthOutcome, RateLimitRequest, SessionStore, Sessions};
 use crate::telemetry::{self, SecurityEvent};
 
 /// Authenticates requests by access token and session.
 pub struct Authenticator {
     /// Issues and verifies access tokens.
     pub access_tokens: AccessTokens,
+    /// Issues and verifies device tokens.
+    pub device_tokens: DeviceTokens,
     /// Store of sessions.
     pub sessions: Arc<dyn Sessions>,
     /// Rate limits of the routes.
@@ -43,8 +45,10 @@ impl Authenticator {
         store: Arc<dyn SessionStore>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
+        let keys = Arc::new(SigningKeys::new(auth)?);
         Ok(Self {
-            access_tokens: AccessTokens::new(auth)?,
+            access_tokens: AccessTokens::new(Arc::clone(&keys)),
+            device_tokens: DeviceTokens::new(keys),
             sessions: store.clone(),
             rate_limits: RateLimits::new(store, clock.clone(), http.rate_limits),
             clock,
@@ -118,45 +122,25 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
         let authenticator = Arc::<Authenticator>::from_ref(state);
-        let (limits, context) = (&authenticator.rate_limits, RequestContext::of(&parts.extensions));
-        context.announce_rate_limit(S::policy());
-        limits.take_for_address::<S>(&ClientAddress::of(parts), &context).await?;
+        let context = RequestContext::of(&parts.extensions);
+        context.announce_rate_limit::<S>();
         let claims = authenticator.verify_token(parts).await?;
         context.record_user(claims.sub);
-        let (session, outcome) =
-            authenticator.check_session(&claims, limits.for_user::<S>(claims.sub).as_ref()).await?;
+        let bucket = authenticator.rate_limits.bucket_of::<S>(claims.sub);
+        let (session, outcome) = authenticator.check_session(&claims, bucket.as_ref()).await?;
         if outcome.first_today {
             telemetry::active_user();
         }
         if let Some(status) = outcome.rate_limit {
-            context.apply_rate_limit(status)?;
+            context.show_rate_limit::<S>(status)?;
         }
         Ok(Self { user: session.user, session, wait: outcome.wait, context, scope: PhantomData })
     }
 }
 
-/// Extractor: a client without an access token, within the rate limit of its address.
+/// Extractor: a client without an access token, within the rate limit of its network.
 #[derive(Debug, Clone)]
-pub struct Anonymous {
-    /// Address of the client.
-    pub address: ClientAddress,
-    context: RequestContext,
-}
-
-impl Anonymous {
-    /// Records the user that the request turned out to be about, for the log.
-    pub fn record_user(&self, user: UserId) {
-        self.context.record_user(user);
-    }
-
-    /// Takes a token from a further bucket.
-    ///
-    /// # Errors
-    /// 429 when it is empty.
-    pub async fn take(&self, limits: &RateLimits, key: String, policy: RateLimitPolicy) -> Result<(), ApiError> {
-        limits.take(key, policy, &self.context).await
-    }
-}
+pub struct Anonymous(pub Client);
 
 impl<State: Send + Sync> FromRequestParts<State> for Anonymous
 where
@@ -165,10 +149,49 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
-        let authenticator = Arc::<Authenticator>::from_ref(state);
+        let client = Client::from_request_parts(parts, state).await?;
+        client.count_network(&Arc::<Authenticator>::from_ref(state).rate_limits).await?;
+        Ok(Self(client))
+    }
+}
+
+/// Extractor: a client without an access token. The handler counts the request.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Address of the client.
+    pub address: ClientAddress,
+    context: RequestContext,
+}
+
+impl Client {
+    /// Records the user that the request turned out to be about, for the log.
+    pub fn record_user(&self, user: UserId) {
+        self.context.record_user(user);
+    }
+
+    /// Counts the request under the limit of the client's network.
+    ///
+    /// # Errors
+    /// 429 when its bucket is empty.
+    pub async fn count_network(&self, limits: &RateLimits) -> Result<(), ApiError> {
+        limits.take::<AuthLimit>(&self.address.network(), &self.context).await
+    }
+
+    /// Counts the request under the limit of the user that it is about.
+    ///
+    /// # Errors
+    /// 429 when its bucket is empty.
+    pub async fn count_user(&self, limits: &RateLimits, user: UserId) -> Result<(), ApiError> {
+        limits.take::<AuthLimit>(&user.to_string(), &self.context).await
+    }
+}
+
+impl<State: Send + Sync> FromRequestParts<State> for Client {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, ApiError> {
         let (address, context) = (ClientAddress::of(parts), RequestContext::of(&parts.extensions));
-        context.announce_rate_limit(AuthLimit::policy());
-        authenticator.rate_limits.take_for_address::<AuthLimit>(&address, &context).await?;
+        context.announce_rate_limit::<AuthLimit>();
         Ok(Self { address, context })
     }
 }

@@ -1,27 +1,31 @@
 //! Request bodies: content type, size limit, compression, JSON.
 
-use std::io::{self, Read};
+use std::io;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
+use flate2::bufread::GzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{ApiError, Code, zstd};
+use super::{ApiError, Code, members, zstd};
 use crate::models::{FieldError, limits};
 
-/// Extractor: a JSON body of at most [`limits::BODY_BYTES`].
+/// Extractor: a JSON body of at most `MAX_BYTES`.
 #[derive(Debug)]
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T, const MAX_BYTES: usize = { limits::BODY_BYTES }>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+/// Extractor: the JSON body of a request about an account. Anybody may send one, so it is small.
+pub type AuthBody<T> = JsonBody<T, { limits::AUTH_BODY_BYTES }>;
+
+impl<S: Send + Sync, T: DeserializeOwned, const MAX_BYTES: usize> FromRequest<S> for JsonBody<T, MAX_BYTES> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let bytes = read(request, limits::BODY_BYTES).await?;
+        let bytes = read(request, MAX_BYTES).await?;
         from_json(&bytes).map(Self)
     }
 }
@@ -142,11 +146,9 @@ fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Ap
     let inflated = match encoding {
         Encoding::Identity => bytes.to_vec(),
         Encoding::Gzip => {
-            let mut inflated = Vec::new();
-            let read = flate2::read::MultiGzDecoder::new(bytes).take(allowed).read_to_end(&mut inflated);
-            read.map(|_| inflated).map_err(unread)?
+            members::inflate(bytes, allowed, |rest| Ok(Box::new(GzDecoder::new(rest)))).map_err(unread)?
         }
-        Encoding::Zstd => zstd::inflate(bytes, allowed).map_err(unread)?,
+        Encoding::Zstd => members::inflate(bytes, allowed, zstd::decoder).map_err(unread)?,
     };
     if inflated.len() > limit { Err(too_large(limit)) } else { Ok(inflated) }
 }

@@ -9,6 +9,7 @@ mod client_address;
 mod device;
 mod endpoints;
 mod error;
+mod members;
 mod middleware;
 pub mod openapi;
 mod path_id;
@@ -17,8 +18,8 @@ mod rate_limit;
 mod request_context;
 mod zstd;
 
-pub use auth::{Anonymous, Authenticator, Caller};
-pub use body::{JsonBody, RawBody, from_json};
+pub use auth::{Anonymous, Authenticator, Caller, Client};
+pub use body::{AuthBody, JsonBody, RawBody, from_json};
 pub use client_address::ClientAddress;
 pub use device::{UserAgent, check_device_name, device_id};
 pub use error::{ApiError, Code, ErrorBody, invalid_field};
@@ -26,6 +27,4 @@ pub use middleware::{RequestId, with_middleware};
 pub use openapi::{AuthErrors, BodyErrors, CommonErrors, KeyErrors, KeylessErrors, QueryErrors, UnlimitedErrors};
 pub use path_id::PathId;
 pub use query::Query;
-pub use rate_limit::{
-    AuthLimit, ConflictLimit, CountedBy, DownloadLimit, PollLimit, RateLimitScope, RateLimits, UploadLimit,
-};
+pub use rate_limit::{AuthLimit, ConflictLimit, DownloadLimit, PollLimit, RateLimitScope, RateLimits, UploadLimit};

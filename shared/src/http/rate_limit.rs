@@ -1,19 +1,18 @@
 //! Rate limits of routes: exact token buckets per user, or per client address where the user is not known yet.
 //!
-//! A handler is limited by its extractor: [`Caller<S>`](super::Caller) or [`Anonymous`](super::Anonymous). To limit
-//! another group of routes, add a [`RateLimitScope`], name it in their handlers, and list it in `RATES_PER_MINUTE`.
+//! A handler is limited by its extractor: [`Caller<S>`](super::Caller) or [`Anonymous`](super::Anonymous). To limit another group of
+//! routes, add a [`RateLimitScope`], name it in their handlers, and list it in `RATES_PER_MINUTE`.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use super::request_context::RequestContext;
-use super::{ApiError, ClientAddress, Code};
+use super::{ApiError, Code};
 use crate::clock::Clock;
 use crate::models::{UserId, limits};
 use crate::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
@@ -24,25 +23,19 @@ pub trait RateLimitScope: Send + Sync + 'static {
     const NAME: &'static str;
     /// Calls per minute.
     const PER_MINUTE: u32;
-    /// Owner of a bucket.
-    const COUNTED_BY: CountedBy = CountedBy::User;
     /// Interval at which concurrent calls of a user should start, so that none has to be decided again because another
     /// committed first.
     const MIN_INTERVAL: Duration = Duration::ZERO;
 
-    /// Size of the bucket.
+    /// Capacity of a bucket.
     fn policy() -> RateLimitPolicy {
-        RateLimitPolicy { per_minute: Self::PER_MINUTE }
+        RateLimitPolicy::per_minute(Self::PER_MINUTE)
     }
-}
 
-/// Owner of a token bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CountedBy {
-    /// Each user has a bucket. It is checked together with the session, in one request to the store.
-    User,
-    /// Each client address has a bucket. It is checked before the access token, so that guesses count.
-    Address,
+    /// Bucket of `owner`, that is a user or a network.
+    fn bucket(owner: &str) -> RateLimitRequest {
+        RateLimitRequest::new(format!("{{{owner}}}:{}", Self::NAME), Self::policy())
+    }
 }
 
 /// Limit of uploads.
@@ -84,14 +77,14 @@ impl RateLimitScope for ConflictLimit {
     const PER_MINUTE: u32 = limits::CONFLICT_CALLS_PER_MINUTE;
 }
 
-/// Limit of all routes of accounts and sessions.
+/// Limit of requests about accounts and sessions: of a client address where they carry no token, otherwise of the user, so that an
+/// office behind one address is not limited as a whole.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthLimit;
 
 impl RateLimitScope for AuthLimit {
     const NAME: &'static str = "auth";
     const PER_MINUTE: u32 = limits::AUTH_CALLS_PER_MINUTE;
-    const COUNTED_BY: CountedBy = CountedBy::Address;
 }
 
 /// Calls per minute of every scope.
@@ -116,14 +109,9 @@ impl RateLimits {
         Self { limiter, clock, enabled }
     }
 
-    /// Request for a token of the bucket of `user`, if the scope has one per user.
-    pub(super) fn for_user<S: RateLimitScope>(&self, user: UserId) -> Option<RateLimitRequest> {
-        let applies = self.enabled && S::COUNTED_BY == CountedBy::User;
-        applies.then(|| RateLimitRequest {
-            key: format!("{}:{user}", S::NAME),
-            policy: S::policy(),
-            min_interval: S::MIN_INTERVAL,
-        })
+    /// Bucket of `user`, if rate limits are on.
+    pub(super) fn bucket_of<S: RateLimitScope>(&self, user: UserId) -> Option<RateLimitRequest> {
+        self.enabled.then(|| RateLimitRequest { min_interval: S::MIN_INTERVAL, ..S::bucket(&user.to_string()) })
     }
 
     /// Takes a token of `user` under the scope `Wanted`, and gives the one under the scope `Taken` back. If there is none to take,
@@ -136,57 +124,63 @@ impl RateLimits {
         user: UserId,
         context: &RequestContext,
     ) -> Result<(), ApiError> {
-        let (Some(taken), Some(wanted)) = (self.for_user::<Taken>(user), self.for_user::<Wanted>(user)) else {
+        let (Some(taken), Some(wanted)) = (self.bucket_of::<Taken>(user), self.bucket_of::<Wanted>(user)) else {
             return Ok(());
         };
-        let status = self.limiter.exchange(user, &taken, &wanted, self.clock.now()).await?;
-        *context.rate_limit() = None;
-        context.apply_rate_limit(status)
+        let status = self.limiter.exchange(&taken, &wanted, self.clock.now()).await?;
+        context.show_rate_limit::<Wanted>(status)
     }
 
-    /// Takes a token from the bucket of `address`, if the scope has one per address.
-    pub(super) async fn take_for_address<S: RateLimitScope>(
-        &self,
-        address: &ClientAddress,
-        context: &RequestContext,
-    ) -> Result<(), ApiError> {
-        if S::COUNTED_BY == CountedBy::User {
-            return Ok(());
+    /// Takes a token of scope `S` from the bucket of `owner`, that is a user or a network.
+    ///
+    /// # Errors
+    /// 429 when there is none.
+    pub(super) async fn take<S: RateLimitScope>(&self, owner: &str, context: &RequestContext) -> Result<(), ApiError> {
+        match self.take_all(&[S::bucket(owner)]).await? {
+            Some(status) => context.show_rate_limit::<S>(status),
+            None => Ok(()),
         }
-        self.take(format!("{}:{}", S::NAME, network(&address.0)), S::policy(), context).await
     }
 
-    /// Takes a token from the bucket `key`.
-    pub(super) async fn take(
-        &self,
-        key: String,
-        policy: RateLimitPolicy,
-        context: &RequestContext,
-    ) -> Result<(), ApiError> {
+    /// Takes a token from each of `buckets`, which are in one slot of a cluster, if each contains one. Returns the status of the bucket
+    /// that decided it; `None` if rate limits are off.
+    pub async fn take_all(&self, buckets: &[RateLimitRequest]) -> Result<Option<RateLimitStatus>, ApiError> {
         if !self.enabled {
-            return Ok(());
+            return Ok(None);
         }
-        let request = RateLimitRequest { key, policy, min_interval: Duration::ZERO };
-        context.apply_rate_limit(self.limiter.take(&request, self.clock.now()).await?)
+        Ok(Some(self.limiter.take(buckets, self.clock.now()).await?))
+    }
+
+    /// Gives back what [`take_all`](Self::take_all) has taken.
+    pub async fn give_back(&self, buckets: &[RateLimitRequest]) -> Result<(), ApiError> {
+        if self.enabled {
+            self.limiter.give_back(buckets, self.clock.now()).await?;
+        }
+        Ok(())
     }
 }
 
+/// Name and status of the bucket that the headers of a response show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShownRateLimit {
+    name: &'static str,
+    status: RateLimitStatus,
+}
+
 impl RequestContext {
-    /// Announces a limit in the response headers, even if the request fails before a token is taken.
-    pub(super) fn announce_rate_limit(&self, policy: RateLimitPolicy) {
-        let limit = policy.per_minute;
-        *self.rate_limit() = Some(RateLimitStatus { taken: true, limit, remaining: limit, full_in: 0, next_in: 0 });
+    /// Shows a limit in the response headers, even if the request fails before a token is taken.
+    pub(super) fn announce_rate_limit<S: RateLimitScope>(&self) {
+        let policy = S::policy();
+        let status = RateLimitStatus { taken: true, policy, remaining: policy.tokens, full_in: 0, next_in: 0 };
+        *self.rate_limit() = Some(ShownRateLimit { name: S::NAME, status });
     }
 
-    /// Records the state of a bucket; the headers show the one with the fewest tokens.
+    /// Shows the state of a bucket in the response headers.
     ///
     /// # Errors
     /// 429 when the bucket is empty.
-    pub(super) fn apply_rate_limit(&self, status: RateLimitStatus) -> Result<(), ApiError> {
-        let mut shown = self.rate_limit();
-        if shown.is_none_or(|shown| status.remaining < shown.remaining || !status.taken) {
-            *shown = Some(status);
-        }
+    pub(super) fn show_rate_limit<S: RateLimitScope>(&self, status: RateLimitStatus) -> Result<(), ApiError> {
+        *self.rate_limit() = Some(ShownRateLimit { name: S::NAME, status });
         if status.taken {
             return Ok(());
         }
@@ -195,41 +189,26 @@ impl RequestContext {
     }
 }
 
-/// Adds the `RateLimit-*` headers to responses of limited routes.
+/// Adds the headers of limited routes to responses: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-10, and
+/// the three of draft 06, which clients know.
 pub(super) async fn add_headers(request: Request, next: Next) -> Response {
     let context = RequestContext::of(request.extensions());
     let mut response = next.run(request).await;
-    if let Some(status) = *context.rate_limit() {
+    if let Some(ShownRateLimit { name, status }) = *context.rate_limit() {
         let headers = response.headers_mut();
-        headers.insert(HeaderName::from_static("ratelimit-limit"), status.limit.into());
-        headers.insert(HeaderName::from_static("ratelimit-remaining"), status.remaining.into());
-        headers.insert(HeaderName::from_static("ratelimit-reset"), status.full_in.into());
+        let RateLimitPolicy { tokens, seconds } = status.policy;
+        let mut insert =
+            |header: &'static str, value: HeaderValue| headers.insert(HeaderName::from_static(header), value);
+        insert("ratelimit-limit", tokens.into());
+        insert("ratelimit-remaining", status.remaining.into());
+        insert("ratelimit-reset", status.full_in.into());
+        let fields = [
+            ("ratelimit-policy", format!("\"{name}\";q={tokens};w={seconds}")),
+            ("ratelimit", format!("\"{name}\";r={};t={}", status.remaining, status.full_in)),
+        ];
+        for (header, value) in fields {
+            insert(header, HeaderValue::try_from(value).expect("names of scopes are visible ASCII"));
+        }
     }
     response
-}
-
-/// Key of an address: for IPv6 its /64 network, because a host may use any address of it.
-fn network(address: &str) -> String {
-    match address.parse() {
-        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            format!("{}/64", Ipv6Addr::from_bits(network))
-        }
-        _ => address.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_network_of_64_bits_is_one_address() {
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-        assert_eq!(network("2001:db8:1:2::9"), network("2001:db8:1:2:ffff::1"));
-        assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
-        for address in ["203.0.113.7", "::ffff:203.0.113.7", "unknown"] {
-            assert_eq!(network(address), address);
-        }
-    }
 }

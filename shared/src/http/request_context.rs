@@ -4,8 +4,8 @@ use axum::extract::Request;
 use http::Extensions;
 use tracing::Span;
 
+use super::rate_limit::ShownRateLimit;
 use crate::models::UserId;
-use crate::storage::RateLimitStatus;
 use crate::telemetry;
 
 /// Facts about a request that extractors and handlers learn and middleware reports: in the access log, in response headers.
@@ -13,7 +13,7 @@ use crate::telemetry;
 pub(super) struct RequestContext {
     request_id: Arc<str>,
     span: Span,
-    rate_limit: Arc<Mutex<Option<RateLimitStatus>>>,
+    rate_limit: Arc<Mutex<Option<ShownRateLimit>>>,
 }
 
 impl RequestContext {
@@ -46,8 +46,8 @@ impl RequestContext {
         self.span.record("device", telemetry::device(id));
     }
 
-    /// State of the rate limit that is closest to being exceeded, if the route has any.
-    pub(super) fn rate_limit(&self) -> MutexGuard<'_, Option<RateLimitStatus>> {
+    /// Rate limit that the response headers show, if the route has any.
+    pub(super) fn rate_limit(&self) -> MutexGuard<'_, Option<ShownRateLimit>> {
         self.rate_limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

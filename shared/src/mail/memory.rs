@@ -35,7 +35,7 @@ impl MemoryMailer {
 impl Email {
     /// Returns the token in the link of the email, if it has a link.
     pub fn link_token(&self) -> Option<String> {
-        let (_, rest) = self.text.split_once("?token=")?;
+        let (_, rest) = self.text.split_once("#token=")?;
         Some(rest.split_whitespace().next()?.to_owned())
     }
 }

@@ -12,7 +12,7 @@ use super::{Brand, EmailError, EmailTemplate, Mailer};
 use crate::auth::OpaqueToken;
 use crate::clock::{Clock, Random};
 use crate::models::User;
-use crate::storage::{AccountStore, EmailKind, QueuedEmail, StoreError, StoreResult, TokenPurpose};
+use crate::storage::{AccountStore, EmailKind, QueuedEmail, StoreError, StoreResult, TokenHash, TokenPurpose};
 use crate::telemetry::{Dependency, SPANS, count, instrumented, pseudonym};
 
 /// Duration of a claim, in seconds. A mailer takes 10 s at most, and each of three store calls 7 s.
@@ -49,7 +49,7 @@ pub struct Delivery {
     pub postponed: u64,
     /// Not sent, and not to be retried.
     pub given_up: u64,
-    /// No longer needed: there is no such account, or its address is verified.
+    /// No longer needed: there is no such account, or its address is verified. Or the mailbox received too many.
     pub dropped: u64,
 }
 
@@ -154,6 +154,10 @@ impl OutboxWorker {
             return self.give_up(queued, "the worker of the last attempt failed").await;
         }
         let Some(user) = self.recipient(queued).await? else { return self.drop(queued).await };
+        if queued.attempt == 1 && !self.count_for_mailbox(queued.kind, &user).await? {
+            tracing::warn!(user = pseudonym(user.id), "mailbox limit reached, email dropped");
+            return self.drop(queued).await;
+        }
         let Some(result) = self.send(queued, &user).await? else { return self.drop(queued).await };
         let Err(error) = result else {
             self.accounts.complete(queued, None).await?;
@@ -169,6 +173,13 @@ impl OutboxWorker {
             return Ok(DeliveryOutcome::Postponed);
         }
         self.give_up(queued, error).await
+    }
+
+    /// Counts an email to the mailbox of `user`. Returns false if it has received too many of this kind. Anybody can sign up with tagged
+    /// forms of an address.
+    async fn count_for_mailbox(&self, kind: EmailKind, user: &User) -> StoreResult<bool> {
+        let mailbox = TokenHash::of(format!("{} {}", kind.name(), user.email.mailbox()).as_bytes());
+        self.accounts.count_for_mailbox(&mailbox, self.clock.now()).await
     }
 
     async fn drop(&self, queued: &QueuedEmail) -> StoreResult<DeliveryOutcome> {

@@ -81,7 +81,7 @@ impl EmailTemplate<'_> {
         // Omits the name until the address is verified: an attacker can sign up with the address of a victim and a
         // message as the name.
         let name = user.email_verified_at.map(|_| user.username.as_str());
-        let link = |page: &str, token: &str| format!("{}/{page}?token={token}", brand.service_url);
+        let link = |page: &str, token: &str| format!("{}/{page}#token={token}", brand.service_url);
         let (kind, subject, html, text) = match self {
             Self::VerifyEmail { token } => {
                 let link = &*link("verify-email", token);

@@ -10,8 +10,11 @@ pub const ITEM_BYTES: usize = 1024 * 1024;
 pub const EXTRA_FIELDS: usize = 64;
 /// Maximum size of the fields of an item that the server does not know, in bytes of JSON.
 pub const EXTRA_BYTES: usize = 16 * 1024;
-/// Maximum size of any other request body, in bytes: one merged item with every character escaped as six bytes.
+/// Maximum size of the body of a request about a conflict or a version, in bytes: one merged item with every character escaped as
+/// six bytes.
 pub const BODY_BYTES: usize = 6 * ITEM_BYTES + 65_536;
+/// Maximum size of the body of a request about an account, in bytes.
+pub const AUTH_BODY_BYTES: usize = 16 * 1024;
 
 /// Maximum and default number of items and conflicts on one page of a download.
 pub const PAGE_ITEMS: usize = 1_000;
@@ -49,6 +52,9 @@ pub const METADATA_VALUE_CHARS: usize = 10_000;
 /// The largest whole number that every JSON client reads exactly (RFC 8259 §6): 2^53 − 1.
 pub const INTEGER: i64 = 9_007_199_254_740_991;
 
+/// Maximum size of a text that may be a user name, in bytes: longer ones are not normalised. A character of a name may be composed of
+/// several.
+pub const LOGIN_BYTES: usize = 1_024;
 /// Maximum length of a user name, in characters.
 pub const USERNAME_CHARS: usize = 64;
 /// Maximum length of an email address, in bytes (RFC 5321 §4.5.3.1.3, without the angle brackets).

@@ -26,6 +26,7 @@ mod session;
 mod timestamp;
 mod token_hash;
 mod user;
+mod visible;
 
 pub use change::{Action, Change, ChangeSummary, Edit};
 pub use conflict::{Conflict, ConflictRecord, ItemVersion, Resolution, ResolvedBy, Strategy, VersionRecord, Winner};
@@ -45,7 +46,9 @@ pub use schema::{CountSchema, SyncVersionSchema, UuidSchema};
 pub use session::Session;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token_hash::TokenHash;
+pub(crate) use user::caseless_key;
 pub use user::{EmailAddress, Login, Role, User, Username};
+pub use visible::is_visible;
 
 pub(crate) use check::Check;
 pub(crate) use deserialize::{by_name, whole_number};

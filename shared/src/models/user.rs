@@ -5,9 +5,10 @@ use caseless::Caseless;
 use email_address::Options;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use unicode_security::skeleton;
 use utoipa::ToSchema;
 
-use super::{InvalidValue, Timestamp, UserId, limits};
+use super::{InvalidValue, Timestamp, UserId, is_visible, limits};
 
 /// Role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -32,9 +33,35 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-/// A user name: 1 to 64 characters of any script, in Unicode normalisation form NFKC.
+/// A user name: 1 to 64 visible characters of any script, in Unicode normalisation form NFKC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
+
+/// Names that seem to speak for the service or its operator. Names that look like one of them are reserved, too.
+const RESERVED_NAMES: [&str; 22] = [
+    "abuse",
+    "admin",
+    "administrator",
+    "anonymous",
+    "help",
+    "helpdesk",
+    "hostmaster",
+    "info",
+    "moderator",
+    "noreply",
+    "official",
+    "operator",
+    "postmaster",
+    "root",
+    "security",
+    "sqlstudio",
+    "staff",
+    "superuser",
+    "support",
+    "sysadmin",
+    "system",
+    "webmaster",
+];
 
 impl Username {
     /// Normalises and checks a name. A name has no `@`, because login also accepts email addresses.
@@ -42,16 +69,21 @@ impl Username {
     /// # Errors
     /// Fails if `text` violates a rule for user names.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let wrong_length = || InvalidValue::new(format!("must have 1 to {} characters", limits::USERNAME_CHARS));
+        if text.len() > limits::LOGIN_BYTES {
+            return Err(wrong_length());
+        }
         let name: String = text.nfkc().take(limits::USERNAME_CHARS + 1).collect();
-        let length = name.chars().count();
-        if length == 0 || length > limits::USERNAME_CHARS {
-            Err(InvalidValue::new(format!("must have 1 to {} characters", limits::USERNAME_CHARS)))
+        if !(1..=limits::USERNAME_CHARS).contains(&name.chars().count()) {
+            Err(wrong_length())
         } else if name.contains('@') {
             Err(InvalidValue::new("must not contain an @"))
-        } else if name.chars().any(char::is_control) {
-            Err(InvalidValue::new("must not contain control characters"))
+        } else if !name.chars().all(is_visible) {
+            Err(InvalidValue::new("must not contain control characters or invisible ones"))
         } else if name.trim() != name {
             Err(InvalidValue::new("must not start or end with white space"))
+        } else if is_reserved(&name) {
+            Err(InvalidValue::new("is reserved; choose another name"))
         } else {
             Ok(Self(name))
         }
@@ -110,6 +142,19 @@ impl EmailAddress {
         &self.0
     }
 
+    /// Returns the part before the `@`.
+    pub fn local_part(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(local_part, _)| local_part)
+    }
+
+    /// Returns the key of the mailbox: addresses that differ only in case or in a tag (RFC 5233) have the same mailbox.
+    pub fn mailbox(&self) -> String {
+        let key = self.key();
+        let Some((local_part, domain)) = key.rsplit_once('@') else { return key };
+        let name = local_part.split('+').find(|name| !name.is_empty()).unwrap_or(local_part);
+        format!("{name}@{domain}")
+    }
+
     /// Returns the key for lookups: addresses that differ only in case have the same key.
     pub fn key(&self) -> String {
         email_key(&self.0)
@@ -127,7 +172,7 @@ fn is_address(text: &str) -> bool {
 }
 
 /// Returns the compatibility caseless form of `text` (The Unicode Standard, 3.13, D146).
-fn caseless_key(text: &str) -> String {
+pub(crate) fn caseless_key(text: &str) -> String {
     text.nfd().default_case_fold().nfkd().default_case_fold().nfkd().collect()
 }
 
@@ -135,6 +180,14 @@ fn caseless_key(text: &str) -> String {
 /// they address different mailboxes.
 fn email_key(text: &str) -> String {
     text.nfd().default_case_fold().nfd().collect()
+}
+
+/// Whether `name` looks like a reserved name (UTS #39 §4), punctuation and white space aside.
+fn is_reserved(name: &str) -> bool {
+    let look = |text: &str| skeleton(text).collect::<String>();
+    let letters: String = caseless_key(name).chars().filter(|c| c.is_alphanumeric()).collect();
+    let letters = look(&letters);
+    RESERVED_NAMES.iter().any(|reserved| look(reserved) == letters)
 }
 
 /// Lookup key of a login. A text with an `@` is an email address; any other is a user name.
@@ -147,9 +200,14 @@ pub enum Login {
 }
 
 impl FromStr for Login {
-    type Err = std::convert::Infallible;
+    type Err = InvalidValue;
 
+    /// # Errors
+    /// Fails if `text` is longer than any name or address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > limits::LOGIN_BYTES {
+            return Err(InvalidValue::new(format!("must have at most {} bytes", limits::LOGIN_BYTES)));
+        }
         Ok(if text.contains('@') { Self::Email(email_key(text)) } else { Self::Username(caseless_key(text)) })
     }
 }
@@ -171,7 +229,33 @@ mod tests {
         for name in ["", " ada", "ada\u{3000}", "a@b", "a\nb", "a\0b", &"x".repeat(65)] {
             assert!(Username::parse(name).is_err(), "{name:?}");
         }
-        assert!(Username::parse(&"界".repeat(64)).is_ok());
+        for invisible in
+            ['\u{ad}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{2066}', '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{e000}']
+        {
+            assert!(Username::parse(&format!("a{invisible}da")).is_err(), "{invisible:?}");
+        }
+        for name in ["界".repeat(64), "Zoë".to_owned(), "हिन्दी".to_owned(), "ada 🦀".to_owned()] {
+            assert!(Username::parse(&name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn reserved_names_and_names_that_look_like_them_are_rejected() {
+        for name in ["admin", "ADMIN", "ad.min", "a d m i n", "\u{430}dmin", "adrnin", "rооt", "SQL Studio", "No-Reply"]
+        {
+            assert!(Username::parse(name).is_err(), "{name}");
+        }
+        for name in ["admiral", "rooted", "adm1nistration", "studio"] {
+            assert!(Username::parse(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_not_normalised() {
+        let expensive = "\u{fdfa}".repeat(2_000_000);
+        let started = std::time::Instant::now();
+        assert!(expensive.parse::<Login>().is_err() && Username::parse(&expensive).is_err());
+        assert!(started.elapsed() < std::time::Duration::from_millis(100));
     }
 
     #[test]
@@ -186,5 +270,15 @@ mod tests {
         {
             assert!(EmailAddress::parse(address).is_err(), "{address:?}");
         }
+    }
+
+    #[test]
+    fn tagged_forms_of_an_address_are_one_mailbox() {
+        let mailbox = |address: &str| EmailAddress::parse(address).unwrap().mailbox();
+        for tagged in ["ada+1@example.com", "ADA+sql+studio@Example.com", "ada+@example.com"] {
+            assert_eq!(mailbox(tagged), "ada@example.com");
+        }
+        assert_ne!(mailbox("ada@example.com"), mailbox("ada@example.org"));
+        assert_ne!(mailbox("+1@example.com"), mailbox("+2@example.com"));
     }
 }

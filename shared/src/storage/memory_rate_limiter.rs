@@ -1,15 +1,19 @@
 //! Rate limiter in memory, for the local server, which is a single process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::slice;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{MICROS_PER_MINUTE, RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
-use crate::models::{Timestamp, UserId};
+use super::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
+use crate::models::Timestamp;
 
 /// Minimum number of buckets for a sweep. A sweep removes full buckets, which are equivalent to missing ones.
 const MIN_SWEEP: usize = 10_000;
+
+/// One minute, in microseconds.
+const MINUTE: i64 = 60_000_000;
 
 /// Rate limiter in memory.
 ///
@@ -35,65 +39,82 @@ impl Buckets {
         }
     }
 
-    /// Returns the time at which the bucket `key` is full.
-    fn full_at(&self, key: &str, now: Timestamp) -> Timestamp {
-        self.full_at.get(key).map_or(now, |full_at| clamp(*full_at, now))
+    /// Returns the time that the bucket lacks of being full, in microseconds.
+    fn missing(&self, bucket: &RateLimitRequest, now: Timestamp) -> i64 {
+        let full_at = self.full_at.get(&bucket.key);
+        full_at.map_or(0, |full_at| clamp(full_at.micros() - now.micros(), bucket.policy))
     }
 
-    fn take(&mut self, rate_limit: &RateLimitRequest, now: Timestamp) -> RateLimitStatus {
-        let (status, full_at) = take(rate_limit, self.full_at(&rate_limit.key, now), now);
-        self.full_at.insert(rate_limit.key.clone(), full_at);
-        status
+    fn set_missing(&mut self, bucket: &RateLimitRequest, missing: i64, now: Timestamp) {
+        self.full_at.insert(bucket.key.clone(), Timestamp::from_micros(now.micros() + missing));
     }
 
-    fn give_back(&mut self, rate_limit: &RateLimitRequest, now: Timestamp) {
-        let full_at = self.full_at(&rate_limit.key, now).micros() - rate_limit.policy.micros_per_token();
-        self.full_at.insert(rate_limit.key.clone(), Timestamp::from_micros(full_at).max(now));
+    fn take(&mut self, buckets: &[RateLimitRequest], now: Timestamp) -> Option<RateLimitStatus> {
+        let lacks_token = |bucket: &&RateLimitRequest| self.missing(bucket, now) > most_missing(bucket.policy);
+        if let Some(empty) = buckets.iter().find(lacks_token) {
+            let missing = self.missing(empty, now);
+            // After the clock was set back.
+            self.set_missing(empty, missing, now);
+            return Some(empty.policy.status(false, missing));
+        }
+        for bucket in buckets {
+            self.set_missing(bucket, self.missing(bucket, now) + bucket.policy.micros_per_token(), now);
+        }
+        buckets.last().map(|bucket| bucket.policy.status(true, self.missing(bucket, now)))
+    }
+
+    fn give_back(&mut self, buckets: &[RateLimitRequest], now: Timestamp) {
+        for bucket in buckets {
+            self.set_missing(bucket, (self.missing(bucket, now) - bucket.policy.micros_per_token()).max(0), now);
+        }
+    }
+}
+
+impl MemoryRateLimiter {
+    /// Locks the buckets, after a sweep if one is due.
+    fn buckets(&self, now: Timestamp) -> MutexGuard<'_, Buckets> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.sweep(now);
+        buckets
     }
 }
 
 #[async_trait]
 impl RateLimiter for MemoryRateLimiter {
-    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.sweep(now);
-        Ok(buckets.take(rate_limit, now))
+    async fn take(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<RateLimitStatus> {
+        Ok(self.buckets(now).take(buckets, now).expect("there is at least one bucket"))
+    }
+
+    async fn give_back(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<()> {
+        self.buckets(now).give_back(buckets, now);
+        Ok(())
     }
 
     async fn exchange(
         &self,
-        _user: UserId,
         taken: &RateLimitRequest,
         wanted: &RateLimitRequest,
         now: Timestamp,
     ) -> StoreResult<RateLimitStatus> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.sweep(now);
-        let status = buckets.take(wanted, now);
+        let mut buckets = self.buckets(now);
+        let status = buckets.take(slice::from_ref(wanted), now).expect("there is one bucket");
         if status.taken {
-            buckets.give_back(taken, now);
+            buckets.give_back(slice::from_ref(taken), now);
         }
         Ok(status)
     }
 }
 
-/// Returns `full_at`, or `now` if that is later.
-///
-/// An empty bucket is full in a minute. If `full_at` is more than two minutes ahead, the clock was set back by more than a minute,
-/// and the bucket counts as empty. Smaller steps of the clock do not add tokens.
-fn clamp(full_at: Timestamp, now: Timestamp) -> Timestamp {
-    if full_at.micros() - now.micros() > 2 * MICROS_PER_MINUTE {
-        Timestamp::from_micros(now.micros() + MICROS_PER_MINUTE)
-    } else {
-        full_at.max(now)
-    }
+/// Returns the most that a bucket with a token may lack of being full, in microseconds.
+fn most_missing(policy: RateLimitPolicy) -> i64 {
+    policy.micros_per_token() * i64::from(policy.tokens - 1)
 }
 
-/// Takes a token from a bucket that is full at `full_at`. Returns its status, and when it is full afterwards.
-fn take(rate_limit: &RateLimitRequest, full_at: Timestamp, now: Timestamp) -> (RateLimitStatus, Timestamp) {
-    let per_token = rate_limit.policy.micros_per_token();
-    let missing = full_at.micros() - now.micros();
-    let taken = missing + per_token <= per_token * i64::from(rate_limit.policy.per_minute);
-    let missing = if taken { missing + per_token } else { missing };
-    (rate_limit.policy.status(taken, missing), Timestamp::from_micros(now.micros() + missing))
+/// Returns `missing`, at least 0.
+///
+/// An empty bucket is full after its window. If it lacks a minute more than that, the clock was set back by more than a minute, and the
+/// bucket counts as empty. Smaller steps of the clock do not add tokens.
+fn clamp(missing: i64, policy: RateLimitPolicy) -> i64 {
+    let window = i64::from(policy.seconds) * 1_000_000;
+    if missing > window + MINUTE { window } else { missing.max(0) }
 }

@@ -38,10 +38,10 @@ pub use accounts::{
 #[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
 pub use diagnosis::Diagnosis;
 pub use error::{StoreError, StoreResult};
-pub use outbox::{EmailKind, LINK_COOLDOWN_SECONDS, Outbox, QueuedEmail};
+pub use outbox::{EmailKind, LINK_COOLDOWN_SECONDS, MAILBOX_EMAILS, Outbox, QueuedEmail};
 pub use sessions::{
-    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, MICROS_PER_MINUTE, NewSession, ROTATION_GRACE_SECONDS, RateLimitPolicy,
-    RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SessionStore, Sessions,
+    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, LIVE_REFRESH_TOKENS, NewSession, ROTATION_GRACE_SECONDS,
+    RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SESSION_SECONDS, SessionStore, Sessions,
 };
 pub use sync::{
     ChangeFeed, Commit, ConflictFilter, ConflictPage, ConflictStore, KeptVersion, Page, PageRequest, Purged, Retention,

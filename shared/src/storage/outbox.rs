@@ -1,10 +1,13 @@
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{EmailAddress, Timestamp, UserId};
+use crate::models::{EmailAddress, Timestamp, TokenHash, UserId};
 
 /// Minimum time between two requests for a link of the same kind for the same account, in seconds.
 pub const LINK_COOLDOWN_SECONDS: i64 = 60;
+
+/// Maximum number of emails of one kind to one mailbox within an hour, over all accounts with a tagged form of its address.
+pub const MAILBOX_EMAILS: i64 = 10;
 
 /// Kind of an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +79,18 @@ pub trait Outbox: Send + Sync {
     /// claimed by another worker.
     async fn complete(&self, mail: &QueuedEmail, again_at: Option<Timestamp>) -> StoreResult<()>;
 
-    /// Removes at most `batch` completed emails that are older than [`LINK_COOLDOWN_SECONDS`]. Returns the number of removed emails.
+    /// Counts an email to a mailbox, whose key is `mailbox`. Returns false if the mailbox has received as many as it may
+    /// ([`MAILBOX_EMAILS`], a token bucket).
+    async fn count_for_mailbox(&self, mailbox: &TokenHash, now: Timestamp) -> StoreResult<bool>;
+
+    /// Removes at most `batch` completed emails that are older than [`LINK_COOLDOWN_SECONDS`], and the counts of at most `batch` mailboxes
+    /// that may receive as many as ever again. Returns the number of removed emails.
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 }
+
+/// Time in which a mailbox may receive one more email, in seconds.
+#[cfg(any(feature = "embedded", feature = "postgres"))]
+pub(super) const MAILBOX_INTERVAL_SECONDS: i64 = 3_600 / MAILBOX_EMAILS;
 
 /// Returns the placeholder user for an address that no user has.
 #[cfg(any(feature = "embedded", feature = "postgres"))]

@@ -17,14 +17,16 @@ pub struct NewSession {
 /// Capacity of a token bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitPolicy {
-    /// Maximum number of tokens, and number of tokens added per minute. At least 1.
-    pub per_minute: u32,
+    /// Maximum number of tokens, and number of tokens added per window. At least 1.
+    pub tokens: u32,
+    /// Window in which an empty bucket becomes full, in seconds. At least 1.
+    pub seconds: u32,
 }
 
 /// Request for a token of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimitRequest {
-    /// Key of the bucket.
+    /// Key of the bucket. The part in braces determines its slot in a cluster; for a bucket of a user it is the user.
     pub key: String,
     /// Capacity of the bucket.
     pub policy: RateLimitPolicy,
@@ -32,19 +34,31 @@ pub struct RateLimitRequest {
     pub min_interval: Duration,
 }
 
+impl RateLimitRequest {
+    /// Request for a token of the bucket `key`, for calls that do not interfere with each other.
+    pub const fn new(key: String, policy: RateLimitPolicy) -> Self {
+        Self { key, policy, min_interval: Duration::ZERO }
+    }
+}
+
 impl RateLimitPolicy {
+    /// Policy of `tokens` per minute.
+    pub const fn per_minute(tokens: u32) -> Self {
+        Self { tokens, seconds: 60 }
+    }
+
     /// Returns the time in which one token is added, in microseconds.
     pub const fn micros_per_token(self) -> i64 {
-        MICROS_PER_MINUTE / self.per_minute as i64
+        self.seconds as i64 * 1_000_000 / self.tokens as i64
     }
 
     /// Returns the status of a bucket that is full in `missing` microseconds. `taken` says whether a token was taken.
     pub fn status(self, taken: bool, missing: i64) -> RateLimitStatus {
-        let (per_token, limit) = (self.micros_per_token(), i64::from(self.per_minute));
+        let (per_token, limit) = (self.micros_per_token(), i64::from(self.tokens));
         let seconds = |micros: i64| u32::try_from((micros.max(0) + 999_999) / 1_000_000).unwrap_or(u32::MAX);
         RateLimitStatus {
             taken,
-            limit: self.per_minute,
+            policy: self,
             remaining: u32::try_from((per_token * limit - missing) / per_token).unwrap_or(0),
             full_in: seconds(missing),
             next_in: seconds(missing + per_token - per_token * limit),
@@ -52,16 +66,13 @@ impl RateLimitPolicy {
     }
 }
 
-/// Time in which an empty bucket becomes full, in microseconds.
-pub const MICROS_PER_MINUTE: i64 = 60_000_000;
-
 /// Status of a token bucket after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitStatus {
     /// Whether a token was taken.
     pub taken: bool,
     /// Capacity of the bucket.
-    pub limit: u32,
+    pub policy: RateLimitPolicy,
     /// Number of whole tokens left.
     pub remaining: u32,
     /// Time until the bucket is full, in seconds, rounded up.
@@ -78,18 +89,26 @@ pub struct RateLimitStatus {
 /// clock that is set back further counts as correct.
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
-    /// Takes a token if the bucket contains one.
-    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus>;
+    /// Takes a token from each of `buckets`, of which there is at least one, if each contains one. Returns the status of the first
+    /// that contains none, otherwise of the last. In a cluster, the keys of all must be in one slot.
+    async fn take(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<RateLimitStatus>;
 
-    /// Takes a token from the bucket `wanted` of `user` if it contains one, and then gives one back to the user's bucket `taken`,
-    /// from which [`Sessions::authenticate`] has taken it. Returns the status of `wanted`.
+    /// Gives a token back to each of `buckets`, from which [`take`](Self::take) has taken it.
+    async fn give_back(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<()>;
+
+    /// Takes a token from the bucket `wanted` if it contains one, and then gives one back to the bucket `taken`, from which
+    /// [`Sessions::authenticate`] has taken it. Returns the status of `wanted`. Both are buckets of one user.
     async fn exchange(
         &self,
-        user: UserId,
         taken: &RateLimitRequest,
         wanted: &RateLimitRequest,
         now: Timestamp,
     ) -> StoreResult<RateLimitStatus>;
+}
+
+/// Returns when a session ends that was opened at `created_at` and is extended to `expires_at`.
+pub(super) fn capped_expiry(created_at: Timestamp, expires_at: Timestamp) -> Timestamp {
+    expires_at.min(created_at.plus_seconds(SESSION_SECONDS))
 }
 
 /// Result of authenticating a request.
@@ -120,6 +139,13 @@ pub const LAST_SEEN_RESOLUTION_SECONDS: i64 = 60;
 /// Time for which a rotated refresh token still works, in seconds: for two tabs, or a lost response.
 pub const ROTATION_GRACE_SECONDS: i64 = 10;
 
+/// Time after which a session ends, however often it is refreshed, in seconds.
+pub const SESSION_SECONDS: i64 = 90 * 24 * 3_600;
+
+/// Maximum number of refresh tokens of a session that have not been rotated. Uses of one token within the grace period yield several;
+/// the oldest stop working.
+pub const LIVE_REFRESH_TOKENS: usize = 10;
+
 /// Outcome of the rotation of a refresh token.
 #[derive(Debug, Clone)]
 pub enum Rotation {
@@ -137,7 +163,8 @@ pub enum Rotation {
 ///
 /// A call of [`authenticate`](Self::authenticate) that starts after [`end`](Self::end) or [`end_others`](Self::end_others) has
 /// returned refuses the ended session. A refresh token can be rotated once, and again within [`ROTATION_GRACE_SECONDS`].
-/// Presented later it ends its session. Every session expires.
+/// Presented later it ends its session. Every session expires, at the latest [`SESSION_SECONDS`] after it was opened. A session has at
+/// most [`LIVE_REFRESH_TOKENS`].
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Opens a session. If the user then has more than [`crate::models::limits::SESSIONS`], ends the one unused for longest.
@@ -152,7 +179,10 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<AuthOutcome>;
 
-    /// Replaces the refresh token `presented` by `next`, and extends the session to `expires_at`.
+    /// Returns the user of a refresh token, or `None` if the token is unknown. Does not check whether the token works.
+    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>>;
+
+    /// Replaces the refresh token `presented` by `next`, and extends the session to `expires_at`, but not beyond [`SESSION_SECONDS`].
     async fn rotate(
         &self,
         presented: &TokenHash,

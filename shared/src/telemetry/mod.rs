@@ -26,7 +26,7 @@ pub(crate) use call::{CallError, Dependency, instrumented};
 pub use log::LogOutput;
 pub use metrics::{METRICS, Metric, MetricKind, UploadMetrics, describe, purge, upload};
 pub(crate) use metrics::{active_user, count, request};
-pub use pseudonym::{device, pseudonym, set_pseudonym_key};
+pub use pseudonym::{address, device, pseudonym, set_pseudonym_key};
 pub use security::{SecurityEvent, credentials_refused};
 pub use sentry::{SentryError, report_errors_to};
 #[cfg(feature = "lambda")]

@@ -34,6 +34,11 @@ pub fn pseudonym(user: UserId) -> String {
     keyed_hash("user:", user.as_uuid().as_bytes())
 }
 
+/// Returns the name of a client's address in telemetry: a keyed hash.
+pub fn address(address: &str) -> String {
+    keyed_hash("address:", address.as_bytes())
+}
+
 /// Returns the name of a device in telemetry: its id if that looks generated, otherwise a keyed hash, since a person
 /// may have chosen it.
 pub fn device(id: &str) -> String {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 /// with the fields of the request. It contains no addresses or secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityEvent {
+    /// A user logged in.
+    LoginSucceeded,
     /// Login with a wrong password or to an unknown account.
     LoginFailed,
     /// A refresh token was used a second time. The session was revoked.
@@ -22,7 +24,8 @@ pub enum SecurityEvent {
 
 impl SecurityEvent {
     /// All security events.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::LoginSucceeded,
         Self::LoginFailed,
         Self::RefreshTokenReused,
         Self::RevokedSessionUsed,
@@ -35,6 +38,7 @@ impl SecurityEvent {
     /// Returns the name of the event, which is stable.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::LoginSucceeded => "login_succeeded",
             Self::LoginFailed => "login_failed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RevokedSessionUsed => "revoked_session_used",
@@ -49,7 +53,9 @@ impl SecurityEvent {
     pub fn log(self) {
         let event = self.name();
         match self {
-            Self::SessionRevoked | Self::PasswordResetRequested => tracing::info!(event, "security event"),
+            Self::LoginSucceeded | Self::SessionRevoked | Self::PasswordResetRequested => {
+                tracing::info!(event, "security event");
+            }
             _ => tracing::warn!(event, "security event"),
         }
     }

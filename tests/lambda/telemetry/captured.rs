@@ -214,7 +214,7 @@ async fn link_token(resend: &MockServer) -> Option<String> {
         let is_in_token = |c: &char| c.is_ascii_alphanumeric() || ['-', '_'].contains(c);
         let text = |mail: &wiremock::Request| String::from_utf8_lossy(&mail.body).into_owned();
         let link = mails.iter().rev().map(text).find_map(|mail| {
-            let (_, rest) = mail.split_once("/reset-password?token=")?;
+            let (_, rest) = mail.split_once("/reset-password#token=")?;
             Some(rest.chars().take_while(is_in_token).collect::<String>())
         });
         link.map(Some)

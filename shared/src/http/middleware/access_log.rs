@@ -17,7 +17,7 @@ use tracing::{Instrument, Span, error_span, field};
 use super::request_id::request_id;
 use crate::clock::Random;
 use crate::http::request_context::RequestContext;
-use crate::http::{ApiError, Code};
+use crate::http::{ApiError, ClientAddress, Code};
 use crate::telemetry::{self, SPANS, SecurityEvent};
 
 /// Route of a request that matches none.
@@ -56,8 +56,9 @@ fn content_length(request: &Request) -> Option<u64> {
 /// Span whose fields every log line within the request carries.
 fn span(request: &Request, request_id: &str, route: &str) -> Span {
     let method = request.method().as_str();
+    let address = request.extensions().get::<ClientAddress>().map(|address| telemetry::address(&address.0));
     let span = error_span!(
-        target: SPANS, "request", request_id, method, route,
+        target: SPANS, "request", request_id, method, route, address,
         trace_id = field::Empty, user = field::Empty, device = field::Empty,
     );
     if let Some(trace_id) = telemetry::continue_trace(&span, request.headers()) {

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 
 use super::Embedded;
-use crate::models::{EmailAddress, Timestamp, UserId};
+use crate::models::{EmailAddress, Timestamp, TokenHash, UserId};
 use crate::storage::libsql::{Row, RowReader, Statement, Value};
-use crate::storage::outbox::placeholder_user;
-use crate::storage::{EmailKind, LINK_COOLDOWN_SECONDS, Outbox, QueuedEmail, StoreResult};
+use crate::storage::outbox::{MAILBOX_INTERVAL_SECONDS, placeholder_user};
+use crate::storage::{EmailKind, LINK_COOLDOWN_SECONDS, MAILBOX_EMAILS, Outbox, QueuedEmail, StoreResult};
 
 /// `?1` user, `?2` now, `?3` start of the cooldown.
 const REQUEST_VERIFICATION: &str = "
@@ -36,6 +36,15 @@ const COMPLETE: &str =
 /// `?1` start of the cooldown, `?2` size of the batch.
 const PURGE_COMPLETED: &str = "
 DELETE FROM outbox WHERE rowid IN (SELECT rowid FROM outbox WHERE due_at IS NULL AND queued_at <= ?1 LIMIT ?2)";
+
+/// Takes a token. `?1` mailbox, `?2` now, `?3` time of one token, `?4` when the bucket is full at the latest if it contains a token.
+const COUNT_FOR_MAILBOX: &str = "
+INSERT INTO mailboxes (mailbox, full_at) VALUES (?1, ?2 + ?3)
+ON CONFLICT (mailbox) DO UPDATE SET full_at = max(full_at, ?2) + ?3 WHERE full_at <= ?4";
+
+/// `?1` now, `?2` size of the batch.
+const PURGE_MAILBOXES: &str =
+    "DELETE FROM mailboxes WHERE rowid IN (SELECT rowid FROM mailboxes WHERE full_at <= ?1 LIMIT ?2)";
 
 #[async_trait]
 impl Outbox for Embedded {
@@ -69,10 +78,21 @@ impl Outbox for Embedded {
         Ok(())
     }
 
+    async fn count_for_mailbox(&self, mailbox: &TokenHash, now: Timestamp) -> StoreResult<bool> {
+        let latest = now.plus_seconds(MAILBOX_INTERVAL_SECONDS * (MAILBOX_EMAILS - 1));
+        let interval = Value::Integer(MAILBOX_INTERVAL_SECONDS * 1_000_000);
+        let take = Statement::new(COUNT_FOR_MAILBOX, [mailbox.as_str().into(), now.into(), interval, latest.into()]);
+        let [taken] = self.file.write_batch("count_for_mailbox", [take]).await?;
+        Ok(taken.written > 0)
+    }
+
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         let batch = Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX));
-        let purge = Statement::new(PURGE_COMPLETED, [now.plus_seconds(-LINK_COOLDOWN_SECONDS).into(), batch]);
-        let [purged] = self.file.write_batch("purge_completed", [purge]).await?;
+        let statements = [
+            Statement::new(PURGE_COMPLETED, [now.plus_seconds(-LINK_COOLDOWN_SECONDS).into(), batch.clone()]),
+            Statement::new(PURGE_MAILBOXES, [now.into(), batch]),
+        ];
+        let [purged, _] = self.file.write_batch("purge_completed", statements).await?;
         Ok(purged.written)
     }
 }

@@ -1,3 +1,4 @@
+use std::slice;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -5,9 +6,10 @@ use async_trait::async_trait;
 use super::Embedded;
 use crate::models::{Session, SessionId, Timestamp, UserId, limits};
 use crate::storage::libsql::{Row, RowReader, Statement, Value};
+use crate::storage::sessions::capped_expiry;
 use crate::storage::{
-    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, NewSession, ROTATION_GRACE_SECONDS, RateLimitRequest, RateLimitStatus,
-    RateLimiter, Rotation, Sessions, StoreResult, TokenHash,
+    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, LIVE_REFRESH_TOKENS, NewSession, ROTATION_GRACE_SECONDS,
+    RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SESSION_SECONDS, Sessions, StoreResult, TokenHash,
 };
 
 /// Columns of a session in the order that [`read_session`] expects. `s` is the table.
@@ -39,8 +41,11 @@ const LIST: &str = concat!(
     " FROM sessions AS s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.created_at DESC, s.id LIMIT 1000"
 );
 
+const TOKEN_OWNER: &str = "
+SELECT s.user_id FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id WHERE t.token_hash = ?1";
+
 // Parameters of the statements of a rotation: `?1` presented token, `?2` now, `?3` start of the grace period, `?4` next token,
-// `?5` new expiry.
+// `?5` new expiry, `?6` longest life of a session in microseconds.
 
 /// The session of a refresh token that has not expired, and when the token was rotated.
 const SESSION_OF_TOKEN: &str = concat!(
@@ -52,14 +57,20 @@ const SESSION_OF_TOKEN: &str = concat!(
 /// Does nothing if the token was rotated before the grace period: [`END_REUSED`] ends the session then.
 const ADD_NEXT_TOKEN: &str = "
 INSERT INTO refresh_tokens (token_hash, session_id, rotated_at, expires_at)
-SELECT ?4, session_id, NULL, ?5 FROM refresh_tokens
-WHERE token_hash = ?1 AND expires_at > ?2 AND coalesce(rotated_at, ?2) >= ?3";
+SELECT ?4, s.id, NULL, s.expires_at FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
+WHERE t.token_hash = ?1 AND t.expires_at > ?2 AND coalesce(t.rotated_at, ?2) >= ?3";
 const MARK_ROTATED: &str = "
 UPDATE refresh_tokens SET rotated_at = ?2 WHERE token_hash = ?1 AND rotated_at IS NULL AND expires_at > ?2";
 const EXTEND_SESSION: &str = "
-UPDATE sessions SET expires_at = ?5, last_seen_at = ?2
+UPDATE sessions SET expires_at = min(?5, created_at + ?6), last_seen_at = ?2
 WHERE id = (SELECT session_id FROM refresh_tokens
     WHERE token_hash = ?1 AND expires_at > ?2 AND coalesce(rotated_at, ?2) >= ?3)";
+/// Removes the oldest live tokens in excess of the maximum.
+const END_EXCESS_TOKENS: &str = "
+DELETE FROM refresh_tokens WHERE rowid IN (
+    SELECT rowid FROM refresh_tokens
+    WHERE rotated_at IS NULL AND session_id = (SELECT session_id FROM refresh_tokens WHERE token_hash = ?1)
+    ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";
 /// Ends the session of a token that was rotated before the grace period.
 const END_REUSED: &str = "
 DELETE FROM sessions WHERE id = (SELECT session_id FROM refresh_tokens
@@ -107,7 +118,7 @@ impl Sessions for Embedded {
         let Some(row) = found.into_first_row() else { return Ok(AuthOutcome::refused()) };
         let session = read_session(row)?.0;
         let bucket = match rate_limit {
-            Some(rate_limit) => Some(self.rate_limiter.take(rate_limit, now).await?),
+            Some(rate_limit) => Some(self.rate_limiter.take(slice::from_ref(rate_limit), now).await?),
             None => None,
         };
         if session.last_seen_at.plus_seconds(LAST_SEEN_RESOLUTION_SECONDS) <= now {
@@ -122,6 +133,12 @@ impl Sessions for Embedded {
         })
     }
 
+    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
+        let [found] =
+            self.file.read_batch("token_owner", [Statement::new(TOKEN_OWNER, [token.as_str().into()])]).await?;
+        found.into_first_row().map(|row| RowReader::new("sessions", row).parsed("user_id")).transpose()
+    }
+
     async fn rotate(
         &self,
         presented: &TokenHash,
@@ -130,23 +147,34 @@ impl Sessions for Embedded {
         now: Timestamp,
     ) -> StoreResult<Rotation> {
         let grace_start = now.plus_seconds(-ROTATION_GRACE_SECONDS);
-        let parameters: [Value; 5] =
-            [presented.as_str().into(), now.into(), grace_start.into(), next.as_str().into(), expires_at.into()];
+        let longest_life = Value::Integer(SESSION_SECONDS * 1_000_000);
+        let parameters: [Value; 6] = [
+            presented.as_str().into(),
+            now.into(),
+            grace_start.into(),
+            next.as_str().into(),
+            expires_at.into(),
+            longest_life,
+        ];
         // A statement accepts only as many parameters as it uses.
         let with_first = |count: usize, sql| Statement::new(sql, parameters.iter().take(count).cloned());
         let statements = [
             with_first(2, SESSION_OF_TOKEN),
-            with_first(5, ADD_NEXT_TOKEN),
-            with_first(5, EXTEND_SESSION),
+            with_first(6, EXTEND_SESSION),
+            with_first(4, ADD_NEXT_TOKEN),
             with_first(3, END_REUSED),
             with_first(2, MARK_ROTATED),
+            Statement::new(END_EXCESS_TOKENS, [presented.as_str().into(), Value::Integer(LIVE_REFRESH_TOKENS as i64)]),
         ];
         let [found, ..] = self.file.write_batch("rotate", statements).await?;
         let Some(row) = found.into_first_row() else { return Ok(Rotation::Unknown) };
         let (session, mut rest) = read_session(row)?;
         Ok(match rest.optional_time("rotated_at")? {
             Some(rotated_at) if rotated_at < grace_start => Rotation::Reused(session),
-            _ => Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session }),
+            _ => {
+                let expires_at = capped_expiry(session.created_at, expires_at);
+                Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session })
+            }
         })
     }
 
@@ -175,18 +203,21 @@ impl Sessions for Embedded {
 
 #[async_trait]
 impl RateLimiter for Embedded {
-    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
-        self.rate_limiter.take(rate_limit, now).await
+    async fn take(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<RateLimitStatus> {
+        self.rate_limiter.take(buckets, now).await
+    }
+
+    async fn give_back(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<()> {
+        self.rate_limiter.give_back(buckets, now).await
     }
 
     async fn exchange(
         &self,
-        user: UserId,
         taken: &RateLimitRequest,
         wanted: &RateLimitRequest,
         now: Timestamp,
     ) -> StoreResult<RateLimitStatus> {
-        self.rate_limiter.exchange(user, taken, wanted, now).await
+        self.rate_limiter.exchange(taken, wanted, now).await
     }
 }
 

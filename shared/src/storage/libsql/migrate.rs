@@ -23,7 +23,7 @@ macro_rules! migrations {
 /// Migrations of the sync data.
 pub const SYNC: &[Migration] = migrations!("libsql": "0001_sync", "0002_versions", "0003_sync_clients");
 /// Migrations of the embedded accounts and sessions.
-pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts", "0002_outbox");
+pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts", "0002_outbox", "0003_mailboxes");
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     name       TEXT    NOT NULL PRIMARY KEY,

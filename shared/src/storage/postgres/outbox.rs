@@ -3,9 +3,9 @@ use async_trait::async_trait;
 use super::PostgresAccounts;
 use super::deletions::limit_of;
 use super::time::Time;
-use crate::models::{EmailAddress, Timestamp, UserId};
-use crate::storage::outbox::placeholder_user;
-use crate::storage::{EmailKind, LINK_COOLDOWN_SECONDS, Outbox, QueuedEmail, StoreError, StoreResult};
+use crate::models::{EmailAddress, Timestamp, TokenHash, UserId};
+use crate::storage::outbox::{MAILBOX_INTERVAL_SECONDS, placeholder_user};
+use crate::storage::{EmailKind, LINK_COOLDOWN_SECONDS, MAILBOX_EMAILS, Outbox, QueuedEmail, StoreError, StoreResult};
 
 #[async_trait]
 impl Outbox for PostgresAccounts {
@@ -96,6 +96,25 @@ impl Outbox for PostgresAccounts {
         .await
     }
 
+    async fn count_for_mailbox(&self, mailbox: &TokenHash, now: Timestamp) -> StoreResult<bool> {
+        self.run("count_for_mailbox", async |connection| {
+            let taken = sqlx::query!(
+                "INSERT INTO mailboxes (mailbox, full_at) VALUES ($1, $3)
+                 ON CONFLICT (mailbox) DO UPDATE
+                     SET full_at = greatest(mailboxes.full_at, $2::timestamptz) + ($3::timestamptz - $2::timestamptz)
+                 WHERE mailboxes.full_at <= $4",
+                mailbox.as_str(),
+                Time::from(now) as _,
+                Time::from(now.plus_seconds(MAILBOX_INTERVAL_SECONDS)) as _,
+                Time::from(now.plus_seconds(MAILBOX_INTERVAL_SECONDS * (MAILBOX_EMAILS - 1))) as _,
+            )
+            .execute(&mut **connection)
+            .await?;
+            Ok(taken.rows_affected() > 0)
+        })
+        .await
+    }
+
     async fn purge_completed(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
         self.run("purge_completed", async |connection| {
             // Skips an email that a concurrent transaction queues again.
@@ -104,6 +123,14 @@ impl Outbox for PostgresAccounts {
                      SELECT user_id, kind FROM outbox WHERE due_at IS NULL AND queued_at <= $1
                      LIMIT $2 FOR UPDATE SKIP LOCKED)",
                 Time::from(now.plus_seconds(-LINK_COOLDOWN_SECONDS)) as _,
+                limit_of(batch),
+            )
+            .execute(&mut **connection)
+            .await?;
+            sqlx::query!(
+                "DELETE FROM mailboxes WHERE mailbox IN (
+                     SELECT mailbox FROM mailboxes WHERE full_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                Time::from(now) as _,
                 limit_of(batch),
             )
             .execute(&mut **connection)

@@ -18,6 +18,11 @@ pub(super) fn token(user: UserId, token: &TokenHash) -> String {
     format!("token:{{{user}}}:{}", token.as_str())
 }
 
+/// Hash of the refresh tokens that have not been rotated, the oldest first, by the ids of the user's sessions.
+pub(super) fn live_tokens(user: UserId) -> String {
+    format!("live:{{{user}}}")
+}
+
 /// User of a refresh token. A client presents the token without naming the user.
 pub(super) fn owner(token: &TokenHash) -> String {
     format!("owner:{{{}}}", token.as_str())
@@ -28,17 +33,12 @@ pub(super) fn last_active_day(user: UserId) -> String {
     format!("day:{{{user}}}")
 }
 
-/// Token bucket of a user, in the slot of the user's sessions.
-pub(super) fn bucket_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
-    format!("bucket:{{{user}}}:{}", rate_limit.key)
-}
-
-/// Earliest start of the user's next call under this rate limit.
-pub(super) fn next_start_of(user: UserId, rate_limit: &RateLimitRequest) -> String {
-    format!("turn:{{{user}}}:{}", rate_limit.key)
-}
-
-/// Token bucket that belongs to no user.
+/// Token bucket.
 pub(super) fn bucket(rate_limit: &RateLimitRequest) -> String {
     format!("bucket:{}", rate_limit.key)
+}
+
+/// Earliest start of the next call that takes a token of this bucket.
+pub(super) fn next_start(rate_limit: &RateLimitRequest) -> String {
+    format!("turn:{}", rate_limit.key)
 }

@@ -22,6 +22,7 @@ pub struct RedisSessions {
 
 struct Scripts {
     take: Script,
+    give_back: Script,
     exchange: Script,
     authenticate: Script,
     open: Script,
@@ -45,6 +46,7 @@ impl RedisSessions {
         crate::root_certificates::install_crypto_provider();
         let scripts = Scripts {
             take: script!("bucket", "take"),
+            give_back: script!("bucket", "give_back"),
             exchange: script!("bucket", "exchange"),
             authenticate: script!("bucket", "sessions", "authenticate"),
             open: script!("sessions", "open"),

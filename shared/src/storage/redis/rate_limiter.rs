@@ -1,31 +1,50 @@
+use ::redis::{FromRedisValue, Script};
 use async_trait::async_trait;
 
 use super::RedisSessions;
 use super::connection::Request;
 use super::keys;
-use crate::models::{Timestamp, UserId};
+use crate::models::Timestamp;
 use crate::storage::{RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
+
+impl RedisSessions {
+    /// Calls `script` with the time, the keys and the policies of `buckets`.
+    async fn run_on_buckets<'a, T: FromRedisValue>(
+        &self,
+        name: &'static str,
+        script: &Script,
+        buckets: impl IntoIterator<Item = &'a RateLimitRequest>,
+        now: Timestamp,
+    ) -> StoreResult<T> {
+        let mut script = script.prepare_invoke();
+        script.arg(now.micros());
+        for bucket in buckets {
+            script.key(keys::bucket(bucket)).arg(bucket.policy.micros_per_token()).arg(bucket.policy.tokens);
+        }
+        self.connection.request(name, Request::Script(&script)).await
+    }
+}
 
 #[async_trait]
 impl RateLimiter for RedisSessions {
-    async fn take(&self, rate_limit: &RateLimitRequest, now: Timestamp) -> StoreResult<RateLimitStatus> {
-        let mut script = self.scripts.take.key(keys::bucket(rate_limit));
-        script.arg(now.micros()).arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.per_minute);
-        let (taken, missing): (bool, i64) = self.connection.request("take", Request::Script(&script)).await?;
-        Ok(rate_limit.policy.status(taken, missing))
+    async fn take(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<RateLimitStatus> {
+        let (taken, index, missing): (bool, usize, i64) =
+            self.run_on_buckets("take", &self.scripts.take, buckets, now).await?;
+        Ok(buckets[index - 1].policy.status(taken, missing))
+    }
+
+    async fn give_back(&self, buckets: &[RateLimitRequest], now: Timestamp) -> StoreResult<()> {
+        self.run_on_buckets("give_back", &self.scripts.give_back, buckets, now).await
     }
 
     async fn exchange(
         &self,
-        user: UserId,
         taken: &RateLimitRequest,
         wanted: &RateLimitRequest,
         now: Timestamp,
     ) -> StoreResult<RateLimitStatus> {
-        let mut script = self.scripts.exchange.key(keys::bucket_of(user, wanted));
-        script.key(keys::bucket_of(user, taken)).arg(now.micros());
-        script.arg(wanted.policy.micros_per_token()).arg(wanted.policy.per_minute).arg(taken.policy.micros_per_token());
-        let (is_taken, missing): (bool, i64) = self.connection.request("exchange", Request::Script(&script)).await?;
+        let (is_taken, _, missing): (bool, usize, i64) =
+            self.run_on_buckets("exchange", &self.scripts.exchange, [wanted, taken], now).await?;
         Ok(wanted.policy.status(is_taken, missing))
     }
 }

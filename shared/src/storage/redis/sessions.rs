@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::connection::Request;
 use super::{RedisSessions, keys};
 use crate::models::{Session, SessionId, Timestamp, UserId, limits};
+use crate::storage::sessions::capped_expiry;
 use crate::storage::{
-    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, NewSession, ROTATION_GRACE_SECONDS, RateLimitRequest, Rotation,
-    Sessions, StoreError, StoreResult, TokenHash,
+    AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, LIVE_REFRESH_TOKENS, NewSession, ROTATION_GRACE_SECONDS,
+    RateLimitRequest, Rotation, SESSION_SECONDS, Sessions, StoreError, StoreResult, TokenHash,
 };
 
 /// Reply of `authenticate.lua`: the session, whether it is the first call of the day, whether a token was taken, how many
@@ -77,17 +78,6 @@ impl RedisSessions {
         set.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
         self.connection.request("set_token_owner", Request::Command(&set)).await
     }
-
-    /// Returns the user of a refresh token, or `None` if the token is unknown or has expired.
-    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
-        let mut get = cmd("GET");
-        get.arg(keys::owner(token));
-        let owner: Option<String> = self.connection.request("get_token_owner", Request::Command(&get)).await?;
-        let parse = |owner: String| {
-            owner.parse().map_err(|_| corrupt("owner", format!("owner:{}", abbreviated(token)), "expected a UUID"))
-        };
-        owner.map(parse).transpose()
-    }
 }
 
 #[async_trait]
@@ -122,8 +112,8 @@ impl Sessions for RedisSessions {
         script.key(keys::last_active_day(user)).arg(id.to_string()).arg(now.micros());
         script.arg(now.plus_seconds(-LAST_SEEN_RESOLUTION_SECONDS).micros()).arg(now.day());
         if let Some(rate_limit) = rate_limit {
-            script.key(keys::bucket_of(user, rate_limit)).key(keys::next_start_of(user, rate_limit));
-            script.arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.per_minute);
+            script.key(keys::bucket(rate_limit)).key(keys::next_start(rate_limit));
+            script.arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.tokens);
             script.arg(u64::try_from(rate_limit.min_interval.as_micros()).unwrap_or(0));
         }
         let (session, first, taken, missing, wait): AuthenticateReply =
@@ -132,6 +122,16 @@ impl Sessions for RedisSessions {
         let bucket = rate_limit.and_then(|rate_limit| Some(rate_limit.policy.status(taken?, missing?)));
         let wait = Duration::from_micros(wait.unwrap_or(0));
         Ok(AuthOutcome { session, rate_limit: bucket, wait, first_today: first.unwrap_or(false) })
+    }
+
+    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
+        let mut get = cmd("GET");
+        get.arg(keys::owner(token));
+        let owner: Option<String> = self.connection.request("get_token_owner", Request::Command(&get)).await?;
+        let parse = |owner: String| {
+            owner.parse().map_err(|_| corrupt("owner", format!("owner:{}", abbreviated(token)), "expected a UUID"))
+        };
+        owner.map(parse).transpose()
     }
 
     async fn rotate(
@@ -148,10 +148,12 @@ impl Sessions for RedisSessions {
         script
             .key(keys::token(user, presented))
             .key(keys::token(user, next))
+            .key(keys::live_tokens(user))
             .arg(now.micros())
             .arg(now.plus_seconds(-ROTATION_GRACE_SECONDS).micros())
             .arg(expires_at.micros())
-            .arg(millis);
+            .arg(SESSION_SECONDS * 1_000_000)
+            .arg(LIVE_REFRESH_TOKENS);
         let (outcome, id, text): RotateReply = self.connection.request("rotate", Request::Script(&script)).await?;
         let Some(outcome) = outcome else { return Ok(Rotation::Unknown) };
         let (Some(id), Some(text)) = (id, text) else {
@@ -161,7 +163,10 @@ impl Sessions for RedisSessions {
         let session = decode_entry(user, &id, &text)?;
         match outcome.as_str() {
             "reused" => Ok(Rotation::Reused(session)),
-            "rotated" => Ok(Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session })),
+            "rotated" => {
+                let expires_at = capped_expiry(session.created_at, expires_at);
+                Ok(Rotation::Rotated(Session { expires_at, last_seen_at: now, ..session }))
+            }
             _ => Err(corrupt("session", format!("{user}/{id}"), "the script cannot parse it")),
         }
     }

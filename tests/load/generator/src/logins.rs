@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use shared::auth::{Password, PasswordCost, Passwords};
+use shared::auth::{Owner, Password, PasswordCost, Passwords};
 use shared::clock::SystemRandom;
 use tests::{PASSWORD, Service};
 
@@ -13,7 +13,7 @@ pub(crate) async fn table() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
-    let password = Password::parse(PASSWORD).expect("the password is valid");
+    let password = Password::parse(PASSWORD, Owner { username: None, email: None }).expect("the password is valid");
     let call = tests::login_request("ada", PASSWORD);
     let baseline = async || {
         let start = Instant::now();

@@ -32,7 +32,7 @@ if seen <= tonumber(ARGV[3]) then
 end
 local first = first_on(ARGV[4])
 if not KEYS[3] then return { session, first, false, false, false } end
-local bucket = take(KEYS[3], now, tonumber(ARGV[5]), tonumber(ARGV[6]))
+local bucket = take({ KEYS[3] }, now, { policy(ARGV[5], ARGV[6]) })
 local min_interval = tonumber(ARGV[7])
-if bucket[1] == 0 or min_interval == 0 then return { session, first, bucket[1], bucket[2], 0 } end
-return { session, first, bucket[1], bucket[2], wait_for_start(KEYS[4], now, min_interval) }
+if bucket[1] == 0 or min_interval == 0 then return { session, first, bucket[1], bucket[3], 0 } end
+return { session, first, bucket[1], bucket[3], wait_for_start(KEYS[4], now, min_interval) }

@@ -1,7 +1,22 @@
--- KEYS: the user's sessions, the presented token, the next token.
--- ARGV: now, start of the grace period of rotated tokens, expiry of session and next token, the same in milliseconds from now.
+-- KEYS: the user's sessions, the presented token, the next token, the user's live tokens.
+-- ARGV: now, start of the grace period of rotated tokens, expiry of session and next token, longest life of a session in
+-- microseconds, maximum number of live tokens.
 -- Returns the outcome ('rotated', 'reused', 'corrupt_token', 'corrupt_session', or false if the token is unknown), the
 -- session's id, and the session as it was before.
+
+-- Adds the next token to the live tokens of the session `id`, from which the presented one is removed, and deletes the oldest in excess
+-- of the maximum. Their keys are in the same slot, but unknown before this script runs.
+local function replace_live_token(id, ttl)
+    local live = {}
+    for token in string.gmatch(redis.call('HGET', KEYS[4], id) or '', '%S+') do
+        if token ~= KEYS[2] and token ~= KEYS[3] then live[#live + 1] = token end
+    end
+    live[#live + 1] = KEYS[3]
+    while #live > tonumber(ARGV[5]) do redis.call('DEL', table.remove(live, 1)) end
+    redis.call('HSET', KEYS[4], id, table.concat(live, ' '))
+    prolong(KEYS[4], ttl)
+end
+
 local now = tonumber(ARGV[1])
 local token = redis.call('GET', KEYS[2])
 if not token then return { false, false, false } end
@@ -21,10 +36,14 @@ if rotated ~= '-' and tonumber(rotated) < tonumber(ARGV[2]) then
     return { 'reused', id, session }
 end
 local _, _, rest = times(session)
-if not rest then return { 'corrupt_session', id, session } end
-redis.call('HSET', KEYS[1], id, string.format('%s %s %s', ARGV[3], ARGV[1], rest))
-prolong(KEYS[1], tonumber(ARGV[4]))
-redis.call('SET', KEYS[3], string.format('%s %s -', id, ARGV[3]), 'PX', ARGV[4])
+local created = rest and tonumber(string.match(rest, '^%d+'))
+if not created then return { 'corrupt_session', id, session } end
+local expires = math.min(tonumber(ARGV[3]), created + tonumber(ARGV[4]))
+local ttl = math.max(math.floor((expires - now) / 1000), 1)
+redis.call('HSET', KEYS[1], id, string.format('%.0f %s %s', expires, ARGV[1], rest))
+prolong(KEYS[1], ttl)
+redis.call('SET', KEYS[3], string.format('%s %.0f -', id, expires), 'PX', ttl)
+replace_live_token(id, ttl)
 if rotated == '-' then
     redis.call('SET', KEYS[2], string.format('%s %s %s', id, token_expires, ARGV[1]), 'KEEPTTL')
 end

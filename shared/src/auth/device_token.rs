@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::signing_keys::SigningKeys;
+use crate::models::{Timestamp, UserId};
+
+/// Lifetime of a device token, in seconds.
+const LIFETIME: i64 = 90 * 24 * 3_600;
+/// Claim `aud`: a device token is no access token.
+const AUDIENCE: &str = "sql-studio-device";
+
+/// Device on which a user has logged in before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownDevice {
+    /// The user.
+    #[serde(rename = "sub")]
+    pub user: UserId,
+    /// Random id of the device.
+    #[serde(rename = "jti")]
+    pub device: Uuid,
+}
+
+/// Issues and verifies device tokens: JWTs signed with HMAC-SHA-256, which no store keeps. A client presents one at its next login, so
+/// that wrong passwords of strangers do not delay it. It replaces no password.
+pub struct DeviceTokens(Arc<SigningKeys>);
+
+impl DeviceTokens {
+    /// Signs and verifies with `keys`.
+    pub const fn new(keys: Arc<SigningKeys>) -> Self {
+        Self(keys)
+    }
+
+    /// Issues a token for `known`.
+    ///
+    /// # Errors
+    /// Never fails with a valid key.
+    pub fn issue(&self, known: KnownDevice, now: Timestamp) -> Result<SecretString, jsonwebtoken::errors::Error> {
+        self.0.sign(known, AUDIENCE, LIFETIME, now).map(|(token, _)| token)
+    }
+
+    /// Returns the device that `token` stands for; `None` if the token is forged or has expired.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Option<KnownDevice> {
+        self.0.verify(token, AUDIENCE, now).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::auth::AccessTokens;
+
+    #[tokio::test]
+    async fn a_device_token_expires_and_is_no_access_token() {
+        let keys = SigningKeys::of_letters('a', None);
+        let tokens = DeviceTokens::new(Arc::clone(&keys));
+        let known = KnownDevice { user: UserId::new(Uuid::from_u128(1)), device: Uuid::from_u128(2) };
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
+        let token = tokens.issue(known, now).unwrap();
+        let token = token.expose_secret();
+        assert_eq!(tokens.verify(token, now.plus_seconds(LIFETIME - 1)).await, Some(known));
+        assert_eq!(tokens.verify(token, now.plus_seconds(LIFETIME)).await, None);
+        assert_eq!(tokens.verify(token, now.plus_seconds(-3_600)).await, None, "from the future");
+        assert!(AccessTokens::new(Arc::clone(&keys)).verify(token, now).await.is_err());
+        let others = DeviceTokens::new(SigningKeys::of_letters('b', None));
+        assert_eq!(others.verify(token, now).await, None);
+        let rotating = DeviceTokens::new(SigningKeys::of_letters('b', Some('a')));
+        assert_eq!(rotating.verify(token, now).await, Some(known));
+    }
+}
