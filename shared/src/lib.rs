@@ -6,6 +6,7 @@
 
 pub mod account_eraser;
 pub mod auth;
+pub mod breaches;
 pub mod clock;
 pub mod config;
 pub mod contention;

@@ -6,6 +6,7 @@ use axum::Router;
 use local::{App, Config, Stores, StoresConfig};
 use purge::Report;
 use shared::auth::PasswordCost;
+use shared::breaches::BreachedPasswords;
 use shared::clock::{Clock, ManualClock, Random, SystemRandom};
 use shared::config::Env;
 use shared::mail::{Delivery, Email, MemoryMailer};
@@ -78,7 +79,9 @@ impl Service {
         let stores = Stores::open(&config.stores, &random).await.expect("the stores open");
         stores.migrate_file().await.expect("the migrations apply");
         let email_queued = Arc::default();
+        let breached_passwords = config.breaches.as_ref().map(BreachedPasswords::new).transpose();
         let app = App {
+            breached_passwords: breached_passwords.expect("an HTTP client can be built"),
             config,
             stores,
             mailer: mailer.clone(),

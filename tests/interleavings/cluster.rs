@@ -66,6 +66,7 @@ impl Cluster {
             email_queued: Arc::default(),
             clock: clock.clone(),
             random: random.clone(),
+            breached_passwords: None,
             password_cost: CHEAP_PASSWORD_COST,
         };
         let instances = (0..INSTANCES).map(|_| Api::Router(app.router().expect("the signing key is set")));

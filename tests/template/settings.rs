@@ -38,8 +38,15 @@ pub(crate) const SECRET_VARIABLES: [&str; 8] = [
 ];
 
 /// Variables whose default is correct on AWS.
-const VARIABLES_WITH_DEFAULT: [&str; 5] =
-    ["DATA_DIR", "PRODUCT_URL", "RATE_LIMITS", "RESEND_URL", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+const VARIABLES_WITH_DEFAULT: [&str; 7] = [
+    "BREACHED_PASSWORDS",
+    "BREACHED_PASSWORDS_URL",
+    "DATA_DIR",
+    "PRODUCT_URL",
+    "RATE_LIMITS",
+    "RESEND_URL",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+];
 
 /// Variables that Lambda or Cargo sets.
 const VARIABLES_OF_RUNTIME: [&str; 2] = ["AWS_LAMBDA_FUNCTION_NAME", "CARGO_PKG_VERSION"];

@@ -6,7 +6,7 @@ use shared::auth::{Password, PasswordCheck};
 use shared::http::{
     ApiError, AuthBody, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, invalid_field,
 };
-use shared::models::{FieldError, User};
+use shared::models::{FieldError, InvalidValue, User};
 use shared::storage::Account;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -141,7 +141,21 @@ impl Auth {
     /// # Errors
     /// 400 if it is weak.
     pub(crate) async fn new_password(&self, field: &str, text: &str, user: &User) -> Result<Password, ApiError> {
-        Password::parse(text, user.into()).map_err(|message| invalid_field(field, message))
+        let password = Password::parse(text, user.into()).map_err(|message| invalid_field(field, message))?;
+        self.refuse_breached(field, password).await
+    }
+
+    /// Returns `password`, which the field `field` has, unless it is known from a data breach.
+    ///
+    /// # Errors
+    /// 400 if it is.
+    pub(crate) async fn refuse_breached(&self, field: &str, password: Password) -> Result<Password, ApiError> {
+        match &self.breached_passwords {
+            Some(breached) if breached.contains(password.expose()).await => {
+                Err(invalid_field(field, InvalidValue::new("is known from a data breach; choose another")))
+            }
+            _ => Ok(password),
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use serde::Serialize;
 use shared::auth::{PasswordCost, Passwords};
+use shared::breaches::BreachedPasswords;
 use shared::clock::{Clock, Random};
 use shared::http::Authenticator;
 use shared::mail::Brand;
@@ -26,6 +27,8 @@ pub struct Auth {
     pub data: Arc<dyn Retention>,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// Looks new passwords up in the list of breached ones, if the operator wants it.
+    pub breached_passwords: Option<BreachedPasswords>,
     /// Queue of emails.
     pub outbox: Arc<dyn Outbox>,
     /// Notified when an email was queued.
@@ -57,6 +60,7 @@ impl Auth {
             deletions: accounts,
             data,
             passwords: Passwords::new(PasswordCost::OWASP, random.clone()),
+            breached_passwords: None,
             email_queued,
             brand: Arc::new(brand),
             random,

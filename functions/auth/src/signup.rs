@@ -80,6 +80,7 @@ pub(crate) async fn signup(
     JsonBody(request): AuthBody<SignupRequest>,
 ) -> Result<(StatusCode, Json<Authenticated>), ApiError> {
     let (username, email, password) = parse(&request)?;
+    let password = auth.refuse_breached("password", password).await?;
     let password_hash = auth.passwords.hash(&password).await?;
     let created_at = auth.clock.now();
     let account =

@@ -5,7 +5,8 @@ use auth::{Auth, router};
 use axum::Router;
 use lambda_http::Error;
 use shared::clock::{Random, SystemClock, SystemRandom};
-use shared::config::{AuthConfig, EmailConfig, HttpConfig, PostgresConfig, RedisConfig, TursoConfig};
+use shared::breaches::BreachedPasswords;
+use shared::config::{AuthConfig, BreachConfig, EmailConfig, HttpConfig, PostgresConfig, RedisConfig, TursoConfig};
 use shared::http::{Authenticator, with_middleware};
 use shared::mail::{Brand, OutboxWorker, mailer};
 use shared::{lambda, storage::connect};
@@ -23,7 +24,9 @@ pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
     let (brand, mailer) = (Brand::sql_studio(&email), mailer(&email, clock.clone(), random.clone())?);
     let worker = OutboxWorker::new(accounts.clone(), mailer, brand.clone(), random.clone(), clock.clone());
     let queued = Arc::new(Notify::new());
-    let router = router(Auth::new(authenticator, accounts, data, queued.clone(), brand, random.clone(), clock));
+    let auth = Auth::new(authenticator, accounts, data, queued.clone(), brand, random.clone(), clock);
+    let breached_passwords = BreachConfig::from_env(&env)?.as_ref().map(BreachedPasswords::new).transpose()?;
+    let router = router(Auth { breached_passwords, ..auth });
     // The `mail` function delivers the rest.
     let deliver = async move || worker.deliver_if(&queued, 3, Duration::from_secs(10), Duration::from_secs(1)).await;
     Ok((with_middleware(router, &http, random), deliver))

@@ -6,6 +6,7 @@ use conflicts::Conflicts;
 use download::Downloads;
 use purge::Purge;
 use shared::auth::{PasswordCost, Passwords};
+use shared::breaches::BreachedPasswords;
 use shared::clock::{Clock, Random};
 use shared::config::ConfigError;
 use shared::contention::UserLocks;
@@ -31,6 +32,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.
     pub random: Arc<dyn Random>,
+    /// Looks new passwords up in the list of breached ones, if the operator wants it.
+    pub breached_passwords: Option<BreachedPasswords>,
     /// Parameters of password hashes.
     pub password_cost: PasswordCost,
 }
@@ -62,6 +65,7 @@ impl App {
         let sync = self.config.sync;
         let queues = UserLocks::default();
         let passwords = Passwords::new(self.password_cost, random.clone());
+        let breached_passwords = self.breached_passwords.clone();
         let auth = Auth::new(
             self.authenticator()?,
             self.stores.accounts(),
@@ -77,7 +81,7 @@ impl App {
         let conflicts = Conflicts::new(self.authenticator()?, data.clone(), sync.quota, random, clock, queues);
         let health = health::Dependencies { accounts: self.stores.accounts(), data, sessions: self.stores.sessions() };
         let routers = [
-            auth::router(Auth { passwords, ..auth }),
+            auth::router(Auth { passwords, breached_passwords, ..auth }),
             upload::router(uploads),
             download::router(downloads),
             conflicts::router(conflicts),

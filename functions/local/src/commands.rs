@@ -7,6 +7,7 @@ use std::time::Duration;
 use local::{App, Config, Metrics, Stop, Stores, StoresConfig, document, existing_auth_config, serve as serve_http};
 use purge::{Purge, Report};
 use shared::auth::PasswordCost;
+use shared::breaches::BreachedPasswords;
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{Env, TelemetryConfig};
 use shared::mail::mailer;
@@ -76,8 +77,9 @@ async fn open(config: Config) -> Result<App, Error> {
         tracing::info!(migration = name, "migration applied");
     }
     let mailer = mailer(&config.email, clock.clone(), random.clone())?;
+    let breached_passwords = config.breaches.as_ref().map(BreachedPasswords::new).transpose()?;
     let password_cost = PasswordCost::OWASP;
-    Ok(App { config, stores, mailer, email_queued: Arc::default(), clock, random, password_cost })
+    Ok(App { config, stores, mailer, email_queued: Arc::default(), clock, random, breached_passwords, password_cost })
 }
 
 /// Purges at once and then every day, as the schedule does on AWS.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use shared::clock::SystemRandom;
 use shared::config::{
-    AuthConfig, ConfigError, EmailConfig, Env, HttpConfig, PostgresConfig, RedisConfig, SyncConfig, TursoConfig,
+    AuthConfig, BreachConfig, ConfigError, EmailConfig, Env, HttpConfig, PostgresConfig, RedisConfig, SyncConfig, TursoConfig,
 };
 
 use crate::signing_key::{KeyFileError, ensure_signing_key, read_signing_key};
@@ -14,6 +14,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Keys of access tokens.
     pub auth: AuthConfig,
+    /// List of breached passwords, if new passwords are looked up in it.
+    pub breaches: Option<BreachConfig>,
     /// Defaults of synchronisation.
     pub sync: SyncConfig,
     /// Links in emails, and their delivery.
@@ -61,7 +63,7 @@ impl Config {
             Some(auth) => auth,
             None => generated(ensure_signing_key(&stores.data_dir, &SystemRandom)?),
         };
-        Ok(Self { http, auth, sync, email, stores })
+        Ok(Self { http, auth, breaches: BreachConfig::from_env(env)?, sync, email, stores })
     }
 }
 

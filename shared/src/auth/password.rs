@@ -63,6 +63,11 @@ impl Password {
         Ok(Self(normalise(text)))
     }
 
+    /// Returns the password as text, normalised.
+    pub fn expose(&self) -> &SecretString {
+        &self.0
+    }
+
     /// Wraps a password to be verified, without checking the rules: other rules may have applied when it was set. A text that is longer
     /// than any password, which another system may have decomposed, stands for one that matches none: the empty one.
     pub fn new_unchecked(text: &str) -> Self {

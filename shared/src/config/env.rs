@@ -79,6 +79,18 @@ impl Env {
         Ok(Some(url))
     }
 
+    /// Returns whether the variable is `on`; `default` is `on` or `off`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub(super) fn switch(&self, variable: &'static str, default: &str) -> Result<bool, ConfigError> {
+        match self.get_or(variable, default).as_str() {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            other => Err(ConfigError::invalid(variable, other, "on or off")),
+        }
+    }
+
     /// Returns the address of a web page, without a `/` at its end.
     pub(super) fn web_url(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(url) = self.get(variable) else { return Ok(None) };

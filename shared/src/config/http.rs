@@ -29,12 +29,7 @@ impl HttpConfig {
     /// # Errors
     /// When one of them is invalid.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        const RATE_LIMITS: &str = "RATE_LIMITS";
-        let rate_limits = match env.get_or(RATE_LIMITS, "on").as_str() {
-            "on" => true,
-            "off" => false,
-            other => return Err(ConfigError::invalid(RATE_LIMITS, other, "on or off")),
-        };
+        let rate_limits = env.switch("RATE_LIMITS", "on")?;
         let https = env.get("AWS_LAMBDA_FUNCTION_NAME").is_some()
             || env.get("PUBLIC_URL").is_some_and(|url| url.starts_with("https://"));
         Ok(Self { allowed_origins: AllowedOrigins::from_env(env)?, rate_limits, https })

@@ -4,6 +4,7 @@
 //! `functions/README.md` lists all variables. No setting has a dangerous default: there is no default signing key, for example.
 
 mod auth;
+mod breaches;
 mod email;
 mod env;
 mod error;
@@ -15,6 +16,7 @@ mod telemetry;
 mod turso;
 
 pub use auth::AuthConfig;
+pub use breaches::BreachConfig;
 pub use email::{EmailConfig, ResendConfig};
 pub use env::Env;
 pub use error::ConfigError;

@@ -42,7 +42,7 @@ const fn distribution(name: &'static str, unit: Unit, description: &'static str)
 }
 
 /// All metrics.
-pub const METRICS: [Metric; 27] = [
+pub const METRICS: [Metric; 28] = [
     counter("requests", "requests, by route and outcome: success, refused (4xx) or failure (5xx)"),
     distribution("request_ms", Unit::Milliseconds, "duration of requests, by route and outcome"),
     counter("rate_limited", "requests refused with 429"),
@@ -64,6 +64,7 @@ pub const METRICS: [Metric; 27] = [
     counter("mails_postponed", "failed attempts to send an email that will be retried"),
     counter("mails_given_up", "emails that could not be sent and will not be retried"),
     counter("mails_dropped", "emails not sent because they are no longer needed"),
+    counter("breach_check_failures", "new passwords that could not be looked up in the list of breached ones"),
     counter("purges", "completed purges"),
     counter("purged_tombstones", "tombstones removed by purges"),
     counter("purged_conflicts", "resolved conflicts removed by purges"),

@@ -1,11 +1,11 @@
 //! Fuzzes access tokens: only the issued token is valid, however similar another one is.
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use secrecy::{ExposeSecret, SecretString};
-use shared::auth::{AccessTokens, OpaqueToken};
+use shared::auth::{AccessTokens, OpaqueToken, SigningKeys};
 use shared::config::AuthConfig;
 use shared::models::{Session, SessionId, Timestamp, UserId};
 use tokio::runtime::Builder;
@@ -15,8 +15,9 @@ const NOW: i64 = 1_800_000_000_000_000;
 
 static ISSUED: LazyLock<(AccessTokens, String)> = LazyLock::new(|| {
     let signing_key = SecretString::from("a signing key for fuzzing, 32 bytes");
-    let tokens = AccessTokens::new(&AuthConfig { signing_key, previous_key: None, source: None });
-    let (tokens, now) = (tokens.expect("the key is long enough"), Timestamp::from_micros(NOW));
+    let keys = SigningKeys::new(&AuthConfig { signing_key, previous_key: None, source: None });
+    let tokens = AccessTokens::new(Arc::new(keys.expect("the key is long enough")));
+    let now = Timestamp::from_micros(NOW);
     let session = Session {
         id: SessionId::new(Uuid::from_u128(1)),
         user: UserId::new(Uuid::from_u128(2)),

@@ -46,6 +46,8 @@ impl Captured {
             ("RESEND_API_KEY", "re_sesame_of_resend".to_owned()),
             ("RESEND_URL", resend.uri()),
             ("MAIL_FROM", "SQL Studio <studio@example.com>".to_owned()),
+            ("BREACHED_PASSWORDS", "on".to_owned()),
+            ("BREACHED_PASSWORDS_URL", "http://127.0.0.1:1".to_owned()),
             ("SENTRY_DSN", sentry.uri().replace("://", "://sesameofsentry@") + "/42"),
         ];
         let cloud = Cloud::with(&secret, async |gateway: Gateway, variables: &[(&str, &str)]| {
