@@ -29,7 +29,8 @@ impl Fixture {
         let service = Service::with_settings(&[("RATE_LIMITS", rate_limits), ("PUBLIC_URL", &url)]).await;
         let router = service.app.router().expect("the settings are complete");
         tokio::spawn(local::serve(listener, router));
-        service.api.sign_up("ada").await;
+        // In the network of the browser.
+        Api::at(&url).sign_up("ada").await;
         Self { service, url, browser: Browser::start().await, proxy }
     }
 
@@ -41,7 +42,7 @@ impl Fixture {
         };
         self.service.clock.advance(60);
         let login = json!({ "username": ADDRESS, "password": "Sesame42" });
-        let session = self.service.api.send(Request::post("/api/auth/login", &login)).await.expect(200);
+        let session = Api::at(&self.url).send(Request::post("/api/auth/login", &login)).await.expect(200);
         let send_link = send_link.bearer(session["token"].as_str().expect("a token"));
         self.service.api.send(send_link).await.expect(200);
         let token = self.service.newest_token(kind, ADDRESS).await;
@@ -127,9 +128,29 @@ async fn pages_are_accessible_in_every_state() {
         fixture.check(&format!("{page}-success"), success).await;
         fixture.submit(&link).await;
         fixture.check(&format!("{page}-used"), "This link no longer works").await;
-        fixture.browser.go_to(link.split('?').next().unwrap_or_default()).await;
+        fixture.browser.go_to(link.split('#').next().unwrap_or_default()).await;
         fixture.check(&format!("{page}-invalid"), "This link is not complete").await;
     }
+}
+
+/// Bob signed up elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn confirmation_from_another_network_asks_for_the_password() {
+    let fixture = Fixture::start("off").await;
+    fixture.service.api.sign_up("bob").await;
+    let token = fixture.service.newest_token(EmailKind::VerifyEmail, "bob@example.com").await;
+    let (ready, success) = ("Confirm your email address", "Email address confirmed");
+    fixture.submit(&format!("{}/verify-email#token={token}", fixture.url)).await;
+    fixture.browser.wait_for("#proof:not([hidden])").await;
+    fixture.check("verify-email-password", ready).await;
+    fixture.browser.type_text("#password", "Guess000").await;
+    fixture.browser.click(".submit").await;
+    fixture.browser.wait_for("#password-error:not([hidden])").await;
+    fixture.check("verify-email-wrong-password", ready).await;
+    fixture.browser.find("#password").await.clear().await.expect("a field");
+    fixture.browser.type_text("#password", "Sesame42").await;
+    fixture.browser.click(".submit").await;
+    fixture.browser.wait_for_heading(success).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,7 +48,7 @@ async fn password_reset_ends_old_sessions() {
     let is_ready = async || ada.browser.find(".submit").await.is_enabled().await.expect("the button exists");
     let met_rules = async || ada.browser.find("#rules").await.text().await.expect("readable").matches("(met)").count();
     assert!(!is_ready().await);
-    for (typed, rules) in [("barley", 1), ("B", 2), ("7", 4)] {
+    for (typed, rules) in [("barley", 0), ("77", 1)] {
         ada.browser.type_text("#password", typed).await;
         assert_eq!(met_rules().await, rules, "{typed}");
         assert!(!is_ready().await);
