@@ -15,6 +15,7 @@ mod json_parsing;
 mod lookalikes;
 mod mass_assignment;
 mod pages;
+mod proxies;
 mod sessions;
 mod size_limits;
 mod slow_connections;

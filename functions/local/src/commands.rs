@@ -53,7 +53,7 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     tokio::spawn(purge_daily(app.purge()));
     tokio::spawn(metrics.serve());
     print_line(&greeting(address, &app.config))?;
-    let stopped = serve_http(listener, router).await?;
+    let stopped = serve_http(listener, router, app.config.trusted_proxies.clone()).await?;
     drop(stop);
     if stopped == Stop::Graceful {
         // An email that is cut off would be sent once more.

@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use shared::http::ClientAddress;
 use tokio::net::TcpListener;
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tower_http::compression::CompressionLayer;
 
 use crate::edge::{drain_bodies, offer_gzip_alone};
+use crate::proxies::TrustedProxies;
 
 /// Time for which requests in flight may continue after the first signal.
 const GRACE: Duration = Duration::from_secs(20);
@@ -29,12 +30,12 @@ pub enum Stop {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<Stop> {
+pub async fn serve(listener: TcpListener, router: Router, proxies: TrustedProxies) -> std::io::Result<Stop> {
     let router = router
         .layer(CompressionLayer::new())
         .layer(from_fn(offer_gzip_alone))
         .layer(from_fn(drain_bodies))
-        .layer(from_fn(record_peer_address));
+        .layer(from_fn_with_state(proxies, record_client_address));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, stopped) = oneshot::channel();
     let mut signals = StopSignals::listen()?;
@@ -79,11 +80,11 @@ impl StopSignals {
     }
 }
 
-/// Records the peer of the socket as the client's address.
-async fn record_peer_address(mut request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
-    if let Some(address) = address {
-        request.extensions_mut().insert(ClientAddress(address));
+/// Records the address of the client.
+async fn record_client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let address = proxies.client_address(peer.ip().to_canonical(), request.headers());
+        request.extensions_mut().insert(ClientAddress(address.to_string()));
     }
     next.run(request).await
 }

@@ -3,7 +3,7 @@
 //! A handler is limited by its extractor: [`Caller<S>`](super::Caller) or [`Anonymous`](super::Anonymous). To limit
 //! another group of routes, add a [`RateLimitScope`], name it in their handlers, and list it in `RATES_PER_MINUTE`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderName;
 
+use super::client_address::client_network;
 use super::request_context::RequestContext;
 use super::{ApiError, ClientAddress, Code};
 use crate::clock::Clock;
@@ -208,14 +209,12 @@ pub(super) async fn add_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Key of an address: for IPv6 its /64 network, because a host may use any address of it.
+/// Key of an address: the network that counts as one client.
 fn network(address: &str) -> String {
-    match address.parse() {
-        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            format!("{}/64", Ipv6Addr::from_bits(network))
-        }
-        _ => address.to_owned(),
+    match address.parse().map(client_network) {
+        Ok(network @ IpAddr::V6(_)) => format!("{network}/64"),
+        Ok(address) => address.to_string(),
+        Err(_) => address.to_owned(),
     }
 }
 
@@ -228,7 +227,8 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         assert_eq!(network("2001:db8:1:2::9"), network("2001:db8:1:2:ffff::1"));
         assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
-        for address in ["203.0.113.7", "::ffff:203.0.113.7", "unknown"] {
+        assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7");
+        for address in ["203.0.113.7", "unknown"] {
             assert_eq!(network(address), address);
         }
     }
