@@ -3,6 +3,7 @@
 //! Beside each hostile request is a valid one that succeeds, which shows that the hostile request is rejected for the attack and
 //! not for another reason.
 
+mod connections;
 mod cors;
 mod decompression_bombs;
 mod emails;

@@ -2,6 +2,7 @@
 
 mod app;
 mod config;
+mod connections;
 mod edge;
 mod home;
 mod metrics;
@@ -13,6 +14,7 @@ mod stores;
 
 pub use app::App;
 pub use config::{Config, LoadError, StoresConfig, existing_auth_config};
+pub use connections::ConnectionLimits;
 pub use metrics::{Metrics, MetricsError};
 pub use openapi::document;
 pub use proxies::TrustedProxies;
