@@ -3,6 +3,7 @@
 //! Beside each hostile request is a valid one that succeeds, which shows that the hostile request is rejected for the attack and
 //! not for another reason.
 
+mod connections;
 mod cors;
 mod decompression_bombs;
 mod emails;
@@ -18,6 +19,7 @@ mod lookalikes;
 mod mass_assignment;
 mod pages;
 mod passwords;
+mod proxies;
 mod sessions;
 mod size_limits;
 mod slow_connections;

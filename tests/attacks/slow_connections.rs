@@ -1,4 +1,4 @@
-//! Slow connections and endless heads, against the server binary.
+//! Slow bodies and endless heads, against the server binary.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tests::{PASSWORD, Request, ServerProcess, TestUser, no_op_upload, scratch_di
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than the server's timeout, even on a machine that is busy with other tests.
+/// Longer than the server's deadline of bodies, even on a machine that is busy with other tests.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Opens a connection and sends `bytes`.
@@ -50,13 +50,15 @@ async fn slow_bodies_time_out_without_delaying_others() {
         ada.post("/api/sync/upload", &upload).await.expect(200);
     };
     tokio::time::timeout(Duration::from_secs(20), valid).await.expect("other requests are not delayed");
-    // Occasional bytes do not extend the timeout, which applies to the complete request.
+    // Occasional bytes do not extend the deadline, which applies to the complete body.
     for stream in &mut slow {
         stream.write_all(b" ").await.ok();
     }
     for stream in &mut slow {
         let response = read_response(stream).await;
-        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+        assert!(response.contains(r#""code":"REQUEST_TIMEOUT""#), "{response}");
     }
     assert!(ada.is_authenticated().await);
     // The complete request succeeds.
@@ -79,6 +81,7 @@ async fn oversized_heads_are_rejected() {
         // With unread bytes the connection may be reset before the response arrives.
         let is_rejected = ["431", "414", "400"].iter().any(|code| response.starts_with(&format!("HTTP/1.1 {code} ")));
         assert!(is_rejected || response.is_empty(), "{response}");
+        assert!(!is_rejected || response.contains(r#""code":"INVALID_REQUEST""#), "{response}");
     }
     let modest = format!("GET /health HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(5_000));
     assert!(read_response(&mut open_connection(&server, modest.as_bytes()).await).await.starts_with("HTTP/1.1 200 "));

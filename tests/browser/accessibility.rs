@@ -2,6 +2,7 @@
 //! in `target/screenshots`.
 
 use axum::http::Method;
+use local::{ConnectionLimits, TrustedProxies};
 use serde_json::json;
 use shared::storage::EmailKind;
 use tests::{Api, Fault, Proxy, Request, Service};
@@ -28,7 +29,8 @@ impl Fixture {
         let url = format!("http://127.0.0.1:{}", proxy.port());
         let service = Service::with_settings(&[("RATE_LIMITS", rate_limits), ("PUBLIC_URL", &url)]).await;
         let router = service.app.router().expect("the settings are complete");
-        tokio::spawn(local::serve(listener, router));
+        let proxies = TrustedProxies::default();
+        tokio::spawn(local::serve(listener, router, ConnectionLimits::of_process(), proxies));
         // In the network of the browser.
         Api::at(&url).sign_up("ada").await;
         Self { service, url, browser: Browser::start().await, proxy }

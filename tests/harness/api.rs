@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -133,6 +134,16 @@ impl Api {
     pub fn at(base: &str) -> Self {
         shared::root_certificates::install_crypto_provider();
         Self::Http(reqwest::Client::new(), base.to_owned())
+    }
+
+    /// Creates a transport to the service at the base URL `base`, whose connections come from the address `local`.
+    ///
+    /// # Panics
+    /// If no client can be created.
+    pub fn from_address(base: &str, local: IpAddr) -> Self {
+        shared::root_certificates::install_crypto_provider();
+        let client = reqwest::Client::builder().local_address(local).build().expect("an HTTP client can be created");
+        Self::Http(client, base.to_owned())
     }
 
     /// Sends `request`; returns `None` if the connection broke.

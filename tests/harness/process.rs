@@ -38,8 +38,23 @@ impl ServerProcess {
     /// # Panics
     /// If the binary is missing or does not start.
     pub async fn start_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_command(Command::new(Self::binary()), folder, environment).await
+    }
+
+    /// Starts a server that can open at most `descriptors` files and connections.
+    ///
+    /// # Panics
+    /// If the binary is missing or does not start.
+    pub async fn start_with_descriptors(descriptors: u32, folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut limited = Command::new("bash");
+        limited.args(["-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "bash"]).arg(Self::binary());
+        Self::start_command(limited, folder, environment).await
+    }
+
+    /// Starts a server by `command`, which runs the binary with the arguments that follow.
+    async fn start_command(mut command: Command, folder: &Path, environment: &[(&str, &str)]) -> Self {
         let backends = Backends::for_folder(folder).await;
-        let mut child = Command::new(Self::binary())
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder)
             .envs(backends.settings.iter().map(|(name, value)| (name, value)))

@@ -5,12 +5,13 @@ use std::fmt::Display;
 use tests::{Api, Request, Response};
 
 /// Error codes by status.
-const CODES: [(u16, &[&str]); 10] = [
+const CODES: [(u16, &[&str]); 11] = [
     (400, &["INVALID_REQUEST"]),
     (401, &["UNAUTHORIZED", "INVALID_CREDENTIALS", "TOKEN_EXPIRED", "REFRESH_TOKEN_REUSED"]),
     (403, &["FORBIDDEN"]),
     (404, &["NOT_FOUND"]),
     (405, &["METHOD_NOT_ALLOWED"]),
+    (408, &["REQUEST_TIMEOUT"]),
     (409, &["CONFLICT"]),
     (410, &["TOKEN_SPENT"]),
     (413, &["PAYLOAD_TOO_LARGE"]),

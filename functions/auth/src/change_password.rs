@@ -6,7 +6,7 @@ use shared::auth::{Password, PasswordCheck};
 use shared::http::{
     ApiError, AuthBody, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, invalid_field,
 };
-use shared::models::{FieldError, InvalidValue, User};
+use shared::models::{FieldError, User};
 use shared::storage::Account;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -152,7 +152,8 @@ impl Auth {
     pub(crate) async fn refuse_breached(&self, field: &str, password: Password) -> Result<Password, ApiError> {
         match &self.breached_passwords {
             Some(breached) if breached.contains(password.expose()).await => {
-                Err(invalid_field(field, InvalidValue::new("is known from a data breach; choose another")))
+                let error = FieldError::new(field, "is known from a data breach; choose another");
+                Err(ApiError::invalid(vec![error]))
             }
             _ => Ok(password),
         }

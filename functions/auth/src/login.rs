@@ -21,7 +21,7 @@ use crate::tokens::Authenticated;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct LoginRequest {
     /// User name or email address, compared without case.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(min_length = 1, max_length = 256)]
     username: String,
     /// Password.
     #[schema(value_type = String, format = Password, min_length = 1)]
@@ -32,7 +32,7 @@ pub(crate) struct LoginRequest {
     device: Option<String>,
     /// `device_token` of an earlier login on this device. With it, wrong passwords that others try do not delay the login. One that has
     /// expired, or belongs to another account, has no effect.
-    #[schema(max_length = 1024)]
+    #[schema(max_length = 1024, pattern = r"^[^\x00]*$")]
     device_token: Option<String>,
 }
 

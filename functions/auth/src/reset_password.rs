@@ -2,7 +2,8 @@ use axum::Json;
 use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use shared::http::{Anonymous, ApiError, AuthBody, BodyErrors, JsonBody, KeylessErrors};
+use shared::auth::{Owner, Password};
+use shared::http::{Anonymous, ApiError, AuthBody, BodyErrors, JsonBody, KeylessErrors, invalid_field};
 use shared::storage::TokenPurpose;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -53,6 +54,8 @@ pub(crate) async fn reset_password(
     JsonBody(request): AuthBody<ResetPasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
+    let weak = |message| invalid_field("new_password", message);
+    Password::parse(request.new_password.expose_secret(), Owner::UNKNOWN).map_err(weak)?;
     let now = auth.clock.now();
     let owner = auth.mail_tokens.owner(&token.hash(), TokenPurpose::ResetPassword, now).await?;
     let account = match owner {

@@ -21,11 +21,7 @@ use crate::tokens::Authenticated;
 pub(crate) struct SignupRequest {
     /// User name: 1 to 64 visible characters of any script, without `@` and outer white space. Names are compared without case. Names
     /// such as `admin` are reserved.
-    #[schema(
-        min_length = 1,
-        max_length = 64,
-        pattern = r"^[^\s@\x00-\x1f\x7f-\x9f]([^@\x00-\x1f\x7f-\x9f]*[^\s@\x00-\x1f\x7f-\x9f])?$"
-    )]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\s@\p{C}]([^@\p{C}\p{Zl}\p{Zp}]*[^\s@\p{C}])?$")]
     username: String,
     /// Email address: at most 254 bytes. A link that confirms it is sent there.
     #[schema(format = IdnEmail, max_length = 254)]

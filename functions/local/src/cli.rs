@@ -18,6 +18,7 @@ Environment variables (all are optional; functions/README.md has more about each
   JWT_SECRET            Key that signs access tokens, 32 bytes or more [default: generated in DATA_DIR]
   JWT_SECRET_PREVIOUS   Key that is still accepted during rotation
   CORS_ORIGINS          Web pages that may call: origins, or localhost [default: localhost]
+  TRUSTED_PROXIES       Reverse proxies: addresses, or networks such as 10.0.0.0/8 [default: none]
   CONFLICT_STRATEGY     last_write_wins, keep_both, user_choice, merge, refuse [default: last_write_wins]
   USER_BYTES            Bytes that an account may store                [default: 268435456]
   USER_ITEMS            Items that an account may store                [default: 200000]

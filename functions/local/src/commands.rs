@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::{App, Config, Metrics, Stop, Stores, StoresConfig, document, existing_auth_config, serve as serve_http};
+use local::{
+    App, Config, ConnectionLimits, Metrics, Stop, Stores, StoresConfig, document, existing_auth_config,
+    serve as serve_http,
+};
 use purge::{Purge, Report};
 use shared::auth::PasswordCost;
 use shared::breaches::BreachedPasswords;
@@ -34,6 +37,7 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
 /// Serves the API until SIGTERM or SIGINT.
 pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     let metrics = args.metrics_address(env)?;
+    let limits = ConnectionLimits::of_process();
     let listener = listen(args.listen).await?;
     let address = listener.local_addr()?;
     let config = Config::from_env(env, args.folder.path(env), format!("http://{address}"))?;
@@ -54,7 +58,7 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     tokio::spawn(purge_daily(app.purge()));
     tokio::spawn(metrics.serve());
     print_line(&greeting(address, &app.config))?;
-    let stopped = serve_http(listener, router).await?;
+    let stopped = serve_http(listener, router, limits, app.config.trusted_proxies.clone()).await?;
     drop(stop);
     if stopped == Stop::Graceful {
         // An email that is cut off would be sent once more.

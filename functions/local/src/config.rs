@@ -2,9 +2,11 @@ use std::path::PathBuf;
 
 use shared::clock::SystemRandom;
 use shared::config::{
-    AuthConfig, BreachConfig, ConfigError, EmailConfig, Env, HttpConfig, PostgresConfig, RedisConfig, SyncConfig, TursoConfig,
+    AuthConfig, BreachConfig, ConfigError, EmailConfig, Env, HttpConfig, PostgresConfig, RedisConfig, SyncConfig,
+    TursoConfig,
 };
 
+use crate::proxies::TrustedProxies;
 use crate::signing_key::{KeyFileError, ensure_signing_key, read_signing_key};
 
 /// Settings of the whole service in one process.
@@ -22,6 +24,8 @@ pub struct Config {
     pub email: EmailConfig,
     /// The stores.
     pub stores: StoresConfig,
+    /// Reverse proxies in front of the server.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Servers that keep data, and the folder for data that none of them keeps.
@@ -59,11 +63,12 @@ impl Config {
         let email = EmailConfig::from_env(env, Some(public_url))?;
         let email = EmailConfig { outbox: Some(data_dir.join("outbox")), ..email };
         let stores = StoresConfig::from_env(env, data_dir)?;
+        let trusted_proxies = TrustedProxies::from_env(env)?;
         let auth = match AuthConfig::from_env(env)? {
             Some(auth) => auth,
             None => generated(ensure_signing_key(&stores.data_dir, &SystemRandom)?),
         };
-        Ok(Self { http, auth, breaches: BreachConfig::from_env(env)?, sync, email, stores })
+        Ok(Self { http, auth, breaches: BreachConfig::from_env(env)?, sync, email, stores, trusted_proxies })
     }
 }
 

@@ -12,10 +12,13 @@ use futures_util::{Stream, StreamExt};
 use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 use shared::models::limits;
+use tokio::time::timeout;
 
 /// Bounds of draining an unread body.
 const MAX_DRAINED_BYTES: usize = 5 * limits::UPLOAD_BYTES;
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
+/// Pause after which a client no longer sends, and a connection can be closed without being reset.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Reduces `Accept-Encoding` to `gzip`, the only supported encoding, or removes it. A client that accepts neither gzip nor
 /// identity gets identity, rather than an error in place of the response to a completed request.
@@ -63,14 +66,14 @@ impl Stream for Draining {
 impl Drop for Draining {
     fn drop(&mut self) {
         if let Some(rest) = self.0.take() {
-            tokio::spawn(tokio::time::timeout(LONGEST_DRAIN, drain(rest)));
+            tokio::spawn(timeout(LONGEST_DRAIN, drain(rest)));
         }
     }
 }
 
 async fn drain(mut rest: BodyDataStream) {
     let mut drained = 0;
-    while let Some(Ok(bytes)) = rest.next().await {
+    while let Ok(Some(Ok(bytes))) = timeout(LONGEST_PAUSE, rest.next()).await {
         drained += bytes.len();
         if drained > MAX_DRAINED_BYTES {
             break;

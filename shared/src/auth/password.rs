@@ -33,6 +33,11 @@ pub struct Owner<'a> {
     pub email: Option<&'a EmailAddress>,
 }
 
+impl Owner<'_> {
+    /// An owner whose names are unknown.
+    pub const UNKNOWN: Self = Self { username: None, email: None };
+}
+
 impl<'a> From<&'a User> for Owner<'a> {
     fn from(user: &'a User) -> Self {
         Self { username: Some(&user.username), email: Some(&user.email) }
@@ -201,8 +206,6 @@ mod tests {
     use super::*;
     use crate::clock::SystemRandom;
 
-    const NOBODY: Owner<'_> = Owner { username: None, email: None };
-
     #[test]
     fn passwords_of_any_characters_are_accepted() {
         for good in [
@@ -213,11 +216,11 @@ mod tests {
             "\t\u{1}\u{200b} \n\u{7f}~~",
             &"界".repeat(128),
         ] {
-            assert!(Password::parse(good, NOBODY).is_ok(), "{good}");
+            assert!(Password::parse(good, Owner::UNKNOWN).is_ok(), "{good}");
         }
         for bad in ["Sesam42", "Sesame42\0", &"界".repeat(129), "Password1", "QWERTY123", "ｐａｓｓｗｏｒｄ１"]
         {
-            assert!(Password::parse(bad, NOBODY).is_err(), "{bad}");
+            assert!(Password::parse(bad, Owner::UNKNOWN).is_err(), "{bad}");
         }
     }
 
@@ -249,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_in_every_unicode_normalisation_form() {
         let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
-        let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1", NOBODY).unwrap()).await.unwrap();
+        let hash = passwords.hash(&Password::parse("\u{c5}ngstrom1", Owner::UNKNOWN).unwrap()).await.unwrap();
         let decomposed = Password::new_unchecked("A\u{30a}ngstrom1");
         assert_eq!(passwords.verify(&decomposed, Some(&hash)).await.unwrap(), PasswordCheck::Correct);
         assert_eq!(

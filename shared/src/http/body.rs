@@ -1,6 +1,7 @@
 //! Request bodies: content type, size limit, compression, JSON.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -10,9 +11,14 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::{ApiError, Code, members, zstd};
 use crate::models::{FieldError, limits};
+
+/// Deadline of a whole body, however regularly its bytes arrive. It is well below the deadline of requests, so that a client that
+/// sends too slowly gets an error of its own, and is not counted as an outage.
+const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Extractor: a JSON body of at most `MAX_BYTES`.
 #[derive(Debug)]
@@ -74,15 +80,27 @@ enum Encoding {
 
 async fn read(request: Request, limit: usize) -> Result<Vec<u8>, ApiError> {
     if !request.headers().contains_key(CONTENT_TYPE) {
-        return Err(without_a_type(request.into_body()).await);
+        return Err(in_time(without_a_type(request.into_body())).await.unwrap_or_else(|late| late));
     }
     let encoding = encoding(request.headers())?;
-    let bytes = collect(request.into_body(), limit).await?;
+    let bytes = in_time(collect(request.into_body(), limit)).await??;
     if encoding == Encoding::Identity {
         return Ok(bytes);
     }
     let inflated = tokio::task::spawn_blocking(move || inflate(encoding, &bytes, limit)).await;
     inflated.map_err(|_| ApiError::panicked())?
+}
+
+/// Reads a body until its deadline.
+async fn in_time<T>(reading: impl Future<Output = T>) -> Result<T, ApiError> {
+    let late = |_| {
+        let seconds = BODY_DEADLINE.as_secs();
+        ApiError::new(
+            Code::RequestTimeout,
+            format!("the body did not arrive within {seconds} seconds; send less at once, or over a faster connection"),
+        )
+    };
+    timeout(BODY_DEADLINE, reading).await.map_err(late)
 }
 
 /// Returns the error of a request without `Content-Type`. It has no body, or may be a cross-site request, which browsers

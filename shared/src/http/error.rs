@@ -37,6 +37,8 @@ pub enum Code {
     MethodNotAllowed,
     /// The content type or encoding of the body is not supported.
     UnsupportedMediaType,
+    /// The body arrived too slowly.
+    RequestTimeout,
     /// The name is taken, or the resource has changed since it was seen.
     Conflict,
     /// The request would make the account larger than its quota.
@@ -72,6 +74,7 @@ impl Code {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict | Self::QuotaExceeded => StatusCode::CONFLICT,
             Self::TokenSpent => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

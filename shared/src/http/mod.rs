@@ -20,7 +20,7 @@ mod zstd;
 
 pub use auth::{Anonymous, Authenticator, Caller, Client};
 pub use body::{AuthBody, JsonBody, RawBody, from_json};
-pub use client_address::ClientAddress;
+pub use client_address::{ClientAddress, client_network};
 pub use device::{UserAgent, check_device_name, device_id};
 pub use error::{ApiError, Code, ErrorBody, invalid_field};
 pub use middleware::{RequestId, with_middleware};

@@ -55,6 +55,12 @@ const FORBIDDEN: SharedError = SharedError {
     headers: &[],
     example: || ApiError::new(Code::Forbidden, "The X-Api-Key header must hold the key of a client application."),
 };
+const REQUEST_TIMEOUT: SharedError = SharedError {
+    name: "RequestTimeout",
+    description: "Without API Gateway only: the body did not arrive within 20 s. The connection is closed.",
+    headers: &RATE_LIMIT_HEADERS,
+    example: || ApiError::new(Code::RequestTimeout, "the body did not arrive within 20 seconds; send less at once"),
+};
 const PAYLOAD_TOO_LARGE: SharedError = SharedError {
     name: "PayloadTooLarge",
     description: "The body is too large after decompression, or the request needs more stored data than one request may \
@@ -93,10 +99,11 @@ const SERVICE_UNAVAILABLE: SharedError = SharedError {
     example: || ApiError::unavailable("a store is unreachable"),
 };
 
-const SHARED_ERRORS: [SharedError; 9] = [
+const SHARED_ERRORS: [SharedError; 10] = [
     INVALID_REQUEST,
     UNAUTHORIZED,
     FORBIDDEN,
+    REQUEST_TIMEOUT,
     PAYLOAD_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     RATE_LIMIT_EXCEEDED,
@@ -146,7 +153,7 @@ error_set! {
 }
 error_set! {
     /// Errors of an operation that reads a body.
-    BodyErrors: INVALID_REQUEST, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
+    BodyErrors: INVALID_REQUEST, REQUEST_TIMEOUT, PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 }
 
 impl SharedError {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::{ALLOW, RETRY_AFTER, VARY};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, VARY};
+use http::{HeaderValue, StatusCode};
 
 use crate::http::request_context::RequestContext;
 use crate::http::{ApiError, Code};
@@ -24,6 +24,10 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
     }
     if let Some(seconds) = error.retry_after {
         rendered.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    if error.code == Code::RequestTimeout {
+        // The rest of the body may still arrive, and is not read.
+        rendered.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     rendered.extensions_mut().insert(error);
     rendered

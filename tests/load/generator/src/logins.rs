@@ -13,7 +13,7 @@ pub(crate) async fn table() {
     let service = Service::start().await;
     service.api.sign_up("ada").await;
     let passwords = Passwords::new(PasswordCost::OWASP, Arc::new(SystemRandom));
-    let password = Password::parse(PASSWORD, Owner { username: None, email: None }).expect("the password is valid");
+    let password = Password::parse(PASSWORD, Owner::UNKNOWN).expect("the password is valid");
     let call = tests::login_request("ada", PASSWORD);
     let baseline = async || {
         let start = Instant::now();
