@@ -41,6 +41,7 @@ const GRAPH: &[(&str, &[&str])] = &[
         ],
     ),
     ("account_eraser", &["models", "storage"]),
+    ("breaches", &["config", "http_client", "telemetry"]),
     ("auth", &["clock", "config", "models", "secret"]),
     ("mail", &["auth", "clock", "config", "http_client", "models", "private_files", "secret", "storage", "telemetry"]),
     ("http", &["auth", "clock", "config", "error_text", "models", "storage", "telemetry"]),

@@ -143,11 +143,11 @@ async fn confirmation_from_another_network_asks_for_the_password() {
     let token = fixture.service.newest_token(EmailKind::VerifyEmail, "bob@example.com").await;
     let (ready, success) = ("Confirm your email address", "Email address confirmed");
     fixture.submit(&format!("{}/verify-email#token={token}", fixture.url)).await;
-    fixture.browser.wait_for("#proof:not([hidden])").await;
+    fixture.browser.wait_for("#proof").await;
     fixture.check("verify-email-password", ready).await;
     fixture.browser.type_text("#password", "Guess000").await;
     fixture.browser.click(".submit").await;
-    fixture.browser.wait_for("#password-error:not([hidden])").await;
+    fixture.browser.wait_for("#password-error").await;
     fixture.check("verify-email-wrong-password", ready).await;
     fixture.browser.find("#password").await.clear().await.expect("a field");
     fixture.browser.type_text("#password", "Sesame42").await;

@@ -1,4 +1,4 @@
-"""Rules that the OpenAPI document cannot express: accounts, passwords, compressed bodies, validity of changes."""
+"""Rules that the OpenAPI document cannot express: accounts, names, passwords, compressed bodies, validity of changes."""
 
 import gzip
 import json
@@ -81,15 +81,15 @@ def before_call(context, case, kwargs):
         return
     name = "password" if case.path == "/api/auth/signup" else "new_password"
     if name in case.body:
-        case.body = {**case.body, name: with_all_classes(case.body[name])}
+        case.body = {**case.body, name: uncommon(case.body[name])}
     if case.path == "/api/sync/upload" and isinstance(case.body.get("changes"), list):
         case.body = {**case.body, "changes": [consistent(case, change) for change in case.body["changes"]]}
 
 
-def with_all_classes(password):
-    """Makes a new password contain an upper-case letter, a lower-case letter and a digit, which no pattern requires."""
+def uncommon(password):
+    """Makes a new password differ from the common ones, such as 00000000."""
     has_the_length = isinstance(password, str) and 8 <= len(password) <= 128
-    return "aA1" + password[3:] if has_the_length and "\0" not in password else password
+    return "~=x" + password[3:] if has_the_length and "\0" not in password else password
 
 
 def consistent(case, change):
@@ -108,9 +108,16 @@ def consistent(case, change):
 
 @schemathesis.hook.apply_to(path="/api/auth/signup")
 def filter_body(context, body):
-    """Generates names in NFKC only: the server normalises names before it checks them, which no pattern expresses."""
+    """Generates names in NFKC and of visible characters only: no pattern expresses how the server normalises names, and which are
+    invisible."""
     name = body.get("username") if isinstance(body, dict) else None
-    return not isinstance(name, str) or unicodedata.is_normalized("NFKC", name)
+    return not isinstance(name, str) or (unicodedata.is_normalized("NFKC", name) and all(map(is_visible, name)))
+
+
+def is_visible(character):
+    # Among the ignorable characters that are letters or marks: fillers and variation selectors.
+    ignorable = character in "\u034f\u115f\u1160\u17b4\u17b5" or "VARIATION SELECTOR" in unicodedata.name(character, "")
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp") and not ignorable
 
 
 def zstd(content):

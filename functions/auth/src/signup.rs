@@ -21,7 +21,11 @@ use crate::tokens::Authenticated;
 pub(crate) struct SignupRequest {
     /// User name: 1 to 64 visible characters of any script, without `@` and outer white space. Names are compared without case. Names
     /// such as `admin` are reserved.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\s@\p{C}]([^@\p{C}\p{Zl}\p{Zp}]*[^\s@\p{C}])?$")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s@\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ue000-\uf8ff]([^@\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ue000-\uf8ff]*[^\s@\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ue000-\uf8ff])?$"
+    )]
     username: String,
     /// Email address: at most 254 bytes. A link that confirms it is sent there.
     #[schema(format = IdnEmail, max_length = 254)]
