@@ -1,6 +1,7 @@
-//! Rules about the source tree: dependencies, where stores are chosen, routes, migrations. Every check is a function of texts
-//! and is tested on texts that break the rule.
+//! Rules about the source tree: dependencies, where stores are chosen, routes, migrations, security requirements. Every check is a
+//! function of texts and is tested on texts that break the rule.
 
+mod asvs;
 mod backends;
 mod layers;
 mod limits;

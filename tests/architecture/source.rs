@@ -28,6 +28,11 @@ pub(crate) fn file(path: &str) -> SourceFile {
     SourceFile { path: path.to_owned(), text }
 }
 
+/// Returns whether `path` is a file.
+pub(crate) fn is_file(path: &str) -> bool {
+    workspace().join(path).is_file()
+}
+
 /// Reads every file below `folder` whose name ends in `ending`, in order.
 pub(crate) fn files(folder: &str, ending: &str) -> Vec<SourceFile> {
     let mut found = Vec::new();

@@ -24,7 +24,7 @@ pub(crate) struct VerifyEmailRequest {
     token: SecretString,
     /// Password of the account. Needed if no session of the account was opened in the client's network, so that the owner of an address
     /// does not confirm the account of a stranger who signed up with it.
-    #[schema(value_type = String, format = Password, required = false)]
+    #[schema(value_type = Option<String>, format = Password)]
     password: Option<SecretString>,
 }
 

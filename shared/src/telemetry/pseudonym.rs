@@ -12,10 +12,11 @@ const DIGITS: usize = 16;
 
 static KEY: OnceLock<Hmac<Sha256>> = OnceLock::new();
 
-/// Sets the key of pseudonyms, so that processes with the same key compute the same ones. Without this call the process
+/// Derives the key of pseudonyms from `secret`, so that processes with the same secret compute the same ones. Without this call the process
 /// uses a random key. Later calls, and calls after the first pseudonym, change nothing.
-pub fn set_pseudonym_key(key: &SecretString) {
-    KEY.set(mac(key.expose_secret().as_bytes())).ok();
+pub fn set_pseudonym_key(secret: &SecretString) {
+    let key = mac(secret.expose_secret().as_bytes()).chain_update("pseudonyms").finalize().into_bytes();
+    KEY.set(mac(&key)).ok();
 }
 
 fn mac(key: &[u8]) -> Hmac<Sha256> {
