@@ -98,7 +98,7 @@ impl Recording {
     async fn call(&mut self, call: Request, secret: &[&str], status: u16) -> Value {
         self.secrets.extend(secret.iter().map(|text| (*text).to_owned()));
         let response = self.cloud.api.send(call).await.expect(status);
-        for field in ["token", "refresh_token"] {
+        for field in ["token", "refresh_token", "device_token"] {
             self.secrets.extend(response[field].as_str().map(str::to_owned));
         }
         self.secrets.extend(response["user"]["id"].as_str().map(str::to_owned));
@@ -106,7 +106,7 @@ impl Recording {
     }
 
     async fn sign_up(&mut self, name: &str) -> Value {
-        let (address, password) = (format!("{name}@example.com"), format!("Sesame42-{name}"));
+        let (address, password) = (format!("{name}@example.com"), format!("Sesame42 of {}", &name[..3]));
         let body = json!({ "username": name, "email": address, "password": password });
         self.call(Request::post("/api/auth/signup", &body), &[&address, &password], 201).await
     }
