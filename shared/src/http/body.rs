@@ -1,6 +1,6 @@
 //! Request bodies: content type, size limit, compression, JSON.
 
-use std::io::{self, Read};
+use std::io;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -10,8 +10,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{ApiError, Code, zstd};
+use super::{ApiError, Code, gzip, zstd};
 use crate::models::{FieldError, limits};
+
+/// Maximum number of blocks in a compressed body. A decoder builds tables for each block, however little it contains; those of
+/// compressors contain some kilobytes.
+pub(super) const MAX_BLOCKS: usize = 10_000;
 
 /// Extractor: a JSON body of at most [`limits::BODY_BYTES`].
 #[derive(Debug)]
@@ -138,15 +142,11 @@ fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Ap
         io::ErrorKind::OutOfMemory => ApiError::unavailable(error),
         _ => ApiError::new(Code::InvalidRequest, format!("the compressed body is damaged: {error}")),
     };
-    let allowed = limit as u64 + 1;
+    let allowed = limit + 1;
     let inflated = match encoding {
         Encoding::Identity => bytes.to_vec(),
-        Encoding::Gzip => {
-            let mut inflated = Vec::new();
-            let read = flate2::read::MultiGzDecoder::new(bytes).take(allowed).read_to_end(&mut inflated);
-            read.map(|_| inflated).map_err(unread)?
-        }
-        Encoding::Zstd => zstd::inflate(bytes, allowed).map_err(unread)?,
+        Encoding::Gzip => gzip::inflate(bytes, allowed).map_err(unread)?,
+        Encoding::Zstd => zstd::inflate(bytes, allowed as u64).map_err(unread)?,
     };
     if inflated.len() > limit { Err(too_large(limit)) } else { Ok(inflated) }
 }

@@ -9,6 +9,7 @@ mod client_address;
 mod device;
 mod endpoints;
 mod error;
+mod gzip;
 mod middleware;
 pub mod openapi;
 mod path_id;
