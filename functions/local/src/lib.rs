@@ -14,6 +14,6 @@ pub use app::App;
 pub use config::{Config, LoadError, StoresConfig, existing_auth_config};
 pub use metrics::{Metrics, MetricsError};
 pub use openapi::document;
-pub use server::{Stop, serve};
+pub use server::{Stop, serve, with_edge};
 pub use signing_key::KeyFileError;
 pub use stores::{MigrateError, OpenError, Stores};

@@ -9,6 +9,7 @@ use shared::http::ClientAddress;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::edge::{drain_bodies, offer_gzip_alone};
@@ -25,16 +26,21 @@ pub enum Stop {
     Immediate,
 }
 
+/// Wraps `router` in the tasks that API Gateway does for the functions, such as the compression of responses. Higher levels of
+/// compression take up to 90 ns per byte for texts with many short repetitions.
+pub fn with_edge(router: Router) -> Router {
+    router
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(from_fn(offer_gzip_alone))
+        .layer(from_fn(drain_bodies))
+}
+
 /// Serves `router` on `listener` until SIGTERM or SIGINT, then finishes the requests in flight. A second signal ends it at once.
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: Router) -> std::io::Result<Stop> {
-    let router = router
-        .layer(CompressionLayer::new())
-        .layer(from_fn(offer_gzip_alone))
-        .layer(from_fn(drain_bodies))
-        .layer(from_fn(record_peer_address));
+    let router = with_edge(router).layer(from_fn(record_peer_address));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let (stopping, stopped) = oneshot::channel();
     let mut signals = StopSignals::listen()?;
