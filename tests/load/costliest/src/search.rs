@@ -88,7 +88,7 @@ impl Search {
         if self.try_recipe(place, variant).await.is_some_and(|cost| cost > enough)
             && let Some(large) = large
         {
-            self.try_recipe(place, large).await;
+            self.measure(place, large).await;
         }
     }
 
@@ -118,8 +118,8 @@ impl Search {
         }
     }
 
-    /// Measures a request, keeps it if it is among the costliest, and returns its cost. Most requests of a kind that has broken the rule are not
-    /// measured, because they take long and show nothing new.
+    /// Measures a request, unless it is too large. Most requests of a kind that has broken the rule are not measured, because
+    /// they take long and show nothing new.
     async fn try_recipe(&mut self, place: usize, recipe: Recipe) -> Option<Duration> {
         let kind = kind(&recipe);
         let population = &self.populations[place];
@@ -131,6 +131,13 @@ impl Search {
         if is_too_large || (is_known && self.rng.u8(..20) > 0) {
             return None;
         }
+        self.measure(place, recipe).await
+    }
+
+    /// Measures a request, keeps it if it is among the costliest, and returns its cost.
+    async fn measure(&mut self, place: usize, recipe: Recipe) -> Option<Duration> {
+        let kind = kind(&recipe);
+        let threshold = self.populations[place].threshold(&kind);
         self.tried += 1;
         let measured = self.stage.lowest_cost(&recipe, threshold.mul_f64(1.02)).await?;
         if measured.cpu > threshold {
