@@ -158,11 +158,31 @@ async fn oversized_bodies_are_rejected_before_parsing() {
     let login = json!({ "username": "ada", "password": PASSWORD });
     let upload = no_op_upload("laptop");
     for (path, body, max_bytes) in
-        [("/api/auth/login", login, limits::AUTH_BODY_BYTES), ("/api/sync/upload", upload, limits::UPLOAD_BYTES)]
+        [("/api/auth/login", login, limits::SMALL_BODY_BYTES), ("/api/sync/upload", upload, limits::UPLOAD_BYTES)]
     {
         let request =
             |bytes: usize| Request::new(Method::POST, path).body("application/json", padded(body.clone(), bytes));
         ada.send(request(max_bytes + 1)).await.expect_error(413, "PAYLOAD_TOO_LARGE");
         ada.send(request(max_bytes)).await.expect(200);
     }
+}
+
+/// Searching six megabytes for credentials once took 600 ms, and hashing 500,000 fields as long.
+#[tokio::test]
+async fn oversized_merged_data_is_rejected_before_it_is_searched() {
+    let service = Service::start().await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let conflict = ada.create_conflict(&service, "q", ["SELECT 1", "SELECT 2"]).await;
+    let resolve =
+        async |data: Value| ada.resolve(&conflict, &json!({ "strategy": "user_choice", "merged_data": data })).await;
+    let fields = |count: usize| (0..count).map(|n| (n.to_string(), json!(1))).collect::<Map<_, _>>();
+    let (large, many) = (saved_query("Large", &"pw:".repeat(500_000)), Value::Object(fields(100_000)));
+    for (data, reason) in
+        [(large, "must have at most 1048576 bytes of JSON"), (many, "exceeds the maximum of 16384 values")]
+    {
+        let error = resolve(data).await.expect_error(400, "INVALID_REQUEST");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error_fields(&error).iter().all(|field| field.starts_with("merged_data")), "{error}");
+    }
+    resolve(saved_query("Merged", "SELECT 3")).await.expect(200);
 }

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::{Password, PasswordCheck};
 use shared::http::{
-    ApiError, AuthBody, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, invalid_field,
+    ApiError, AuthLimit, BodyErrors, Caller, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, invalid_field,
 };
 use shared::models::{FieldError, User};
 use shared::storage::Account;
@@ -65,7 +65,7 @@ pub(crate) struct ChangePasswordRequest {
 pub(crate) async fn change_password(
     State(auth): State<Auth>,
     caller: Caller<AuthLimit>,
-    JsonBody(request): AuthBody<ChangePasswordRequest>,
+    JsonBody(request): SmallBody<ChangePasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     auth.replace_password(&caller, request.current_password.expose_secret(), request.new_password.expose_secret())
         .await?;

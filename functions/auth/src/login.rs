@@ -5,7 +5,7 @@ use serde::Deserialize;
 use shared::auth::{KnownDevice, Password, PasswordCheck};
 use shared::clock::random_uuid;
 use shared::http::{
-    ApiError, AuthBody, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
+    ApiError, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UserAgent, check_device_name,
 };
 use shared::models::{FieldError, Login};
 use shared::storage::Account;
@@ -70,7 +70,7 @@ pub(crate) async fn login(
     State(auth): State<Auth>,
     client: Client,
     agent: UserAgent,
-    JsonBody(request): AuthBody<LoginRequest>,
+    JsonBody(request): SmallBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let login = parse(&request)?;
     let now = auth.clock.now();

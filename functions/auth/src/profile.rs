@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::account_eraser::AccountEraser;
-use shared::http::{ApiError, AuthBody, AuthErrors, AuthLimit, BodyErrors, Caller, CommonErrors, ErrorBody, JsonBody};
+use shared::http::{ApiError, AuthErrors, AuthLimit, BodyErrors, Caller, CommonErrors, ErrorBody, JsonBody, SmallBody};
 use shared::models::UserId;
 use utoipa::ToSchema;
 
@@ -84,7 +84,7 @@ pub(crate) struct DeleteAccountRequest {
 pub(crate) async fn delete(
     State(auth): State<Auth>,
     caller: Caller<AuthLimit>,
-    JsonBody(request): AuthBody<DeleteAccountRequest>,
+    JsonBody(request): SmallBody<DeleteAccountRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     auth.begin_deletion(caller.user, request.password.expose_secret()).await?;
     let eraser =

@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{ApiError, AuthBody, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody};
+use shared::http::{ApiError, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody, SmallBody};
 use shared::storage::Rotation;
 use utoipa::ToSchema;
 
@@ -49,7 +49,7 @@ pub(crate) struct RefreshRequest {
 pub(crate) async fn refresh(
     State(auth): State<Auth>,
     client: Client,
-    JsonBody(request): AuthBody<RefreshRequest>,
+    JsonBody(request): SmallBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
     let limits = &auth.authenticator.rate_limits;

@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use shared::http::{Anonymous, ApiError, AuthBody, BodyErrors, CommonErrors, JsonBody, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, CommonErrors, JsonBody, SmallBody, invalid_field};
 use shared::models::EmailAddress;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -43,7 +43,7 @@ pub(crate) struct PasswordResetRequest {
 pub(crate) async fn request_password_reset(
     State(auth): State<Auth>,
     _: Anonymous,
-    JsonBody(request): AuthBody<PasswordResetRequest>,
+    JsonBody(request): SmallBody<PasswordResetRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let email = EmailAddress::parse(&request.email).map_err(|message| invalid_field("email", message))?;
     auth.outbox.request_reset(&email, auth.clock.now()).await?;

@@ -3,7 +3,7 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::{Owner, Password};
-use shared::http::{Anonymous, ApiError, AuthBody, BodyErrors, JsonBody, KeylessErrors, invalid_field};
+use shared::http::{Anonymous, ApiError, BodyErrors, JsonBody, KeylessErrors, SmallBody, invalid_field};
 use shared::storage::TokenPurpose;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -51,7 +51,7 @@ pub(crate) struct ResetPasswordRequest {
 pub(crate) async fn reset_password(
     State(auth): State<Auth>,
     Anonymous(client): Anonymous,
-    JsonBody(request): AuthBody<ResetPasswordRequest>,
+    JsonBody(request): SmallBody<ResetPasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
     let weak = |message| invalid_field("new_password", message);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use shared::auth::{KnownDevice, Owner, Password};
 use shared::clock::random_uuid;
 use shared::http::{
-    Anonymous, ApiError, AuthBody, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, UserAgent, check_device_name,
+    Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UserAgent, check_device_name,
 };
 use shared::models::{EmailAddress, FieldError, User, UserId, Username};
 use shared::storage::{NewAccount, SignUpOutcome};
@@ -77,7 +77,7 @@ pub(crate) async fn signup(
     State(auth): State<Auth>,
     Anonymous(client): Anonymous,
     agent: UserAgent,
-    JsonBody(request): AuthBody<SignupRequest>,
+    JsonBody(request): SmallBody<SignupRequest>,
 ) -> Result<(StatusCode, Json<Authenticated>), ApiError> {
     let (username, email, password) = parse(&request)?;
     let password = auth.refuse_breached("password", password).await?;

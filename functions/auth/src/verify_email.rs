@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
 use shared::http::{
-    Anonymous, ApiError, AuthBody, BodyErrors, ClientAddress, Code, ErrorBody, JsonBody, KeylessErrors, invalid_field,
+    Anonymous, ApiError, BodyErrors, ClientAddress, Code, ErrorBody, JsonBody, KeylessErrors, SmallBody, invalid_field,
 };
 use shared::models::{FieldError, Timestamp, UserId};
 use shared::storage::{StoreResult, TokenPurpose};
@@ -64,7 +64,7 @@ pub(crate) struct VerifyEmailRequest {
 pub(crate) async fn verify_email(
     State(auth): State<Auth>,
     Anonymous(client): Anonymous,
-    JsonBody(request): AuthBody<VerifyEmailRequest>,
+    JsonBody(request): SmallBody<VerifyEmailRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
     let now = auth.clock.now();

@@ -1,7 +1,9 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::http::{ApiError, AuthErrors, BodyErrors, Caller, Code, CommonErrors, ConflictLimit, ErrorBody, JsonBody};
+use shared::http::{
+    ApiError, AuthErrors, BodyErrors, Caller, Code, CommonErrors, ConflictLimit, ErrorBody, JsonBody, SmallBody,
+};
 use shared::models::{
     ChangeId, Content, CurrentItem, CurrentRecord, FieldError, Item, ItemId, ItemKey, ItemRecord, ItemType,
     SyncVersion, SyncVersionSchema, Timestamp, limits, optional_whole_number,
@@ -100,7 +102,7 @@ pub(crate) struct RestoreResponse {
 pub(crate) async fn restore(
     State(conflicts): State<Conflicts>,
     caller: Caller<ConflictLimit>,
-    JsonBody(body): JsonBody<RestoreBody>,
+    JsonBody(body): SmallBody<RestoreBody>,
 ) -> Result<Json<RestoreResponse>, ApiError> {
     let request = body.parse()?;
     let id = request.key.id.clone();

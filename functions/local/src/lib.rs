@@ -18,6 +18,6 @@ pub use connections::ConnectionLimits;
 pub use metrics::{Metrics, MetricsError};
 pub use openapi::document;
 pub use proxies::TrustedProxies;
-pub use server::{Stop, serve};
+pub use server::{Stop, serve, with_edge};
 pub use signing_key::KeyFileError;
 pub use stores::{MigrateError, OpenError, Stores};

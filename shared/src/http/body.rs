@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use flate2::bufread::GzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -13,19 +12,23 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::{ApiError, Code, members, zstd};
+use super::{ApiError, Code, gzip, zstd};
 use crate::models::{FieldError, limits};
 
 /// Deadline of a whole body, however regularly its bytes arrive. It is well below the deadline of requests, so that a client that
 /// sends too slowly gets an error of its own, and is not counted as an outage.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
+/// Maximum number of blocks in a compressed body. A decoder builds tables for each block, however little it contains; those of
+/// compressors contain some kilobytes.
+pub(super) const MAX_BLOCKS: usize = 10_000;
+
 /// Extractor: a JSON body of at most `MAX_BYTES`.
 #[derive(Debug)]
 pub struct JsonBody<T, const MAX_BYTES: usize = { limits::BODY_BYTES }>(pub T);
 
-/// Extractor: the JSON body of a request about an account. Anybody may send one, so it is small.
-pub type AuthBody<T> = JsonBody<T, { limits::AUTH_BODY_BYTES }>;
+/// Extractor: a JSON body that contains no item.
+pub type SmallBody<T> = JsonBody<T, { limits::SMALL_BODY_BYTES }>;
 
 impl<S: Send + Sync, T: DeserializeOwned, const MAX_BYTES: usize> FromRequest<S> for JsonBody<T, MAX_BYTES> {
     type Rejection = ApiError;
@@ -160,13 +163,11 @@ fn inflate(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Ap
         io::ErrorKind::OutOfMemory => ApiError::unavailable(error),
         _ => ApiError::new(Code::InvalidRequest, format!("the compressed body is damaged: {error}")),
     };
-    let allowed = limit as u64 + 1;
+    let allowed = limit + 1;
     let inflated = match encoding {
         Encoding::Identity => bytes.to_vec(),
-        Encoding::Gzip => {
-            members::inflate(bytes, allowed, |rest| Ok(Box::new(GzDecoder::new(rest)))).map_err(unread)?
-        }
-        Encoding::Zstd => members::inflate(bytes, allowed, zstd::decoder).map_err(unread)?,
+        Encoding::Gzip => gzip::inflate(bytes, allowed).map_err(unread)?,
+        Encoding::Zstd => zstd::inflate(bytes, allowed as u64).map_err(unread)?,
     };
     if inflated.len() > limit { Err(too_large(limit)) } else { Ok(inflated) }
 }

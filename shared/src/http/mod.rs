@@ -9,7 +9,7 @@ mod client_address;
 mod device;
 mod endpoints;
 mod error;
-mod members;
+mod gzip;
 mod middleware;
 pub mod openapi;
 mod path_id;
@@ -19,7 +19,7 @@ mod request_context;
 mod zstd;
 
 pub use auth::{Anonymous, Authenticator, Caller, Client};
-pub use body::{AuthBody, JsonBody, RawBody, from_json};
+pub use body::{JsonBody, RawBody, SmallBody, from_json};
 pub use client_address::{ClientAddress, client_network};
 pub use device::{UserAgent, check_device_name, device_id};
 pub use error::{ApiError, Code, ErrorBody, invalid_field};

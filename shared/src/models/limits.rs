@@ -10,11 +10,10 @@ pub const ITEM_BYTES: usize = 1024 * 1024;
 pub const EXTRA_FIELDS: usize = 64;
 /// Maximum size of the fields of an item that the server does not know, in bytes of JSON.
 pub const EXTRA_BYTES: usize = 16 * 1024;
-/// Maximum size of the body of a request about a conflict or a version, in bytes: one merged item with every character escaped as
-/// six bytes.
+/// Maximum size of the body of a resolution, in bytes: one merged item with every character escaped as six bytes.
 pub const BODY_BYTES: usize = 6 * ITEM_BYTES + 65_536;
-/// Maximum size of the body of a request about an account, in bytes.
-pub const AUTH_BODY_BYTES: usize = 16 * 1024;
+/// Maximum size of any other request body, in bytes.
+pub const SMALL_BODY_BYTES: usize = 16 * 1024;
 
 /// Maximum and default number of items and conflicts on one page of a download.
 pub const PAGE_ITEMS: usize = 1_000;

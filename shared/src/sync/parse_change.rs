@@ -39,13 +39,15 @@ pub fn parse_change(index: usize, raw: &RawValue) -> Result<Change, Box<Rejectio
     parse_fields(&mut fields, raw.get().len()).map_err(|error| reject(summarize(index, &fields), error))
 }
 
-/// Checks that `data` of an item contains no NUL character and no credential. `field` is its name in the request, for errors.
+/// Checks the size of `data` of an item, and that it contains no NUL character and no credential. `field` is its name in the
+/// request, for errors.
 ///
 /// A large item takes long enough to block other requests of an async worker thread.
 ///
 /// # Errors
 /// Returns the first error.
 pub fn check_item_data(data: &Value, field: &str) -> Result<(), InvalidChange> {
+    check_size(json_bytes(data)).map_err(|error| below(field, error))?;
     if let Some(path) = find_nul(data) {
         return Err(invalid(&join(field, &path), "must not contain a NUL character"));
     }
@@ -214,11 +216,17 @@ fn parse_content(key: &ItemKey, data: Value, raw_bytes: usize) -> Result<Content
     }
     // Most items are so small that they need not be measured.
     let bytes = if raw_bytes <= limits::ITEM_BYTES / MAX_EXPANSION { raw_bytes } else { json_bytes(&fields) };
-    if bytes > limits::ITEM_BYTES {
-        let message = format!("must have at most {} bytes of JSON, but has {bytes}", limits::ITEM_BYTES);
-        return Err((RejectionCode::ItemTooLarge, vec![FieldError::new("", message)]));
-    }
+    check_size(bytes)?;
     Content::parse(key.item_type, fields).map_err(|errors| (RejectionCode::InvalidChange, errors))
+}
+
+/// Checks the size of the data of an item, in bytes of JSON.
+fn check_size(bytes: usize) -> Result<(), InvalidChange> {
+    if bytes <= limits::ITEM_BYTES {
+        return Ok(());
+    }
+    let message = format!("must have at most {} bytes of JSON, but has {bytes}", limits::ITEM_BYTES);
+    Err((RejectionCode::ItemTooLarge, vec![FieldError::new("", message)]))
 }
 
 fn text<'a>(fields: &'a Fields, name: &str) -> Result<&'a str, InvalidChange> {

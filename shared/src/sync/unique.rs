@@ -7,6 +7,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use crate::models::json_path::join;
+use crate::models::limits;
+
+/// Maximum number of values in a JSON text. Every value takes time and memory, however short it is. A valid item has a few
+/// hundred, besides the fields that the server does not know, whose values take at least two bytes each.
+const MAX_VALUES: usize = limits::EXTRA_BYTES;
 
 /// Reason why a JSON text was not parsed.
 #[derive(Debug)]
@@ -20,11 +25,11 @@ pub(super) enum UniqueError {
 /// Parses a JSON text.
 ///
 /// # Errors
-/// When the text is no JSON, or an object has two fields with one name.
+/// When the text is no JSON or has too many values, or an object has two fields with one name.
 pub(super) fn parse_unique(text: &str) -> Result<Value, UniqueError> {
-    let mut duplicate = None;
+    let (mut duplicate, mut values) = (None, 0);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let parsed = Unique { duplicate: &mut duplicate }.deserialize(&mut deserializer);
+    let parsed = Unique { duplicate: &mut duplicate, values: &mut values }.deserialize(&mut deserializer);
     match (parsed.and_then(|value| deserializer.end().map(|()| value)), duplicate) {
         (Ok(value), _) => Ok(value),
         (Err(_), Some(path)) => Err(UniqueError::Duplicate(without_credential(path))),
@@ -35,9 +40,10 @@ pub(super) fn parse_unique(text: &str) -> Result<Value, UniqueError> {
 /// Deserializes a value of which no object has two fields with one name, for `deserialize_with`.
 ///
 /// # Errors
-/// When an object has two fields with one name: as serde reports a duplicate field of a struct, without its path.
+/// When it has too many values, or an object has two fields with one name: as serde reports a duplicate field of a struct,
+/// without its path.
 pub fn deserialize_unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    let value = Unique { duplicate: &mut None }.deserialize(deserializer)?;
+    let value = Unique { duplicate: &mut None, values: &mut 0 }.deserialize(deserializer)?;
     Ok(Some(value).filter(|value| !value.is_null()))
 }
 
@@ -49,6 +55,8 @@ fn without_credential(path: String) -> String {
 /// Reads one value. The path of a duplicate grows on the way back, so other values cost no allocation for it.
 struct Unique<'p> {
     duplicate: &'p mut Option<String>,
+    /// Number of values so far.
+    values: &'p mut usize,
 }
 
 impl Unique<'_> {
@@ -58,7 +66,7 @@ impl Unique<'_> {
         name: impl FnOnce() -> String,
         read: impl FnOnce(Unique<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        read(Unique { duplicate: self.duplicate }).inspect_err(|_| {
+        read(Unique { duplicate: self.duplicate, values: self.values }).inspect_err(|_| {
             if let Some(path) = self.duplicate {
                 *path = join(&name(), path);
             }
@@ -70,6 +78,10 @@ impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        *self.values += 1;
+        if *self.values > MAX_VALUES {
+            return Err(D::Error::custom(format_args!("exceeds the maximum of {MAX_VALUES} values")));
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -136,5 +148,20 @@ impl<'de> Visitor<'de> for Unique<'_> {
             fields.insert(name, value);
         }
         Ok(fields.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_values_is_bounded() {
+        let array = |values: usize| format!("[{}]", vec!["1"; values].join(","));
+        assert!(parse_unique(&array(MAX_VALUES - 1)).is_ok(), "the array itself is a value");
+        for text in [array(MAX_VALUES), array(3_000_000)] {
+            let Err(UniqueError::Syntax(error)) = parse_unique(&text) else { panic!("too many values are accepted") };
+            assert!(error.to_string().starts_with("exceeds the maximum of 16384 values"), "{error}");
+        }
     }
 }
