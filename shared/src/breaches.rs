@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::config::BreachConfig;
 use crate::{http_client, telemetry};
 
-/// Deadline of a question: a sign-up takes little longer than its hash.
+/// Deadline of a lookup. It bounds the delay of a sign-up.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Number of hexadecimal digits of a hash that are sent. Hundreds of passwords share them, so the service does not learn the password.
@@ -35,8 +35,8 @@ impl BreachedPasswords {
         Ok(Self { client: http_client::new()?, ranges: format!("{}/range", config.url) })
     }
 
-    /// Returns whether `password` is known from a breach. False if the service does not answer in time, which is logged and counted:
-    /// nobody's sign-up depends on it.
+    /// Returns whether `password` is known from a breach. False, logged and counted, if the service does not answer in time: an outage
+    /// must not block sign-ups.
     pub async fn contains(&self, password: &SecretString) -> bool {
         let hash = hex::encode_upper(Sha1::digest(password.expose_secret().as_bytes()));
         let (prefix, rest) = hash.split_at(PREFIX_DIGITS);
@@ -49,7 +49,7 @@ impl BreachedPasswords {
 
     /// Returns the hashes that begin with `prefix`, one per line, without it and with the number of their breaches.
     async fn range(&self, prefix: &str) -> reqwest::Result<String> {
-        // Padding hides the number of hashes from who sees the size of the encrypted answer.
+        // Padding hides the number of hashes from an observer of the encrypted response.
         let request = self.client.get(format!("{}/{prefix}", self.ranges)).header("Add-Padding", "true");
         bounded_text(request.send().await?.error_for_status()?).await
     }

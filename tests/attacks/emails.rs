@@ -183,6 +183,25 @@ async fn tagged_forms_of_an_address_do_not_flood_its_mailbox() {
     service.deliver_due_emails().await;
     // Ten of each kind an hour, of which one was Ada's own.
     assert_eq!(service.mailer.count(), before + 19);
+    // A confirmed address has limits of its own, so nobody can suppress the emails about it.
+    let confirmed = TestUser::sign_up(&service.api, "grace").await;
+    let token = service.newest_token(VerifyEmail, "grace@example.com").await;
+    verify_email(&service.api, &token).await.expect(200);
+    for n in 0..30 {
+        let client = from_address(&service.api, &format!("198.51.100.{n}"));
+        let tagged = format!("grace+{n}@example.com");
+        let eve = try_sign_up(&client, &format!("mallory{n}"), &tagged).await.expect(201);
+        let eve = TestUser::from_tokens(&client, "mallory", &eve);
+        let change = json!({ "current_password": PASSWORD, "new_password": "Barley77" });
+        eve.post("/api/auth/change-password", &change).await.expect(200);
+        request_password_reset(&client, &tagged).await.expect(200);
+    }
+    service.deliver_due_emails().await;
+    let change = json!({ "current_password": PASSWORD, "new_password": "Barley77" });
+    confirmed.post("/api/auth/change-password", &change).await.expect(200);
+    assert!(service.newest_email(PasswordChanged, "grace@example.com").await.is_some());
+    request_password_reset(&service.api, "grace@example.com").await.expect(200);
+    service.newest_token(ResetPassword, "grace@example.com").await;
     // Another mailbox is not affected, and Ada's own is hers again.
     service.newest_token(VerifyEmail, "ada@example.com").await;
     TestUser::sign_up(&service.api, "bob").await;
@@ -193,8 +212,8 @@ async fn tagged_forms_of_an_address_do_not_flood_its_mailbox() {
     assert_eq!(ada.profile().await["email_verified"], false);
 }
 
-/// A stranger signs up with the address of a victim, who opens the link in another network. That confirms the stranger's account to
-/// nobody: neither by its old sessions nor by a new one.
+/// A stranger signs up with the address of a victim, who opens the link in another network. The stranger's account stays unconfirmed, in
+/// old and new sessions.
 #[tokio::test]
 async fn confirming_an_address_does_not_confirm_the_account_of_a_stranger() {
     let service = Service::start().await;

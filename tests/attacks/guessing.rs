@@ -1,4 +1,4 @@
-//! Guessing of passwords and tokens is rate-limited, by client address and by account. `lock_out` tests that nobody else is.
+//! Guessing of passwords and tokens is rate-limited, by client address and by account. `lock_out` tests that other users are not limited.
 
 use axum::http::Method;
 use serde_json::json;
@@ -118,7 +118,7 @@ async fn guessing_link_and_refresh_tokens_is_rate_limited() {
     verify_email(&service.api, &valid).await.expect(200);
 }
 
-/// A wrong access token costs a hash and no request to a store. So it counts for nobody, least of all for a whole address.
+/// A wrong access token costs a hash and no request to a store. It is not counted, so that it cannot block other clients of the address.
 #[tokio::test]
 async fn guessing_access_tokens_delays_nobody() {
     let service = Service::with_settings(&[]).await;

@@ -1,4 +1,4 @@
-//! Headers of every response.
+//! Headers of responses of routes.
 
 use tests::{Request, ServerProcess, scratch_dir};
 

@@ -1,7 +1,7 @@
 //! Strangers cannot lock a user out, and learn nothing about accounts from the limits.
 
 use serde_json::{Value, json};
-use tests::{Api, PASSWORD, Request, Response, Service, TestUser, try_login};
+use tests::{Api, PASSWORD, Request, Response, Service, TestUser, refresh, try_login};
 
 use crate::helpers::from_address;
 
@@ -56,8 +56,27 @@ async fn known_device_is_not_held_up_by_strangers() {
     for token in [&device_token, &renewed] {
         log_in_on(&elsewhere, "ADA@example.com", PASSWORD, token).await.expect(200);
     }
+    // An expired one has no effect.
     service.clock.advance(90 * 24 * 3_600);
-    log_in_on(&elsewhere, "ada", PASSWORD, &renewed).await.expect(200);
+    for n in 0..310 {
+        try_login(&from_address(&service.api, &format!("2001:db8:{n:x}::1")), "ada", "Guess000").await;
+    }
+    log_in_on(&elsewhere, "ada", PASSWORD, &renewed).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+}
+
+/// Nobody can make the server hash passwords without a limit by logging in again and again.
+#[tokio::test]
+async fn logins_on_a_known_device_are_limited_per_user() {
+    let service = Service::with_settings(&[]).await;
+    let mut device_token = service.api.sign_up("ada").await["device_token"].clone();
+    for n in 0..20 {
+        let here = from_address(&service.api, &format!("192.0.2.{n}"));
+        device_token = log_in_on(&here, "ada", PASSWORD, &device_token).await.expect(200)["device_token"].clone();
+    }
+    let here = from_address(&service.api, "192.0.2.99");
+    log_in_on(&here, "ada", PASSWORD, &device_token).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    service.clock.advance(3);
+    log_in_on(&here, "ada", PASSWORD, &device_token).await.expect(200);
 }
 
 /// A device token is no password, and allows no more guesses than a network without one.
@@ -72,7 +91,7 @@ async fn device_token_allows_ten_wrong_passwords() {
     }
     let here = from_address(&service.api, "192.0.2.99");
     log_in_on(&here, "ada", PASSWORD, &device_token).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-    // Without the token, the device is one that nobody knows.
+    // Without the token, the device counts as unknown.
     try_login(&here, "ada", PASSWORD).await.expect(200);
 }
 
@@ -88,10 +107,30 @@ async fn token_of_another_account_is_ignored() {
             log_in_on(&here, "ada", "Guess000", token).await.expect_error(401, "INVALID_CREDENTIALS");
         }
         log_in_on(&here, "ada", PASSWORD, token).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        // The failures count for the network …
+        try_login(&here, "ada", PASSWORD).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
     }
+    // … and not for the device of the other account.
+    let fresh = from_address(&service.api, "192.0.2.99");
+    log_in_on(&fresh, "eve", PASSWORD, &eve["device_token"]).await.expect(200);
     let device =
         TestUser::from_tokens(&service.api, "eve", &json!({ "token": eve["device_token"], "refresh_token": "" }));
     device.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
+}
+
+/// Whoever copied a refresh token of a session that has ended cannot use up the limit of its user.
+#[tokio::test]
+async fn dead_refresh_token_delays_nobody() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let other = ada.log_in().await;
+    other.post("/api/auth/logout", &json!({})).await.expect(200);
+    for n in 0..30 {
+        let stranger = from_address(&service.api, &format!("192.0.2.{n}"));
+        refresh(&stranger, &other.refresh_token).await.expect_error(401, "UNAUTHORIZED");
+    }
+    assert!(ada.is_authenticated().await);
+    refresh(&service.api, &ada.refresh_token).await.expect(200);
 }
 
 /// The limits of a name, of its account's address, and of a name without an account look the same.

@@ -98,7 +98,7 @@ async fn invisible_characters_are_removed_from_device_names() {
     assert!(sessions.iter().any(|session| session["device"] == "laptop 1"), "{sessions:?}");
 }
 
-/// Nobody speaks for the service, in any spelling.
+/// Reserved names are refused in every spelling.
 #[tokio::test]
 async fn reserved_name_is_refused() {
     let service = Service::start().await;

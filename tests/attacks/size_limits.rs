@@ -45,9 +45,9 @@ async fn oversized_account_fields_are_rejected() {
     try_login(&service.api, &name, &password).await.expect(200);
     // Oversized passwords must not make hashing expensive, and must not be truncated.
     try_login(&service.api, &name, &(password + &x(10_000))).await.expect_error(401, "INVALID_CREDENTIALS");
-    try_login(&service.api, &x(limits::LOGIN_BYTES), PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
+    try_login(&service.api, &x(limits::LOGIN_CHARS), PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
     let error =
-        try_login(&service.api, &x(limits::LOGIN_BYTES + 1), PASSWORD).await.expect_error(400, "INVALID_REQUEST");
+        try_login(&service.api, &x(limits::LOGIN_CHARS + 1), PASSWORD).await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(error_fields(&error), ["username"]);
     try_login(&service.api, &x(20_000), PASSWORD).await.expect_error(413, "PAYLOAD_TOO_LARGE");
 }

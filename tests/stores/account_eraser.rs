@@ -89,8 +89,8 @@ impl Sessions for FailingStores {
         self.run(self.stores.sessions.authenticate(user, id, rate_limit, now)).await
     }
 
-    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
-        self.run(self.stores.sessions.token_owner(token)).await
+    async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>> {
+        self.run(self.stores.sessions.token_session(token, now)).await
     }
 
     async fn rotate(

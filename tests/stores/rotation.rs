@@ -1,7 +1,10 @@
 //! Contract of [`shared::storage::Sessions::rotate`]: a refresh token works once, and again within a grace period.
 
-use shared::models::{Session, Timestamp};
-use shared::storage::{LIVE_REFRESH_TOKENS, ROTATION_GRACE_SECONDS, Rotation, SESSION_SECONDS, Sessions, TokenHash};
+use shared::clock::{SystemRandom, random_uuid};
+use shared::models::{Session, SessionId, Timestamp};
+use shared::storage::{
+    LIVE_REFRESH_TOKENS, NewSession, ROTATION_GRACE_SECONDS, Rotation, SESSION_SECONDS, Sessions, TokenHash,
+};
 use tokio::task::JoinSet;
 
 use crate::fixtures::{at_second, just_after, new_user_id};
@@ -27,7 +30,8 @@ macro_rules! suite {
             a_session_expires_with_its_refresh_token,
             a_session_ends_after_ninety_days_however_often_it_is_refreshed,
             a_session_has_a_bounded_number_of_live_tokens,
-            the_owner_of_a_token_is_known,
+            the_session_of_a_token_is_known,
+            a_session_that_is_too_old_is_not_refreshed,
         }
     };
 }
@@ -247,15 +251,28 @@ pub(crate) async fn a_session_has_a_bounded_number_of_live_tokens(factory: Sessi
     assert!(authenticate(&*store, &session, at_second(106)).await.is_some());
 }
 
-pub(crate) async fn the_owner_of_a_token_is_known(factory: SessionFactory<'_>) {
+pub(crate) async fn the_session_of_a_token_is_known(factory: SessionFactory<'_>) {
     let store = factory.open().await;
     let session = open(&*store, new_user_id(), "a", 0).await;
     rotate(&*store, "a", "b", at_second(1)).await;
-    for (token, owner) in [("a", Some(session.user)), ("b", Some(session.user)), ("c", None)] {
-        assert_eq!(
-            store.token_owner(&TokenHash::of(token.as_bytes())).await.expect("the read succeeds"),
-            owner,
-            "{token}"
-        );
+    let find = async |token: &str, now| {
+        store.token_session(&TokenHash::of(token.as_bytes()), at_second(now)).await.expect("the read succeeds")
+    };
+    for (token, found) in [("a", true), ("b", true), ("c", false)] {
+        assert_eq!(find(token, 2).await, found.then_some((session.user, session.id)), "{token}");
     }
+    assert_eq!((find("a", LIFETIME).await, find("b", LIFETIME + 1).await), (None, None), "expired");
+}
+
+/// The release before this one refreshed sessions for ever.
+pub(crate) async fn a_session_that_is_too_old_is_not_refreshed(factory: SessionFactory<'_>) {
+    let store = factory.open().await;
+    let opened = open(&*store, new_user_id(), "other", 0).await;
+    let [now, too_old] = [SESSION_SECONDS + 1, 0].map(at_second);
+    let expires_at = now.plus_seconds(LIFETIME);
+    let session = Session { id: SessionId::new(random_uuid(&SystemRandom)), created_at: too_old, expires_at, ..opened };
+    let new = NewSession { session: session.clone(), refresh: TokenHash::of(b"old") };
+    store.open(&new).await.expect("the write succeeds");
+    assert_unknown(&rotate(&*store, "old", "next", now).await);
+    assert_unknown(&rotate(&*store, "next", "more", now).await);
 }

@@ -19,8 +19,8 @@ pub(crate) struct Attempt(Vec<RateLimitRequest>);
 impl Attempt {
     /// Login with `login` by a client at `address`.
     ///
-    /// Counts by the text that the client typed, whether or not there is such an account: a name and an address do not show that they
-    /// belong together.
+    /// Counts by the normalised text of the login, whether or not the account exists. A user name and an email address have separate
+    /// buckets, so the limits do not reveal that they belong to one account.
     pub(crate) fn login(login: &Login, address: &ClientAddress) -> Self {
         let (Login::Username(key) | Login::Email(key)) = login;
         let name = TokenHash::of(key.as_bytes());
@@ -42,23 +42,28 @@ impl Attempt {
 }
 
 impl Auth {
-    /// Counts `attempt` as failed.
+    /// Runs `check`, and leaves `attempt` counted as failed only if the password is wrong.
     ///
     /// # Errors
-    /// 429 if too many have failed.
-    pub(crate) async fn count_failure(&self, attempt: &Attempt) -> Result<(), ApiError> {
-        match self.authenticator.rate_limits.take_all(&attempt.0).await? {
-            Some(status) if !status.taken => {
-                let message =
-                    format!("too many wrong passwords; the next try is possible in {} seconds", status.next_in);
-                Err(ApiError { retry_after: Some(status.next_in), ..ApiError::new(Code::RateLimitExceeded, message) })
-            }
-            _ => Ok(()),
+    /// 429 if too many attempts have failed; those of `check`.
+    pub(crate) async fn limited<T>(
+        &self,
+        attempt: &Attempt,
+        check: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let limits = &self.authenticator.rate_limits;
+        if let Some(status) = limits.take_all(&attempt.0).await?.filter(|status| !status.taken) {
+            let message = format!("too many wrong passwords; the next try is possible in {} seconds", status.next_in);
+            return Err(ApiError {
+                retry_after: Some(status.next_in),
+                ..ApiError::new(Code::RateLimitExceeded, message)
+            });
         }
-    }
-
-    /// Takes back that `attempt` has failed.
-    pub(crate) async fn count_success(&self, attempt: &Attempt) -> Result<(), ApiError> {
-        self.authenticator.rate_limits.give_back(&attempt.0).await
+        let result = check.await;
+        let is_wrong = matches!(&result, Err(error) if error.code == Code::InvalidCredentials);
+        if !is_wrong && limits.give_back(&attempt.0).await.is_err() {
+            tracing::warn!("an attempt with the right password stays counted as failed");
+        }
+        result
     }
 }

@@ -129,11 +129,9 @@ impl Auth {
         presented: &str,
     ) -> Result<(), ApiError> {
         let attempt = Attempt::confirmation(account.user.id);
-        self.count_failure(&attempt).await?;
-        if !self.is_password(account, presented).await? {
-            return Err(wrong_password(field));
-        }
-        self.count_success(&attempt).await
+        let check =
+            async { if self.is_password(account, presented).await? { Ok(()) } else { Err(wrong_password(field)) } };
+        self.limited(&attempt, check).await
     }
 
     /// Checks the password `text` that `user` chooses in the field `field`.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 use shared::auth::{KnownDevice, Password, PasswordCheck};
 use shared::clock::random_uuid;
 use shared::http::{
-    ApiError, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UserAgent, check_device_name,
+    ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UncountedClient, UserAgent,
+    check_device_name,
 };
-use shared::models::{FieldError, Login};
+use shared::models::{FieldError, Login, UserId};
 use shared::storage::Account;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -32,15 +33,15 @@ pub(crate) struct LoginRequest {
     device: Option<String>,
     /// `device_token` of an earlier login on this device. With it, wrong passwords that others try do not delay the login. One that has
     /// expired, or belongs to another account, has no effect.
-    #[schema(max_length = 1024, pattern = r"^[^\x00]*$")]
-    device_token: Option<String>,
+    #[schema(value_type = Option<String>, max_length = 1024, pattern = r"^[^\x00]*$")]
+    device_token: Option<SecretString>,
 }
 
 /// Opens a session.
 ///
-/// A user has at most 100 sessions; a further login ends the one that was used longest ago. Logins are limited per client address.
-/// Failed ones are limited, too: 10 in 15 minutes per name and network, and 300 per name; on a device that presents its
-/// `device_token`, 10 per device instead.
+/// A user has at most 100 sessions; a further login ends the one that was used longest ago. Logins are limited per network, or per
+/// user on a device that presents its `device_token`. Failed ones are limited further, by token buckets that are full after 15 minutes:
+/// 10 per name and network, and 300 per name; on a device that presents its `device_token`, 10 per device instead.
 #[utoipa::path(
     post,
     path = "/api/auth/login",
@@ -68,45 +69,39 @@ pub(crate) struct LoginRequest {
 )]
 pub(crate) async fn login(
     State(auth): State<Auth>,
-    client: Client,
+    client: UncountedClient,
     agent: UserAgent,
     JsonBody(request): SmallBody<LoginRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let login = parse(&request)?;
-    let now = auth.clock.now();
+    let (now, limits) = (auth.clock.now(), &auth.authenticator.rate_limits);
     let claimed = match &request.device_token {
-        Some(token) => auth.authenticator.device_tokens.verify(token, now).await,
+        Some(token) => auth.authenticator.device_tokens.verify(token.expose_secret(), now).await,
         None => None,
     };
-    if claimed.is_none() {
-        client.count_network(&auth.authenticator.rate_limits).await?;
+    match claimed {
+        Some(known) => client.count_login_of(limits, known.user).await?,
+        None => client.count_network(limits).await?,
     }
     let account = auth.accounts.find(&login).await?;
     let device = claimed.filter(|known| account.as_ref().is_some_and(|account| account.user.id == known.user));
     if claimed.is_some() && device.is_none() {
-        client.count_network(&auth.authenticator.rate_limits).await?;
+        client.count_network(limits).await?;
     }
     if let Some(account) = &account {
         client.record_user(account.user.id);
     }
     let attempt = device.map_or_else(|| Attempt::login(&login, &client.address), Attempt::login_on);
-    auth.count_failure(&attempt).await?;
-    let password = Password::new_unchecked(request.password.expose_secret());
-    let hash = account.as_ref().map(|account| &account.password_hash);
-    let verdict = auth.passwords.verify(&password, hash).await?;
-    let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
-    let response = auth.open_session(&account.user, request.device, agent, &client.address).await?;
-    auth.confirm(&account, request.password.expose_secret(), &response).await?;
-    if verdict == PasswordCheck::CorrectButOutdated {
-        auth.rehash(&account, &password).await?;
-    }
-    auth.count_success(&attempt).await?;
+    let (user, response) = auth.limited(&attempt, auth.log_in(account, request, agent, &client)).await?;
     SecurityEvent::LoginSucceeded.log();
     let device = device.map_or_else(|| random_uuid(&*auth.random), |known| known.device);
-    Ok(Json(auth.with_device_token(response, KnownDevice { user: account.user.id, device })?))
+    Ok(Json(auth.with_device_token(response, KnownDevice { user, device })?))
 }
 
 /// Checks the fields of a login.
+///
+/// # Errors
+/// 400 that names each invalid field.
 fn parse(request: &LoginRequest) -> Result<Login, ApiError> {
     let login = request.username.parse::<Login>().map_err(|message| FieldError::new("username", message));
     let fields = [("username", &*request.username), ("password", request.password.expose_secret())];
@@ -128,6 +123,30 @@ pub(crate) fn invalid_credentials() -> ApiError {
 }
 
 impl Auth {
+    /// Compares the password of `request` with that of `account`, which is `None` if there is no such account, and opens a session.
+    ///
+    /// # Errors
+    /// 401 for a wrong password.
+    async fn log_in(
+        &self,
+        account: Option<Account>,
+        request: LoginRequest,
+        agent: UserAgent,
+        client: &UncountedClient,
+    ) -> Result<(UserId, Authenticated), ApiError> {
+        let presented = request.password.expose_secret();
+        let password = Password::new_unchecked(presented);
+        let hash = account.as_ref().map(|account| &account.password_hash);
+        let verdict = self.passwords.verify(&password, hash).await?;
+        let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
+        let response = self.open_session(&account.user, request.device, agent, &client.address).await?;
+        self.confirm(&account, presented, &response).await?;
+        if verdict == PasswordCheck::CorrectButOutdated {
+            self.rehash(&account, &password).await?;
+        }
+        Ok((account.user.id, response))
+    }
+
     /// Checks, after the session is open, that the account still has the password that was compared. A password change or
     /// account deletion in between ended all sessions but this one. Another hash may be one of the same password, with
     /// raised parameters.

@@ -3,7 +3,8 @@ use axum::extract::State;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use shared::auth::OpaqueToken;
-use shared::http::{ApiError, BodyErrors, Client, Code, CommonErrors, ErrorBody, JsonBody, SmallBody};
+use shared::http::{ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UncountedClient};
+use shared::models::UserId;
 use shared::storage::Rotation;
 use utoipa::ToSchema;
 
@@ -48,22 +49,14 @@ pub(crate) struct RefreshRequest {
 )]
 pub(crate) async fn refresh(
     State(auth): State<Auth>,
-    client: Client,
+    client: UncountedClient,
     JsonBody(request): SmallBody<RefreshRequest>,
 ) -> Result<Json<Authenticated>, ApiError> {
     let unknown = || ApiError::new(Code::Unauthorized, "the refresh token is unknown or has expired; log in again");
-    let limits = &auth.authenticator.rate_limits;
-    let presented = OpaqueToken::parse(request.refresh_token.expose_secret());
-    let owner = match &presented {
-        Some(presented) => auth.authenticator.sessions.token_owner(&presented.hash()).await?,
-        None => None,
-    };
-    let (Some(presented), Some(owner)) = (presented, owner) else {
-        client.count_network(limits).await?;
+    let Some((presented, owner)) = auth.refreshed_session(&client, request.refresh_token.expose_secret()).await? else {
+        client.count_network(&auth.authenticator.rate_limits).await?;
         return Err(unknown());
     };
-    client.record_user(owner);
-    client.count_user(limits, owner).await?;
     // A client that loses the new pair looks like a thief at its next refresh. So nothing is rotated while the account store is
     // unreachable.
     let account = auth.accounts.get(owner).await?.ok_or_else(unknown)?;
@@ -73,6 +66,33 @@ pub(crate) async fn refresh(
         Rotation::Rotated(session) => Ok(Json(auth.token_response(&account.user, &session, &next)?)),
         Rotation::Reused(_) => Err(reused()),
         Rotation::Unknown => Err(unknown()),
+    }
+}
+
+impl Auth {
+    /// Returns the refresh token `text` and the user of its session, and counts the request for that user; `None` if there is no such
+    /// session.
+    ///
+    /// # Errors
+    /// 429 if the user has made too many calls.
+    async fn refreshed_session(
+        &self,
+        client: &UncountedClient,
+        text: &str,
+    ) -> Result<Option<(OpaqueToken, UserId)>, ApiError> {
+        let Some(presented) = OpaqueToken::parse(text) else { return Ok(None) };
+        let Some((user, session)) =
+            self.authenticator.sessions.token_session(&presented.hash(), self.clock.now()).await?
+        else {
+            return Ok(None);
+        };
+        let outcome = self.authenticator.count_session(user, session).await?;
+        if outcome.session.is_none() {
+            return Ok(None);
+        }
+        client.record_user(user);
+        client.show_rate_limit(&outcome)?;
+        Ok(Some((presented, user)))
     }
 }
 

@@ -89,6 +89,9 @@ impl Auth {
     }
 
     /// Adds the token of the device on which the user has just logged in to the response.
+    ///
+    /// # Errors
+    /// Never fails with a valid key.
     pub(crate) fn with_device_token(
         &self,
         response: Authenticated,

@@ -70,7 +70,7 @@ pub(crate) async fn verify_email(
     let now = auth.clock.now();
     if let Some(owner) = auth.mail_tokens.owner(&token.hash(), TokenPurpose::VerifyEmail, now).await? {
         client.record_user(owner);
-        auth.demand_sign_up(owner, &client.address, request.password.as_ref()).await?;
+        auth.require_proof_of_sign_up(owner, &client.address, request.password.as_ref()).await?;
     }
     if auth.mail_tokens.verify_email(&token.hash(), now).await?.is_none() {
         return Err(auth.spent(&token, TokenPurpose::VerifyEmail, now).await?);
@@ -92,7 +92,7 @@ impl Auth {
     ///
     /// # Errors
     /// 403 if the password is missing, 401 if it is wrong, 429 after too many wrong ones.
-    async fn demand_sign_up(
+    async fn require_proof_of_sign_up(
         &self,
         user: UserId,
         address: &ClientAddress,
@@ -103,7 +103,7 @@ impl Auth {
             return Ok(());
         }
         let password = password.ok_or_else(password_needed)?;
-        // Of a deleted account, the link is spent.
+        // The account was deleted meanwhile: `verify_email` then reports the link as spent.
         let Some(account) = self.accounts.get(user).await? else { return Ok(()) };
         self.demand_password(&account, "password", password.expose_secret()).await
     }

@@ -92,7 +92,7 @@ struct Rates {
     /// Calls of the conflict operations per user.
     #[schema(value_type = Limit)]
     conflicts: u32,
-    /// Calls of the account operations per client address; for logins also per account.
+    /// Calls of the account operations, per user with a token, otherwise per network.
     #[schema(value_type = Limit)]
     auth: u32,
 }

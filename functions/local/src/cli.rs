@@ -23,6 +23,8 @@ Environment variables (all are optional; functions/README.md has more about each
   USER_BYTES            Bytes that an account may store                [default: 268435456]
   USER_ITEMS            Items that an account may store                [default: 200000]
   RATE_LIMITS           on, or off for load tests                      [default: on]
+  BREACHED_PASSWORDS    on refuses passwords known from data breaches  [default: off]
+  BREACHED_PASSWORDS_URL  Base URL of that list, for tests             [default: https://api.pwnedpasswords.com]
   RESEND_API_KEY        Sends emails through Resend                    [default: written to DATA_DIR/outbox]
   MAIL_FROM             Sender of these emails: SQL Studio <studio@example.com>
   RESEND_URL            Base URL of Resend, for tests                  [default: https://api.resend.com]

@@ -13,11 +13,13 @@ const DESCRIPTION: &str = "Synchronises the connections, saved queries and query
 Bodies are JSON in UTF-8. Times are RFC 3339. Strings hold no NUL character. Requests may have fields that the server does \
 not know; it ignores them. Responses may get new fields; clients ignore those that they do not know.
 
-Every response has `Cache-Control: no-store`, `X-Content-Type-Options: nosniff` and `X-Request-Id`. Every error has the same \
+Every response has `Cache-Control: no-store`, `X-Content-Type-Options: nosniff` and `X-Request-Id`, and over HTTPS \
+`Strict-Transport-Security`. Every error has the same \
 shape, `Error`, on unknown routes (404) and for wrong methods (405, with `Allow`) too.
 
-Calls are limited by token buckets: per user for the sync and conflict operations, per client address for the account \
-operations, and for logins also per account. `GET /api/sync/limits` returns the rates. Responses of limited operations have \
+Calls are limited by token buckets: per user if they carry an access or refresh token, otherwise per network (an IPv4 address \
+or an IPv6 /64). Wrong passwords have limits of their own; see the login. `GET /api/sync/limits` returns the rates. Responses of \
+limited operations have `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10), and for older clients \
 `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`.
 
 Behind API Gateway, client applications also send their API key as `X-Api-Key`; without a valid key the response is 403 \

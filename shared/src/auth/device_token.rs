@@ -41,8 +41,12 @@ impl DeviceTokens {
         self.0.sign(known, AUDIENCE, LIFETIME, now).map(|(token, _)| token)
     }
 
-    /// Returns the device that `token` stands for; `None` if the token is forged or has expired.
+    /// Returns the device that `token` stands for; `None` if the token is forged, has expired, or is longer than any that is issued.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Option<KnownDevice> {
+        const MAX_BYTES: usize = 1_024;
+        if token.len() > MAX_BYTES {
+            return None;
+        }
         self.0.verify(token, AUDIENCE, now).await.ok()
     }
 }

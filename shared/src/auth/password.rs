@@ -20,7 +20,7 @@ const PRODUCT: &str = "sqlstudio";
 /// Shortest name, in letters and digits, that no password of its owner may contain.
 const MIN_NAME_CHARS: usize = 4;
 
-/// A password: 8 to 128 characters of any kind (OWASP ASVS 5.0 §6.2, NIST SP 800-63B §3.1.1.2).
+/// A password: 8 to 128 characters of any kind except NUL (OWASP ASVS 5.0 §6.2, NIST SP 800-63B-4 §3.1.1.2).
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
@@ -73,8 +73,8 @@ impl Password {
         &self.0
     }
 
-    /// Wraps a password to be verified, without checking the rules: other rules may have applied when it was set. A text that is longer
-    /// than any password, which another system may have decomposed, stands for one that matches none: the empty one.
+    /// Wraps a password to be verified. Checks no rules, because others may have applied when it was set. A text of more than 4 × 128
+    /// characters (the longest decomposition of a valid password) becomes the empty password, which matches no hash.
     pub fn new_unchecked(text: &str) -> Self {
         const MAX_DECOMPOSED: usize = 4 * limits::PASSWORD_MAX_CHARS;
         Self(normalise(if text.chars().nth(MAX_DECOMPOSED).is_some() { "" } else { text }))
@@ -96,7 +96,7 @@ fn contained_name(password: &str, owner: Owner<'_>) -> Option<&'static str> {
     names.into_iter().find_map(|(name, description)| is_contained(&name).then_some(description))
 }
 
-/// Applies NFKC, so that the same password typed on two systems has the same bytes (NIST SP 800-63B §5.1.1.2).
+/// Applies NFKC, so that the same password typed on two systems has the same bytes (NIST SP 800-63B-4 §3.1.1.2).
 fn normalise(text: &str) -> SecretString {
     SecretString::from(text.nfkc().collect::<String>())
 }

@@ -1,7 +1,7 @@
 //! Authentication: extractors that say who is calling.
 //!
 //! A handler that takes a [`Caller`] needs a bearer token, one that takes [`Anonymous`] needs none. Both apply a rate limit. One that
-//! takes a [`Client`] applies it itself.
+//! takes an [`UncountedClient`] applies it itself.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::rate_limit::{AuthLimit, RateLimitScope, RateLimits};
+use super::rate_limit::{AuthLimit, KnownLoginLimit, RateLimitScope, RateLimits};
 use super::request_context::RequestContext;
 use super::{ApiError, ClientAddress, Code};
 use crate::auth::{AccessTokens, Claims, DeviceTokens, InvalidToken, SigningKeys};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, ConfigError, HttpConfig};
-use crate::models::{DeviceId, Session, UserId};
+use crate::models::{DeviceId, Session, SessionId, UserId};
 use crate::storage::{AuthOutcome, RateLimitRequest, SessionStore, Sessions};
 use crate::telemetry::{self, SecurityEvent};
 
@@ -62,6 +62,16 @@ impl Authenticator {
             InvalidToken::Expired => ApiError::new(Code::TokenExpired, "the access token has expired; refresh it"),
             InvalidToken::Forged => ApiError::unauthorized(),
         })
+    }
+
+    /// Checks that the session of `user` has not ended and, in the same request to the store, takes a token of the user's bucket for calls
+    /// about accounts. For a request that presents another token than an access token.
+    ///
+    /// # Errors
+    /// 503 if the store is unavailable.
+    pub async fn count_session(&self, user: UserId, session: SessionId) -> Result<AuthOutcome, ApiError> {
+        let bucket = self.rate_limits.bucket_of::<AuthLimit>(user);
+        Ok(self.sessions.authenticate(user, session, bucket.as_ref(), self.clock.now()).await?)
     }
 
     /// Checks that the token's session has not ended and, in the same request to the store, takes a token of `rate_limit`.
@@ -140,7 +150,7 @@ where
 
 /// Extractor: a client without an access token, within the rate limit of its network.
 #[derive(Debug, Clone)]
-pub struct Anonymous(pub Client);
+pub struct Anonymous(pub UncountedClient);
 
 impl<State: Send + Sync> FromRequestParts<State> for Anonymous
 where
@@ -149,7 +159,7 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, ApiError> {
-        let client = Client::from_request_parts(parts, state).await?;
+        let client = UncountedClient::from_request_parts(parts, state).await?;
         client.count_network(&Arc::<Authenticator>::from_ref(state).rate_limits).await?;
         Ok(Self(client))
     }
@@ -157,13 +167,13 @@ where
 
 /// Extractor: a client without an access token. The handler counts the request.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct UncountedClient {
     /// Address of the client.
     pub address: ClientAddress,
     context: RequestContext,
 }
 
-impl Client {
+impl UncountedClient {
     /// Records the user that the request turned out to be about, for the log.
     pub fn record_user(&self, user: UserId) {
         self.context.record_user(user);
@@ -177,16 +187,24 @@ impl Client {
         limits.take::<AuthLimit>(&self.address.network(), &self.context).await
     }
 
-    /// Counts the request under the limit of the user that it is about.
+    /// Counts a login on a known device of `user`.
     ///
     /// # Errors
     /// 429 when its bucket is empty.
-    pub async fn count_user(&self, limits: &RateLimits, user: UserId) -> Result<(), ApiError> {
-        limits.take::<AuthLimit>(&user.to_string(), &self.context).await
+    pub async fn count_login_of(&self, limits: &RateLimits, user: UserId) -> Result<(), ApiError> {
+        limits.take::<KnownLoginLimit>(&user.to_string(), &self.context).await
+    }
+
+    /// Shows the state of the bucket that was checked together with a session.
+    ///
+    /// # Errors
+    /// 429 when it is empty.
+    pub fn show_rate_limit(&self, outcome: &AuthOutcome) -> Result<(), ApiError> {
+        outcome.rate_limit.map_or(Ok(()), |status| self.context.show_rate_limit::<AuthLimit>(status))
     }
 }
 
-impl<State: Send + Sync> FromRequestParts<State> for Client {
+impl<State: Send + Sync> FromRequestParts<State> for UncountedClient {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, ApiError> {

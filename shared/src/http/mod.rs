@@ -18,7 +18,7 @@ mod rate_limit;
 mod request_context;
 mod zstd;
 
-pub use auth::{Anonymous, Authenticator, Caller, Client};
+pub use auth::{Anonymous, Authenticator, Caller, UncountedClient};
 pub use body::{JsonBody, RawBody, SmallBody, from_json};
 pub use client_address::{ClientAddress, client_network};
 pub use device::{UserAgent, check_device_name, device_id};

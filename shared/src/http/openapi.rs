@@ -23,7 +23,8 @@ const DAY: u32 = 86_400;
 const COMMON_HEADERS: [&str; 2] = ["Access-Control-Allow-Origin", "X-Request-Id"];
 
 /// Headers of every response of a rate-limited operation.
-const RATE_LIMIT_HEADERS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
+const RATE_LIMIT_HEADERS: [&str; 5] =
+    ["RateLimit", "RateLimit-Limit", "RateLimit-Policy", "RateLimit-Remaining", "RateLimit-Reset"];
 
 /// An error response in `components/responses`.
 struct SharedError {
@@ -77,7 +78,14 @@ const UNSUPPORTED_MEDIA_TYPE: SharedError = SharedError {
 const RATE_LIMIT_EXCEEDED: SharedError = SharedError {
     name: "RateLimitExceeded",
     description: "Too many calls. The rate-limit headers are absent if API Gateway itself refused the call.",
-    headers: &["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+    headers: &[
+        "RateLimit",
+        "RateLimit-Limit",
+        "RateLimit-Policy",
+        "RateLimit-Remaining",
+        "RateLimit-Reset",
+        "Retry-After",
+    ],
     example: || ApiError::new(Code::RateLimitExceeded, "too many calls; the next one is possible in 6 seconds"),
 };
 const THROTTLED: SharedError = SharedError {
@@ -236,6 +244,19 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
         HeaderBuilder::new().schema(Some(schema)).description(Some(description)).example(Some(json!(example))).build()
     };
     [
+        (
+            "RateLimit",
+            string(
+                "State: name, calls left (`r`), seconds until the bucket is full (`t`).",
+                "sf-list",
+                64,
+                "\"auth\";r=19;t=3",
+            ),
+        ),
+        (
+            "RateLimit-Policy",
+            string("Limit: name, calls (`q`), window in seconds (`w`).", "sf-list", 64, "\"auth\";q=20;w=60"),
+        ),
         ("RateLimit-Limit", integer("Calls that the bucket holds, and that it regains per minute.", (1, max_rate), 20)),
         ("RateLimit-Remaining", integer("Calls left in the bucket.", (0, max_rate), 19)),
         ("RateLimit-Reset", integer("Seconds until the bucket is full again.", (0, 60), 3)),

@@ -1,6 +1,7 @@
 //! Rate limits of routes: exact token buckets per user, or per client address where the user is not known yet.
 //!
-//! A handler is limited by its extractor: [`Caller<S>`](super::Caller) or [`Anonymous`](super::Anonymous). To limit another group of
+//! A handler is limited by its extractor: [`Caller<S>`](super::Caller) by the scope `S`, [`Anonymous`](super::Anonymous) by
+//! [`AuthLimit`]. One that takes an [`UncountedClient`](super::UncountedClient) counts the request itself. To limit another group of
 //! routes, add a [`RateLimitScope`], name it in their handlers, and list it in `RATES_PER_MINUTE`.
 
 use std::sync::Arc;
@@ -87,6 +88,15 @@ impl RateLimitScope for AuthLimit {
     const PER_MINUTE: u32 = limits::AUTH_CALLS_PER_MINUTE;
 }
 
+/// Limit of logins on known devices, which do not count for their network.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownLoginLimit;
+
+impl RateLimitScope for KnownLoginLimit {
+    const NAME: &'static str = "login";
+    const PER_MINUTE: u32 = limits::AUTH_CALLS_PER_MINUTE;
+}
+
 /// Calls per minute of every scope.
 pub(super) const RATES_PER_MINUTE: [u32; 5] = [
     UploadLimit::PER_MINUTE,
@@ -144,6 +154,9 @@ impl RateLimits {
 
     /// Takes a token from each of `buckets`, which are in one slot of a cluster, if each contains one. Returns the status of the bucket
     /// that decided it; `None` if rate limits are off.
+    ///
+    /// # Errors
+    /// 503 if the store is unavailable.
     pub async fn take_all(&self, buckets: &[RateLimitRequest]) -> Result<Option<RateLimitStatus>, ApiError> {
         if !self.enabled {
             return Ok(None);
@@ -152,6 +165,9 @@ impl RateLimits {
     }
 
     /// Gives back what [`take_all`](Self::take_all) has taken.
+    ///
+    /// # Errors
+    /// 503 if the store is unavailable.
     pub async fn give_back(&self, buckets: &[RateLimitRequest]) -> Result<(), ApiError> {
         if self.enabled {
             self.limiter.give_back(buckets, self.clock.now()).await?;

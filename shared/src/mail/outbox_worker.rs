@@ -49,7 +49,7 @@ pub struct Delivery {
     pub postponed: u64,
     /// Not sent, and not to be retried.
     pub given_up: u64,
-    /// No longer needed: there is no such account, or its address is verified. Or the mailbox received too many.
+    /// Not sent: there is no such account, its address is verified, or its mailbox has received too many.
     pub dropped: u64,
 }
 
@@ -176,10 +176,13 @@ impl OutboxWorker {
     }
 
     /// Counts an email to the mailbox of `user`. Returns false if it has received too many of this kind. Anybody can sign up with tagged
-    /// forms of an address.
+    /// forms of an address: as long as they are unconfirmed, they share one bucket. A confirmed address has its own.
     async fn count_for_mailbox(&self, kind: EmailKind, user: &User) -> StoreResult<bool> {
-        let mailbox = TokenHash::of(format!("{} {}", kind.name(), user.email.mailbox()).as_bytes());
-        self.accounts.count_for_mailbox(&mailbox, self.clock.now()).await
+        let mailbox = match user.email_verified_at {
+            Some(_) => format!("{} confirmed {}", kind.name(), user.email.key()),
+            None => format!("{} unconfirmed {}", kind.name(), user.email.mailbox()),
+        };
+        self.accounts.count_for_mailbox(&TokenHash::of(mailbox.as_bytes()), self.clock.now()).await
     }
 
     async fn drop(&self, queued: &QueuedEmail) -> StoreResult<DeliveryOutcome> {

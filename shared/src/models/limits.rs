@@ -51,9 +51,9 @@ pub const METADATA_VALUE_CHARS: usize = 10_000;
 /// The largest whole number that every JSON client reads exactly (RFC 8259 §6): 2^53 − 1.
 pub const INTEGER: i64 = 9_007_199_254_740_991;
 
-/// Maximum size of a text that may be a user name, in bytes: longer ones are not normalised. A character of a name may be composed of
-/// several.
-pub const LOGIN_BYTES: usize = 1_024;
+/// Maximum length of a text that may be a user name or an email address, in characters: longer ones are not normalised. A character of a
+/// name may be composed of several.
+pub const LOGIN_CHARS: usize = 256;
 /// Maximum length of a user name, in characters.
 pub const USERNAME_CHARS: usize = 64;
 /// Maximum length of an email address, in bytes (RFC 5321 §4.5.3.1.3, without the angle brackets).
@@ -88,5 +88,5 @@ pub const DOWNLOADS_PER_MINUTE: u32 = 20;
 pub const POLLS_PER_MINUTE: u32 = 120;
 /// Rate limit for calls about conflicts, per user and minute.
 pub const CONFLICT_CALLS_PER_MINUTE: u32 = 10;
-/// Rate limit for auth calls, per client address and minute; for logins also per account and minute.
+/// Rate limit for calls about accounts, per minute, and per user with a token, otherwise per network.
 pub const AUTH_CALLS_PER_MINUTE: u32 = 20;

@@ -70,7 +70,7 @@ impl Username {
     /// Fails if `text` violates a rule for user names.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         let wrong_length = || InvalidValue::new(format!("must have 1 to {} characters", limits::USERNAME_CHARS));
-        if text.len() > limits::LOGIN_BYTES {
+        if text.chars().nth(limits::LOGIN_CHARS).is_some() {
             return Err(wrong_length());
         }
         let name: String = text.nfkc().take(limits::USERNAME_CHARS + 1).collect();
@@ -205,8 +205,8 @@ impl FromStr for Login {
     /// # Errors
     /// Fails if `text` is longer than any name or address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() > limits::LOGIN_BYTES {
-            return Err(InvalidValue::new(format!("must have at most {} bytes", limits::LOGIN_BYTES)));
+        if text.chars().nth(limits::LOGIN_CHARS).is_some() {
+            return Err(InvalidValue::new(format!("must have at most {} characters", limits::LOGIN_CHARS)));
         }
         Ok(if text.contains('@') { Self::Email(email_key(text)) } else { Self::Username(caseless_key(text)) })
     }

@@ -6,7 +6,8 @@ use crate::models::{EmailAddress, Timestamp, TokenHash, UserId};
 /// Minimum time between two requests for a link of the same kind for the same account, in seconds.
 pub const LINK_COOLDOWN_SECONDS: i64 = 60;
 
-/// Maximum number of emails of one kind to one mailbox within an hour, over all accounts with a tagged form of its address.
+/// Capacity of the bucket of emails of one kind to one mailbox, which regains one every 6 minutes. All accounts with an unconfirmed
+/// tagged form of its address share it.
 pub const MAILBOX_EMAILS: i64 = 10;
 
 /// Kind of an email.

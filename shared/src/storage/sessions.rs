@@ -179,8 +179,9 @@ pub trait Sessions: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<AuthOutcome>;
 
-    /// Returns the user of a refresh token, or `None` if the token is unknown. Does not check whether the token works.
-    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>>;
+    /// Returns the user and the session of a refresh token, or `None` if the token is unknown or has expired. Checks neither whether the
+    /// session has ended nor whether the token was rotated.
+    async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>>;
 
     /// Replaces the refresh token `presented` by `next`, and extends the session to `expires_at`, but not beyond [`SESSION_SECONDS`].
     async fn rotate(

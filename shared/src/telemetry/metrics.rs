@@ -63,7 +63,7 @@ pub const METRICS: [Metric; 28] = [
     counter("mails_sent", "emails accepted by the email provider"),
     counter("mails_postponed", "failed attempts to send an email that will be retried"),
     counter("mails_given_up", "emails that could not be sent and will not be retried"),
-    counter("mails_dropped", "emails not sent because they are no longer needed"),
+    counter("mails_dropped", "emails not sent: no longer needed, or too many for the mailbox"),
     counter("breach_check_failures", "new passwords that could not be looked up in the list of breached ones"),
     counter("purges", "completed purges"),
     counter("purged_tombstones", "tombstones removed by purges"),

@@ -60,12 +60,14 @@ pub(crate) async fn serve_connection<S>(
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(observed), service);
     tokio::select! {
+        // First, so that an evicted connection starts no further request.
+        biased;
+        () = connection.evicted() => tracing::debug!("connection evicted"),
         result = stop.watch(http) => {
             if let Err(error) = result {
                 tracing::debug!(%error, "connection failed");
             }
         }
-        () = connection.evicted() => tracing::debug!("connection evicted"),
     }
 }
 

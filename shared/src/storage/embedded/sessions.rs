@@ -41,8 +41,8 @@ const LIST: &str = concat!(
     " FROM sessions AS s WHERE s.user_id = ?1 AND s.expires_at > ?2 ORDER BY s.created_at DESC, s.id LIMIT 1000"
 );
 
-const TOKEN_OWNER: &str = "
-SELECT s.user_id FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id WHERE t.token_hash = ?1";
+const SESSION_BY_TOKEN: &str = "
+SELECT s.user_id, s.id FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id WHERE t.token_hash = ?1 AND t.expires_at > ?2";
 
 // Parameters of the statements of a rotation: `?1` presented token, `?2` now, `?3` start of the grace period, `?4` next token,
 // `?5` new expiry, `?6` longest life of a session in microseconds.
@@ -52,18 +52,18 @@ const SESSION_OF_TOKEN: &str = concat!(
     "SELECT ",
     session_columns!(),
     ", t.rotated_at FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
-    WHERE t.token_hash = ?1 AND t.expires_at > ?2"
+    WHERE t.token_hash = ?1 AND t.expires_at > ?2 AND s.created_at + ?6 > ?2"
 );
 /// Does nothing if the token was rotated before the grace period: [`END_REUSED`] ends the session then.
 const ADD_NEXT_TOKEN: &str = "
 INSERT INTO refresh_tokens (token_hash, session_id, rotated_at, expires_at)
 SELECT ?4, s.id, NULL, s.expires_at FROM refresh_tokens AS t JOIN sessions AS s ON s.id = t.session_id
-WHERE t.token_hash = ?1 AND t.expires_at > ?2 AND coalesce(t.rotated_at, ?2) >= ?3";
+WHERE t.token_hash = ?1 AND t.expires_at > ?2 AND coalesce(t.rotated_at, ?2) >= ?3 AND s.created_at + ?6 > ?2";
 const MARK_ROTATED: &str = "
 UPDATE refresh_tokens SET rotated_at = ?2 WHERE token_hash = ?1 AND rotated_at IS NULL AND expires_at > ?2";
 const EXTEND_SESSION: &str = "
 UPDATE sessions SET expires_at = min(?5, created_at + ?6), last_seen_at = ?2
-WHERE id = (SELECT session_id FROM refresh_tokens
+WHERE created_at + ?6 > ?2 AND id = (SELECT session_id FROM refresh_tokens
     WHERE token_hash = ?1 AND expires_at > ?2 AND coalesce(rotated_at, ?2) >= ?3)";
 /// Removes the oldest live tokens in excess of the maximum.
 const END_EXCESS_TOKENS: &str = "
@@ -133,10 +133,12 @@ impl Sessions for Embedded {
         })
     }
 
-    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
-        let [found] =
-            self.file.read_batch("token_owner", [Statement::new(TOKEN_OWNER, [token.as_str().into()])]).await?;
-        found.into_first_row().map(|row| RowReader::new("sessions", row).parsed("user_id")).transpose()
+    async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>> {
+        let select = Statement::new(SESSION_BY_TOKEN, [token.as_str().into(), now.into()]);
+        let [found] = self.file.read_batch("token_session", [select]).await?;
+        let Some(row) = found.into_first_row() else { return Ok(None) };
+        let mut row = RowReader::new("sessions", row);
+        Ok(Some((row.parsed("user_id")?, row.parsed("id")?)))
     }
 
     async fn rotate(
@@ -159,9 +161,9 @@ impl Sessions for Embedded {
         // A statement accepts only as many parameters as it uses.
         let with_first = |count: usize, sql| Statement::new(sql, parameters.iter().take(count).cloned());
         let statements = [
-            with_first(2, SESSION_OF_TOKEN),
+            with_first(6, SESSION_OF_TOKEN),
             with_first(6, EXTEND_SESSION),
-            with_first(4, ADD_NEXT_TOKEN),
+            with_first(6, ADD_NEXT_TOKEN),
             with_first(3, END_REUSED),
             with_first(2, MARK_ROTATED),
             Statement::new(END_EXCESS_TOKENS, [presented.as_str().into(), Value::Integer(LIVE_REFRESH_TOKENS as i64)]),

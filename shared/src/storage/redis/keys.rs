@@ -18,9 +18,9 @@ pub(super) fn token(user: UserId, token: &TokenHash) -> String {
     format!("token:{{{user}}}:{}", token.as_str())
 }
 
-/// Hash of the refresh tokens that have not been rotated, the oldest first, by the ids of the user's sessions.
+/// Prefix of the keys that list the refresh tokens of a session that have not been rotated, the oldest first. The session's id follows.
 pub(super) fn live_tokens(user: UserId) -> String {
-    format!("live:{{{user}}}")
+    format!("live:{{{user}}}:")
 }
 
 /// User of a refresh token. A client presents the token without naming the user.

@@ -78,6 +78,17 @@ impl RedisSessions {
         set.arg(keys::owner(token)).arg(user.to_string()).arg("PX").arg(millis);
         self.connection.request("set_token_owner", Request::Command(&set)).await
     }
+
+    /// Returns the user of a refresh token, or `None` if the token is unknown or has expired.
+    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
+        let mut get = cmd("GET");
+        get.arg(keys::owner(token));
+        let owner: Option<String> = self.connection.request("get_token_owner", Request::Command(&get)).await?;
+        let parse = |owner: String| {
+            owner.parse().map_err(|_| corrupt("owner", format!("owner:{}", abbreviated(token)), "expected a UUID"))
+        };
+        owner.map(parse).transpose()
+    }
 }
 
 #[async_trait]
@@ -124,14 +135,18 @@ impl Sessions for RedisSessions {
         Ok(AuthOutcome { session, rate_limit: bucket, wait, first_today: first.unwrap_or(false) })
     }
 
-    async fn token_owner(&self, token: &TokenHash) -> StoreResult<Option<UserId>> {
+    async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>> {
+        let Some(user) = self.token_owner(token).await? else { return Ok(None) };
         let mut get = cmd("GET");
-        get.arg(keys::owner(token));
-        let owner: Option<String> = self.connection.request("get_token_owner", Request::Command(&get)).await?;
-        let parse = |owner: String| {
-            owner.parse().map_err(|_| corrupt("owner", format!("owner:{}", abbreviated(token)), "expected a UUID"))
-        };
-        owner.map(parse).transpose()
+        get.arg(keys::token(user, token));
+        let stored: Option<String> = self.connection.request("get_token", Request::Command(&get)).await?;
+        // `SESSION EXPIRES ROTATED`. One whose reuse has ended its session has another form.
+        let session = stored.as_deref().and_then(|text| {
+            let (id, rest) = text.split_once(' ')?;
+            let expires_at: i64 = rest.split_once(' ')?.0.parse().ok()?;
+            (expires_at > now.micros()).then(|| id.parse().ok())?
+        });
+        Ok(session.map(|id| (user, id)))
     }
 
     async fn rotate(

@@ -1,20 +1,19 @@
--- KEYS: the user's sessions, the presented token, the next token, the user's live tokens.
+-- KEYS: the user's sessions, the presented token, the next token, the prefix of the keys that list the live tokens of a session.
 -- ARGV: now, start of the grace period of rotated tokens, expiry of session and next token, longest life of a session in
 -- microseconds, maximum number of live tokens.
 -- Returns the outcome ('rotated', 'reused', 'corrupt_token', 'corrupt_session', or false if the token is unknown), the
 -- session's id, and the session as it was before.
 
 -- Adds the next token to the live tokens of the session `id`, from which the presented one is removed, and deletes the oldest in excess
--- of the maximum. Their keys are in the same slot, but unknown before this script runs.
+-- of the maximum. Their keys, and the key of the list, are in the same slot, but unknown before this script runs.
 local function replace_live_token(id, ttl)
-    local live = {}
-    for token in string.gmatch(redis.call('HGET', KEYS[4], id) or '', '%S+') do
+    local key, live = KEYS[4] .. id, {}
+    for token in string.gmatch(redis.call('GET', key) or '', '%S+') do
         if token ~= KEYS[2] and token ~= KEYS[3] then live[#live + 1] = token end
     end
     live[#live + 1] = KEYS[3]
     while #live > tonumber(ARGV[5]) do redis.call('DEL', table.remove(live, 1)) end
-    redis.call('HSET', KEYS[4], id, table.concat(live, ' '))
-    prolong(KEYS[4], ttl)
+    redis.call('SET', key, table.concat(live, ' '), 'PX', ttl)
 end
 
 local now = tonumber(ARGV[1])
@@ -38,6 +37,8 @@ end
 local _, _, rest = times(session)
 local created = rest and tonumber(string.match(rest, '^%d+'))
 if not created then return { 'corrupt_session', id, session } end
+-- An older release extended it beyond its longest life.
+if created + tonumber(ARGV[4]) <= now then return { false, false, false } end
 local expires = math.min(tonumber(ARGV[3]), created + tonumber(ARGV[4]))
 local ttl = math.max(math.floor((expires - now) / 1000), 1)
 redis.call('HSET', KEYS[1], id, string.format('%.0f %s %s', expires, ARGV[1], rest))
