@@ -71,7 +71,21 @@ impl Authenticator {
     /// 503 if the store is unavailable.
     pub async fn count_session(&self, user: UserId, session: SessionId) -> Result<AuthOutcome, ApiError> {
         let bucket = self.rate_limits.bucket_of::<AuthLimit>(user);
-        Ok(self.sessions.authenticate(user, session, bucket.as_ref(), self.clock.now()).await?)
+        self.authenticate(user, session, bucket.as_ref()).await
+    }
+
+    /// Asks the store about a session, and counts its user as active.
+    async fn authenticate(
+        &self,
+        user: UserId,
+        session: SessionId,
+        bucket: Option<&RateLimitRequest>,
+    ) -> Result<AuthOutcome, ApiError> {
+        let outcome = self.sessions.authenticate(user, session, bucket, self.clock.now()).await?;
+        if outcome.first_today {
+            telemetry::active_user();
+        }
+        Ok(outcome)
     }
 
     /// Checks that the token's session has not ended and, in the same request to the store, takes a token of `rate_limit`.
@@ -80,7 +94,7 @@ impl Authenticator {
         claims: &Claims,
         rate_limit: Option<&RateLimitRequest>,
     ) -> Result<(Session, AuthOutcome), ApiError> {
-        let outcome = self.sessions.authenticate(claims.sub, claims.sid, rate_limit, self.clock.now()).await?;
+        let outcome = self.authenticate(claims.sub, claims.sid, rate_limit).await?;
         let Some(session) = outcome.session.clone() else {
             SecurityEvent::RevokedSessionUsed.log();
             return Err(ApiError::new(Code::Unauthorized, "the session has ended; log in again"));
@@ -138,9 +152,6 @@ where
         context.record_user(claims.sub);
         let bucket = authenticator.rate_limits.bucket_of::<S>(claims.sub);
         let (session, outcome) = authenticator.check_session(&claims, bucket.as_ref()).await?;
-        if outcome.first_today {
-            telemetry::active_user();
-        }
         if let Some(status) = outcome.rate_limit {
             context.show_rate_limit::<S>(status)?;
         }
