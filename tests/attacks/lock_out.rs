@@ -79,6 +79,27 @@ async fn logins_on_a_known_device_are_limited_per_user() {
     log_in_on(&here, "ada", PASSWORD, &device_token).await.expect(200);
 }
 
+/// Whoever knew an earlier password, such as a stranger who signed up with the address, cannot guess the next one with the tokens of that
+/// time, nor use up the logins of the user's own devices.
+#[tokio::test]
+async fn device_token_of_an_earlier_password_has_no_effect() {
+    let service = Service::with_settings(&[]).await;
+    let ada = TestUser::sign_up(&service.api, "ada").await;
+    let stranger = from_address(&service.api, "192.0.2.66");
+    let old = try_login(&stranger, "ada", PASSWORD).await.expect(200)["device_token"].clone();
+    let change = json!({ "current_password": PASSWORD, "new_password": "Barley77" });
+    ada.post("/api/auth/change-password", &change).await.expect(200);
+    let own = try_login(&service.api, "ada", "Barley77").await.expect(200)["device_token"].clone();
+    for _ in 0..10 {
+        log_in_on(&stranger, "ada", "Guess000", &old).await.expect_error(401, "INVALID_CREDENTIALS");
+    }
+    log_in_on(&stranger, "ada", "Barley77", &old).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    for n in 0..30 {
+        log_in_on(&from_address(&service.api, &format!("192.0.2.{n}")), "ada", "Guess000", &old).await;
+    }
+    log_in_on(&service.api, "ada", "Barley77", &own).await.expect(200);
+}
+
 /// A device token is no password, and allows no more guesses than a network without one.
 #[tokio::test]
 async fn device_token_allows_ten_wrong_passwords() {

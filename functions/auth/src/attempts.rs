@@ -1,7 +1,9 @@
 //! Limits of wrong passwords. An attempt counts as failed until it has succeeded, so that concurrent attempts cannot exceed a limit.
 
+use std::sync::Arc;
+
 use shared::auth::KnownDevice;
-use shared::http::{ApiError, ClientAddress, Code};
+use shared::http::{ApiError, Authenticator, ClientAddress, Code};
 use shared::models::{Login, UserId};
 use shared::storage::{RateLimitPolicy, RateLimitRequest, TokenHash};
 
@@ -31,7 +33,7 @@ impl Attempt {
     }
 
     /// Login on a device on which the user has logged in before. Failures of others do not count.
-    pub(crate) fn login_on(device: KnownDevice) -> Self {
+    pub(crate) fn login_on(device: &KnownDevice) -> Self {
         Self(vec![RateLimitRequest::new(format!("{{{}}}:device:{}", device.user, device.device), FAILURES)])
     }
 
@@ -39,16 +41,22 @@ impl Attempt {
     pub(crate) fn confirmation(user: UserId) -> Self {
         Self(vec![RateLimitRequest::new(format!("{{{user}}}:password"), FAILURES)])
     }
+
+    /// Confirmation of an email address with the password of the account `user`. The holder of a link is not the user.
+    pub(crate) fn confirmation_by_link(user: UserId) -> Self {
+        Self(vec![RateLimitRequest::new(format!("{{{user}}}:link"), FAILURES)])
+    }
 }
 
 impl Auth {
-    /// Runs `check`, and leaves `attempt` counted as failed only if the password is wrong.
+    /// Runs `check`, and leaves `attempt` counted as failed only if the password is wrong: not if a store fails, nor if the request is
+    /// abandoned.
     ///
     /// # Errors
     /// 429 if too many attempts have failed; those of `check`.
     pub(crate) async fn limited<T>(
         &self,
-        attempt: &Attempt,
+        attempt: Attempt,
         check: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
         let limits = &self.authenticator.rate_limits;
@@ -59,11 +67,38 @@ impl Auth {
                 ..ApiError::new(Code::RateLimitExceeded, message)
             });
         }
+        let mut taken = Taken { authenticator: Arc::clone(&self.authenticator), buckets: attempt.0 };
         let result = check.await;
-        let is_wrong = matches!(&result, Err(error) if error.code == Code::InvalidCredentials);
-        if !is_wrong && limits.give_back(&attempt.0).await.is_err() {
-            tracing::warn!("an attempt with the right password stays counted as failed");
+        if matches!(&result, Err(error) if error.code == Code::InvalidCredentials) {
+            taken.buckets.clear();
         }
+        taken.give_back().await;
         result
+    }
+}
+
+/// Tokens that are given back, at the latest when this is dropped.
+struct Taken {
+    authenticator: Arc<Authenticator>,
+    buckets: Vec<RateLimitRequest>,
+}
+
+impl Taken {
+    async fn give_back(&mut self) {
+        let buckets = std::mem::take(&mut self.buckets);
+        if !buckets.is_empty() && self.authenticator.rate_limits.give_back(&buckets).await.is_err() {
+            tracing::warn!("an attempt that did not fail stays counted as failed");
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.buckets.is_empty() {
+            return;
+        }
+        let buckets = std::mem::take(&mut self.buckets);
+        let mut abandoned = Self { authenticator: Arc::clone(&self.authenticator), buckets };
+        tokio::spawn(async move { abandoned.give_back().await });
     }
 }

@@ -128,10 +128,15 @@ impl Auth {
         field: &str,
         presented: &str,
     ) -> Result<(), ApiError> {
-        let attempt = Attempt::confirmation(account.user.id);
-        let check =
-            async { if self.is_password(account, presented).await? { Ok(()) } else { Err(wrong_password(field)) } };
-        self.limited(&attempt, check).await
+        self.limited(Attempt::confirmation(account.user.id), self.compare(account, field, presented)).await
+    }
+
+    /// Compares `presented`, which is in the field `field`, with the password of `account`.
+    ///
+    /// # Errors
+    /// 401 if it is another one.
+    pub(crate) async fn compare(&self, account: &Account, field: &str, presented: &str) -> Result<(), ApiError> {
+        if self.is_password(account, presented).await? { Ok(()) } else { Err(wrong_password(field)) }
     }
 
     /// Checks the password `text` that `user` chooses in the field `field`.

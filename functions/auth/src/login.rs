@@ -8,7 +8,7 @@ use shared::http::{
     ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UncountedClient, UserAgent,
     check_device_name,
 };
-use shared::models::{FieldError, Login, UserId};
+use shared::models::{FieldError, Login};
 use shared::storage::Account;
 use shared::telemetry::SecurityEvent;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub(crate) struct LoginRequest {
     #[schema(pattern = r"^[^\x00]*$")]
     device: Option<String>,
     /// `device_token` of an earlier login on this device. With it, wrong passwords that others try do not delay the login. One that has
-    /// expired, or belongs to another account, has no effect.
+    /// expired, is of an earlier password or belongs to another account has no effect.
     #[schema(value_type = Option<String>, max_length = 1024, pattern = r"^[^\x00]*$")]
     device_token: Option<SecretString>,
 }
@@ -79,23 +79,32 @@ pub(crate) async fn login(
         Some(token) => auth.authenticator.device_tokens.verify(token.expose_secret(), now).await,
         None => None,
     };
-    match claimed {
-        Some(known) => client.count_login_of(limits, known.user).await?,
-        None => client.count_network(limits).await?,
+    if claimed.is_none() {
+        client.count_network(limits).await?;
     }
     let account = auth.accounts.find(&login).await?;
-    let device = claimed.filter(|known| account.as_ref().is_some_and(|account| account.user.id == known.user));
-    if claimed.is_some() && device.is_none() {
-        client.count_network(limits).await?;
+    let owns = |known: &KnownDevice| {
+        account.as_ref().is_some_and(|account| known.belongs_to(account.user.id, &account.password_hash))
+    };
+    let is_claimed = claimed.is_some();
+    let device = claimed.filter(owns);
+    match &device {
+        Some(known) => client.count_login_of(limits, known.user).await?,
+        None if is_claimed => client.count_network(limits).await?,
+        None => {}
     }
     if let Some(account) = &account {
         client.record_user(account.user.id);
     }
-    let attempt = device.map_or_else(|| Attempt::login(&login, &client.address), Attempt::login_on);
-    let (user, response) = auth.limited(&attempt, auth.log_in(account, request, agent, &client)).await?;
+    let attempt = match &device {
+        Some(known) => Attempt::login_on(known),
+        None => Attempt::login(&login, &client.address),
+    };
+    let (account, response) = auth.limited(attempt, auth.log_in(account, request, agent, &client)).await?;
     SecurityEvent::LoginSucceeded.log();
     let device = device.map_or_else(|| random_uuid(&*auth.random), |known| known.device);
-    Ok(Json(auth.with_device_token(response, KnownDevice { user, device })?))
+    let known = KnownDevice::new(account.user.id, device, &account.password_hash);
+    Ok(Json(auth.with_device_token(response, &known)?))
 }
 
 /// Checks the fields of a login.
@@ -123,7 +132,8 @@ pub(crate) fn invalid_credentials() -> ApiError {
 }
 
 impl Auth {
-    /// Compares the password of `request` with that of `account`, which is `None` if there is no such account, and opens a session.
+    /// Compares the password of `request` with that of `account`, which is `None` if there is no such account, and opens a session. Returns
+    /// the account with the hash that it has then.
     ///
     /// # Errors
     /// 401 for a wrong password.
@@ -133,18 +143,18 @@ impl Auth {
         request: LoginRequest,
         agent: UserAgent,
         client: &UncountedClient,
-    ) -> Result<(UserId, Authenticated), ApiError> {
+    ) -> Result<(Account, Authenticated), ApiError> {
         let presented = request.password.expose_secret();
         let password = Password::new_unchecked(presented);
         let hash = account.as_ref().map(|account| &account.password_hash);
         let verdict = self.passwords.verify(&password, hash).await?;
-        let account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
+        let mut account = account.filter(|_| verdict != PasswordCheck::Wrong).ok_or_else(invalid_credentials)?;
         let response = self.open_session(&account.user, request.device, agent, &client.address).await?;
         self.confirm(&account, presented, &response).await?;
         if verdict == PasswordCheck::CorrectButOutdated {
-            self.rehash(&account, &password).await?;
+            account.password_hash = self.rehash(&account, &password).await?;
         }
-        Ok((account.user.id, response))
+        Ok((account, response))
     }
 
     /// Checks, after the session is open, that the account still has the password that was compared. A password change or
@@ -164,10 +174,10 @@ impl Auth {
         Err(invalid_credentials())
     }
 
-    /// Hashes the password again with the current parameters, if the account still has its old hash.
-    async fn rehash(&self, account: &Account, password: &Password) -> Result<(), ApiError> {
+    /// Hashes the password again with the current parameters, if the account still has its old hash. Returns the new one.
+    async fn rehash(&self, account: &Account, password: &Password) -> Result<SecretString, ApiError> {
         let hash = self.passwords.hash(password).await?;
         self.accounts.rehash(account.user.id, &account.password_hash, &hash).await?;
-        Ok(())
+        Ok(hash)
     }
 }

@@ -90,12 +90,12 @@ pub(crate) async fn signup(
         SignUpOutcome::UsernameTaken => return Err(taken("username")),
         SignUpOutcome::EmailTaken => return Err(taken("email")),
     }
-    let NewAccount { id, username, email, created_at, .. } = account;
+    let NewAccount { id, username, email, password_hash, created_at } = account;
     let user = User { id, username, email, email_verified_at: None, created_at };
     auth.email_queued.notify_one();
     let response = auth.open_session(&user, request.device, agent, &client.address).await?;
-    let known = KnownDevice { user: user.id, device: random_uuid(&*auth.random) };
-    Ok((StatusCode::CREATED, Json(auth.with_device_token(response, known)?)))
+    let known = KnownDevice::new(user.id, random_uuid(&*auth.random), &password_hash);
+    Ok((StatusCode::CREATED, Json(auth.with_device_token(response, &known)?)))
 }
 
 fn parse(request: &SignupRequest) -> Result<(Username, EmailAddress, Password), ApiError> {

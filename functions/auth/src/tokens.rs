@@ -54,11 +54,13 @@ impl Auth {
     ) -> Result<Authenticated, ApiError> {
         let now = self.clock.now();
         let refresh = OpaqueToken::generate(&*self.random);
-        let device = device.filter(|device| !device.is_empty()).unwrap_or(agent.0);
+        let visible =
+            |name: String| name.chars().filter(|c| is_visible(*c)).take(limits::DEVICE_CHARS).collect::<String>();
+        let device = device.map(visible).filter(|device| !device.is_empty()).unwrap_or_else(|| visible(agent.0));
         let session = Session {
             id: SessionId::new(random_uuid(&*self.random)),
             user: user.id,
-            device: device.chars().filter(|c| is_visible(*c)).take(limits::DEVICE_CHARS).collect(),
+            device,
             ip: address.0.clone(),
             created_at: now,
             last_seen_at: now,
@@ -95,7 +97,7 @@ impl Auth {
     pub(crate) fn with_device_token(
         &self,
         response: Authenticated,
-        known: KnownDevice,
+        known: &KnownDevice,
     ) -> Result<Authenticated, ApiError> {
         let token = self.authenticator.device_tokens.issue(known, self.clock.now()).map_err(ApiError::internal)?;
         Ok(Authenticated { device_token: Some(token.expose_secret().to_owned()), ..response })

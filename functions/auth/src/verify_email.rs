@@ -11,6 +11,7 @@ use shared::storage::{StoreResult, TokenPurpose};
 use utoipa::ToSchema;
 
 use crate::Auth;
+use crate::attempts::Attempt;
 use crate::change_password::wrong_password;
 use crate::examples;
 use crate::responses::SpentLink;
@@ -105,7 +106,8 @@ impl Auth {
         let password = password.ok_or_else(password_needed)?;
         // The account was deleted meanwhile: `verify_email` then reports the link as spent.
         let Some(account) = self.accounts.get(user).await? else { return Ok(()) };
-        self.demand_password(&account, "password", password.expose_secret()).await
+        self.limited(Attempt::confirmation_by_link(user), self.compare(&account, "password", password.expose_secret()))
+            .await
     }
 
     /// Returns the error of a link that is no longer valid.

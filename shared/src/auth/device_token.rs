@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::signing_keys::SigningKeys;
@@ -13,7 +14,7 @@ const LIFETIME: i64 = 90 * 24 * 3_600;
 const AUDIENCE: &str = "sql-studio-device";
 
 /// Device on which a user has logged in before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownDevice {
     /// The user.
     #[serde(rename = "sub")]
@@ -21,6 +22,22 @@ pub struct KnownDevice {
     /// Random id of the device.
     #[serde(rename = "jti")]
     pub device: Uuid,
+    /// Fingerprint of the password of that login: whoever knew an earlier password is a stranger.
+    #[serde(rename = "pwd")]
+    password: String,
+}
+
+impl KnownDevice {
+    /// The device `device` of `user`, whose password has the hash `password_hash`.
+    pub fn new(user: UserId, device: Uuid, password_hash: &SecretString) -> Self {
+        let fingerprint = Sha256::new_with_prefix(b"device:").chain_update(password_hash.expose_secret()).finalize();
+        Self { user, device, password: hex::encode(&fingerprint[..8]) }
+    }
+
+    /// Whether this is a device of `user`, whose password still has the hash `password_hash`.
+    pub fn belongs_to(&self, user: UserId, password_hash: &SecretString) -> bool {
+        *self == Self::new(user, self.device, password_hash)
+    }
 }
 
 /// Issues and verifies device tokens: JWTs signed with HMAC-SHA-256, which no store keeps. A client presents one at its next login, so
@@ -37,7 +54,7 @@ impl DeviceTokens {
     ///
     /// # Errors
     /// Never fails with a valid key.
-    pub fn issue(&self, known: KnownDevice, now: Timestamp) -> Result<SecretString, jsonwebtoken::errors::Error> {
+    pub fn issue(&self, known: &KnownDevice, now: Timestamp) -> Result<SecretString, jsonwebtoken::errors::Error> {
         self.0.sign(known, AUDIENCE, LIFETIME, now).map(|(token, _)| token)
     }
 
@@ -53,8 +70,6 @@ impl DeviceTokens {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
     use crate::auth::AccessTokens;
 
@@ -62,17 +77,20 @@ mod tests {
     async fn a_device_token_expires_and_is_no_access_token() {
         let keys = SigningKeys::of_letters('a', None);
         let tokens = DeviceTokens::new(Arc::clone(&keys));
-        let known = KnownDevice { user: UserId::new(Uuid::from_u128(1)), device: Uuid::from_u128(2) };
+        let (user, hash) = (UserId::new(Uuid::from_u128(1)), SecretString::from("$argon2id$1"));
+        let known = KnownDevice::new(user, Uuid::from_u128(2), &hash);
+        assert!(known.belongs_to(user, &hash) && !known.belongs_to(user, &SecretString::from("$argon2id$2")));
+        assert!(!known.belongs_to(UserId::new(Uuid::from_u128(2)), &hash));
         let now = Timestamp::from_micros(1_800_000_000_000_000);
-        let token = tokens.issue(known, now).unwrap();
+        let token = tokens.issue(&known, now).unwrap();
         let token = token.expose_secret();
-        assert_eq!(tokens.verify(token, now.plus_seconds(LIFETIME - 1)).await, Some(known));
+        assert_eq!(tokens.verify(token, now.plus_seconds(LIFETIME - 1)).await, Some(known.clone()));
         assert_eq!(tokens.verify(token, now.plus_seconds(LIFETIME)).await, None);
         assert_eq!(tokens.verify(token, now.plus_seconds(-3_600)).await, None, "from the future");
         assert!(AccessTokens::new(Arc::clone(&keys)).verify(token, now).await.is_err());
         let others = DeviceTokens::new(SigningKeys::of_letters('b', None));
         assert_eq!(others.verify(token, now).await, None);
         let rotating = DeviceTokens::new(SigningKeys::of_letters('b', Some('a')));
-        assert_eq!(rotating.verify(token, now).await, Some(known));
+        assert_eq!(rotating.verify(token, now).await, Some(known.clone()));
     }
 }

@@ -176,11 +176,11 @@ impl OutboxWorker {
     }
 
     /// Counts an email to the mailbox of `user`. Returns false if it has received too many of this kind. Anybody can sign up with tagged
-    /// forms of an address: as long as they are unconfirmed, they share one bucket. A confirmed address has its own.
+    /// forms of an address: as long as they are unconfirmed, they share one bucket. Every other address has its own.
     async fn count_for_mailbox(&self, kind: EmailKind, user: &User) -> StoreResult<bool> {
-        let mailbox = match user.email_verified_at {
-            Some(_) => format!("{} confirmed {}", kind.name(), user.email.key()),
-            None => format!("{} unconfirmed {}", kind.name(), user.email.mailbox()),
+        let mailbox = match user.email.mailbox() {
+            (mailbox, true) if user.email_verified_at.is_none() => format!("{} tagged {mailbox}", kind.name()),
+            _ => format!("{} {}", kind.name(), user.email.key()),
         };
         self.accounts.count_for_mailbox(&TokenHash::of(mailbox.as_bytes()), self.clock.now()).await
     }

@@ -147,12 +147,15 @@ impl EmailAddress {
         self.0.rsplit_once('@').map_or("", |(local_part, _)| local_part)
     }
 
-    /// Returns the key of the mailbox: addresses that differ only in case or in a tag (RFC 5233) have the same mailbox.
-    pub fn mailbox(&self) -> String {
-        let key = self.key();
-        let Some((local_part, domain)) = key.rsplit_once('@') else { return key };
-        let name = local_part.split('+').find(|name| !name.is_empty()).unwrap_or(local_part);
-        format!("{name}@{domain}")
+    /// Returns the key of the mailbox, and whether the address is a tagged form of it (RFC 5233). Forms that mail servers may deliver to
+    /// one mailbox have one key: in another case or width, quoted, or with invisible characters.
+    pub fn mailbox(&self) -> (String, bool) {
+        let key: String = caseless_key(&self.0).chars().filter(|c| is_visible(*c)).collect();
+        let Some((local_part, domain)) = key.rsplit_once('@') else { return (key, false) };
+        let unquoted = local_part.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"'));
+        let local_part = unquoted.map_or_else(|| local_part.to_owned(), |quoted| quoted.replace('\\', ""));
+        let name = local_part.split('+').find(|name| !name.is_empty()).unwrap_or(&local_part);
+        (format!("{name}@{domain}"), name != self.local_part().to_lowercase())
     }
 
     /// Returns the key for lookups: addresses that differ only in case have the same key.
@@ -184,10 +187,11 @@ fn email_key(text: &str) -> String {
 
 /// Whether `name` looks like a reserved name (UTS #39 §4), punctuation and white space aside.
 fn is_reserved(name: &str) -> bool {
-    let look = |text: &str| skeleton(text).collect::<String>();
-    let letters: String = caseless_key(name).chars().filter(|c| c.is_alphanumeric()).collect();
-    let letters = look(&letters);
-    RESERVED_NAMES.iter().any(|reserved| look(reserved) == letters)
+    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let look = |text: &str| caseless_key(&skeleton(&letters(text)).collect::<String>());
+    // A capital I looks like a small l.
+    let looks = [look(name), look(&caseless_key(name))];
+    RESERVED_NAMES.iter().any(|reserved| looks.contains(&look(reserved)))
 }
 
 /// Lookup key of a login. A text with an `@` is an email address; any other is a user name.
@@ -241,8 +245,20 @@ mod tests {
 
     #[test]
     fn reserved_names_and_names_that_look_like_them_are_rejected() {
-        for name in ["admin", "ADMIN", "ad.min", "a d m i n", "\u{430}dmin", "adrnin", "rооt", "SQL Studio", "No-Reply"]
-        {
+        for name in [
+            "admin",
+            "ADMIN",
+            "ad.min",
+            "a d m i n",
+            "\u{430}dmin",
+            "adrnin",
+            "rооt",
+            "r00t",
+            "heIp",
+            "officiaI",
+            "SQL Studio",
+            "No-Reply",
+        ] {
             assert!(Username::parse(name).is_err(), "{name}");
         }
         for name in ["admiral", "rooted", "adm1nistration", "studio"] {
@@ -275,9 +291,16 @@ mod tests {
     #[test]
     fn tagged_forms_of_an_address_are_one_mailbox() {
         let mailbox = |address: &str| EmailAddress::parse(address).unwrap().mailbox();
-        for tagged in ["ada+1@example.com", "ADA+sql+studio@Example.com", "ada+@example.com"] {
-            assert_eq!(mailbox(tagged), "ada@example.com");
+        for form in [
+            "ada+1@example.com",
+            "ADA+sql+studio@Example.com",
+            "ada+@example.com",
+            r#""a\da"@example.com"#,
+            "a\u{ad}da@example.com",
+        ] {
+            assert_eq!(mailbox(form), ("ada@example.com".to_owned(), true), "{form}");
         }
+        assert_eq!(mailbox("Ada@example.com"), ("ada@example.com".to_owned(), false));
         assert_ne!(mailbox("ada@example.com"), mailbox("ada@example.org"));
         assert_ne!(mailbox("+1@example.com"), mailbox("+2@example.com"));
     }

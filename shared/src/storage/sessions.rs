@@ -143,7 +143,7 @@ pub const ROTATION_GRACE_SECONDS: i64 = 10;
 pub const SESSION_SECONDS: i64 = 90 * 24 * 3_600;
 
 /// Maximum number of refresh tokens of a session that have not been rotated. Uses of one token within the grace period yield several;
-/// the oldest stop working.
+/// the use of an older one ends the session, like that of a rotated one.
 pub const LIVE_REFRESH_TOKENS: usize = 10;
 
 /// Outcome of the rotation of a refresh token.

@@ -45,8 +45,12 @@ pub(crate) async fn serve_connection<S>(
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let observed = ObservedStream { stream: Box::pin(stream), connection: Arc::clone(&connection), rejection: None };
     let service = service_fn(|request: Request<Incoming>| {
-        connection.request_started();
-        let mut request = request.map(Body::new);
+        connection.head_completed();
+        if request.body().is_end_stream() {
+            connection.request_completed();
+        }
+        let mut request =
+            request.map(|body| Body::new(ObservedRequestBody { body, connection: Arc::clone(&connection) }));
         request.extensions_mut().insert(ConnectInfo(peer));
         let response = router.clone().oneshot(request);
         let connection = Arc::clone(&connection);
@@ -82,8 +86,8 @@ struct ObservedStream<S> {
 impl<S: AsyncWrite + Unpin> ObservedStream<S> {
     /// Writes a rejection instead of `bytes`, if they are one of hyper; `None` if they are not.
     fn poll_rejection(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
-        // While a connection waits, hyper writes nothing else.
-        if self.rejection.is_none() && self.connection.is_waiting() {
+        // Between requests, hyper writes nothing else.
+        if self.rejection.is_none() && !self.connection.is_in_request() {
             self.rejection = rejection(bytes);
         }
         let rest = self.rejection.as_mut()?;
@@ -142,6 +146,42 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Body of a request that reports its end.
+struct ObservedRequestBody {
+    body: Incoming,
+    connection: Arc<Connection>,
+}
+
+impl HttpBody for ObservedRequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.connection.request_completed();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for ObservedRequestBody {
+    fn drop(&mut self) {
+        self.connection.request_completed();
     }
 }
 

@@ -32,7 +32,13 @@ impl Connections {
     /// does not apply to a proxy.
     pub(crate) fn open(self: &Arc<Self>, peer: IpAddr, is_proxy: bool) -> Option<Arc<Connection>> {
         let (id, evicted) = self.table().add(Client::new(peer, is_proxy), Instant::now())?;
-        Some(Arc::new(Connection { connections: Arc::clone(self), id, evicted, is_answered: AtomicBool::new(false) }))
+        Some(Arc::new(Connection {
+            connections: Arc::clone(self),
+            id,
+            evicted,
+            is_in_request: AtomicBool::new(false),
+            is_answered: AtomicBool::new(false),
+        }))
     }
 
     /// Waits until the evicted connections are closed, so that the limit holds for descriptors, too.
@@ -49,21 +55,31 @@ impl Connections {
 
 /// An open connection. It counts against the limits until it is dropped.
 ///
-/// A connection is busy from the end of a request's head until its response has been handed to the operating system.
-/// Otherwise it waits for a request, and can be evicted.
+/// A connection is busy from the end of a request, with its body, until its response has been handed to the operating system. Otherwise
+/// it waits for its client, and can be evicted.
 pub(crate) struct Connection {
     connections: Arc<Connections>,
     id: u64,
     evicted: Arc<Notify>,
+    /// Whether a head is complete, and its response not yet flushed.
+    is_in_request: AtomicBool,
     /// Whether the response is complete, but not yet flushed.
     is_answered: AtomicBool,
 }
 
 impl Connection {
-    /// Records that the head of a request is complete.
-    fn request_started(&self) {
+    /// Records that the head of a request is complete. The connection waits for the body.
+    fn head_completed(&self) {
         self.is_answered.store(false, Ordering::Relaxed);
-        self.connections.table().set_waiting(self.id, None);
+        self.is_in_request.store(true, Ordering::Relaxed);
+        self.connections.table().set_waiting(self.id, Some(Instant::now()));
+    }
+
+    /// Records that the body of the request is complete, or that nobody reads the rest of it.
+    fn request_completed(&self) {
+        if self.is_in_request.load(Ordering::Relaxed) {
+            self.connections.table().set_waiting(self.id, None);
+        }
     }
 
     /// Records that the response is complete. It may still be in a buffer.
@@ -74,13 +90,14 @@ impl Connection {
     /// Records that all buffers are empty.
     fn flushed(&self) {
         if self.is_answered.swap(false, Ordering::Relaxed) {
+            self.is_in_request.store(false, Ordering::Relaxed);
             self.connections.table().set_waiting(self.id, Some(Instant::now()));
         }
     }
 
-    /// Whether the connection waits for the rest of a head.
-    fn is_waiting(&self) -> bool {
-        self.connections.table().is_waiting(self.id)
+    /// Whether a head is complete, and its response not yet flushed.
+    fn is_in_request(&self) -> bool {
+        self.is_in_request.load(Ordering::Relaxed)
     }
 
     /// Completes when the connection has to be closed in favour of another.

@@ -26,7 +26,7 @@ impl Client {
 
 struct Entry {
     client: Client,
-    /// Start of the wait for a request; `None` while one is being handled.
+    /// Start of the wait for a request or its body; `None` while one is being handled.
     waiting_since: Option<Instant>,
     evicted: Arc<Notify>,
     is_evicted: bool,
@@ -78,10 +78,6 @@ impl Table {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.waiting_since = since;
         }
-    }
-
-    pub(super) fn is_waiting(&self, id: u64) -> bool {
-        self.entries.get(&id).is_some_and(|entry| entry.waiting_since.is_some())
     }
 
     /// Whether more connections are open than allowed, because evicted ones are not yet closed.

@@ -65,9 +65,9 @@ const EXTEND_SESSION: &str = "
 UPDATE sessions SET expires_at = min(?5, created_at + ?6), last_seen_at = ?2
 WHERE created_at + ?6 > ?2 AND id = (SELECT session_id FROM refresh_tokens
     WHERE token_hash = ?1 AND expires_at > ?2 AND coalesce(rotated_at, ?2) >= ?3)";
-/// Removes the oldest live tokens in excess of the maximum.
+/// Marks the oldest live tokens in excess of the maximum as rotated long ago: their use ends the session.
 const END_EXCESS_TOKENS: &str = "
-DELETE FROM refresh_tokens WHERE rowid IN (
+UPDATE refresh_tokens SET rotated_at = 0 WHERE rowid IN (
     SELECT rowid FROM refresh_tokens
     WHERE rotated_at IS NULL AND session_id = (SELECT session_id FROM refresh_tokens WHERE token_hash = ?1)
     ORDER BY rowid DESC LIMIT -1 OFFSET ?2)";

@@ -4,15 +4,19 @@
 -- Returns the outcome ('rotated', 'reused', 'corrupt_token', 'corrupt_session', or false if the token is unknown), the
 -- session's id, and the session as it was before.
 
--- Adds the next token to the live tokens of the session `id`, from which the presented one is removed, and deletes the oldest in excess
--- of the maximum. Their keys, and the key of the list, are in the same slot, but unknown before this script runs.
+-- Adds the next token to the live tokens of the session `id`, from which the presented one is removed, and marks the oldest in excess of
+-- the maximum as rotated long ago: their use ends the session. Their keys, and the key of the list, are in the same slot, but unknown before this script runs.
 local function replace_live_token(id, ttl)
     local key, live = KEYS[4] .. id, {}
     for token in string.gmatch(redis.call('GET', key) or '', '%S+') do
         if token ~= KEYS[2] and token ~= KEYS[3] then live[#live + 1] = token end
     end
     live[#live + 1] = KEYS[3]
-    while #live > tonumber(ARGV[5]) do redis.call('DEL', table.remove(live, 1)) end
+    while #live > tonumber(ARGV[5]) do
+        local oldest = table.remove(live, 1)
+        local kept = string.match(redis.call('GET', oldest) or '', '^%S+ %d+ ')
+        if kept then redis.call('SET', oldest, kept .. '0', 'KEEPTTL') end
+    end
     redis.call('SET', key, table.concat(live, ' '), 'PX', ttl)
 end
 
