@@ -147,15 +147,17 @@ impl EmailAddress {
         self.0.rsplit_once('@').map_or("", |(local_part, _)| local_part)
     }
 
-    /// Returns the key of the mailbox, and whether the address is a tagged form of it (RFC 5233). Forms that mail servers may deliver to
-    /// one mailbox have one key: in another case or width, quoted, or with invisible characters.
+    /// Returns the key of the mailbox, and whether the address is another form of it. Forms that mail servers may deliver to one mailbox
+    /// have one key: with tags (RFC 5233), in another width, quoted, or with invisible characters.
     pub fn mailbox(&self) -> (String, bool) {
         let key: String = caseless_key(&self.0).chars().filter(|c| is_visible(*c)).collect();
         let Some((local_part, domain)) = key.rsplit_once('@') else { return (key, false) };
         let unquoted = local_part.strip_prefix('"').and_then(|quoted| quoted.strip_suffix('"'));
         let local_part = unquoted.map_or_else(|| local_part.to_owned(), |quoted| quoted.replace('\\', ""));
         let name = local_part.split('+').find(|name| !name.is_empty()).unwrap_or(&local_part);
-        (format!("{name}@{domain}"), name != self.local_part().to_lowercase())
+        let mailbox = format!("{name}@{domain}");
+        let is_another_form = mailbox != self.key();
+        (mailbox, is_another_form)
     }
 
     /// Returns the key for lookups: addresses that differ only in case have the same key.
