@@ -174,7 +174,7 @@ async fn connections_without_requests_end_after_30_seconds() {
     target.assert_serves(OTHER).await;
 }
 
-/// The reserve of descriptors is used up, whatever for.
+/// No descriptor is free, because other parts of the process have used up the reserve.
 #[tokio::test]
 async fn connections_are_accepted_again_when_there_are_descriptors() {
     let target = Target::start().await;

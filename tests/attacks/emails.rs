@@ -189,7 +189,7 @@ async fn tagged_forms_of_an_address_do_not_flood_its_mailbox() {
     request_password_reset(&service.api, "ada@example.com").await.expect(200);
     service.deliver_due_emails().await;
     assert_eq!(service.mailer.count(), before + 22);
-    // A confirmed address has limits of its own, so nobody can suppress the emails about it.
+    // A confirmed address has limits of its own: emails to it cannot be suppressed by tagged accounts.
     let confirmed = TestUser::sign_up(&service.api, "grace").await;
     let token = service.newest_token(VerifyEmail, "grace@example.com").await;
     verify_email(&service.api, &token).await.expect(200);

@@ -146,7 +146,7 @@ async fn password_guessing_within_a_session_is_rate_limited() {
         client.post("/api/auth/change-password", &change(&guess)).await.expect_error(401, "INVALID_CREDENTIALS");
         client.send(delete_account(&guess)).await.expect_error(401, "INVALID_CREDENTIALS");
     }
-    // The account counts, whatever the address.
+    // Failures from all addresses count for the account.
     attacker.post("/api/auth/change-password", &change(PASSWORD)).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
     attacker.send(delete_account(PASSWORD)).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
     service.clock.advance(90);

@@ -64,7 +64,7 @@ async fn known_device_is_not_held_up_by_strangers() {
     log_in_on(&elsewhere, "ada", PASSWORD, &renewed).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
 }
 
-/// Nobody can make the server hash passwords without a limit by logging in again and again.
+/// Successful logins cost a password hash each, so they are limited, too.
 #[tokio::test]
 async fn logins_on_a_known_device_are_limited_per_user() {
     let service = Service::with_settings(&[]).await;
@@ -79,8 +79,8 @@ async fn logins_on_a_known_device_are_limited_per_user() {
     log_in_on(&here, "ada", PASSWORD, &device_token).await.expect(200);
 }
 
-/// Whoever knew an earlier password, such as a stranger who signed up with the address, cannot guess the next one with the tokens of that
-/// time, nor use up the logins of the user's own devices.
+/// An attacker who knew an earlier password, for example because they signed up with the address, cannot guess the new one with tokens of
+/// that time, nor use up the logins of the user's own devices.
 #[tokio::test]
 async fn device_token_of_an_earlier_password_has_no_effect() {
     let service = Service::with_settings(&[]).await;
@@ -139,7 +139,7 @@ async fn token_of_another_account_is_ignored() {
     device.get("/api/auth/profile").await.expect_error(401, "UNAUTHORIZED");
 }
 
-/// Whoever copied a refresh token of a session that has ended cannot use up the limit of its user.
+/// A refresh token of a session that has ended cannot use up the limit of its user.
 #[tokio::test]
 async fn dead_refresh_token_delays_nobody() {
     let service = Service::with_settings(&[]).await;

@@ -95,7 +95,7 @@ async fn password_known_from_a_breach_is_refused_where_the_operator_wants_it() {
     let service = Service::with_settings(&settings).await;
     let error = try_sign_up(&service.api, "grace", "grace@example.com").await.expect_error(400, "INVALID_REQUEST");
     assert_eq!(error_fields(&error), ["password"]);
-    // Other prefixes are 404 here, as errors of the service are: nobody's sign-up depends on it.
+    // Other prefixes are answered with 404. An error of the service does not block a sign-up.
     let body = json!({ "username": "grace", "email": "grace@example.com", "password": GOOD[1] });
     let grace = service.api.send(Request::post("/api/auth/signup", &body)).await.expect(201);
     let grace = TestUser::from_tokens(&service.api, "grace", &grace);

@@ -1,5 +1,7 @@
 //! Contract of [`shared::storage::Sessions::rotate`]: a refresh token works once, and again within a grace period.
 
+use std::sync::Arc;
+
 use shared::clock::{SystemRandom, random_uuid};
 use shared::models::{Session, SessionId, Timestamp};
 use shared::storage::{
@@ -41,6 +43,17 @@ pub(crate) use suite;
 async fn rotate(store: &dyn Sessions, presented: &str, next: &str, now: Timestamp) -> Rotation {
     let (presented, next) = (TokenHash::of(presented.as_bytes()), TokenHash::of(next.as_bytes()));
     store.rotate(&presented, &next, now.plus_seconds(LIFETIME), now).await.expect("the write succeeds")
+}
+
+/// Uses `presented` in `count` tabs at once, which get the tokens `tab 0`, `tab 1` and so on. Returns their sessions.
+async fn rotate_at_once(store: &Arc<dyn Sessions>, presented: &'static str, count: usize) -> Vec<SessionId> {
+    let mut tabs = JoinSet::new();
+    for tab in 0..count {
+        let store = Arc::clone(store);
+        let next = format!("tab {tab}");
+        tabs.spawn(async move { expect_rotated(rotate(&*store, presented, &next, at_second(100)).await).id });
+    }
+    tabs.join_all().await
 }
 
 /// Returns the session of a successful rotation.
@@ -166,12 +179,7 @@ pub(crate) async fn reuse_does_not_end_other_sessions(factory: SessionFactory<'_
 pub(crate) async fn concurrent_rotations_keep_one_session(factory: SessionFactory<'_>) {
     let store = factory.open().await;
     let session = open(&*store, new_user_id(), "a", 0).await;
-    let mut tabs = JoinSet::new();
-    for tab in 0..8 {
-        let store = store.clone();
-        tabs.spawn(async move { expect_rotated(rotate(&*store, "a", &format!("tab {tab}"), at_second(100)).await).id });
-    }
-    assert_eq!(tabs.join_all().await, vec![session.id; 8]);
+    assert_eq!(rotate_at_once(&store, "a", 8).await, vec![session.id; 8]);
     for tab in 0..8 {
         expect_rotated(rotate(&*store, &format!("tab {tab}"), &format!("next {tab}"), at_second(500)).await);
     }
@@ -253,12 +261,7 @@ pub(crate) async fn a_session_has_a_bounded_number_of_live_tokens(factory: Sessi
 pub(crate) async fn fifty_uses_of_one_token_at_once_yield_one_session(factory: SessionFactory<'_>) {
     let store = factory.open().await;
     let session = open(&*store, new_user_id(), "a", 0).await;
-    let mut tabs = JoinSet::new();
-    for tab in 0..50 {
-        let store = store.clone();
-        tabs.spawn(async move { expect_rotated(rotate(&*store, "a", &format!("tab {tab}"), at_second(100)).await).id });
-    }
-    assert_eq!(tabs.join_all().await, vec![session.id; 50]);
+    assert_eq!(rotate_at_once(&store, "a", 50).await, vec![session.id; 50]);
     assert_eq!(store.list(session.user, at_second(100)).await.expect("the read succeeds").len(), 1);
 }
 

@@ -62,10 +62,7 @@ impl Auth {
         let limits = &self.authenticator.rate_limits;
         if let Some(status) = limits.take_all(&attempt.0).await?.filter(|status| !status.taken) {
             let message = format!("too many wrong passwords; the next try is possible in {} seconds", status.next_in);
-            return Err(ApiError {
-                retry_after: Some(status.next_in),
-                ..ApiError::new(Code::RateLimitExceeded, message)
-            });
+            return Err(ApiError::rate_limit_exceeded(message, status.next_in));
         }
         let mut taken = Taken { authenticator: Arc::clone(&self.authenticator), buckets: attempt.0 };
         let result = check.await;

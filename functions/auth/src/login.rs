@@ -86,13 +86,17 @@ pub(crate) async fn login(
     let owns = |known: &KnownDevice| {
         account.as_ref().is_some_and(|account| known.belongs_to(account.user.id, &account.password_hash))
     };
-    let is_claimed = claimed.is_some();
-    let device = claimed.filter(owns);
-    match &device {
-        Some(known) => client.count_login_of(limits, known.user).await?,
-        None if is_claimed => client.count_network(limits).await?,
-        None => {}
-    }
+    let device = match claimed {
+        Some(known) if owns(&known) => {
+            client.count_login_of(limits, known.user).await?;
+            Some(known)
+        }
+        Some(_) => {
+            client.count_network(limits).await?;
+            None
+        }
+        None => None,
+    };
     if let Some(account) = &account {
         client.record_user(account.user.id);
     }

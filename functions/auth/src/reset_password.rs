@@ -54,6 +54,7 @@ pub(crate) async fn reset_password(
     JsonBody(request): SmallBody<ResetPasswordRequest>,
 ) -> Result<Json<Acknowledgement>, ApiError> {
     let token = parse_token(request.token.expose_secret())?;
+    // The rules that need no store; those about the owner's names follow.
     let weak = |message| invalid_field("new_password", message);
     Password::parse(request.new_password.expose_secret(), Owner::UNKNOWN).map_err(weak)?;
     let now = auth.clock.now();

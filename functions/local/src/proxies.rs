@@ -197,7 +197,7 @@ mod tests {
             ("::ffff:203.0.113.7", CLIENT),
             // Only proxies: the one that is the furthest from the server.
             ("10.1.2.3, 10.4.5.6", "10.1.2.3"),
-            // What cannot be read ends the walk at the last trusted hop.
+            // An invalid entry ends the search at the last trusted hop.
             ("203.0.113.7, nonsense", PEER),
             ("203.0.113.7, nonsense, 10.1.2.3", "10.1.2.3"),
             ("203.0.113.7, unknown", PEER),

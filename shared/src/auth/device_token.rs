@@ -22,7 +22,7 @@ pub struct KnownDevice {
     /// Random id of the device.
     #[serde(rename = "jti")]
     pub device: Uuid,
-    /// Fingerprint of the password of that login: whoever knew an earlier password is a stranger.
+    /// Fingerprint of the password of that login. A password change invalidates the token.
     #[serde(rename = "pwd")]
     password: String,
 }

@@ -184,6 +184,11 @@ impl ApiError {
         Self::new(Code::QuotaExceeded, message)
     }
 
+    /// 429 for a request that is possible again in `retry_after` seconds.
+    pub fn rate_limit_exceeded(message: String, retry_after: u32) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::RateLimitExceeded, message) }
+    }
+
     /// Returns the body of the response.
     pub fn body(&self, request_id: &str) -> ErrorBody {
         ErrorBody {

@@ -12,8 +12,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 
+use super::ApiError;
 use super::request_context::RequestContext;
-use super::{ApiError, Code};
 use crate::clock::Clock;
 use crate::models::{UserId, limits};
 use crate::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
@@ -98,12 +98,13 @@ impl RateLimitScope for KnownLoginLimit {
 }
 
 /// Calls per minute of every scope.
-pub(super) const RATES_PER_MINUTE: [u32; 5] = [
+pub(super) const RATES_PER_MINUTE: [u32; 6] = [
     UploadLimit::PER_MINUTE,
     DownloadLimit::PER_MINUTE,
     PollLimit::PER_MINUTE,
     ConflictLimit::PER_MINUTE,
     AuthLimit::PER_MINUTE,
+    KnownLoginLimit::PER_MINUTE,
 ];
 
 /// Applies rate limits.
@@ -201,7 +202,7 @@ impl RequestContext {
             return Ok(());
         }
         let message = format!("too many requests; the next one is possible in {} seconds", status.next_in);
-        Err(ApiError { retry_after: Some(status.next_in), ..ApiError::new(Code::RateLimitExceeded, message) })
+        Err(ApiError::rate_limit_exceeded(message, status.next_in))
     }
 }
 

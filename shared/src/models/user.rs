@@ -70,7 +70,7 @@ impl Username {
     /// Fails if `text` violates a rule for user names.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         let wrong_length = || InvalidValue::new(format!("must have 1 to {} characters", limits::USERNAME_CHARS));
-        if text.chars().nth(limits::LOGIN_CHARS).is_some() {
+        if is_too_long_to_normalise(text) {
             return Err(wrong_length());
         }
         let name: String = text.nfkc().take(limits::USERNAME_CHARS + 1).collect();
@@ -176,6 +176,11 @@ fn is_address(text: &str) -> bool {
         && email_address::EmailAddress::parse_with_options(&format!("{ascii}@{domain}"), options).is_ok()
 }
 
+/// Whether `text` is longer than any user name or email address.
+fn is_too_long_to_normalise(text: &str) -> bool {
+    text.chars().nth(limits::LOGIN_CHARS).is_some()
+}
+
 /// Returns the compatibility caseless form of `text` (The Unicode Standard, 3.13, D146).
 pub(crate) fn caseless_key(text: &str) -> String {
     text.nfd().default_case_fold().nfkd().default_case_fold().nfkd().collect()
@@ -211,7 +216,7 @@ impl FromStr for Login {
     /// # Errors
     /// Fails if `text` is longer than any name or address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.chars().nth(limits::LOGIN_CHARS).is_some() {
+        if is_too_long_to_normalise(text) {
             return Err(InvalidValue::new(format!("must have at most {} characters", limits::LOGIN_CHARS)));
         }
         Ok(if text.contains('@') { Self::Email(email_key(text)) } else { Self::Username(caseless_key(text)) })

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -49,14 +49,15 @@ pub(crate) async fn serve_connection<S>(
         if request.body().is_end_stream() {
             connection.request_completed();
         }
-        let mut request =
-            request.map(|body| Body::new(ObservedRequestBody { body, connection: Arc::clone(&connection) }));
+        let [for_request, for_response] = [Arc::clone(&connection), Arc::clone(&connection)];
+        let observed = |body| ObservedBody { body, dropped: move || for_request.request_completed() };
+        let mut request = request.map(|body| Body::new(observed(body)));
         request.extensions_mut().insert(ConnectInfo(peer));
         let response = router.clone().oneshot(request);
-        let connection = Arc::clone(&connection);
         async move {
             let response = response.await.unwrap_or_else(|error: Infallible| match error {});
-            Ok::<_, Infallible>(response.map(|body| ObservedBody { body, connection }))
+            let observed = |body| ObservedBody { body, dropped: move || for_response.response_ended() };
+            Ok::<_, Infallible>(response.map(observed))
         }
     });
     let http = http1::Builder::new()
@@ -149,56 +150,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
     }
 }
 
-/// Body of a request that reports its end.
-struct ObservedRequestBody {
-    body: Incoming,
-    connection: Arc<Connection>,
+/// Body that reports when it is dropped: after its end, or when its reader has given up.
+struct ObservedBody<B, F: FnMut()> {
+    body: B,
+    dropped: F,
 }
 
-impl HttpBody for ObservedRequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
+impl<B: HttpBody + Unpin, F: FnMut() + Unpin> HttpBody for ObservedBody<B, F> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.connection.request_completed();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for ObservedRequestBody {
-    fn drop(&mut self) {
-        self.connection.request_completed();
-    }
-}
-
-/// Body of a response that reports its end.
-struct ObservedBody {
-    body: Body,
-    connection: Arc<Connection>,
-}
-
-impl HttpBody for ObservedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -211,9 +176,9 @@ impl HttpBody for ObservedBody {
     }
 }
 
-impl Drop for ObservedBody {
+impl<B, F: FnMut()> Drop for ObservedBody<B, F> {
     fn drop(&mut self) {
-        self.connection.response_ended();
+        (self.dropped)();
     }
 }
 

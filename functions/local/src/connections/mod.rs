@@ -75,7 +75,7 @@ impl Connection {
         self.connections.table().set_waiting(self.id, Some(Instant::now()));
     }
 
-    /// Records that the body of the request is complete, or that nobody reads the rest of it.
+    /// Records that the body of the request is complete, or that its reader has given up.
     fn request_completed(&self) {
         if self.is_in_request.load(Ordering::Relaxed) {
             self.connections.table().set_waiting(self.id, None);
