@@ -6,6 +6,8 @@
 
 pub mod account_eraser;
 pub mod auth;
+#[cfg(feature = "secrets")]
+pub mod aws_sdk;
 pub mod breaches;
 pub mod clock;
 pub mod config;
@@ -18,6 +20,8 @@ pub mod lambda;
 #[cfg(feature = "mail")]
 pub mod mail;
 pub mod models;
+#[cfg(feature = "parameters")]
+pub mod parameter_store;
 pub mod private_files;
 pub mod root_certificates;
 #[cfg(feature = "schedule")]

@@ -13,6 +13,7 @@ use crate::source::{SourceFile, product};
 /// Modules, each with all modules that it depends on. A module stands below those that it depends on, so that a cycle
 /// cannot be written down.
 const GRAPH: &[(&str, &[&str])] = &[
+    ("aws_sdk", &[]),
     ("error_text", &[]),
     ("models", &[]),
     ("private_files", &[]),
@@ -23,7 +24,8 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("config", &["models", "secret"]),
     ("contention", &["clock", "models"]),
     ("http_client", &["error_text", "root_certificates"]),
-    ("secrets_manager", &["secret"]),
+    ("parameter_store", &["aws_sdk"]),
+    ("secrets_manager", &["aws_sdk", "secret"]),
     ("sync", &["models"]),
     ("telemetry", &["clock", "error_text", "http_client", "models", "schedule", "sync"]),
     (
@@ -45,7 +47,20 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("auth", &["clock", "config", "models", "secret"]),
     ("mail", &["auth", "clock", "config", "http_client", "models", "private_files", "secret", "storage", "telemetry"]),
     ("http", &["auth", "clock", "config", "error_text", "models", "storage", "telemetry"]),
-    ("lambda", &["clock", "config", "http", "root_certificates", "secrets_manager", "telemetry"]),
+    (
+        "lambda",
+        &[
+            "aws_sdk",
+            "clock",
+            "config",
+            "http",
+            "http_client",
+            "parameter_store",
+            "root_certificates",
+            "secrets_manager",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// The same for the secret scanner.

@@ -2,6 +2,8 @@
 //! the generated types without casts: type checking detects what the document lacks, and running it detects what is
 //! wrong.
 
+mod ready_canary;
+
 use std::path::Path;
 
 use tests::ServerProcess;

@@ -108,7 +108,7 @@ impl Roles {
 }
 
 async fn service(proxy: &Proxy, arn: &str) -> Service {
-    let manager = Arc::new(SecretsManager::at(&config(proxy), arn).await.expect("the secret exists"));
+    let manager = Arc::new(SecretsManager::open(&config(proxy), arn).await.expect("the secret exists"));
     let env = Env::from_pairs([("RATE_LIMITS", "off")]).with_secrets(manager.values().await, manager);
     Service::from_env(Backends::none(), &env).await
 }
@@ -196,18 +196,18 @@ async fn forged_tokens_do_not_each_trigger_a_secret_read() {
 async fn secret_errors_do_not_contain_secret_values() {
     let moto = Moto::start().await;
     let proxy = Proxy::start(moto.port()).await;
-    let missing = SecretsManager::at(&config(&proxy), "nowhere").await;
+    let missing = SecretsManager::open(&config(&proxy), "nowhere").await;
     let missing = missing.err().expect("the secret does not exist").to_string();
     assert!(missing.contains("ResourceNotFound"), "{missing}");
     for value in [json!("sesame"), json!({ "JWT_SECRET": { "sesame": 1 } }), json!(["sesame"])] {
         let arn = moto.create(&shared::clock::random_uuid(&shared::clock::SystemRandom).to_string(), &value).await;
         let wrong =
-            SecretsManager::at(&config(&proxy), &arn).await.err().expect("the secret is not an object of texts");
+            SecretsManager::open(&config(&proxy), &arn).await.err().expect("the secret is not an object of texts");
         let wrong = wrong.to_string();
         assert!(!wrong.contains("sesame"), "{wrong}");
     }
     let arn = moto.create("bad", &json!({ "REDIS_URL": "http://sesame" })).await;
-    let manager = SecretsManager::at(&config(&proxy), &arn).await.expect("the secret is an object of texts");
+    let manager = SecretsManager::open(&config(&proxy), &arn).await.expect("the secret is an object of texts");
     let manager = Arc::new(manager);
     let env = Env::from_pairs([]).with_secrets(manager.values().await, manager);
     let wrong = RedisConfig::required(&env).expect_err("the value is not a Redis URL").to_string();

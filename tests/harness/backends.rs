@@ -98,7 +98,7 @@ impl Backends {
         let config = StoresConfig::from_env(&env, PathBuf::new()).expect("the URLs are valid");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let stores = Stores::open(&config, &random).await.expect("the URLs are valid");
-        stores.migrate().await.expect("the migrations apply");
+        stores.migrate(&config).await.expect("the migrations apply");
         Self { settings: urls, _own: Some((sqld, redis)) }
     }
 }

@@ -5,6 +5,13 @@ use tests::{Api, Backends, Emulator, Gateway, Moto, wait_for_email};
 
 const SIGNING_KEY: &str = "a signing key for tests, 32 bytes";
 
+/// Parameter with the public URL of a stack without a domain, and its value.
+pub(crate) const PARAMETER: &str = "/sql-studio-sync/studio/public-url";
+pub(crate) const PARAMETER_URL: &str = "https://abc.execute-api.eu-central-1.amazonaws.com/dev";
+
+/// Release of all functions.
+pub(crate) const RELEASE: &str = "d4ee00b.0123456789abcdef";
+
 /// Emulated AWS environment: the functions behind API Gateway, the stores, and the secret with their URLs.
 pub(crate) struct Cloud {
     pub(crate) api: Api,
@@ -37,7 +44,9 @@ impl Cloud {
             backends.settings.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
         secret.insert("JWT_SECRET".to_owned(), SIGNING_KEY.into());
         secret.extend(entries.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())));
+        moto.put_parameter(PARAMETER, PARAMETER_URL).await;
         let environment = vec![
+            ("RELEASE", RELEASE.to_owned()),
             ("SECRETS_ARN", moto.create("studio", &secret.into()).await),
             ("PUBLIC_URL", "https://sync.studio.example".to_owned()),
             ("DATA_DIR", folder.path().display().to_string()),
@@ -53,7 +62,12 @@ impl Cloud {
 
     /// Starts a function that a schedule invokes.
     pub(crate) async fn scheduled(&self, name: &str) -> Emulator {
-        Emulator::start(name, &borrowed(&self.environment)).await
+        self.scheduled_with(name, &[]).await
+    }
+
+    /// Starts a function that a schedule invokes, with these changes of its environment.
+    pub(crate) async fn scheduled_with(&self, name: &str, changes: &[(&str, &str)]) -> Emulator {
+        Emulator::start(name, &[&borrowed(&self.environment), changes].concat()).await
     }
 
     /// Returns the confidential values of the secret.

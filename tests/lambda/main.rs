@@ -2,10 +2,13 @@
 //! API Gateway and schedules, and use real stores.
 
 mod cloud;
+mod deployment;
 mod events;
+mod first_purge;
 mod function_failures;
 mod gateway_spoofing;
 mod migrations;
+mod public_url;
 mod schedules;
 mod telemetry;
 mod two_devices;

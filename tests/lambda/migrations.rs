@@ -8,11 +8,9 @@ use shared::clock::SystemRandom;
 use shared::storage::libsql::{Hrana, SYNC, Transport};
 use shared::storage::postgres::MIGRATIONS;
 use sqlx::{Connection, PgConnection};
-use tests::{Emulator, PostgresServer, Sqld};
-use wiremock::matchers::method;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use tests::{Emulator, PgBouncer, PostgresServer, Sqld};
 
-use crate::cloud::example_event;
+use crate::deployment::Deployment;
 
 fn applied(response: &Value) -> Vec<String> {
     let migrations = response["applied"].as_array().unwrap_or_else(|| panic!("{response}"));
@@ -49,60 +47,80 @@ async fn a_command_ends_all_cursors() {
     assert!(error["errorMessage"].as_str().is_some_and(|message| message.contains("unknown command")), "{error}");
 }
 
-/// CloudFormation deployment that waits for the response of a custom resource.
-struct Deployment(MockServer);
-
-impl Deployment {
-    async fn start() -> Self {
-        let server = MockServer::start().await;
-        Mock::given(method("PUT")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-        Self(server)
-    }
-
-    /// Invokes `function` with an event of `request_type` and returns the response that the deployment receives.
-    async fn request(&self, function: &Emulator, request_type: &str) -> Value {
-        self.request_with(function, request_type, |_| {}).await
-    }
-
-    /// Invokes `function` with a modified event.
-    async fn request_with(&self, function: &Emulator, request_type: &str, change: impl FnOnce(&mut Value)) -> Value {
-        let mut event = example_event("deployment");
-        change(&mut event);
-        event["RequestType"] = request_type.into();
-        event["ResponseURL"] = format!("{}/response?signature=abc", self.0.uri()).into();
-        function.invoke(&event).await;
-        let requests = self.0.received_requests().await.expect("requests are recorded");
-        let response = requests.last().unwrap_or_else(|| panic!("the function sent no response: {}", function.log()));
-        assert!(!response.headers.contains_key("content-type"));
-        let response: Value = serde_json::from_slice(&response.body).expect("JSON");
-        assert_eq!((&response["RequestId"], &response["LogicalResourceId"]), (&json!("request"), &json!("Migrations")));
-        assert_eq!(response["PhysicalResourceId"], "migrations");
-        response
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_result_is_reported_to_the_deployment() {
     let (postgres, sqld) = (PostgresServer::shared().await.database().await, Sqld::start().await);
     let url = sqld.url();
-    let deployment = Deployment::start().await;
+    let deployment = Deployment::start("deployment").await;
     let function = Emulator::start("migrate", &[("DATABASE_URL", &postgres), ("TURSO_DATABASE_URL", &url)]).await;
-    for request_type in ["Create", "Update", "Delete"] {
-        assert_eq!(deployment.request(&function, request_type).await["Status"], "SUCCESS", "{request_type}");
+    let created = deployment.request(&function, "Create").await;
+    assert_eq!((&created["Status"], &created["PhysicalResourceId"]), (&json!("SUCCESS"), &json!("migrations")));
+    for request_type in ["Update", "Delete"] {
+        let id = |event: &mut Value| event["PhysicalResourceId"] = "of an older release".into();
+        let response = deployment.request_with(&function, request_type, id).await;
+        assert_eq!(response["Status"], "SUCCESS", "{request_type}");
+        assert_eq!(response["PhysicalResourceId"], "of an older release");
     }
 
-    let unreachable = "postgres://studio:sesame@127.0.0.1:1/studio";
-    let failing = Emulator::start("migrate", &[("DATABASE_URL", unreachable), ("TURSO_DATABASE_URL", &url)]).await;
-    let response = deployment.request(&failing, "Update").await;
-    let reason = response["Reason"].as_str().expect("a reason");
-    assert_eq!(response["Status"], "FAILED");
-    assert!(reason.contains("DATABASE_URL") && !reason.contains("sesame"), "{reason}");
+    let failing = unreachable_function().await;
+    for request_type in ["Create", "Update"] {
+        let response = deployment.request(&failing, request_type).await;
+        let reason = response["Reason"].as_str().expect("a reason");
+        assert_eq!(response["Status"], "FAILED", "{request_type}");
+        assert!(reason.contains("DATABASE_URL") && !reason.contains("sesame"), "{reason}");
+    }
     assert_eq!(deployment.request(&failing, "Delete").await["Status"], "SUCCESS", "a failed deployment can be deleted");
-    let rollback = deployment.request_with(&failing, "Update", |event| {
-        event["OldResourceProperties"]["Version"] =
-            "arn:aws:lambda:eu-central-1:123456789012:function:migrate:8".into();
-    });
-    assert_eq!(rollback.await["Status"], "SUCCESS", "a failed deployment can be rolled back");
+}
+
+/// Starts the function with databases on which no server listens.
+async fn unreachable_function() -> Emulator {
+    let environment =
+        [("DATABASE_URL", "postgres://studio:sesame@127.0.0.1:1/studio"), ("TURSO_DATABASE_URL", "http://127.0.0.1:1")];
+    Emulator::start("migrate", &environment).await
+}
+
+/// Returns a change of a request: the number of the function's version before and after it, and the settings of the others.
+fn update(old: u32, new: u32, settings: Value) -> impl FnOnce(&mut Value) {
+    let version = |number| format!("arn:aws:lambda:eu-central-1:123456789012:function:migrate:{number}");
+    move |event: &mut Value| {
+        event["OldResourceProperties"] = json!({ "Version": version(old) });
+        event["ResourceProperties"] = json!({ "Version": version(new), "Settings": settings });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_without_newer_code_succeeds_without_databases() {
+    let (function, deployment) = (unreachable_function().await, Deployment::start("deployment").await);
+    let settings = || json!(["production", "https://sqlstudio.app", "0"]);
+    // printf '["production","https://sqlstudio.app","0"]' | sha256sum
+    let hash = json!({ "Settings": "358110464ae86647" });
+    for (old, new) in [(7, 7), (10, 9)] {
+        let response = deployment.request_with(&function, "Update", update(old, new, settings())).await;
+        assert_eq!((&response["Status"], &response["Data"]), (&json!("SUCCESS"), &hash), "{old} to {new}");
+    }
+    let deleted = deployment.request_with(&function, "Delete", update(7, 7, settings())).await;
+    assert_eq!(deleted["Data"], hash, "each request type has the same hash");
+    let other = deployment.request_with(&function, "Update", update(7, 7, json!(["staging"]))).await;
+    assert_ne!(other["Data"], hash);
+    let newer = deployment.request_with(&function, "Update", update(9, 10, settings())).await;
+    assert_eq!(newer["Status"], "FAILED", "newer code needs its migrations");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_bypass_the_pooler_of_the_other_functions() {
+    let (postgres, sqld) = (PostgresServer::shared().await.database().await, Sqld::start().await);
+    let (pooler, url) = (PgBouncer::in_front_of(&postgres).await.url(), sqld.url());
+    let shared = [("DATABASE_URL", pooler.as_str()), ("TURSO_DATABASE_URL", url.as_str())];
+    let refused = Emulator::start("migrate", &shared).await.invoke(&json!({})).await;
+    let message = refused["errorMessage"].as_str().unwrap_or_else(|| panic!("{refused}"));
+    assert!(message.starts_with("DATABASE_URL: ") && message.contains("set DATABASE_URL_DIRECT to"), "{message}");
+
+    let function = Emulator::start("migrate", &[&shared[..], &[("DATABASE_URL_DIRECT", &postgres)]].concat()).await;
+    assert_eq!(applied(&function.invoke(&json!({})).await).len(), SYNC.len() + MIGRATIONS.iter().count());
+    let unreachable = ("DATABASE_URL_DIRECT", "postgres://studio@127.0.0.1:1/studio");
+    let failed = Emulator::start("migrate", &[&shared[..], &[unreachable]].concat()).await.invoke(&json!({})).await;
+    let message = failed["errorMessage"].as_str().unwrap_or_else(|| panic!("{failed}"));
+    assert!(message.starts_with("DATABASE_URL_DIRECT: "), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

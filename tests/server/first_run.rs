@@ -128,6 +128,18 @@ async fn commands_name_the_store_that_cannot_be_used() {
 }
 
 #[tokio::test]
+async fn migrate_names_the_direct_connection_that_it_uses() {
+    let (folder, port) = (tests::scratch_dir(), closed_port());
+    let url = |port| format!("postgres://ada:sesame@127.0.0.1:{port}/studio");
+    let settings = [("DATABASE_URL", url(1)), ("DATABASE_URL_DIRECT", url(port))];
+    let output = run_with(&["migrate"], folder.path(), &settings).await;
+    let error = String::from_utf8(output.stderr).expect("UTF-8 output");
+    assert!(error.starts_with(&format!("error: DATABASE_URL_DIRECT: 127.0.0.1:{port}/studio: ")), "{error}");
+    let output = run_with(&["purge"], folder.path(), &settings).await;
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: DATABASE_URL: 127.0.0.1:1/"), "{output:?}");
+}
+
+#[tokio::test]
 async fn a_purge_without_data_is_an_error() {
     let folder = tests::scratch_dir();
     let output = run_with(&["purge"], folder.path(), &[]).await;

@@ -28,6 +28,10 @@ const METRICS_BY_FEATURE: [(&str, &str); 5] = [
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create-alarm-on-metric-math-expression.html>).
 const MAX_ALARM_METRICS: usize = 10;
 
+/// Alarms that only stop a canary deployment.
+const STOPS_DEPLOYMENT: [&str; 5] =
+    ["AuthFailing", "UploadFailing", "DownloadFailing", "ConflictsFailing", "HealthFailing"];
+
 /// Number of columns of a dashboard.
 const COLUMNS: u64 = 24;
 
@@ -66,6 +70,8 @@ fn alarms(template: &Template) -> impl Iterator<Item = (&str, &Value)> {
 /// Returns a text of the template with unresolved parameters as `${name}`.
 fn text(value: &Value) -> String {
     let parameter = value["Ref"].as_str().map(|name| format!("${{{name}}}"));
+    // The alternative of a condition is empty.
+    let value = value["Fn::If"].get(1).unwrap_or(value);
     let literal = value.as_str().or_else(|| value["Fn::Sub"].as_str()).map(str::to_owned);
     literal.or(parameter).or_else(|| with_variables(&value["Fn::Sub"])).unwrap_or_default()
 }
@@ -79,12 +85,21 @@ fn with_variables(sub: &Value) -> Option<String> {
 /// Checks the notification, the handling of missing data and the description of an alarm.
 fn alarm_violations(name: &str, alarm: &Value) -> Vec<String> {
     let mut violations = Vec::new();
-    let topic = json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] });
+    let topic = if STOPS_DEPLOYMENT.contains(&name) {
+        Value::Null
+    } else {
+        json!({ "Fn::If": ["HasAlarmTopic", [{ "Ref": "AlarmTopicArn" }], { "Ref": "AWS::NoValue" }] })
+    };
     if alarm["AlarmActions"] != topic || alarm["OKActions"] != topic {
         violations.push(format!("the alarm {name} does not notify the topic on alarm and on recovery"));
     }
-    // Missing data means that nothing happened, which is a problem for the purge only.
-    let missing_data = if name == "PurgeOverdue" { "breaching" } else { "notBreaching" };
+    // Missing data means that nothing happened, which is a problem for the purge only. The canary of /ready starts after its
+    // alarm.
+    let missing_data = match name {
+        "PurgeOverdue" => "breaching",
+        "NotReady" => "missing",
+        _ => "notBreaching",
+    };
     if alarm["TreatMissingData"] != missing_data {
         violations.push(format!("the alarm {name} does not treat missing data as {missing_data}"));
     }
@@ -128,6 +143,8 @@ fn runbook(template: &Template) -> Vec<String> {
         .skip(1)
         .filter_map(|part| part.split_once('\n'))
         .map(|(heading, below)| (heading, below.trim_start().lines().take_while(|line| !line.is_empty()).collect()))
+        // A section may describe several alarms.
+        .flat_map(|(heading, lines): (_, Vec<_>)| heading.split(", ").map(move |name| (name, lines.clone())))
         .collect();
     let expected: BTreeSet<_> = alarms(template).map(|(name, _)| name).collect();
     let mut violations = differences("an alarm of the runbook", &expected, &sections.keys().copied().collect());
@@ -165,7 +182,7 @@ fn function_coverage(template: &Template) -> Vec<String> {
 fn metric_violation(template: &Template, watched: &WatchedMetric) -> Option<String> {
     let WatchedMetric { source, namespace, name, dimensions } = watched;
     // Metrics of AWS itself are not checked.
-    if namespace.starts_with("AWS/") {
+    if namespace.starts_with("AWS/") || namespace == "CloudWatchSynthetics" {
         return None;
     }
     let functions = template.functions();

@@ -25,8 +25,18 @@ const SCHEDULED: [&str; 2] = ["purge", "mail"];
 
 /// Returns all inconsistencies of the template with the code.
 pub(crate) fn violations(template: &Template) -> Vec<String> {
-    let checks =
-        [routes, functions, variables, policies, telemetry_policy, schedules, gateway_responses, logs, parameters];
+    let checks = [
+        routes,
+        functions,
+        variables,
+        roles,
+        function_policy,
+        schedules,
+        gateway_responses,
+        gateway_account,
+        logs,
+        parameters,
+    ];
     checks.into_iter().flat_map(|check| check(template)).collect()
 }
 
@@ -70,12 +80,6 @@ fn functions(template: &Template) -> Vec<String> {
     let actual = template.functions().into_keys().map(str::to_owned).collect();
     let mut violations = differences("a function", &expected.filter(|name| name != "local").collect(), &actual);
     for (name, (_, function)) in template.functions() {
-        // The migrations must run before the code that uses the tables.
-        if (function["DependsOn"] == "Migrations") == (name == "migrate") {
-            violations.push(format!(
-                "the function {name} must depend on the migrations, and only the function migrate must not"
-            ));
-        }
         if function["Properties"]["Architectures"] != json!(["arm64"]) {
             violations.push(format!("the function {name} is not built for arm64"));
         }
@@ -92,32 +96,27 @@ fn variables(template: &Template) -> Vec<String> {
     functions.keys().flat_map(differences).collect()
 }
 
-/// Each function may read the secret, and scheduled functions may send to the failure queue. All other permissions
-/// belong to the telemetry policy.
-fn policies(template: &Template) -> Vec<String> {
+/// Each function has the permissions of `FunctionPolicy`. Scheduled ones may also send to the failure queue.
+fn roles(template: &Template) -> Vec<String> {
     let secret = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretName}";
     let mut violations = Vec::new();
     for (name, (_, function)) in template.functions() {
-        let read = json!({ "Fn::Sub": format!("{secret}-??????") });
-        let mut expected = BTreeSet::from([("secretsmanager:GetSecretValue".to_owned(), read.to_string())]);
-        if SCHEDULED.contains(&name) {
-            expected.insert(("sqs:SendMessage".to_owned(), json!({ "Fn::GetAtt": ["FailedRuns", "Arn"] }).to_string()));
-        }
+        let queue = json!({ "Fn::GetAtt": ["FailedRuns", "Arn"] }).to_string();
+        let expected = SCHEDULED.contains(&name).then(|| ("sqs:SendMessage".to_owned(), queue));
         let role = function["Properties"]["Role"]["Fn::GetAtt"][0].as_str().unwrap_or_default();
         let role = &template.json()["Resources"][role]["Properties"];
         let documents = role["Policies"].as_array().into_iter().flatten().map(|policy| &policy["PolicyDocument"]);
         let statements = documents.flat_map(statements);
         violations.extend(differences(
             &format!("a permission of {name}"),
-            &expected,
+            &expected.into_iter().collect(),
             &statements.flat_map(permissions).collect(),
         ));
         let managed_policies = &role["ManagedPolicyArns"];
         // Permissions to write logs and to join a VPC. SAM adds the latter even if no VPC is configured.
         let [logs, network] = ["AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"]
             .map(|policy| format!("arn:aws:iam::aws:policy/service-role/{policy}"));
-        let telemetry = json!({ "Fn::If": ["HasTelemetry", { "Ref": "TelemetryPolicy" }, { "Ref": "AWS::NoValue" }] });
-        if *managed_policies != json!([logs, network, telemetry]) {
+        if *managed_policies != json!([logs, network, { "Ref": "FunctionPolicy" }]) {
             violations.push(format!("the function {name} has unexpected managed policies: {managed_policies}"));
         }
         if function["Properties"]["Environment"]["Variables"]["SECRETS_ARN"] != json!({ "Fn::Sub": secret }) {
@@ -127,17 +126,21 @@ fn policies(template: &Template) -> Vec<String> {
     violations
 }
 
-/// The telemetry policy contains exactly the required permissions, each under its condition.
-fn telemetry_policy(template: &Template) -> Vec<String> {
-    let key = json!({ "Ref": "DatadogApiKeySecretArn" });
+/// The policy of all functions contains exactly the required permissions, each under its condition.
+fn function_policy(template: &Template) -> Vec<String> {
+    let secret = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretName}-??????";
+    let url = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/sql-studio-sync/${AWS::StackName}/public-url";
     let expected = [
-        ("HasTraces", "xray:PutTraceSegments", json!("*")),
-        ("HasTraces", "xray:PutTelemetryRecords", json!("*")),
-        ("HasDatadog", "secretsmanager:GetSecretValue", key),
+        (None, "secretsmanager:GetSecretValue", json!({ "Fn::Sub": secret })),
+        (Some("HasSecretKey"), "kms:Decrypt", json!({ "Ref": "SecretKeyArn" })),
+        (None, "ssm:GetParameter", json!({ "Fn::Sub": url })),
+        (Some("HasTraces"), "xray:PutTraceSegments", json!("*")),
+        (Some("HasTraces"), "xray:PutTelemetryRecords", json!("*")),
+        (Some("HasDatadog"), "secretsmanager:GetSecretValue", json!({ "Ref": "DatadogApiKeySecretArn" })),
     ];
     let expected = expected
-        .map(|(condition, action, resource)| (Some(condition.to_owned()), (action.to_owned(), resource.to_string())));
-    let policy = &template.json()["Resources"]["TelemetryPolicy"]["Properties"]["PolicyDocument"];
+        .map(|(condition, action, resource)| (condition.map(str::to_owned), (action.to_owned(), resource.to_string())));
+    let policy = &template.json()["Resources"]["FunctionPolicy"]["Properties"]["PolicyDocument"];
     let actual = statements(policy).flat_map(|statement| {
         let (condition, statement) = match statement["Fn::If"].as_array().map(Vec::as_slice) {
             Some([condition, statement, _]) => (condition.as_str().map(str::to_owned), statement),
@@ -145,7 +148,7 @@ fn telemetry_policy(template: &Template) -> Vec<String> {
         };
         permissions(statement).into_iter().map(move |permission| (condition.clone(), permission))
     });
-    differences("a permission of the telemetry policy", &BTreeSet::from(expected), &actual.collect())
+    differences("a permission of the functions", &BTreeSet::from(expected), &actual.collect())
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {
@@ -175,6 +178,11 @@ fn schedules(template: &Template) -> Vec<String> {
         let expression = schedule["Properties"]["ScheduleExpression"].as_str().unwrap_or_default();
         if !is_schedule(expression) {
             violations.push(format!("{name} has an invalid schedule expression: {expression}"));
+        }
+        // Until then, the functions would fail.
+        let waits = schedule["DependsOn"].to_string();
+        if !waits.contains("FirstPurge") {
+            violations.push(format!("the schedule {name} may start before the service is complete"));
         }
         if !schedule["Properties"]["Name"].is_null() {
             violations.push(format!("{name} has a fixed name, so two stacks of an account cannot coexist"));
@@ -235,6 +243,18 @@ fn gateway_responses(template: &Template) -> Vec<String> {
         }
     }
     violations
+}
+
+/// API Gateway refuses a role for logs in an account that has never had any other of its resources
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-apigateway-account.html>).
+fn gateway_account(template: &Template) -> Vec<String> {
+    let accounts = template.resources("AWS::ApiGateway::Account");
+    let waits = |account: &Value| {
+        let first = &template.json()["Resources"][account["DependsOn"].as_str().unwrap_or_default()];
+        first["Type"].as_str().is_some_and(|kind| kind.starts_with("AWS::ApiGateway::"))
+    };
+    let early = accounts.filter(|(_, account)| !waits(account));
+    early.map(|(name, _)| format!("{name} may be the first resource of API Gateway in an account")).collect()
 }
 
 fn logs(template: &Template) -> Vec<String> {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Text in the code of a function, and the variable that this code reads, directly or through a dependency.
-const VARIABLES_BY_CODE: [(&str, &str); 13] = [
+const VARIABLES_BY_CODE: [(&str, &str); 15] = [
+    ("lambda::start", "RELEASE"),
     ("lambda::start", "RUST_LOG"),
     ("lambda::start", "METRICS_NAMESPACE"),
     ("lambda::start", "OTEL_EXPORTER_OTLP_ENDPOINT"),
@@ -13,6 +14,7 @@ const VARIABLES_BY_CODE: [(&str, &str); 13] = [
     ("lambda::start", "OTEL_TRACES_SAMPLER_ARG"),
     ("lambda::serve", "AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"),
     ("lambda::env", "SECRETS_ARN"),
+    ("lambda::env_with_public_url", "PUBLIC_URL_PARAMETER"),
     ("HttpConfig::from_env", "CORS_ORIGINS"),
     ("EmailConfig::from_env", "PUBLIC_URL"),
     ("EmailConfig::from_env", "MAIL_FROM"),
@@ -26,8 +28,9 @@ const VARIABLES_OF_EXTENSION: [&str; 5] =
     ["DD_API_KEY_SECRET_ARN", "DD_SITE", "DD_ENV", "DD_SERVICE", "DD_OTLP_CONFIG_RECEIVER_PROTOCOLS_HTTP_ENDPOINT"];
 
 /// Variables that the secret contains.
-pub(crate) const SECRET_VARIABLES: [&str; 8] = [
+pub(crate) const SECRET_VARIABLES: [&str; 9] = [
     "DATABASE_URL",
+    "DATABASE_URL_DIRECT",
     "TURSO_DATABASE_URL",
     "TURSO_AUTH_TOKEN",
     "REDIS_URL",
@@ -79,7 +82,7 @@ fn every_variable_in_the_code_has_a_source() {
             files.map(|file| file.expect("readable").file_name().into_string().expect("the name is valid UTF-8"));
         names.filter(|name| name != "tests.rs").map(move |name| format!("{folder}/{name}"))
     });
-    let files = files.chain(["shared/src/lambda.rs".to_owned()]);
+    let files = files.chain(["shared/src/lambda/settings.rs".to_owned()]);
     // Unit tests may use any variable.
     let code: String =
         files.map(|file| source(&file).split("#[cfg(test)]").next().unwrap_or_default().to_owned()).collect();

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 /// Returns the routes, and a function that delivers the emails that they queued.
 pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
-    let env = lambda::env().await?;
+    let env = lambda::env_with_public_url().await?;
     let (http, email) = (HttpConfig::from_env(&env)?, EmailConfig::from_env(&env, None)?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let sessions = connect::sessions(&RedisConfig::required(&env)?)?;

@@ -9,6 +9,7 @@ use shared::models::{Timestamp, UserId};
 const VARIABLES: &str = "\
 Environment variables (all are optional; functions/README.md has more about each):
   DATABASE_URL          PostgreSQL for accounts: postgres://…          [default: a file in DATA_DIR]
+  DATABASE_URL_DIRECT   The same without a connection pooler, for migrate [default: DATABASE_URL]
   TURSO_DATABASE_URL    libSQL for sync data: libsql://…, https://…    [default: a file in DATA_DIR]
   TURSO_AUTH_TOKEN      Token for these databases
   REDIS_URL             Redis for sessions: redis://…, rediss://…      [default: a file in DATA_DIR]
@@ -29,6 +30,7 @@ Environment variables (all are optional; functions/README.md has more about each
   MAIL_FROM             Sender of these emails: SQL Studio <studio@example.com>
   RESEND_URL            Base URL of Resend, for tests                  [default: https://api.resend.com]
   METRICS_LISTEN        Address of the Prometheus endpoint /metrics    [default: 127.0.0.1:9100 if free]
+  RELEASE               Name of the release in log lines, error reports and traces
   RUST_LOG              Log level, or target=level, separated by commas [default: info]
   OTEL_EXPORTER_OTLP_ENDPOINT   Receiver of traces (OTLP over HTTP)
   SENTRY_DSN            Sentry project that receives errors";
@@ -149,7 +151,8 @@ mod tests {
         let (_, table) = readme.split_once("## Settings").expect("a section about settings");
         let (table, _) = table.split_once("\n## ").expect("another section");
         let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-        for variable in rows.filter(|name| !["SECRETS_ARN", "METRICS_NAMESPACE"].contains(name)) {
+        for variable in rows.filter(|name| !["SECRETS_ARN", "PUBLIC_URL_PARAMETER", "METRICS_NAMESPACE"].contains(name))
+        {
             assert!(VARIABLES.contains(&format!("  {variable} ")), "--help does not list {variable}");
         }
     }

@@ -110,8 +110,8 @@ async fn open_usable(config: &StoresConfig, is_tolerated: impl Fn(&Diagnosis) ->
 
 /// Creates or updates the tables of all stores.
 pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> {
-    let config = StoresConfig::from_env(env, folder.path(env))?;
-    let applied = open_usable(&config, |diagnosis| diagnosis.lacks_tables).await?.migrate().await?;
+    let config = StoresConfig::for_migrations(env, folder.path(env))?;
+    let applied = open_usable(&config, |diagnosis| diagnosis.lacks_tables).await?.migrate(&config).await?;
     print_line(&match applied.as_slice() {
         [] => "0 migrations applied: all tables are up to date.".to_owned(),
         names => format!("{} migrations applied: {}.", names.len(), names.join(", ")),

@@ -90,6 +90,14 @@ impl StoresConfig {
             redis: RedisConfig::from_env(env)?,
         })
     }
+
+    /// As [`from_env`](Self::from_env), but with the direct connection to PostgreSQL, if there is one.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn for_migrations(env: &Env, data_dir: PathBuf) -> Result<Self, ConfigError> {
+        Ok(Self { postgres: PostgresConfig::direct(env)?, ..Self::from_env(env, data_dir)? })
+    }
 }
 
 /// Reads the keys of access tokens, without generating any; `None` if there is none yet.

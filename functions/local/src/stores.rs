@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::StoresConfig;
 use purge::Purge;
 use shared::clock::Random;
-use shared::config::{ConfigError, PostgresConfig, RedisConfig, TursoConfig};
+use shared::config::{ConfigError, RedisConfig, TursoConfig};
 use shared::storage::embedded::Embedded;
 use shared::storage::libsql::{BatchError, LibsqlSync, diagnose};
 use shared::storage::postgres::PostgresAccounts;
@@ -69,15 +69,15 @@ impl Stores {
         Self { embedded: Some(Arc::new(file)), postgres: None, turso: None, redis: None }
     }
 
-    /// Applies the pending migrations of all stores and returns their names.
+    /// Applies the pending migrations of all stores, which `config` describes, and returns their names.
     ///
     /// # Errors
     /// When a server is unreachable or a migration fails.
-    pub async fn migrate(&self) -> Result<Vec<String>, MigrateError> {
+    pub async fn migrate(&self, config: &StoresConfig) -> Result<Vec<String>, MigrateError> {
         let mut applied = self.migrate_file().await?;
         let failed = |variable, reason| MigrateError { variable, reason };
-        if let Some(postgres) = &self.postgres {
-            applied.extend(postgres.migrate().await.map_err(|error| failed(PostgresConfig::URL, error.to_string()))?);
+        if let Some((postgres, config)) = self.postgres.as_ref().zip(config.postgres.as_ref()) {
+            applied.extend(postgres.migrate().await.map_err(|error| failed(config.variable, error.to_string()))?);
         }
         if let Some(turso) = &self.turso {
             let steps = turso.migrate().await.map_err(|error| failed(TursoConfig::URL, error.to_string()))?;
@@ -99,7 +99,8 @@ impl Stores {
 
     /// Asks every server whether it can be used, and returns those that cannot.
     pub async fn problems(&self, config: &StoresConfig, random: &Arc<dyn Random>) -> Vec<StoreProblem> {
-        let accounts = async { Some((PostgresConfig::URL, self.postgres.as_ref()?.diagnose().await.err()?)) };
+        let variable = config.postgres.as_ref().map(|postgres| postgres.variable);
+        let accounts = async { Some((variable?, self.postgres.as_ref()?.diagnose().await.err()?)) };
         let data = async { Some((TursoConfig::URL, diagnose(config.turso.as_ref()?, random).await.err()?)) };
         let sessions = async { Some((RedisConfig::URL, self.redis.as_ref()?.diagnose().await.err()?)) };
         let (accounts, data, sessions) = tokio::join!(accounts, data, sessions);

@@ -18,7 +18,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(50);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda::start("mail");
-    let env = lambda::env().await?;
+    let env = lambda::env_with_public_url().await?;
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let (accounts, email) =
         (connect::accounts(&PostgresConfig::required(&env)?, 1)?, EmailConfig::from_env(&env, None)?);

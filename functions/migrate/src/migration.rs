@@ -2,21 +2,22 @@
 //! `command` runs that instead.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{PostgresConfig, TursoConfig};
 use shared::lambda;
+use shared::lambda::custom_resource::{Change, CustomResourceRequest, time_left};
 use shared::storage::{Retention, connect};
 use tokio::time::timeout;
 
-use crate::custom_resource::CustomResourceRequest;
+/// Physical id of the resource.
+const RESOURCE: &str = "migrations";
 
-/// Time before the function's timeout at which the migration is aborted. It leaves time to respond to CloudFormation, which
-/// would otherwise wait for an hour.
-const MARGIN: Duration = Duration::from_secs(15);
+/// Property of the resource that lists what the other functions depend on, and attribute with its hash, which is part of their
+/// release. A deployment that changes only a parameter therefore publishes new versions of them, too.
+const SETTINGS: &str = "Settings";
 
 /// Number of accounts that one transaction of a command changes.
 const BATCH: usize = 1_000;
@@ -30,14 +31,28 @@ pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             _ => Err(format!("unknown command {command}: expected \"invalidate-cursors\"").into()),
         };
     }
-    let Some(request) = CustomResourceRequest::parse(&event.payload) else {
+    let Some(request) = CustomResourceRequest::parse(&event.payload)? else {
         return Ok(json!({ "applied": migrate(&event.context).await? }));
     };
-    // Deleting the stack keeps the databases, because they are not part of it.
-    let outcome = if request.is_delete_or_rollback() { Ok(Vec::new()) } else { migrate(&event.context).await };
-    request.respond(&outcome).await?;
+    let outcome = match is_due(&request) {
+        Ok(true) => migrate(&event.context).await,
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    request.respond(RESOURCE, &outcome, json!({ SETTINGS: request.property_hash(SETTINGS) })).await?;
     // CloudFormation has the outcome. An error here would only make Lambda retry the event.
     Ok(json!({ "applied": outcome.unwrap_or_default() }))
+}
+
+/// Whether a deployment needs migrations. A rollback to an older version of this function, and a deployment with the same one,
+/// which changes only settings of others, do not: both must succeed even if the databases are the reason for them. Deleting the
+/// stack keeps the databases, because they are not part of it.
+fn is_due(request: &CustomResourceRequest) -> Result<bool, Error> {
+    Ok(match request.change()? {
+        Change::Create => true,
+        Change::Update => request.is_newer_version(),
+        Change::Delete => false,
+    })
 }
 
 /// Migrates all databases before the function's timeout. Returns the names of the applied steps.
@@ -49,10 +64,6 @@ async fn migrate(context: &Context) -> Result<Vec<String>, Error> {
         Err(error) => tracing::error!(event = "migration_failed", %error, "migration failed"),
     }
     applied
-}
-
-fn time_left(context: &Context) -> Duration {
-    SystemClock.until_ms(context.deadline).saturating_sub(MARGIN)
 }
 
 /// Ends the cursors of all devices, after sync data was restored from a backup. Returns the number of accounts.
@@ -69,10 +80,11 @@ async fn invalidate_cursors(context: &Context) -> Result<u64, Error> {
 async fn migrate_databases() -> Result<Vec<String>, Error> {
     let env = lambda::env().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
+    let postgres = PostgresConfig::direct(&env)?.ok_or(PostgresConfig::MISSING)?;
+    let accounts = connect::accounts(&postgres, 1)?;
     let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
-    let mut applied = accounts.migrate().await.map_err(|error| format!("DATABASE_URL: {error}"))?;
-    let steps = data.migrate().await.map_err(|error| format!("TURSO_DATABASE_URL: {error}"))?;
+    let mut applied = accounts.migrate().await.map_err(|error| format!("{}: {error}", postgres.variable))?;
+    let steps = data.migrate().await.map_err(|error| format!("{}: {error}", TursoConfig::URL))?;
     applied.extend(steps.into_iter().map(str::to_owned));
     Ok(applied)
 }

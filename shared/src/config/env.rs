@@ -40,6 +40,17 @@ impl Env {
         Self { secrets: Some((values, source)), ..self }
     }
 
+    /// Adds `value` for `variable`, if the environment lacks it. A secret with the same name is ignored.
+    #[must_use]
+    pub fn with_default(self, variable: &'static str, value: String) -> Self {
+        let Self { variables, secrets } = self;
+        let lookup = move |name: &str| match variables(name).filter(|value| !value.is_empty()) {
+            None if name == variable => Some(value.clone()),
+            found => found,
+        };
+        Self { variables: Box::new(lookup), secrets }
+    }
+
     /// Returns the value of `variable`, unless it is not set or empty.
     pub fn get(&self, variable: &str) -> Option<String> {
         let is_set = |value: &String| !value.is_empty();

@@ -4,28 +4,53 @@ use crate::secret::RotatingSecret;
 /// The PostgreSQL database of accounts.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// `DATABASE_URL`: `postgres://…`.
+    /// `postgres://…`.
     pub url: RotatingSecret,
+    /// Name of the variable that holds the URL.
+    pub variable: &'static str,
 }
 
 impl PostgresConfig {
-    /// Name of the variable that holds the URL.
-    pub const URL: &'static str = "DATABASE_URL";
+    /// Name of the variable with the URL that all functions use, which may lead to a connection pooler.
+    const URL: &'static str = "DATABASE_URL";
 
-    /// Reads the setting; `None` if it is not set.
+    /// Name of the variable with the URL for migrations, which leads to the database itself.
+    const DIRECT_URL: &'static str = "DATABASE_URL_DIRECT";
+
+    /// Error of a function that needs the database.
+    pub const MISSING: ConfigError = ConfigError::Missing {
+        variable: Self::URL,
+        remedy: "set it to the PostgreSQL database of accounts: postgres://…",
+    };
+
+    /// Reads `DATABASE_URL`; `None` if it is not set.
     ///
     /// # Errors
     /// When the URL is not one of PostgreSQL.
     pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
-        Ok(env.store_url(Self::URL, &["postgres", "postgresql"])?.map(|url| Self { url }))
+        Self::read(env, Self::URL)
     }
 
-    /// Reads the setting, which must be set.
+    /// Reads `DATABASE_URL`, which must be set.
     ///
     /// # Errors
     /// When it is not set, or as [`from_env`](Self::from_env).
     pub fn required(env: &Env) -> Result<Self, ConfigError> {
-        let remedy = "set it to the PostgreSQL database of accounts: postgres://…";
-        Self::from_env(env)?.ok_or(ConfigError::Missing { variable: Self::URL, remedy })
+        Self::from_env(env)?.ok_or(Self::MISSING)
+    }
+
+    /// Reads the URL for migrations: `DATABASE_URL_DIRECT`, or else `DATABASE_URL`; `None` if neither is set.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn direct(env: &Env) -> Result<Option<Self>, ConfigError> {
+        match Self::read(env, Self::DIRECT_URL)? {
+            Some(direct) => Ok(Some(direct)),
+            None => Self::from_env(env),
+        }
+    }
+
+    fn read(env: &Env, variable: &'static str) -> Result<Option<Self>, ConfigError> {
+        Ok(env.store_url(variable, &["postgres", "postgresql"])?.map(|url| Self { url, variable }))
     }
 }

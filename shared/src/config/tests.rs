@@ -56,6 +56,28 @@ fn required_settings_have_no_default() {
 }
 
 #[test]
+fn migrations_have_a_database_url_of_their_own() {
+    let variable = |pairs: &[(&str, &str)]| {
+        PostgresConfig::direct(&Env::from_pairs(pairs.iter().copied())).map(|config| Some(config?.variable))
+    };
+    let (pooled, direct) = (("DATABASE_URL", "postgres://pooler"), ("DATABASE_URL_DIRECT", "postgres://db"));
+    assert_eq!(variable(&[pooled, direct]), Ok(Some("DATABASE_URL_DIRECT")));
+    assert_eq!(variable(&[pooled, ("DATABASE_URL_DIRECT", "")]), Ok(Some("DATABASE_URL")));
+    assert_eq!(variable(&[]), Ok(None));
+    let wrong = variable(&[pooled, ("DATABASE_URL_DIRECT", "mysql://sesame")]).expect_err("not PostgreSQL");
+    assert!(wrong.variable() == "DATABASE_URL_DIRECT" && !wrong.to_string().contains("sesame"), "{wrong}");
+}
+
+#[test]
+fn a_default_does_not_replace_a_value() {
+    let env = Env::from_pairs([("PUBLIC_URL", "https://a.example"), ("DATA_DIR", "")]);
+    let env =
+        env.with_default("PUBLIC_URL", "https://b.example".to_owned()).with_default("DATA_DIR", "data".to_owned());
+    assert_eq!(env.get("PUBLIC_URL").as_deref(), Some("https://a.example"));
+    assert_eq!((env.get("DATA_DIR").as_deref(), env.get("PRODUCT_URL")), (Some("data"), None));
+}
+
+#[test]
 fn origins_are_compared_as_browsers_send_them() {
     let origins = |list: &'static str| HttpConfig::from_env(&Env::from_pairs([("CORS_ORIGINS", list)]));
     let AllowedOrigins::Listed(listed) = origins("https://app.example.com, http://localhost:3000, tauri://localhost,")

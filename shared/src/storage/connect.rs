@@ -16,7 +16,7 @@ pub fn accounts(
     connections: u32,
 ) -> Result<Arc<super::postgres::PostgresAccounts>, ConfigError> {
     let accounts = super::postgres::PostgresAccounts::new(config.url.clone(), connections);
-    accounts.map(Arc::new).map_err(|reason| invalid(crate::config::PostgresConfig::URL, "PostgreSQL", &reason))
+    accounts.map(Arc::new).map_err(|reason| invalid(config.variable, "PostgreSQL", &reason))
 }
 
 /// Sync data in libSQL databases, each user's in one of them.

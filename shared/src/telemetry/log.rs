@@ -79,6 +79,10 @@ impl<W: for<'a> MakeWriter<'a> + Send + Sync + 'static> LogOutput<W> {
         lines.add_static_field("service", Value::from(SERVICE));
         let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| self.function.to_owned());
         lines.add_static_field("function_name", Value::from(name));
+        // While two releases serve, each line tells which one wrote it.
+        if let Some(release) = super::release() {
+            lines.add_static_field("release", Value::from(release));
+        }
         lines.with_top_level_flattened_span_list().with_flattened_event();
         lines.with_filter(self.filter).boxed()
     }

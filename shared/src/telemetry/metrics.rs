@@ -42,10 +42,11 @@ const fn distribution(name: &'static str, unit: Unit, description: &'static str)
 }
 
 /// All metrics.
-pub const METRICS: [Metric; 28] = [
+pub const METRICS: [Metric; 29] = [
     counter("requests", "requests, by route and outcome: success, refused (4xx) or failure (5xx)"),
     distribution("request_ms", Unit::Milliseconds, "duration of requests, by route and outcome"),
     counter("rate_limited", "requests refused with 429"),
+    counter("failed_requests", "requests that failed with 5xx, of all routes of a function"),
     counter("cold_starts", "function instances started"),
     counter("active_users", "first requests of a user on a day (UTC); summed over a day, the daily active users"),
     distribution("upload_bytes", Unit::Bytes, "size of the JSON of an upload, decompressed"),
@@ -121,8 +122,10 @@ pub(crate) fn request(route: &str, status: u16, duration: Duration) {
     counter!("requests", &labels).increment(1);
     histogram!("request_ms", &labels).record(ms(duration));
     flush_if_full();
-    if status == 429 {
-        count("rate_limited", 1);
+    match status {
+        429 => count("rate_limited", 1),
+        500.. => count("failed_requests", 1),
+        _ => {}
     }
 }
 

@@ -52,6 +52,16 @@ pub fn start(function: &'static str) {
     }
 }
 
+/// Returns the release that runs in this process: `RELEASE`, which a deployment sets; `None` if it is not set.
+fn release() -> Option<String> {
+    std::env::var("RELEASE").ok().filter(|release| !release.is_empty())
+}
+
+/// As [`release`], but the version of the code where none is set.
+fn release_or_version() -> String {
+    release().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())
+}
+
 /// Exports pending metrics, spans and error reports. Takes two seconds at most; data that cannot be exported by then is
 /// lost.
 pub async fn flush() {

@@ -54,7 +54,7 @@ pub fn report_errors_to(dsn: &SecretString) -> Result<(), SentryError> {
     QUEUE.get_or_init(|| {
         let queue = Arc::new(Queue { dsn: dsn.clone(), http_client, envelopes: Mutex::default() });
         let options =
-            ClientOptions::new().release(env!("CARGO_PKG_VERSION")).before_send(|event| Some(to_report(event)));
+            ClientOptions::new().release(super::release_or_version()).before_send(|event| Some(to_report(event)));
         let client = Client::from_config((dsn, options.transport(queue.clone())));
         // Each thread copies the main hub on first use. The layers use no hub before `QUEUE` is set, so that every copy
         // has this client.

@@ -61,7 +61,7 @@ pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(
     let resource = Resource::builder()
         .with_service_name(function)
         .with_attribute(KeyValue::new("service.namespace", "sql-studio-sync"))
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new("service.version", super::release_or_version()))
         .build();
     let exporter = SpanExporter::builder().with_http().with_http_client(http_client::new().ok()?).build();
     // Logging has not started yet. A service that cannot be traced still serves.

@@ -4,6 +4,7 @@ use serde_json::Value;
 use shared::telemetry::SecurityEvent;
 
 use super::captured::Captured;
+use crate::cloud::RELEASE;
 
 /// Returns the lines of `log` that are not metrics.
 fn log_lines(log: &str) -> Vec<Value> {
@@ -23,6 +24,7 @@ async fn each_request_is_logged_once_with_all_fields() {
         for key in ["level", "message", "timestamp", "service", "function_name"] {
             assert!(line[key].is_string(), "{key}: {line}");
         }
+        assert_eq!(line["release"], RELEASE, "{line}");
     }
     let mut per_function: BTreeMap<&str, usize> = BTreeMap::new();
     for line in request_lines(&log_lines) {

@@ -52,8 +52,8 @@ pub struct PostgresAccounts {
 pub enum MigrationError {
     /// The URL leads to a transaction pooler.
     #[error(
-        "migrations take a session lock, which a transaction pooler does not keep: use a URL that leads to the database \
-         itself"
+        "migrations take a session lock, which a transaction pooler does not keep: set DATABASE_URL_DIRECT to a URL that leads \
+         to the database itself, without statement-cache-capacity=0"
     )]
     TransactionPooler,
     /// The database is unreachable, or a migration fails.

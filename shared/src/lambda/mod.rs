@@ -1,9 +1,11 @@
 //! The Lambda runtime: serves a router behind an API Gateway REST API, or handles events.
 
+pub mod custom_resource;
+#[cfg(feature = "secrets")]
+mod settings;
+
 use std::pin::Pin;
 use std::rc::Rc;
-#[cfg(feature = "secrets")]
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,9 +24,12 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, error_span, field};
 
-use crate::clock::SystemClock;
 #[cfg(feature = "secrets")]
-use crate::config::{AuthConfig, ConfigError, Env, TelemetryConfig};
+pub use settings::env;
+#[cfg(feature = "parameters")]
+pub use settings::env_with_public_url;
+
+use crate::clock::SystemClock;
 use crate::http::{ClientAddress, RequestId};
 use crate::telemetry::{self, SPANS};
 
@@ -38,36 +43,6 @@ static COLD: AtomicBool = AtomicBool::new(true);
 pub fn start(name: &'static str) {
     telemetry::start(name);
     telemetry::emf::start(name);
-}
-
-/// Reads the environment and, if `SECRETS_ARN` is set, that secret in Secrets Manager for variables that the environment
-/// lacks. Configures telemetry by them.
-///
-/// # Errors
-/// When the secret cannot be read, or a signing key is unusable.
-#[cfg(feature = "secrets")]
-pub async fn env() -> Result<Env, ConfigError> {
-    const SECRET: &str = "SECRETS_ARN";
-    let mut env = Env::process();
-    if let Some(arn) = env.get(SECRET) {
-        // While the response is awaited.
-        crate::root_certificates::preload();
-        let unreadable = |reason| ConfigError::Invalid {
-            variable: SECRET,
-            value: arn.clone(),
-            expected: format!("the ARN of a secret that this function may read: {reason}"),
-        };
-        let manager = Arc::new(crate::secrets_manager::SecretsManager::open(&arn).await.map_err(unreadable)?);
-        env = env.with_secrets(manager.values().await, manager);
-    }
-    if let Some(auth) = AuthConfig::from_env(&env)? {
-        telemetry::set_pseudonym_key(&auth.signing_key);
-    }
-    // A function that cannot report errors still serves.
-    if let Some(Err(error)) = TelemetryConfig::from_env(&env).sentry_dsn.as_ref().map(telemetry::report_errors_to) {
-        tracing::error!(%error, "error reporting disabled");
-    }
-    Ok(env)
 }
 
 /// Serves `router` until Lambda ends the instance.
