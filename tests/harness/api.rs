@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use shared::http_client::describe;
 use tower::ServiceExt;
 
 use crate::gateway::API_KEY;
@@ -148,10 +149,14 @@ impl Api {
 
     /// Sends `request`; returns `None` if the connection broke.
     pub async fn try_send(&self, request: Request) -> Option<Response> {
+        self.attempt(request).await.ok()
+    }
+
+    async fn attempt(&self, request: Request) -> reqwest::Result<Response> {
         match self {
-            Self::Router(router) => Some(send_in_process(router.clone(), request).await),
-            Self::Http(client, base) => send_over_http(client, base, request).await.ok(),
-            Self::Lambda(gateway) => Some(gateway.send(with_key(request)).await),
+            Self::Router(router) => Ok(send_in_process(router.clone(), request).await),
+            Self::Http(client, base) => send_over_http(client, base, request).await,
+            Self::Lambda(gateway) => Ok(gateway.send(with_key(request)).await),
         }
     }
 
@@ -161,7 +166,7 @@ impl Api {
     /// If the connection breaks.
     pub async fn send(&self, request: Request) -> Response {
         let target = format!("{} {}", request.method, request.path);
-        self.try_send(request).await.unwrap_or_else(|| panic!("the connection broke: {target}"))
+        self.attempt(request).await.unwrap_or_else(|error| panic!("{target}: {}", describe(error)))
     }
 
     /// Signs `name` up with [`PASSWORD`] and returns the response body.

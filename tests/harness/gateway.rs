@@ -1,8 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
 
 use crate::template::Route;
@@ -13,7 +17,7 @@ use crate::{Emulator, Request, Response, Template};
 const EVENT_BYTES: usize = 6 << 20;
 
 /// API key of the client application.
-pub(crate) const API_KEY: &str = "the key of the desktop application";
+pub const API_KEY: &str = "the key of the desktop application";
 
 /// Request id that the gateway assigns to every request.
 pub const REQUEST_ID: &str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef";
@@ -57,6 +61,36 @@ impl Gateway {
     /// Returns the logs of all functions.
     pub fn log(&self) -> String {
         self.functions.values().map(Emulator::log).collect()
+    }
+
+    /// Serves the API over HTTP below the name of a stage, as AWS does, and returns the base URL.
+    ///
+    /// # Panics
+    /// If no port is free.
+    pub async fn listen(self: Arc<Self>) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let handler = move |request| {
+            let gateway = self.clone();
+            async move { gateway.answer(request).await }
+        };
+        let router = Router::new().nest("/dev", Router::new().fallback(handler));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}/dev")
+    }
+
+    async fn answer(&self, request: axum::extract::Request) -> axum::response::Response {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::new(parts.method, path);
+        for (name, value) in &parts.headers {
+            request = request.header(name.as_str(), value.to_str().expect("a test sends text in headers"));
+        }
+        request.body = body.collect().await.expect("a complete body").to_bytes().to_vec();
+        let response = self.send(request).await;
+        let mut answer = axum::response::Response::builder().status(response.status);
+        answer.headers_mut().expect("the status is valid").extend(response.headers);
+        answer.body(Body::from(response.body)).expect("the response is well-formed")
     }
 
     pub(crate) async fn send(&self, request: Request) -> Response {

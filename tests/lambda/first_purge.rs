@@ -5,7 +5,7 @@ use tests::Emulator;
 use tokio::net::TcpListener;
 
 use crate::cloud::Cloud;
-use crate::deployment::Deployment;
+use crate::custom_resource::Deployment;
 
 const UNREACHABLE: (&str, &str) = ("DATABASE_URL", "postgres://studio:sesame@127.0.0.1:1/studio");
 

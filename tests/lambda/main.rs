@@ -2,7 +2,8 @@
 //! API Gateway and schedules, and use real stores.
 
 mod cloud;
-mod deployment;
+mod custom_resource;
+mod deployed;
 mod events;
 mod first_purge;
 mod function_failures;
@@ -11,4 +12,3 @@ mod migrations;
 mod public_url;
 mod schedules;
 mod telemetry;
-mod two_devices;

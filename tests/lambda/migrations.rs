@@ -10,7 +10,7 @@ use shared::storage::postgres::MIGRATIONS;
 use sqlx::{Connection, PgConnection};
 use tests::{Emulator, PgBouncer, PostgresServer, Sqld};
 
-use crate::deployment::Deployment;
+use crate::custom_resource::Deployment;
 
 fn applied(response: &Value) -> Vec<String> {
     let migrations = response["applied"].as_array().unwrap_or_else(|| panic!("{response}"));

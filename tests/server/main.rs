@@ -5,6 +5,7 @@ mod checks;
 mod concurrency;
 mod crash;
 mod data_at_rest;
+mod deployed;
 mod first_run;
 mod fleet;
 mod hostile;

@@ -1,6 +1,7 @@
 //! Checks of the SAM template: validity according to the tools of AWS, and consistency with the code. A mutation test
 //! verifies the checks.
 
+mod deploy_role;
 mod line_length;
 mod monitoring;
 mod mutations;
