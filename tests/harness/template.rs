@@ -46,17 +46,34 @@ impl Template {
         TEMPLATE.get_or_init(|| Self::expand(&project().join("template.yaml")).expect("the template can be expanded"))
     }
 
-    /// Expands the SAM template in a file.
+    /// Expands the SAM template in a file with the defaults of its parameters.
     ///
     /// # Errors
     /// Message of the transformation, if the template is invalid.
     pub fn expand(file: &Path) -> Result<Self, String> {
-        let script = project().join("tests/template/expand.py");
-        let output = Command::new(python_tool("python")).arg(script).arg(file).output().expect("Python runs");
+        let mut templates = Self::expand_with(file, &[BTreeMap::new()])?;
+        templates.pop().ok_or_else(|| "the template was not expanded".to_owned())
+    }
+
+    /// Expands the SAM template in a file once for each set of parameter values.
+    ///
+    /// # Errors
+    /// Message of the transformation, if the template is invalid.
+    pub fn expand_with(file: &Path, sets: &[BTreeMap<String, String>]) -> Result<Vec<Self>, String> {
+        let mut expand = Command::new(python_tool("python"));
+        expand.arg(project().join("tests/template/expand.py")).arg(file);
+        let sets = serde_json::to_string(sets).expect("the sets are valid JSON");
+        let output = expand.arg(sets).output().expect("Python runs");
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
-        serde_json::from_slice(&output.stdout).map(Self).map_err(|error| error.to_string())
+        let documents: Vec<Value> = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        Ok(documents.into_iter().map(Self).collect())
+    }
+
+    /// Wraps a CloudFormation template.
+    pub fn new(document: Value) -> Self {
+        Self(document)
     }
 
     /// Whole document.

@@ -1,10 +1,21 @@
 //! Checks of the SAM template: validity according to the tools of AWS, and consistency with the code. A mutation test
 //! verifies the checks.
 
+mod boundaries;
+mod checkov;
+mod comparison;
 mod deploy_role;
+mod deployments;
+mod identifiers;
+mod limits;
 mod line_length;
+mod matrix;
 mod monitoring;
 mod mutations;
+mod parameters;
+mod production;
+mod resolution;
+mod resolve;
 mod rules;
 mod settings;
 mod tools;
@@ -14,8 +25,11 @@ use std::path::Path;
 
 use tests::Template;
 
+/// Returns the violations of the template in a file.
+type Check = fn(&Path) -> Vec<String>;
+
 /// Checks of the template in a file: our own rules first, then the tools of AWS, which are slow.
-const CHECKS: [fn(&Path) -> Vec<String>; 3] = [code_consistency, tools::lint, tools::validate];
+const CHECKS: [Check; 4] = [code_consistency, production::violations, tools::lint, tools::validate];
 
 fn code_consistency(file: &Path) -> Vec<String> {
     match Template::expand(file) {
@@ -32,4 +46,11 @@ fn the_template_is_valid_and_consistent_with_the_code() {
     let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
     let violations: Vec<String> = CHECKS.iter().flat_map(|check| check(file)).collect();
     assert_eq!(violations, Vec::<String>::new());
+}
+
+#[test]
+fn every_deployment_is_within_the_limits_of_aws() {
+    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
+    let violations = deployments::violations(file);
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
 }

@@ -1,5 +1,6 @@
-//! Descriptions of function versions. A new version is published only when its description changes, so the description
-//! must contain every parameter that the function depends on.
+//! Versions of functions. Lambda publishes a version only if the function has changed, and SAM creates one only if the
+//! code or the description changes. So description and environment contain the release, and a hash of all parameters
+//! that functions depend on: the attribute `Settings` of the custom resource `Migrations`.
 
 use std::collections::BTreeSet;
 
@@ -8,78 +9,49 @@ use tests::Template;
 
 use crate::rules::differences;
 
-/// Parameters of a deployment with all features; the others have their defaults.
-const FULL_PARAMETERS: [(&str, &str); 11] = [
-    ("Stage", "production"),
-    ("SecretName", "sql-studio-sync/production"),
-    ("DomainName", "sync.sqlstudio.app"),
-    ("CorsOrigins", "https://sqlstudio.app,https://www.sqlstudio.app"),
-    ("SubnetIds", "subnet-0123456789abcdef0,subnet-0123456789abcdef1,subnet-0123456789abcdef2"),
-    ("SecurityGroupIds", "sg-0123456789abcdef0"),
-    ("OtlpEndpoint", "http://localhost:4318"),
-    ("TraceRatio", "0.05"),
-    (
-        "TelemetryLayers",
-        "arn:aws:lambda:eu-central-1:901920570463:layer:aws-otel-collector-arm64-ver-0-117-0:1,\
-         arn:aws:lambda:eu-central-1:464622532012:layer:Datadog-Extension-ARM:65",
-    ),
-    ("DatadogApiKeySecretArn", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:datadog-api-key-AbCdEf"),
-    ("DatadogSite", "datadoghq.eu"),
-];
+/// References of the variable `RELEASE` and of the description, for `migrate`, whose run provides the hash, and for the
+/// other functions.
+const MIGRATE_RELEASE: [&str; 1] = ["Release"];
+const MIGRATE_DESCRIPTION: [&str; 2] = ["Release", "SecretName"];
+const RELEASE: [&str; 2] = ["Migrations.Settings", "Release"];
 
-/// Maximum length of the description of a version, in characters
-/// (<https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html>).
-const MAX_VERSION_DESCRIPTION: usize = 256;
-/// Maximum length of the description of a policy, in characters
-/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html>).
-const MAX_POLICY_DESCRIPTION: usize = 1_000;
-
-/// Returns the versions whose descriptions lack a parameter of their function, and the descriptions that are too long.
+/// Returns the versions that do not change with the release and the parameters of their function, and those that would
+/// outlive an update that is rolled back.
 pub(crate) fn violations(template: &Template) -> Vec<String> {
-    let functions = template.functions();
-    let version_violations = functions.iter().flat_map(|(name, (resource, function))| {
-        let version = template
-            .resources("AWS::Lambda::Version")
-            .find(|(_, version)| version["Properties"]["FunctionName"]["Ref"] == **resource);
-        let description = version.map_or(&Value::Null, |(_, version)| &version["Properties"]["Description"]);
-        let mut violations = missing_parameters(template, name, function, description);
-        violations.extend(description_length(
-            template,
-            &format!("the version of {name}"),
-            description,
-            MAX_VERSION_DESCRIPTION,
-        ));
-        violations
-    });
-    let policies = template.resources("AWS::IAM::ManagedPolicy").flat_map(|(name, policy)| {
-        description_length(
-            template,
-            &format!("the policy {name}"),
-            &policy["Properties"]["Description"],
-            MAX_POLICY_DESCRIPTION,
-        )
-    });
-    version_violations.chain(policies).collect()
-}
-
-/// Returns the parameters that change a function without changing the description of its version, and vice versa.
-fn missing_parameters(template: &Template, name: &str, function: &Value, description: &Value) -> Vec<String> {
-    let resources = &template.json()["Resources"];
-    let parts = ["Environment", "VpcConfig", "Layers"].map(|part| &function["Properties"][part]);
-    let used = parts.into_iter().flat_map(|part| parameters_in(template, part)).collect();
-    let mut described = parameters_in(template, description);
-    // The id of a policy changes with its description.
-    for policy in references(description).iter().map(|name| &resources[name.as_str()]) {
-        if policy["Type"] == "AWS::IAM::ManagedPolicy" {
-            described.extend(parameters_in(template, &policy["Properties"]["Description"]));
+    let mut violations = hashed_parameters(template);
+    for (name, (resource, function)) in template.functions() {
+        let (release, description): (&[_], &[_]) =
+            if name == "migrate" { (&MIGRATE_RELEASE, &MIGRATE_DESCRIPTION) } else { (&RELEASE, &RELEASE) };
+        let variable = &function["Properties"]["Environment"]["Variables"]["RELEASE"];
+        let mut versions = template.resources("AWS::Lambda::Version").map(|(_, version)| version);
+        let version = versions.find(|version| version["Properties"]["FunctionName"]["Ref"] == *resource);
+        let version = version.unwrap_or(&Value::Null);
+        for (part, value, expected) in [
+            ("the variable RELEASE", variable, release),
+            ("the description of the version", &version["Properties"]["Description"], description),
+        ] {
+            let expected = expected.iter().map(|name| (*name).to_owned()).collect();
+            violations.extend(differences(&format!("a reference in {part} of {name}"), &expected, &references(value)));
+        }
+        // A version that remains prevents the next attempt: Lambda would publish no other one of the same code.
+        if version["DeletionPolicy"] != "Delete" {
+            violations.push(format!("a version of {name} remains after an update that is rolled back"));
         }
     }
-    differences(&format!("a parameter in the version of {name}"), &used, &described)
+    violations
 }
 
-fn description_length(template: &Template, owner: &str, description: &Value, max: usize) -> Option<String> {
-    let length = evaluate(template, description).as_str().map_or(0, |text| text.chars().count());
-    (length > max).then(|| format!("the description of {owner} has {length} characters"))
+/// Returns the parameters that functions depend on and the hash lacks, and vice versa.
+fn hashed_parameters(template: &Template) -> Vec<String> {
+    let hashed = references(&template.json()["Resources"]["Migrations"]["Properties"]["Settings"]);
+    let mut used = BTreeSet::new();
+    for (_, function) in template.functions().into_values() {
+        let parts = ["Environment", "VpcConfig", "Layers"].map(|part| &function["Properties"][part]);
+        used.extend(parts.into_iter().flat_map(|part| parameters_in(template, part)));
+    }
+    // The release is part of the description itself.
+    used.remove("Release");
+    differences("a parameter in the property Settings of Migrations", &used, &hashed)
 }
 
 /// Returns the parameters that a part of the template depends on, directly or through conditions.
@@ -95,7 +67,7 @@ fn parameters_in(template: &Template, part: &Value) -> BTreeSet<String> {
     used
 }
 
-/// Returns all names that a part of the template refers to.
+/// Returns all names that a part of the template refers to; those of attributes as `Resource.Attribute`.
 fn references(part: &Value) -> BTreeSet<String> {
     match part {
         Value::Array(parts) => parts.iter().flat_map(references).collect(),
@@ -103,13 +75,17 @@ fn references(part: &Value) -> BTreeSet<String> {
             .iter()
             .flat_map(|(key, value)| match (key.as_str(), value) {
                 ("Ref" | "Condition", Value::String(name)) => BTreeSet::from([name.clone()]),
-                ("Fn::Sub", Value::String(text)) => {
-                    let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
-                    names.map(str::to_owned).collect()
+                ("Fn::Sub", Value::String(text)) => variables(text),
+                ("Fn::Sub", Value::Array(parts)) => {
+                    let text = parts.first().and_then(Value::as_str).map(variables).unwrap_or_default();
+                    parts.iter().flat_map(references).chain(text).collect()
                 }
-                ("Fn::If" | "Fn::GetAtt", Value::Array(parts)) => {
-                    let first = parts.first().and_then(Value::as_str).map(str::to_owned);
-                    parts.iter().flat_map(references).chain(first).collect()
+                ("Fn::GetAtt", Value::Array(parts)) => {
+                    BTreeSet::from([parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(".")])
+                }
+                ("Fn::If", Value::Array(parts)) => {
+                    let condition = parts.first().and_then(Value::as_str).map(str::to_owned);
+                    parts.iter().flat_map(references).chain(condition).collect()
                 }
                 _ => references(value),
             })
@@ -118,42 +94,8 @@ fn references(part: &Value) -> BTreeSet<String> {
     }
 }
 
-/// Evaluates a part of the template with [`FULL_PARAMETERS`].
-fn evaluate(template: &Template, part: &Value) -> Value {
-    let fields = part.as_object().filter(|fields| fields.len() == 1);
-    let Some((function, argument)) = fields.and_then(|fields| fields.iter().next()) else {
-        let Value::Array(parts) = part else { return part.clone() };
-        return parts.iter().map(|part| evaluate(template, part)).collect();
-    };
-    let argument = evaluate(template, argument);
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let is_true =
-        |condition: &Value| evaluate(template, &template.json()["Conditions"][text(condition)]) == Value::Bool(true);
-    match function.as_str() {
-        "Ref" => parameter_value(template, &text(&argument)),
-        // An example with the length of a policy id.
-        "Fn::GetAtt" => "ANPAIOSFODNN7EXAMPLE1".into(),
-        "Fn::Join" => {
-            let words: Vec<_> = argument[1].as_array().into_iter().flatten().map(text).collect();
-            words.join(&text(&argument[0])).into()
-        }
-        "Fn::If" => argument[if is_true(&argument[0]) { 1 } else { 2 }].clone(),
-        "Condition" => is_true(&argument).into(),
-        "Fn::Equals" => (argument[0] == argument[1]).into(),
-        "Fn::Not" => (argument[0] == Value::Bool(false)).into(),
-        "Fn::Or" => argument.as_array().is_some_and(|all| all.contains(&Value::Bool(true))).into(),
-        _ => part.clone(),
-    }
-}
-
-/// Returns the value of the parameter `name`.
-fn parameter_value(template: &Template, name: &str) -> Value {
-    let parameter = &template.json()["Parameters"][name];
-    let set = FULL_PARAMETERS.iter().find(|(other, _)| *other == name).map(|(_, value)| Value::from(*value));
-    let value = set.unwrap_or_else(|| parameter["Default"].clone());
-    if parameter["Type"] == "CommaDelimitedList" {
-        value.as_str().unwrap_or_default().split(',').collect()
-    } else {
-        value
-    }
+/// Returns the variables of a text of `Fn::Sub`.
+fn variables(text: &str) -> BTreeSet<String> {
+    let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+    names.filter(|name| !name.starts_with('!')).map(str::to_owned).collect()
 }
