@@ -7,7 +7,7 @@ use tests::deployment::{Deployment, read_only};
 /// Deployment under test.
 ///
 /// # Panics
-/// If none is named: a check that nothing was checked by would pass.
+/// If none is named: the checks would pass without checking anything.
 fn deployment() -> Deployment {
     Deployment::from_env().expect("SERVICE_URL is the base URL of the deployment")
 }

@@ -10,7 +10,7 @@ pub(crate) const PARAMETER: &str = "/sql-studio-sync/studio/public-url";
 pub(crate) const PARAMETER_URL: &str = "https://abc.execute-api.eu-central-1.amazonaws.com/dev";
 
 /// Release of all functions.
-pub(crate) const RELEASE: &str = "d4ee00b.0123456789abcdef";
+pub(crate) const RELEASE: &str = "1a2b3c4.0123456789abcdef";
 
 /// Emulated AWS environment: the functions behind API Gateway, the stores, and the secret with their URLs.
 pub(crate) struct Cloud {

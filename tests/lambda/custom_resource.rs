@@ -10,12 +10,12 @@ use crate::cloud::example_event;
 const MAX_RESPONSE_BYTES: usize = 4_096;
 
 /// CloudFormation deployment that waits for the response of a custom resource.
-pub(crate) struct Deployment {
+pub(crate) struct CloudFormation {
     server: MockServer,
     example: &'static str,
 }
 
-impl Deployment {
+impl CloudFormation {
     /// Starts a deployment whose requests are variants of the example event `example`.
     pub(crate) async fn start(example: &'static str) -> Self {
         let server = MockServer::start().await;

@@ -5,7 +5,7 @@ use tests::Emulator;
 use tokio::net::TcpListener;
 
 use crate::cloud::Cloud;
-use crate::custom_resource::Deployment;
+use crate::custom_resource::CloudFormation;
 
 const UNREACHABLE: (&str, &str) = ("DATABASE_URL", "postgres://studio:sesame@127.0.0.1:1/studio");
 
@@ -16,7 +16,7 @@ fn purges(function: &Emulator) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_creation_of_a_stack_purges() {
-    let (cloud, deployment) = (Cloud::start().await, Deployment::start("first-purge").await);
+    let (cloud, deployment) = (Cloud::start().await, CloudFormation::start("first-purge").await);
     let function = cloud.scheduled("purge").await;
     let created = deployment.request(&function, "Create").await;
     assert_eq!((&created["Status"], &created["PhysicalResourceId"]), (&json!("SUCCESS"), &json!("first-purge")));
@@ -42,7 +42,7 @@ async fn only_the_creation_of_a_stack_purges() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_that_takes_too_long_does_not_fail_the_deployment() {
-    let (cloud, deployment) = (Cloud::start().await, Deployment::start("first-purge").await);
+    let (cloud, deployment) = (Cloud::start().await, CloudFormation::start("first-purge").await);
     // Accepts connections, and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("postgres://studio@{}/studio", silent.local_addr().expect("a port"));
@@ -56,7 +56,7 @@ async fn a_purge_that_takes_too_long_does_not_fail_the_deployment() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lambda_repeats_an_event_that_has_no_response() {
-    let (cloud, deployment) = (Cloud::start().await, Deployment::start("first-purge").await);
+    let (cloud, deployment) = (Cloud::start().await, CloudFormation::start("first-purge").await);
     let function = cloud.scheduled("purge").await;
     let lost = deployment.event("Create", |event| event["ResponseURL"] = "http://127.0.0.1:9/response".into());
     let result = function.invoke(&lost).await;

@@ -10,7 +10,7 @@ use shared::storage::postgres::MIGRATIONS;
 use sqlx::{Connection, PgConnection};
 use tests::{Emulator, PgBouncer, PostgresServer, Sqld};
 
-use crate::custom_resource::Deployment;
+use crate::custom_resource::CloudFormation;
 
 fn applied(response: &Value) -> Vec<String> {
     let migrations = response["applied"].as_array().unwrap_or_else(|| panic!("{response}"));
@@ -51,7 +51,7 @@ async fn a_command_ends_all_cursors() {
 async fn the_result_is_reported_to_the_deployment() {
     let (postgres, sqld) = (PostgresServer::shared().await.database().await, Sqld::start().await);
     let url = sqld.url();
-    let deployment = Deployment::start("deployment").await;
+    let deployment = CloudFormation::start("deployment").await;
     let function = Emulator::start("migrate", &[("DATABASE_URL", &postgres), ("TURSO_DATABASE_URL", &url)]).await;
     let created = deployment.request(&function, "Create").await;
     assert_eq!((&created["Status"], &created["PhysicalResourceId"]), (&json!("SUCCESS"), &json!("migrations")));
@@ -90,7 +90,7 @@ fn update(old: u32, new: u32, settings: Value) -> impl FnOnce(&mut Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deployment_without_newer_code_succeeds_without_databases() {
-    let (function, deployment) = (unreachable_function().await, Deployment::start("deployment").await);
+    let (function, deployment) = (unreachable_function().await, CloudFormation::start("deployment").await);
     let settings = || json!(["production", "https://sqlstudio.app", "0"]);
     // printf '["production","https://sqlstudio.app","0"]' | sha256sum
     let hash = json!({ "Settings": "358110464ae86647" });

@@ -18,7 +18,7 @@ fn compare(old: &str, new: &str, parameters: &[&str]) -> (Vec<String>, bool) {
     let output = output.expect("Python runs");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect();
-    (lines, output.status.code() == Some(1))
+    (lines, output.status.code() == Some(3))
 }
 
 /// Returns a template with the given resources and outputs.

@@ -9,12 +9,11 @@ pub(crate) const SUFFIX: &str = "1A2B3C4D5E6F7";
 /// Properties that name a resource, and the maximum length of the name. If the property is missing, CloudFormation
 /// generates `<stack>-<logical id>-<suffix>`, truncated to this length
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>).
-const NAMES: [(&str, &str, usize); 20] = [
+const NAMES: [(&str, &str, usize); 17] = [
     ("AWS::ApiGateway::DomainName", "DomainName", 512),
     ("AWS::ApiGateway::Stage", "StageName", 128),
     ("AWS::Budgets::Budget", "BudgetName", 100),
     ("AWS::CloudWatch::Alarm", "AlarmName", 255),
-    ("AWS::CloudWatch::CompositeAlarm", "AlarmName", 255),
     ("AWS::CloudWatch::Dashboard", "DashboardName", 255),
     ("AWS::CodeDeploy::Application", "ApplicationName", 100),
     ("AWS::CodeDeploy::DeploymentGroup", "DeploymentGroupName", 100),
@@ -24,8 +23,6 @@ const NAMES: [(&str, &str, usize); 20] = [
     ("AWS::Logs::LogGroup", "LogGroupName", 512),
     ("AWS::S3::Bucket", "BucketName", 63),
     ("AWS::Scheduler::Schedule", "Name", 64),
-    ("AWS::Scheduler::ScheduleGroup", "Name", 64),
-    ("AWS::SNS::Topic", "TopicName", 256),
     ("AWS::SQS::Queue", "QueueName", 80),
     ("AWS::SSM::Parameter", "Name", 1_011),
     ("AWS::Synthetics::Canary", "Name", 255),
@@ -102,7 +99,6 @@ impl Resource<'_> {
             ("DomainName", Some("RegionalDomainName")) => {
                 return Some(format!("d-a1b2c3d4e5.execute-api.{}.amazonaws.com", self.region));
             }
-            ("DomainName", Some("RegionalHostedZoneId")) => "Z1UJRXOUMOOFQ8",
             _ => return None,
         };
         Some(value.to_owned())
@@ -142,21 +138,16 @@ impl Resource<'_> {
             ("AWS::SQS::Queue", None | Some("QueueUrl")) => {
                 format!("https://sqs.{}.amazonaws.com/{ACCOUNT}/{name}", self.region)
             }
-            ("AWS::SQS::Queue", Some("QueueName")) | ("AWS::SNS::Topic", Some("TopicName")) => name,
+            ("AWS::SQS::Queue", Some("QueueName")) => name,
             ("AWS::SQS::Queue", Some("Arn")) => self.arn("sqs", &name),
-            ("AWS::SNS::Topic", None | Some("TopicArn")) => self.arn("sns", &name),
             ("AWS::WAFv2::WebACL", None) => format!("{name}|{UUID}|REGIONAL"),
             ("AWS::WAFv2::WebACL", Some("Id")) | ("AWS::Synthetics::Canary", Some("Id")) => UUID.to_owned(),
             ("AWS::WAFv2::WebACL", Some("Arn")) => self.arn("wafv2", &format!("regional/webacl/{name}/{UUID}")),
             ("AWS::Logs::LogGroup", Some("Arn")) => self.arn("logs", &format!("log-group:{name}:*")),
-            ("AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm", Some("Arn")) => {
-                self.arn("cloudwatch", &format!("alarm:{name}"))
-            }
+            ("AWS::CloudWatch::Alarm", Some("Arn")) => self.arn("cloudwatch", &format!("alarm:{name}")),
             ("AWS::Scheduler::Schedule", Some("Arn")) => self.arn("scheduler", &format!("schedule/default/{name}")),
-            ("AWS::Scheduler::ScheduleGroup", Some("Arn")) => self.arn("scheduler", &format!("schedule-group/{name}")),
             ("AWS::SSM::Parameter", Some("Value")) => (self.property)("Value")?,
             ("AWS::S3::Bucket", Some("Arn")) => format!("arn:aws:s3:::{name}"),
-            ("AWS::S3::Bucket", Some("DomainName")) => format!("{name}.s3.amazonaws.com"),
             (_, None) => name,
             _ => return None,
         })

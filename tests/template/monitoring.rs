@@ -93,7 +93,7 @@ fn alarm_violations(name: &str, alarm: &Value) -> Vec<String> {
     if alarm["AlarmActions"] != topic || alarm["OKActions"] != topic {
         violations.push(format!("the alarm {name} does not notify the topic on alarm and on recovery"));
     }
-    // Missing data means that nothing happened, which is a problem for the purge only. The canary of /ready starts after its
+    // Missing data means that nothing happened, which is a problem for the purge only. The Synthetics canary starts after its
     // alarm.
     let missing_data = match name {
         "PurgeOverdue" => "breaching",

@@ -19,7 +19,7 @@ const DETECTED_BY_TOOLS: [Mutation; 4] = [
 ];
 
 /// Mutations that the own rules detect: inconsistencies with the code, and properties that the tools do not check.
-const DETECTED_BY_RULES: [Mutation; 25] = [
+const DETECTED_BY_RULES: [Mutation; 26] = [
     ("rate(1 minute)", "rate(1 minutes)", "has an invalid schedule expression"),
     ("Path: '/api/sync/upload' }", "Path: '/api/sync/uploads' }", "a route is missing: (\"upload\", \"post\""),
     ("Path: '/health', Auth: { ApiKeyRequired: false }", "Path: '/health'", "a route is missing: (\"health\", \"get\""),
@@ -41,6 +41,7 @@ const DETECTED_BY_RULES: [Mutation; 25] = [
     ("    DependsOn: DesktopKey\n", "", "may be the first resource of API Gateway in an account"),
     ("\"code\":\"SERVICE_UNAVAILABLE\"", "\"code\":\"OUT\"", "DEFAULT_5XX does not have the error schema"),
     ("{ Binary: purge }", "{ Binary: purger }", "a function is missing: \"purge\""),
+    ("          - MonthlyBudget\n", "", "the parameter MonthlyBudget is in no group"),
     // Versions that do not change with the release or a parameter, or that block the next attempt.
     (
         "        - !Ref CorsOrigins\n",

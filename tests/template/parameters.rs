@@ -12,8 +12,7 @@ const MAX_VALUE_BYTES: usize = 4_096;
 /// Functions that CloudFormation supports in rules
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html>).
 /// `Ref` may name parameters only.
-const RULE_FUNCTIONS: [&str; 7] =
-    ["Ref", "Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::Contains", "Fn::EachMemberIn"];
+const RULE_FUNCTIONS: [&str; 7] = ["Ref", "Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::Contains"];
 
 /// Returns the constraints that the value of a parameter breaks.
 pub(crate) fn broken_constraints(name: &str, parameter: &Value, value: &str) -> Vec<String> {
@@ -61,14 +60,9 @@ pub(crate) fn broken_rules(template: &Template, deployment: &Deployment) -> Vec<
 /// Evaluates a rule function.
 fn holds(template: &Template, deployment: &Deployment, part: &Value) -> bool {
     let resolver = Resolver::new(template.json(), deployment);
-    let contains = |list: &Value, item: &Value| list.as_array().is_some_and(|list| list.contains(item));
     if let Some([list, item]) = part["Fn::Contains"].as_array().map(Vec::as_slice) {
         let [list, item] = [list, item].map(|part| resolver.value(part).unwrap_or_default());
-        return contains(&list, &item);
-    }
-    if let Some([items, list]) = part["Fn::EachMemberIn"].as_array().map(Vec::as_slice) {
-        let [items, list] = [items, list].map(|part| resolver.value(part).unwrap_or_default());
-        return items.as_array().into_iter().flatten().all(|item| contains(&list, item));
+        return list.as_array().is_some_and(|list| list.contains(&item));
     }
     let arguments = |name: &str| part[name].as_array();
     match (arguments("Fn::And"), arguments("Fn::Or"), arguments("Fn::Not")) {
@@ -120,7 +114,7 @@ pub(crate) fn samples(name: &str, parameter: &Value) -> Option<Vec<String>> {
     let smallest = || parameter["MinValue"].to_string();
     let arn = |service: &str, resource: &str| format!("arn:aws:{service}:eu-central-1:123456789012:{resource}");
     let values = match name {
-        "Release" => vec!["d4ee00b".to_owned(), "d4ee00b-dirty".to_owned(), "0".repeat(longest(64))],
+        "Release" => vec!["1a2b3c4".to_owned(), "1a2b3c4-dirty".to_owned(), "0".repeat(longest(64))],
         // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
         "SecretName" | "ApiKeysSecretName" => {
             vec!["s".to_owned(), "sql-studio-sync/production".to_owned(), "s".repeat(longest(512))]

@@ -10,29 +10,30 @@ use crate::parameters::broken_rules;
 use crate::resolve::Deployment;
 use crate::rules::differences;
 
-const CANARY: &str = "AWS::CodeDeploy::DeploymentGroup";
+const DEPLOYMENT_GROUP: &str = "AWS::CodeDeploy::DeploymentGroup";
 
 /// Returns the missing protections.
 pub(crate) fn violations(file: &Path) -> Vec<String> {
     let stages = ["dev", "staging", "production"].map(|stage| BTreeMap::from([("Stage".to_owned(), stage.to_owned())]));
-    let Ok(templates) = Template::expand_with(file, &stages) else {
-        return vec!["a stage cannot be expanded".to_owned()];
+    let templates = match Template::expand_with(file, &stages) {
+        Ok(templates) => templates,
+        Err(error) => return vec![error],
     };
     let [dev, staging, production] = templates.as_slice() else { return vec!["a stage is missing".to_owned()] };
-    let in_dev = dev.resources(CANARY).map(|(name, _)| format!("dev has a canary deployment: {name}"));
-    let staged = [staging, production].into_iter().flat_map(canaries);
+    let in_dev = dev.resources(DEPLOYMENT_GROUP).map(|(name, _)| format!("dev has a canary deployment: {name}"));
+    let staged = [staging, production].into_iter().flat_map(canary_deployments);
     in_dev.chain(staged).chain(domain(production)).chain(api(production)).chain(first_day(production)).collect()
 }
 
 /// The functions of the API, and no others, get a canary deployment that an alarm on their own errors stops.
-fn canaries(template: &Template) -> Vec<String> {
+fn canary_deployments(template: &Template) -> Vec<String> {
     let functions = template.functions();
     let expected: BTreeSet<_> = ROUTES.iter().map(|(function, ..)| functions[function].0).collect();
     let of = |group: &str| group.strip_suffix("DeploymentGroup").unwrap_or_default().to_owned();
     let expected = expected.into_iter().map(str::to_owned).collect();
-    let actual = template.resources(CANARY).map(|(group, _)| of(group)).collect();
+    let actual = template.resources(DEPLOYMENT_GROUP).map(|(group, _)| of(group)).collect();
     let mut violations = differences("a canary deployment", &expected, &actual);
-    for (group, canary) in template.resources(CANARY) {
+    for (group, canary) in template.resources(DEPLOYMENT_GROUP) {
         let alarm = canary["Properties"]["AlarmConfiguration"]["Alarms"][0]["Name"]["Ref"].as_str().unwrap_or_default();
         let alarm = &template.json()["Resources"][alarm]["Properties"];
         let mut metrics = alarm["Metrics"].as_array().into_iter().flatten().map(|metric| &metric["MetricStat"]);

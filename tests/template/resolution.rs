@@ -61,7 +61,6 @@ fn functions_are_resolved() {
         (json!({ "Fn::Sub": ["${name} ${AWS::StackName}", { "name": { "Ref": "Text" } }] }), json!("text stack")),
         (json!({ "Fn::FindInMap": ["Map", "key", "name"] }), json!("mapped")),
         (json!({ "Fn::GetAtt": "Queue.Arn" }), json!(queue)),
-        (json!({ "Fn::Base64": "text" }), json!("dGV4dA==")),
         (json!("{{resolve:secretsmanager:name:SecretString:WEB_KEY}}"), json!(format!("WEBKEY{}", "x".repeat(34)))),
     ];
     for (value, expected) in cases {

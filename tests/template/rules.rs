@@ -263,13 +263,29 @@ fn logs(template: &Template) -> Vec<String> {
     without_retention.map(|(name, _)| format!("{name} has no retention period")).collect()
 }
 
-/// Every parameter that `samconfig.toml` sets exists.
+/// Every parameter that `samconfig.toml` sets exists. Every parameter is described in the operator's guide, and has a place on the
+/// page of the AWS console.
 fn parameters(template: &Template) -> Vec<String> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/README.md"))
+        .expect("the file is readable");
+    let groups = template.json()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].to_string();
+    let names = template.json()["Parameters"].as_object().into_iter().flatten().map(|(name, _)| name);
+    let mut violations = Vec::new();
+    for name in names {
+        if !readme.contains(&format!("`{name}`")) {
+            violations.push(format!("functions/README.md does not describe the parameter {name}"));
+        }
+        if !groups.contains(&format!("\"{name}\"")) {
+            violations.push(format!("the parameter {name} is in no group"));
+        }
+    }
     let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../samconfig.toml"))
         .expect("the file is readable");
     let names = config.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once('=')).map(|(name, _)| name);
     let unknown = names.filter(|name| template.json()["Parameters"][name].is_null());
-    unknown.map(|name| format!("samconfig.toml sets {name}, which is not a parameter of the template")).collect()
+    violations
+        .extend(unknown.map(|name| format!("samconfig.toml sets {name}, which is not a parameter of the template")));
+    violations
 }
 
 /// The environment declares secrets as empty variables, so that a developer can set them.

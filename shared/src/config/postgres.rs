@@ -11,7 +11,7 @@ pub struct PostgresConfig {
 }
 
 impl PostgresConfig {
-    /// Name of the variable with the URL that all functions use, which may lead to a connection pooler.
+    /// Name of the variable with the URL that all functions except `migrate` use, which may lead to a connection pooler.
     const URL: &'static str = "DATABASE_URL";
 
     /// Name of the variable with the URL for migrations, which leads to the database itself.

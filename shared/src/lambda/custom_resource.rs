@@ -1,9 +1,9 @@
 //! CloudFormation custom resources: steps of a deployment that a function runs
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources.html>).
 //!
-//! CloudFormation invokes the function asynchronously, and waits for an hour for the response, which is a request to a presigned
-//! URL. Lambda repeats an asynchronous invocation that fails, twice. So a function fails only if CloudFormation has no
-//! response, and its step may be repeated.
+//! CloudFormation invokes the function asynchronously, and waits for the response for the `ServiceTimeout` of the resource. The
+//! response is a request to a presigned URL. By default, Lambda repeats an asynchronous invocation that fails, twice. So a
+//! function fails only if CloudFormation has no response, and its step may be repeated.
 
 use std::time::Duration;
 

@@ -16,8 +16,8 @@ pub struct TemporaryAccount {
 }
 
 impl TemporaryAccount {
-    /// Signs a user up, runs `check`, and deletes the account, also if `check` panics. An account whose sign-up is answered, but not
-    /// received, remains.
+    /// Signs a user up, runs `check`, and deletes the account, also if `check` panics. If the response to the
+    /// sign-up is lost, the account remains.
     ///
     /// # Panics
     /// If `check` does, or the account cannot be created or deleted.
