@@ -39,7 +39,7 @@ fn assert_corrupt<T>(result: StoreResult<T>, row: (&str, &str, &str)) {
 }
 
 fn postgres(url: &str) -> PostgresAccounts {
-    PostgresAccounts::new(SecretString::from(url).into(), 2).expect("the URL is right")
+    PostgresAccounts::new(SecretString::from(url).into(), None, 2).expect("the URL is right")
 }
 
 /// A migrated database, and a connection that corrupts its rows.

@@ -71,7 +71,8 @@ pub(crate) struct Postgres(OnceCell<String>);
 impl Postgres {
     async fn postgres(&self) -> Arc<PostgresAccounts> {
         let url = self.0.get_or_init(|| async { PostgresServer::shared().await.database().await }).await;
-        let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), 4).expect("the URL is valid");
+        let postgres =
+            PostgresAccounts::new(SecretString::from(url.as_str()).into(), None, 4).expect("the URL is valid");
         postgres.migrate().await.expect("the migrations succeed");
         Arc::new(postgres)
     }

@@ -30,7 +30,7 @@ fn sources() -> String {
 #[tokio::test]
 async fn stored_metadata_matches_the_database() {
     let url = PostgresServer::shared().await.database().await;
-    let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), 1).expect("the URL is valid");
+    let postgres = PostgresAccounts::new(SecretString::from(url.as_str()).into(), None, 1).expect("the URL is valid");
     postgres.migrate().await.expect("the migrations succeed");
     let mut connection = PgConnection::connect(&url).await.expect("the database accepts connections");
     let (sqlx_metadata, sources) = (stored_queries(), sources());

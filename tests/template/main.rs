@@ -14,6 +14,7 @@ mod monitoring;
 mod mutations;
 mod parameters;
 mod production;
+mod release;
 mod resolution;
 mod resolve;
 mod rules;

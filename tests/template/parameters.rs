@@ -12,7 +12,7 @@ const MAX_VALUE_BYTES: usize = 4_096;
 /// Functions that CloudFormation supports in rules
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html>).
 /// `Ref` may name parameters only.
-const RULE_FUNCTIONS: [&str; 7] = ["Ref", "Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::Contains"];
+const RULE_FUNCTIONS: [&str; 6] = ["Ref", "Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::Contains"];
 
 /// Returns the constraints that the value of a parameter breaks.
 pub(crate) fn broken_constraints(name: &str, parameter: &Value, value: &str) -> Vec<String> {

@@ -28,9 +28,10 @@ const VARIABLES_OF_EXTENSION: [&str; 5] =
     ["DD_API_KEY_SECRET_ARN", "DD_SITE", "DD_ENV", "DD_SERVICE", "DD_OTLP_CONFIG_RECEIVER_PROTOCOLS_HTTP_ENDPOINT"];
 
 /// Variables that the secret contains.
-pub(crate) const SECRET_VARIABLES: [&str; 9] = [
+pub(crate) const SECRET_VARIABLES: [&str; 10] = [
     "DATABASE_URL",
     "DATABASE_URL_DIRECT",
+    "DATABASE_ROOT_CERTIFICATE",
     "TURSO_DATABASE_URL",
     "TURSO_AUTH_TOKEN",
     "REDIS_URL",

@@ -10,6 +10,7 @@ const VARIABLES: &str = "\
 Environment variables (all are optional; functions/README.md has more about each):
   DATABASE_URL          PostgreSQL for accounts: postgres://…          [default: a file in DATA_DIR]
   DATABASE_URL_DIRECT   The same without a connection pooler, for migrate [default: DATABASE_URL]
+  DATABASE_ROOT_CERTIFICATE   Authorities of its TLS certificate, in PEM, besides the public ones
   TURSO_DATABASE_URL    libSQL for sync data: libsql://…, https://…    [default: a file in DATA_DIR]
   TURSO_AUTH_TOKEN      Token for these databases
   REDIS_URL             Redis for sessions: redis://…, rediss://…      [default: a file in DATA_DIR]

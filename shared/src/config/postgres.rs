@@ -8,6 +8,9 @@ pub struct PostgresConfig {
     pub url: RotatingSecret,
     /// Name of the variable that holds the URL.
     pub variable: &'static str,
+    /// `DATABASE_ROOT_CERTIFICATE`: certificates, in PEM, of authorities that may have signed the server's certificate, besides the
+    /// public ones. Those of a provider's own authority fit into a secret, where a file does not.
+    pub root_certificates: Option<String>,
 }
 
 impl PostgresConfig {
@@ -16,6 +19,8 @@ impl PostgresConfig {
 
     /// Name of the variable with the URL for migrations, which leads to the database itself.
     const DIRECT_URL: &'static str = "DATABASE_URL_DIRECT";
+
+    const ROOT_CERTIFICATE: &'static str = "DATABASE_ROOT_CERTIFICATE";
 
     /// Error of a function that needs the database.
     pub const MISSING: ConfigError = ConfigError::Missing {
@@ -26,7 +31,7 @@ impl PostgresConfig {
     /// Reads `DATABASE_URL`; `None` if it is not set.
     ///
     /// # Errors
-    /// When the URL is not one of PostgreSQL.
+    /// When the URL is not one of PostgreSQL, or `DATABASE_ROOT_CERTIFICATE` is not PEM.
     pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
         Self::read(env, Self::URL)
     }
@@ -51,6 +56,11 @@ impl PostgresConfig {
     }
 
     fn read(env: &Env, variable: &'static str) -> Result<Option<Self>, ConfigError> {
-        Ok(env.store_url(variable, &["postgres", "postgresql"])?.map(|url| Self { url, variable }))
+        let Some(url) = env.store_url(variable, &["postgres", "postgresql"])? else { return Ok(None) };
+        let root_certificates = env.get(Self::ROOT_CERTIFICATE);
+        if let Some(text) = root_certificates.as_ref().filter(|text| !text.contains("-----BEGIN CERTIFICATE-----")) {
+            return Err(ConfigError::invalid(Self::ROOT_CERTIFICATE, text.clone(), "certificates in PEM"));
+        }
+        Ok(Some(Self { url, variable, root_certificates }))
     }
 }

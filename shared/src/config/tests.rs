@@ -64,6 +64,8 @@ fn migrations_have_a_database_url_of_their_own() {
     assert_eq!(variable(&[pooled, direct]), Ok(Some("DATABASE_URL_DIRECT")));
     assert_eq!(variable(&[pooled, ("DATABASE_URL_DIRECT", "")]), Ok(Some("DATABASE_URL")));
     assert_eq!(variable(&[]), Ok(None));
+    let no_certificate = variable(&[pooled, ("DATABASE_ROOT_CERTIFICATE", "/etc/ca.pem")]).expect_err("a path");
+    assert_eq!(no_certificate.variable(), "DATABASE_ROOT_CERTIFICATE");
     let wrong = variable(&[pooled, ("DATABASE_URL_DIRECT", "mysql://sesame")]).expect_err("not PostgreSQL");
     assert!(wrong.variable() == "DATABASE_URL_DIRECT" && !wrong.to_string().contains("sesame"), "{wrong}");
 }

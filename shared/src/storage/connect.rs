@@ -15,7 +15,8 @@ pub fn accounts(
     config: &crate::config::PostgresConfig,
     connections: u32,
 ) -> Result<Arc<super::postgres::PostgresAccounts>, ConfigError> {
-    let accounts = super::postgres::PostgresAccounts::new(config.url.clone(), connections);
+    let (url, root_certificates) = (config.url.clone(), config.root_certificates.clone());
+    let accounts = super::postgres::PostgresAccounts::new(url, root_certificates, connections);
     accounts.map(Arc::new).map_err(|reason| invalid(config.variable, "PostgreSQL", &reason))
 }
 

@@ -15,7 +15,8 @@ impl PostgresAccounts {
     pub async fn diagnose(&self) -> Result<(), Diagnosis> {
         let url = self.url.get();
         let failed = |reason: String, remedy| Diagnosis::new(&url, reason, remedy);
-        let options = options(&url).map_err(|error| failed(error.to_string(), "correct the URL"))?;
+        let options = options(&url, self.root_certificates.as_deref())
+            .map_err(|error| failed(error.to_string(), "correct the URL"))?;
         let check = async {
             let mut connection = PgConnection::connect_with(&options).await?;
             sqlx::query("SELECT FROM users LIMIT 1").execute(&mut connection).await?;

@@ -45,6 +45,7 @@ pub struct PostgresAccounts {
     pool: PgPool,
     behind_pooler: bool,
     url: RotatingSecret,
+    root_certificates: Option<String>,
 }
 
 /// Migrations cannot be applied.
@@ -69,10 +70,12 @@ impl PostgresAccounts {
     /// pooler may switch connections between the parsing of a statement and its execution. Each call is therefore an explicit
     /// transaction that leaves no prepared statement behind.
     ///
+    /// `root_certificates` are authorities, in PEM, that the connection trusts besides the public ones.
+    ///
     /// # Errors
     /// When the URL is invalid.
-    pub fn new(url: RotatingSecret, connections: u32) -> Result<Self, sqlx::Error> {
-        let options = options(&url.get())?;
+    pub fn new(url: RotatingSecret, root_certificates: Option<String>, connections: u32) -> Result<Self, sqlx::Error> {
+        let options = options(&url.get(), root_certificates.as_deref())?;
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -90,7 +93,7 @@ impl PostgresAccounts {
         let parsed = url::Url::parse(url.get().expose_secret()).map_err(sqlx::Error::config)?;
         let behind_pooler =
             parsed.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0");
-        Ok(Self { pool, behind_pooler, url })
+        Ok(Self { pool, behind_pooler, url, root_certificates })
     }
 
     /// Applies the pending migrations and returns their names. Safe to run repeatedly and concurrently.
@@ -111,8 +114,11 @@ impl PostgresAccounts {
 }
 
 /// Parses `url` into the options of a connection.
-fn options(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
-    let options: PgConnectOptions = url.expose_secret().parse()?;
+fn options(url: &SecretString, root_certificates: Option<&str>) -> Result<PgConnectOptions, sqlx::Error> {
+    let mut options: PgConnectOptions = url.expose_secret().parse()?;
+    if let Some(pem) = root_certificates {
+        options = options.ssl_root_cert_from_pem(pem.as_bytes().to_vec());
+    }
     // No query reads a floating-point number, and poolers reject start-up parameters that they do not know.
     Ok(options.extra_float_digits(None).application_name("sql-studio-sync"))
 }

@@ -36,9 +36,8 @@ impl PostgresAccounts {
         let url = self.url.get();
         match self.pool.acquire().await {
             Err(error) if is_unauthorized(&error) => {
-                let Some(Ok(options)) = self.url.replacement_for(&url).await.map(|url| options(&url)) else {
-                    return Err(error);
-                };
+                let Some(url) = self.url.replacement_for(&url).await else { return Err(error) };
+                let Ok(options) = options(&url, self.root_certificates.as_deref()) else { return Err(error) };
                 self.pool.set_connect_options(options);
                 self.pool.acquire().await
             }
