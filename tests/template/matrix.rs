@@ -59,7 +59,7 @@ const COMPLETE_PRODUCTION: [(&str, &str); 17] = [
     ("SubnetIds", "subnet-0123456789abcdef0,subnet-0123456789abcdef1,subnet-0123456789abcdef2"),
     ("SecurityGroupIds", "sg-0123456789abcdef0"),
     ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:sql-studio-sync-alarms"),
-    ("ReadyCanaryRuntime", "syn-nodejs-3.1"),
+    ("ReadyCanaryRuntime", "syn-nodejs-puppeteer-15.0"),
     ("MonthlyBudget", "100"),
     ("OtlpEndpoint", "http://localhost:4318"),
     ("TraceRatio", "0.05"),

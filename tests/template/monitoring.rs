@@ -103,6 +103,11 @@ fn alarm_violations(name: &str, alarm: &Value) -> Vec<String> {
     if alarm["TreatMissingData"] != missing_data {
         violations.push(format!("the alarm {name} does not treat missing data as {missing_data}"));
     }
+    // The newest datapoint may be a filled one, because metrics arrive late
+    // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html).
+    if alarm["Metrics"].to_string().contains("FILL(") && alarm["EvaluationPeriods"] == 1 {
+        violations.push(format!("the alarm {name} evaluates only the newest period"));
+    }
     if metrics(alarm).count() > MAX_ALARM_METRICS {
         violations.push(format!("the alarm {name} has too many metrics"));
     }

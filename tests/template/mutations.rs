@@ -19,7 +19,7 @@ const DETECTED_BY_TOOLS: [Mutation; 4] = [
 ];
 
 /// Mutations that the own rules detect: inconsistencies with the code, and properties that the tools do not check.
-const DETECTED_BY_RULES: [Mutation; 26] = [
+const DETECTED_BY_RULES: [Mutation; 27] = [
     ("rate(1 minute)", "rate(1 minutes)", "has an invalid schedule expression"),
     ("Path: '/api/sync/upload' }", "Path: '/api/sync/uploads' }", "a route is missing: (\"upload\", \"post\""),
     ("Path: '/health', Auth: { ApiKeyRequired: false }", "Path: '/health'", "a route is missing: (\"health\", \"get\""),
@@ -72,6 +72,11 @@ const DETECTED_BY_RULES: [Mutation; 26] = [
         "watches mails_lost, which is not a metric of the service",
     ),
     ("[!Ref AlarmTopicArn]", "[]", "the alarm ErrorRate does not notify"),
+    (
+        "EvaluationPeriods: 5\n      DatapointsToAlarm: 1\n",
+        "EvaluationPeriods: 1\n",
+        "the alarm AuthFailing evaluates only the newest period",
+    ),
     ("  PurgeOverdue:\n", "  PurgeLate:\n", "an alarm of the runbook is missing: \"PurgeLate\""),
     // The dashboard.
     ("\"widgets\": [\n", "\"widgets\":\n", "the dashboard is not valid JSON"),
@@ -84,7 +89,7 @@ const DETECTED_BY_RULES: [Mutation; 26] = [
 ];
 
 /// Mutations that the rules for production detect.
-const DETECTED_IN_PRODUCTION: [Mutation; 9] = [
+const DETECTED_IN_PRODUCTION: [Mutation; 10] = [
     ("    dev: { Enabled: 'false' }", "    dev: { Enabled: 'true' }", "dev has a canary deployment"),
     (
         "    production: { Enabled: 'true' }",
@@ -103,7 +108,8 @@ const DETECTED_IN_PRODUCTION: [Mutation; 9] = [
         "the default endpoint remains beside the domain",
     ),
     ("    Type: Number\n    Default: 0\n", "    Type: Number\n    Default: 50000\n", "has a quota by default"),
-    ("      Value: !Sub '{{resolve", "      Description: !Sub '{{resolve", "the value of DesktopKey does not survive"),
+    ("      Value: !Sub '{{resolve", "      CustomerId: !Sub '{{resolve", "the value of DesktopKey does not survive"),
+    ("      Description: !Sub 'Web application", "      Name: !Sub 'Web application", "WebKey cannot be replaced"),
     ("DependsOn: [FirstPurge, UsagePlan]", "DependsOn: UsagePlan", "PurgeOverdue is active on the first day"),
     (
         "AggregateKeyType: IP, EvaluationWindowSec: 300, Limit: !Ref CallsPerAddress }",

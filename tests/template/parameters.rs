@@ -149,7 +149,9 @@ pub(crate) fn samples(name: &str, parameter: &Value) -> Option<Vec<String>> {
         "AccountConcurrency" => vec!["1000".to_owned(), "50000".to_owned()],
         "DomainName" => vec![String::new(), "sync.sqlstudio.app".to_owned(), host()],
         "CertificateArn" => vec![String::new(), arn("acm", "certificate/12345678-1234-1234-1234-123456789012")],
-        "ReadyCanaryRuntime" => vec![String::new(), "syn-nodejs-3.1".to_owned(), "syn-nodejs-10.10".to_owned()],
+        "ReadyCanaryRuntime" => {
+            vec![String::new(), "syn-nodejs-puppeteer-15.0".to_owned(), "syn-nodejs-puppeteer-100.10".to_owned()]
+        }
         "SubnetIds" => vec![String::new(), ids("subnet", 1), ids("subnet", 3)],
         "SecurityGroupIds" => vec![String::new(), ids("sg", 1), ids("sg", 5)],
         "AlarmTopicArn" => vec![String::new(), arn("sns", "alarms"), arn("sns", &"t".repeat(256))],

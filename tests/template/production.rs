@@ -83,6 +83,10 @@ fn api(template: &Template) -> Vec<String> {
         if !value.starts_with("{{resolve:secretsmanager:${ApiKeysSecretName}:") {
             violations.push(format!("the value of {name} does not survive the stack"));
         }
+        // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-apigateway-apikey.html
+        if !key["Properties"]["Name"].is_null() {
+            violations.push(format!("{name} cannot be replaced, because it has a name"));
+        }
     }
     let firewalls = template.resources("AWS::WAFv2::WebACL");
     let rules: Vec<_> =

@@ -107,6 +107,7 @@ pub trait RateLimiter: Send + Sync {
 }
 
 /// Returns when a session ends that was opened at `created_at` and is extended to `expires_at`.
+#[cfg(any(feature = "embedded", feature = "redis"))]
 pub(super) fn capped_expiry(created_at: Timestamp, expires_at: Timestamp) -> Timestamp {
     expires_at.min(created_at.plus_seconds(SESSION_SECONDS))
 }
