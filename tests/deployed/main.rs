@@ -1,8 +1,8 @@
 //! Checks of the deployment at `SERVICE_URL`, which `tests/run deployed` names: over HTTP only, with an account that is deleted at the end.
-//! `API_KEY` is the key of a client application where API Gateway requires one, `CORS_ORIGIN` an origin that may call the API. `read_only`
-//! in the name of a test says that it changes nothing.
+//! `API_KEY` is the key of a client application where API Gateway requires one, `CORS_ORIGIN` an origin that may call the API.
+//! `tests/run smoke` runs `read_only` alone.
 
-use tests::deployment::{Deployment, read_only};
+use tests::deployment::Deployment;
 
 /// Deployment under test.
 ///
@@ -13,28 +13,8 @@ fn deployment() -> Deployment {
 }
 
 #[tokio::test]
-async fn read_only_health() {
-    read_only::is_healthy(&deployment()).await;
-}
-
-#[tokio::test]
-async fn read_only_documents() {
-    read_only::describes_itself(&deployment()).await;
-}
-
-#[tokio::test]
-async fn read_only_preflight() {
-    read_only::answers_preflight_requests(&deployment()).await;
-}
-
-#[tokio::test]
-async fn read_only_errors() {
-    read_only::rejects_unknown_routes(&deployment()).await;
-}
-
-#[tokio::test]
-async fn read_only_api_key() {
-    read_only::requires_the_api_key(&deployment()).await;
+async fn read_only() {
+    deployment().check_read_only().await;
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use tests::{Emulator, Gateway, Request};
 
 use crate::cloud::{Cloud, PARAMETER, PARAMETER_URL, example_event};
 
-/// Starts an environment whose function `auth` reads its public URL from the parameter `name`.
-async fn start(name: &str) -> Cloud {
+/// Starts an environment whose function `auth` has these changes of its variables.
+async fn start(changes: &[(&str, &str)]) -> Cloud {
     Cloud::start_where(async |gateway: Gateway, variables: &[(&str, &str)]| {
-        gateway.with("auth", Emulator::start("auth", &[variables, &by_parameter(name)].concat()).await)
+        gateway.with("auth", Emulator::start("auth", &[variables, changes].concat()).await)
     })
     .await
 }
@@ -24,7 +24,7 @@ fn sign_up() -> Request {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_in_emails_lead_to_the_url_in_the_parameter() {
-    let cloud = start(PARAMETER).await;
+    let cloud = start(&by_parameter(PARAMETER)).await;
     cloud.api.send(sign_up()).await.expect(201);
     let mail = cloud.mail("verify_email").await;
     assert!(mail.contains(&format!("{PARAMETER_URL}/verify-email#token=")), "{mail}");
@@ -35,7 +35,7 @@ async fn links_in_emails_lead_to_the_url_in_the_parameter() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_parameter_is_named_in_the_log() {
-    let cloud = start("/studio/nowhere").await;
+    let cloud = start(&by_parameter("/studio/nowhere")).await;
     cloud.api.send(sign_up()).await.expect_error(503, "SERVICE_UNAVAILABLE");
     let log = cloud.gateway.function("auth").log();
     assert!(log.contains("PUBLIC_URL_PARAMETER") && log.contains("ParameterNotFound"), "{log}");
@@ -43,11 +43,7 @@ async fn a_missing_parameter_is_named_in_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_has_precedence_over_the_parameter() {
-    let cloud = Cloud::start_where(async |gateway: Gateway, variables: &[(&str, &str)]| {
-        let parameter = ("PUBLIC_URL_PARAMETER", "/studio/nowhere");
-        gateway.with("auth", Emulator::start("auth", &[variables, &[parameter]].concat()).await)
-    })
-    .await;
+    let cloud = start(&[("PUBLIC_URL_PARAMETER", "/studio/nowhere")]).await;
     cloud.api.send(sign_up()).await.expect(201);
     assert!(cloud.mail("verify_email").await.contains("https://sync.studio.example/verify-email#token="));
 }

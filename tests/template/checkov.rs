@@ -8,6 +8,7 @@ use serde_json::Value;
 use tests::Template;
 
 use crate::deployments::complete_production;
+use crate::{TEMPLATE, tools};
 
 const CHECKOV: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/checkov/bin/checkov");
 
@@ -24,8 +25,7 @@ pub(crate) fn violations(file: &Path) -> Vec<String> {
 
 /// Runs checkov without network access. Returns the id, resource and name of each failed check.
 fn failures(template: &Template) -> Vec<[String; 3]> {
-    let file = tempfile::NamedTempFile::with_suffix(".json").expect("the temporary file is created");
-    std::fs::write(file.path(), template.json().to_string()).expect("the file is writable");
+    let file = tools::write(template);
     let mut checkov = Command::new(CHECKOV);
     checkov.args(["--framework", "cloudformation", "--skip-download", "--output", "json", "--file"]).arg(file.path());
     let output = checkov.output().expect("checkov is installed by `tests/run template`");
@@ -50,8 +50,7 @@ fn reconcile(failures: &[[String; 3]], skips: &str) -> Vec<String> {
 
 #[test]
 fn production_passes_checkov() {
-    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    assert_eq!(violations(file), Vec::<String>::new());
+    assert_eq!(violations(Path::new(TEMPLATE)), Vec::<String>::new());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+use crate::settings::source;
 
 /// Runs `compare` and returns its lines, and whether it reports a loss.
 fn compare(old: &str, new: &str, parameters: &[&str]) -> (Vec<String>, bool) {
@@ -33,7 +33,7 @@ fn template(resources: &Value, outputs: &Value) -> String {
 }
 
 fn project() -> String {
-    std::fs::read_to_string(PROJECT).expect("the template is readable")
+    source("template.yaml")
 }
 
 #[test]

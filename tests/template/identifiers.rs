@@ -6,17 +6,22 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 /// End of a name that CloudFormation generates. Older resource types get 13 characters, newer ones 12.
 pub(crate) const SUFFIX: &str = "1A2B3C4D5E6F7";
 
-/// Properties that name a resource, and the maximum length of the name. If the property is missing, CloudFormation
+/// Properties that name a resource, as paths, and the maximum length of the name. If the property is missing, CloudFormation
 /// generates `<stack>-<logical id>-<suffix>`, truncated to this length
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>).
-const NAMES: [(&str, &str, usize); 17] = [
+pub(crate) const NAMES: [(&str, &str, usize); 18] = [
+    // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-usage-plans.html
+    ("AWS::ApiGateway::ApiKey", "Name", 1_024),
     ("AWS::ApiGateway::DomainName", "DomainName", 512),
     ("AWS::ApiGateway::Stage", "StageName", 128),
-    ("AWS::Budgets::Budget", "BudgetName", 100),
+    // https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Budget.html
+    ("AWS::Budgets::Budget", "Budget/BudgetName", 100),
     ("AWS::CloudWatch::Alarm", "AlarmName", 255),
+    // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
     ("AWS::CloudWatch::Dashboard", "DashboardName", 255),
     ("AWS::CodeDeploy::Application", "ApplicationName", 100),
     ("AWS::CodeDeploy::DeploymentGroup", "DeploymentGroupName", 100),
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     ("AWS::IAM::ManagedPolicy", "ManagedPolicyName", 128),
     ("AWS::IAM::Role", "RoleName", 64),
     ("AWS::Lambda::Function", "FunctionName", 64),
@@ -24,7 +29,9 @@ const NAMES: [(&str, &str, usize); 17] = [
     ("AWS::S3::Bucket", "BucketName", 63),
     ("AWS::Scheduler::Schedule", "Name", 64),
     ("AWS::SQS::Queue", "QueueName", 80),
-    ("AWS::SSM::Parameter", "Name", 1_011),
+    // Together with the beginning of its ARN
+    // (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html).
+    ("AWS::SSM::Parameter", "Name", 1_011 - "arn:aws:ssm:ap-southeast-2:123456789012:parameter".len()),
     ("AWS::Synthetics::Canary", "Name", 255),
     ("AWS::WAFv2::WebACL", "Name", 128),
 ];

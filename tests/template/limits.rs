@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tests::Template;
 
-use crate::identifiers::SUFFIX;
+use crate::identifiers::{NAMES, SUFFIX};
 
 /// Maximum size of the environment of a function in bytes, as JSON
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
@@ -47,21 +47,6 @@ const MAX_LONG_EVALUATION: u64 = 604_800;
 /// Maximum timeout of a custom resource in seconds
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>).
 const MAX_SERVICE_TIMEOUT: u64 = 3_600;
-
-/// Maximum lengths of names that the template may set.
-const NAMES: [(&str, &str, usize); 5] = [
-    // https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Budget.html
-    ("AWS::Budgets::Budget", "/Budget/BudgetName", 100),
-    // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
-    ("AWS::CloudWatch::Dashboard", "/DashboardName", 255),
-    // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-usage-plans.html
-    ("AWS::ApiGateway::ApiKey", "/Name", 1_024),
-    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    ("AWS::IAM::ManagedPolicy", "/ManagedPolicyName", 128),
-    // Together with the beginning of its ARN
-    // (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html).
-    ("AWS::SSM::Parameter", "/Name", 1_011 - "arn:aws:ssm:ap-southeast-2:123456789012:parameter".len()),
-];
 
 /// Returns all limits that a resolved template exceeds.
 pub(crate) fn violations(template: &Template) -> Vec<String> {
@@ -165,9 +150,9 @@ fn managed_policies(template: &Template) -> Vec<String> {
 }
 
 fn names(template: &Template) -> Vec<String> {
-    let limits = NAMES.iter().flat_map(|(kind, pointer, max)| {
+    let limits = NAMES.iter().flat_map(|(kind, property, max)| {
         properties(template, kind).filter_map(move |(name, properties)| {
-            let length = properties.pointer(pointer)?.as_str().map_or(0, |text| text.chars().count());
+            let length = properties.pointer(&format!("/{property}"))?.as_str().map_or(0, |text| text.chars().count());
             exceeded(&format!("length of the name of {name}"), length, *max)
         })
     });

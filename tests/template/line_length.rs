@@ -1,5 +1,7 @@
 //! The length of the template's lines.
 
+use crate::settings::source;
+
 /// Most characters of a line.
 const MAX_LENGTH: usize = 140;
 
@@ -11,9 +13,7 @@ fn too_long(text: &str) -> Vec<(usize, usize)> {
 
 #[test]
 fn no_line_of_the_template_is_too_long() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
-    let text = std::fs::read_to_string(path).expect("the template can be read");
-    assert_eq!(too_long(&text), []);
+    assert_eq!(too_long(&source("template.yaml")), []);
 }
 
 #[test]

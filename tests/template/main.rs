@@ -26,6 +26,9 @@ use std::path::Path;
 
 use tests::Template;
 
+/// The project's template.
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+
 /// Returns the violations of the template in a file.
 type Check = fn(&Path) -> Vec<String>;
 
@@ -44,14 +47,12 @@ fn code_consistency(file: &Path) -> Vec<String> {
 
 #[test]
 fn the_template_is_valid_and_consistent_with_the_code() {
-    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    let violations: Vec<String> = CHECKS.iter().flat_map(|check| check(file)).collect();
+    let violations: Vec<String> = CHECKS.iter().flat_map(|check| check(Path::new(TEMPLATE))).collect();
     assert_eq!(violations, Vec::<String>::new());
 }
 
 #[test]
 fn every_deployment_is_within_the_limits_of_aws() {
-    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"));
-    let violations = deployments::violations(file);
+    let violations = deployments::violations(Path::new(TEMPLATE));
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }

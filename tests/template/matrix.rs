@@ -8,6 +8,7 @@ use tests::Template;
 use crate::parameters::{broken_constraints, broken_rules, samples};
 use crate::resolve::{Deployment, Resolver};
 use crate::rules::differences;
+use crate::settings::source;
 
 /// Pairs of conditions that no deployment satisfies, and the reason.
 const IMPOSSIBLE_PAIRS: [&str; 8] = [
@@ -94,11 +95,11 @@ pub(crate) fn matrix(template: &Template) -> Matrix {
     let goals = Goals::new(template, &samples);
     let mut covered: BTreeSet<usize> =
         deployments.iter().flat_map(|deployment| goals.of(template, deployment)).collect();
-    let mut candidates: Vec<(Deployment, Vec<usize>)> = Vec::new();
-    for candidate in candidates_of(template, &samples) {
+    let candidates = candidates_of(template, &samples).into_iter().map(|candidate| {
         let reached = goals.of(template, &candidate);
-        candidates.push((candidate, reached));
-    }
+        (candidate, reached)
+    });
+    let candidates: Vec<(Deployment, Vec<usize>)> = candidates.collect();
     // Greedy: repeatedly the candidate that covers most of what is not covered yet.
     loop {
         let gain =
@@ -163,8 +164,7 @@ fn candidates_of(template: &Template, samples: &Samples) -> Vec<Deployment> {
 
 /// Returns the deployments of `samconfig.toml`, and as the last one production with all features.
 pub(crate) fn real_deployments(template: &Template, violations: &mut Vec<String>) -> Vec<Deployment> {
-    let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../samconfig.toml"))
-        .expect("the file is readable");
+    let config = source("samconfig.toml");
     let config: toml::Table = config.parse().expect("the file is valid TOML");
     let mut deployments = Vec::new();
     for (stage, settings) in config.iter().filter(|(_, settings)| settings.is_table()) {
@@ -198,8 +198,8 @@ pub(crate) fn real_deployments(template: &Template, violations: &mut Vec<String>
     deployments
 }
 
-/// What the deployments must cover: for each two conditions, all four pairs of their values; and each sample. A parameter
-/// that can be empty and that no condition tests counts as a condition, too.
+/// Coverage goals of the deployments: all four pairs of values of each two conditions, and each sample. A parameter that can be
+/// empty and that no condition tests counts as a condition, too.
 struct Goals {
     conditions: Vec<String>,
     /// Number of conditions of the template; the others are parameters.

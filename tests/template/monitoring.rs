@@ -7,6 +7,7 @@ use shared::telemetry::METRICS;
 use tests::{ROUTES, Template};
 
 use crate::rules::differences;
+use crate::settings::source;
 
 /// Metrics with further dimensions than the function.
 const METRICS_BY_ROUTE_AND_OUTCOME: [&str; 2] = ["requests", "request_ms"];
@@ -141,8 +142,7 @@ fn watched_by_alarms(template: &Template) -> Vec<WatchedMetric> {
 
 /// Checks that each alarm has a runbook section with the lines of [`RUNBOOK_LINES`].
 fn runbook(template: &Template) -> Vec<String> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/README.md"))
-        .expect("the file is readable");
+    let readme = source("functions/README.md");
     let sections: BTreeMap<&str, Vec<&str>> = readme
         .split("\n#### ")
         .skip(1)

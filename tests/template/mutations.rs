@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use crate::settings::source;
 use crate::{Check, checkov, code_consistency, deployments, production, tools};
 
 /// Text of the template, its replacement, and a part of the violation that a check must report.
@@ -177,8 +178,7 @@ fn mutations() -> Vec<(Check, Mutation)> {
 
 #[test]
 fn every_mutation_is_detected() {
-    let original = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))
-        .expect("the template is readable");
+    let original = source("template.yaml");
     let undetected = |(check, (before, after, expected)): &(Check, Mutation)| {
         assert!(original.contains(before), "{before} is not in the template");
         let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("the temporary file is created");

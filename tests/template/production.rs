@@ -28,9 +28,8 @@ pub(crate) fn violations(file: &Path) -> Vec<String> {
 /// The functions of the API, and no others, get a canary deployment that an alarm on their own errors stops.
 fn canary_deployments(template: &Template) -> Vec<String> {
     let functions = template.functions();
-    let expected: BTreeSet<_> = ROUTES.iter().map(|(function, ..)| functions[function].0).collect();
+    let expected: BTreeSet<_> = ROUTES.iter().map(|(function, ..)| functions[function].0.to_owned()).collect();
     let of = |group: &str| group.strip_suffix("DeploymentGroup").unwrap_or_default().to_owned();
-    let expected = expected.into_iter().map(str::to_owned).collect();
     let actual = template.resources(DEPLOYMENT_GROUP).map(|(group, _)| of(group)).collect();
     let mut violations = differences("a canary deployment", &expected, &actual);
     for (group, canary) in template.resources(DEPLOYMENT_GROUP) {

@@ -1,9 +1,11 @@
-//! The commands that name a release: what they write is what the SAM CLI reads, whatever the commit is.
+//! Tests of the documented commands that name a release: the SAM CLI reads the name that they write, for any commit.
 
 use std::path::Path;
 use std::process::Command;
 
 use tests::python_tool;
+
+use crate::settings::source;
 
 /// Documents with such a command.
 const DOCUMENTS: [&str; 2] = ["functions/README.md", ".github/workflows/deploy.yml"];
@@ -22,8 +24,7 @@ for file in sys.argv[1:]:
 
 /// Returns the commands of a document.
 fn commands(document: &str) -> Vec<String> {
-    let path = format!("{}/../{document}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).expect("the document is readable");
+    let text = source(document);
     let ends = text.match_indices("echo \"Release: ").filter_map(|(start, _)| {
         let length = text[start..].find("release.yaml")? + "release.yaml".len();
         Some(text[start..start + length].to_owned())

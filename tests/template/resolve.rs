@@ -284,10 +284,8 @@ impl<'a> Resolver<'a> {
         }
         let kind = resource["Type"].as_str().unwrap_or_default();
         let Deployment { stack, region, .. } = self.deployment;
-        let property = |property: &str| {
-            let value = &resource["Properties"][property];
-            if value.is_null() { None } else { Some(self.text(value)) }
-        };
+        let property =
+            |property: &str| resource["Properties"].pointer(&format!("/{property}")).map(|value| self.text(value));
         let resource = Resource { stack, region, name, kind, property: &property };
         let value = resource.attribute(attribute);
         value

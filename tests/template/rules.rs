@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::http::Code;
 use tests::{Auth, ROUTES, Template};
 
-use crate::settings::{SECRET_VARIABLES, variables_of};
+use crate::settings::{SECRET_VARIABLES, source, variables_of};
 
 /// Routes without an API key: targets of links in emails, the calls of their pages, and health checks.
 const ROUTES_WITHOUT_API_KEY: [(&str, &str); 8] = [
@@ -266,8 +266,7 @@ fn logs(template: &Template) -> Vec<String> {
 /// Every parameter that `samconfig.toml` sets exists. Every parameter is described in the operator's guide, and has a place on the
 /// page of the AWS console.
 fn parameters(template: &Template) -> Vec<String> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/README.md"))
-        .expect("the file is readable");
+    let readme = source("functions/README.md");
     let groups = template.json()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].to_string();
     let names = template.json()["Parameters"].as_object().into_iter().flatten().map(|(name, _)| name);
     let mut violations = Vec::new();
@@ -279,8 +278,7 @@ fn parameters(template: &Template) -> Vec<String> {
             violations.push(format!("the parameter {name} is in no group"));
         }
     }
-    let config = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../samconfig.toml"))
-        .expect("the file is readable");
+    let config = source("samconfig.toml");
     let names = config.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once('=')).map(|(name, _)| name);
     let unknown = names.filter(|name| template.json()["Parameters"][name].is_null());
     violations
@@ -300,8 +298,7 @@ fn the_template_contains_no_secret() {
 /// `cargo lambda watch` routes each path to the same function as the template.
 #[test]
 fn cargo_lambda_watch_has_the_routes_of_the_template() {
-    let manifest =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).expect("the file is readable");
+    let manifest = source("Cargo.toml");
     let (_, rest) = manifest.split_once("[workspace.metadata.lambda.watch.router]").expect("the section exists");
     let lines = rest.lines().skip(1).take_while(|line| !line.starts_with('['));
     let routes: Vec<(&str, &str)> = lines

@@ -55,7 +55,8 @@ const VARIABLES_WITH_DEFAULT: [&str; 7] = [
 /// Variables that Lambda or Cargo sets.
 const VARIABLES_OF_RUNTIME: [&str; 2] = ["AWS_LAMBDA_FUNCTION_NAME", "CARGO_PKG_VERSION"];
 
-fn source(path: &str) -> String {
+/// Reads a file of the project.
+pub(crate) fn source(path: &str) -> String {
     std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 

@@ -1,10 +1,10 @@
 //! Checks with `sam validate` and cfn-lint. cfn-lint runs on the expanded template, because it does not check resources
 //! that SAM adds.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use tempfile::NamedTempFile;
 use tests::{Template, python_tool};
 
 /// Runs `sam validate` on the template in `file`.
@@ -20,14 +20,20 @@ pub(crate) fn lint(file: &Path) -> Vec<String> {
         Ok(template) => template,
         Err(error) => return vec![error],
     };
-    let mut expanded = tempfile::NamedTempFile::with_suffix(".json").expect("the temporary file is created");
-    expanded.write_all(template.json().to_string().as_bytes()).expect("the file is writable");
+    let expanded = write(&template);
     // SAM generates redundant dependencies (W3005), and leaves the mapping that it has used (W7001).
     run(Command::new(python_tool("cfn-lint")).args(["--ignore-checks", "W3005,W7001", "--"]).arg(expanded.path()))
 }
 
+/// Writes a template to a temporary file.
+pub(crate) fn write(template: &Template) -> NamedTempFile {
+    let file = NamedTempFile::with_suffix(".json").expect("the temporary file is created");
+    std::fs::write(file.path(), template.json().to_string()).expect("the file is writable");
+    file
+}
+
 /// Runs `command` and returns its output if it fails.
-fn run(command: &mut Command) -> Vec<String> {
+pub(crate) fn run(command: &mut Command) -> Vec<String> {
     let output = command.output().expect("the tool is installed by `tests/run template`");
     let messages = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     if output.status.success() { Vec::new() } else { vec![messages.concat()] }

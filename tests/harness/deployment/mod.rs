@@ -1,10 +1,10 @@
 //! Checks of a deployment that a client can make: over HTTP, without access to its stores. They leave no account behind.
 
 mod account;
-pub mod read_only;
+mod read_only;
 mod sessions;
 mod two_devices;
-pub mod uploads;
+mod uploads;
 
 use std::env;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use axum::http::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use account::TemporaryAccount;
-pub use sessions::sessions_end;
-pub use two_devices::two_devices_resolve_a_conflict;
+use sessions::sessions_end;
+use two_devices::two_devices_resolve_a_conflict;
 
 use crate::Api;
 
@@ -55,12 +55,20 @@ impl Deployment {
     /// # Panics
     /// If one fails.
     pub async fn check(&self) {
+        self.check_read_only().await;
+        self.check_with_account().await;
+    }
+
+    /// Makes the checks that change nothing.
+    ///
+    /// # Panics
+    /// If one fails.
+    pub async fn check_read_only(&self) {
         read_only::is_healthy(self).await;
         read_only::describes_itself(self).await;
         read_only::answers_preflight_requests(self).await;
         read_only::rejects_unknown_routes(self).await;
         read_only::requires_the_api_key(self).await;
-        self.check_with_account().await;
     }
 
     /// Makes the checks that need an account.

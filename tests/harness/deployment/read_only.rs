@@ -12,7 +12,7 @@ const FOREIGN_ORIGIN: &str = "https://evil.example";
 ///
 /// # Panics
 /// If not.
-pub async fn is_healthy(deployment: &Deployment) {
+pub(super) async fn is_healthy(deployment: &Deployment) {
     let health = deployment.api.send(Request::get("/health")).await.expect(200);
     assert_eq!(health["status"], "healthy", "{health}");
     assert_eq!(health["service"], "sql-studio-sync", "{health}");
@@ -24,7 +24,7 @@ pub async fn is_healthy(deployment: &Deployment) {
 ///
 /// # Panics
 /// If not.
-pub async fn describes_itself(deployment: &Deployment) {
+pub(super) async fn describes_itself(deployment: &Deployment) {
     let document = deployment.api.send(Request::get("/openapi.json")).await.expect(200);
     assert!(document["paths"]["/api/sync/upload"]["post"].is_object(), "{}", document["paths"]);
     let page = deployment.api.send(Request::get("/docs")).await;
@@ -37,7 +37,7 @@ pub async fn describes_itself(deployment: &Deployment) {
 ///
 /// # Panics
 /// If not.
-pub async fn answers_preflight_requests(deployment: &Deployment) {
+pub(super) async fn answers_preflight_requests(deployment: &Deployment) {
     let api = deployment.without_key.as_ref().unwrap_or(&deployment.api);
     for path in ["/api/auth/login", "/api/sync/upload", "/api/sync/download", "/api/sync/conflicts", "/ready"] {
         let response = api.send(preflight(path, FOREIGN_ORIGIN)).await;
@@ -67,7 +67,7 @@ fn allowed_origin(response: &Response) -> Option<&str> {
 ///
 /// # Panics
 /// If not.
-pub async fn rejects_unknown_routes(deployment: &Deployment) {
+pub(super) async fn rejects_unknown_routes(deployment: &Deployment) {
     let send = |request| deployment.api.send(request);
     send(Request::get("/nowhere")).await.expect_error(404, "NOT_FOUND");
     send(Request::get("/api/sync/nowhere")).await.expect_error(404, "NOT_FOUND");
@@ -79,7 +79,7 @@ pub async fn rejects_unknown_routes(deployment: &Deployment) {
 ///
 /// # Panics
 /// If not.
-pub async fn requires_the_api_key(deployment: &Deployment) {
+pub(super) async fn requires_the_api_key(deployment: &Deployment) {
     let Some(without_key) = &deployment.without_key else { return };
     let request = Request::get("/api/sync/status");
     without_key.send(request.clone()).await.expect_error(403, "FORBIDDEN");

@@ -6,7 +6,7 @@ use super::TemporaryAccount;
 ///
 /// # Panics
 /// If not.
-pub async fn sessions_end(account: &TemporaryAccount) {
+pub(super) async fn sessions_end(account: &TemporaryAccount) {
     let user = &account.user;
     let other = account.log_in().await;
     let sessions = user.sessions().await;

@@ -7,7 +7,7 @@ use crate::{Device, Request, TestUser, saved_query};
 ///
 /// # Panics
 /// If they do not.
-pub async fn two_devices_resolve_a_conflict(user: &TestUser) {
+pub(super) async fn two_devices_resolve_a_conflict(user: &TestUser) {
     let [mut laptop, mut phone] = ["laptop", "phone"].map(|name| user.device(name).with_strategy("user_choice"));
     laptop.write("saved_query", "orders", saved_query("Orders", "select 1"), SystemClock.now());
     laptop.sync().await;

@@ -20,7 +20,7 @@ const TOO_MUCH_FOR_LAMBDA: usize = 7 << 20;
 ///
 /// # Panics
 /// If not.
-pub async fn accepts_gzip(user: &TestUser) {
+pub(super) async fn accepts_gzip(user: &TestUser) {
     let body = upload([("compressed".to_owned(), "select 1".to_owned())]);
     let response = send(user, "application/gzip", gzip(body.as_bytes())).await.expect(200);
     assert_eq!(response["applied"][0]["item_id"], "compressed", "{response}");
@@ -30,7 +30,7 @@ pub async fn accepts_gzip(user: &TestUser) {
 ///
 /// # Panics
 /// If not.
-pub async fn accepts_five_megabytes(user: &TestUser) {
+pub(super) async fn accepts_five_megabytes(user: &TestUser) {
     let body = upload((0..ITEMS).map(|index| (format!("large{index}"), random_query())));
     assert!((4_900_000..5_500_000).contains(&body.len()), "{} bytes", body.len());
     let response = send(user, "application/gzip", gzip(body.as_bytes())).await.expect(200);
@@ -45,7 +45,7 @@ pub async fn accepts_five_megabytes(user: &TestUser) {
 ///
 /// # Panics
 /// If not.
-pub async fn rejects_too_much(deployment: &Deployment, user: &TestUser) {
+pub(super) async fn rejects_too_much(deployment: &Deployment, user: &TestUser) {
     let bomb = gzip(&vec![b' '; TOO_MUCH]);
     send(user, "application/gzip", bomb).await.expect_error(413, "PAYLOAD_TOO_LARGE");
     if deployment.without_key.is_none() {
