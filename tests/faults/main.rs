@@ -11,6 +11,7 @@ mod outbox_worker;
 mod passwords;
 mod pooler;
 mod proxied_service;
+mod redis_cluster;
 mod round_trips;
 mod secrets;
 mod stale_connections;

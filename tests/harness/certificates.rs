@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -23,6 +23,8 @@ impl Certificates {
         let authority_key = KeyPair::generate().expect("a key can be generated");
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate whose issuer and subject are equal for self-signed.
+        authority.distinguished_name.push(DnType::CommonName, "test authority");
         let authority_certificate = authority.self_signed(&authority_key).expect("the authority can be self-signed");
         let key = KeyPair::generate().expect("a key can be generated");
         let params = CertificateParams::new(["localhost".to_owned()]).expect("a valid name");

@@ -39,7 +39,7 @@ pub use process::{ServerProcess, process_memory_kib};
 pub use proxy::{Fault, Proxy};
 pub use rotel::{ReceivedSpan, Rotel};
 pub use routes::{Auth, ROUTES};
-pub use servers::{PgBouncer, PostgresServer, RedisServer, Shutdown, Sqld};
+pub use servers::{PgBouncer, PostgresServer, RedisCluster, RedisServer, Shutdown, Sqld};
 pub use service::{Service, begin_deletion};
 pub use template::{Route, Template, python_tool};
 pub use test_user::{PASSWORD, TestUser, error_fields, login_request, pluck, query_update, refresh, try_login};

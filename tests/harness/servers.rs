@@ -16,9 +16,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::Certificates;
 
+mod cluster;
 mod pooler;
 mod restart;
 
+pub use cluster::RedisCluster;
 pub use pooler::PgBouncer;
 pub use restart::Shutdown;
 
@@ -232,17 +234,25 @@ impl RedisServer {
     }
 
     async fn start_at(port: u16, options: &str) -> Self {
-        let redis = find_program("redis-server", &[]);
-        let server = Server::start_at(port, "KILL", |folder, port| {
-            let folder = folder.display();
-            split_words(&format!(
-                "{redis} --port {port} --bind 127.0.0.1 --save --appendonly no --dir {folder} {options}"
-            ))
-        })
-        .await;
-        let mut redis = Self(server);
+        let mut redis = Self::spawn_at(port, &format!("--port {port} {options}")).await;
         redis.wait_until_ready().await;
         redis
+    }
+
+    /// Starts a server that accepts only TLS connections.
+    async fn start_tls_at(port: u16, options: &str) -> Self {
+        let mut redis = Self::spawn_at(port, &format!("--port 0 --tls-port {port} {options}")).await;
+        redis.0.wait_until_listening("redis-server").await;
+        redis
+    }
+
+    async fn spawn_at(port: u16, options: &str) -> Self {
+        let redis = find_program("redis-server", &[]);
+        let command = |folder: &Path, _| {
+            let folder = folder.display();
+            split_words(&format!("{redis} --bind 127.0.0.1 --save --appendonly no --dir {folder} {options}"))
+        };
+        Self(Server::start_at(port, "KILL", command).await)
     }
 
     async fn wait_until_ready(&mut self) {

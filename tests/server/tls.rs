@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use shared::clock::{Clock, SystemClock};
-use tests::{Certificates, Device, PostgresServer, RedisServer, Request, ServerProcess, Sqld, saved_query};
+use tests::{
+    Certificates, Device, PostgresServer, RedisCluster, RedisServer, Request, ServerProcess, Sqld, saved_query,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_are_reached_over_tls_with_a_trusted_certificate() {
@@ -49,5 +51,31 @@ async fn stores_are_reached_over_tls_with_a_trusted_certificate() {
         let folder = tests::scratch_dir();
         let server = ServerProcess::start_with(folder.path(), &[(setting, url)]).await;
         server.api.send(Request::get("/ready")).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_cluster_is_reached_over_tls_with_a_password() {
+    let certificates = Certificates::generate();
+    let cluster = RedisCluster::start_encrypted(&certificates, "sesame").await;
+    let (url, authority) = (cluster.url(), certificates.authority().display().to_string());
+    let trusted = ("SSL_CERT_FILE", authority.as_str());
+    let without_password = url.replace(":sesame@", "");
+    for (settings, expected) in [
+        (vec![("REDIS_URL", url.as_str()), trusted], 200),
+        (vec![("REDIS_URL", url.as_str())], 503),
+        (vec![("REDIS_URL", without_password.as_str()), trusted], 503),
+    ] {
+        let folder = tests::scratch_dir();
+        let server = ServerProcess::start_with(folder.path(), &settings).await;
+        server.api.send(Request::get("/ready")).await.expect(expected);
+        if expected == 200 {
+            // Each user has a slot of its own.
+            for name in ["ada", "bob", "cleo", "dora", "emil"] {
+                let account = server.api.sign_up(name).await;
+                let profile = Request::get("/api/auth/profile").bearer(account["token"].as_str().expect("a token"));
+                assert_eq!(server.api.send(profile).await.expect(200)["user"]["username"], name);
+            }
+        }
     }
 }

@@ -45,6 +45,7 @@ mod account_eraser;
 mod corrupt_rows;
 mod libsql_transport;
 mod previous_release;
+mod redis_cluster_only;
 mod redis_only;
 mod servers;
 mod sqlx_metadata;
@@ -205,6 +206,21 @@ mod redis {
     }
     mod rate_limiter {
         crate::rate_limiter::suite!(super::Redis::default());
+    }
+}
+
+/// Sessions and rate limits in a Redis Cluster of three masters.
+mod redis_cluster {
+    use crate::servers::Cluster;
+
+    mod sessions {
+        crate::sessions::suite!(super::Cluster::default());
+    }
+    mod rotation {
+        crate::rotation::suite!(super::Cluster::default());
+    }
+    mod rate_limiter {
+        crate::rate_limiter::suite!(super::Cluster::default());
     }
 }
 

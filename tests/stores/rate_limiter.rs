@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use shared::models::Timestamp;
+use shared::models::{Timestamp, UserId};
 use shared::storage::{RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter};
 use tokio::task::JoinSet;
 
@@ -38,7 +38,18 @@ pub(crate) use suite;
 
 /// Returns a request against a bucket that no other test uses.
 fn bucket(per_minute: u32) -> RateLimitRequest {
-    RateLimitRequest::new(format!("bucket:{}", new_user_id()), RateLimitPolicy::per_minute(per_minute))
+    bucket_of(new_user_id(), "bucket", per_minute)
+}
+
+/// Returns a bucket of `user`. In a cluster, all buckets of a user are in one slot.
+fn bucket_of(user: UserId, name: &str, per_minute: u32) -> RateLimitRequest {
+    RateLimitRequest::new(format!("{{{user}}}:{name}"), RateLimitPolicy::per_minute(per_minute))
+}
+
+/// Returns two buckets of one user.
+fn two_buckets(first: u32, second: u32) -> [RateLimitRequest; 2] {
+    let user = new_user_id();
+    [bucket_of(user, "first", first), bucket_of(user, "second", second)]
 }
 
 async fn take(store: &dyn RateLimiter, rate_limit: &RateLimitRequest, now: Timestamp) -> RateLimitStatus {
@@ -197,10 +208,7 @@ pub(crate) async fn a_window_may_be_longer_than_a_minute(factory: RateLimiterFac
 
 pub(crate) async fn a_token_is_taken_from_all_buckets_or_from_none(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    // In a cluster, both are in one slot.
-    let slot = new_user_id();
-    let [small, large] = [("small", 2), ("large", 5)]
-        .map(|(name, tokens)| RateLimitRequest::new(format!("{{{slot}}}:{name}"), RateLimitPolicy::per_minute(tokens)));
+    let [small, large] = two_buckets(2, 5);
     let both = [small.clone(), large.clone()];
     let take_both = async || store.take(&both, at_second(0)).await.expect("the write succeeds");
     for remaining in [4, 3] {
@@ -246,16 +254,16 @@ async fn exchange_many(
     exchanged
 }
 
-/// Takes tokens of a bucket of `user` by exchanges for an unlimited number of others.
+/// Takes tokens of a bucket by exchanges for an unlimited number of others.
 async fn drain(store: &dyn RateLimiter, bucket: &RateLimitRequest, now: Timestamp) -> usize {
-    let other = self::bucket(1);
+    let other = RateLimitRequest { key: format!("{}:other", bucket.key), ..self::bucket(1) };
     let count = bucket.policy.tokens as usize + 1;
     exchange_many(store, &[other, bucket.clone()], count, now).await
 }
 
 pub(crate) async fn an_exchange_moves_a_token(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    let [taken, wanted] = [bucket(3), bucket(5)];
+    let [taken, wanted] = two_buckets(3, 5);
     assert_eq!(drain(&*store, &taken, at_second(1)).await, 3, "the bucket is empty");
     let pair = [taken.clone(), wanted.clone()];
     assert_eq!(exchange_many(&*store, &pair, 2, at_second(1)).await, 2);
@@ -267,7 +275,7 @@ pub(crate) async fn an_exchange_moves_a_token(factory: RateLimiterFactory<'_>) {
 
 pub(crate) async fn an_exchange_without_a_token_to_take_gives_none_back(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    let pair = [bucket(3), bucket(2)];
+    let pair = two_buckets(3, 2);
     for bucket in &pair {
         drain(&*store, bucket, at_second(1)).await;
     }
@@ -277,7 +285,7 @@ pub(crate) async fn an_exchange_without_a_token_to_take_gives_none_back(factory:
 
 pub(crate) async fn concurrent_exchanges_take_at_most_the_available_tokens(factory: RateLimiterFactory<'_>) {
     let store = factory.open().await;
-    let pair = [bucket(20), bucket(30)];
+    let pair = two_buckets(20, 30);
     drain(&*store, &pair[0], at_second(1)).await;
     let mut tasks = JoinSet::new();
     for _ in 0..8 {

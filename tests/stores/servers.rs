@@ -9,8 +9,8 @@ use shared::storage::libsql::{Hrana, LibsqlSync, SYNC, Transport, migrate};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{AccountStore, RateLimiter, Sessions, SyncData};
-use tests::{PostgresServer, RedisServer, Sqld};
-use tokio::sync::OnceCell;
+use tests::{PostgresServer, RedisCluster, RedisServer, Sqld};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::account_eraser::AllStores;
 use crate::store_factory::StoreFactory;
@@ -105,6 +105,42 @@ impl StoreFactory<dyn Sessions> for Redis {
 
 #[async_trait]
 impl StoreFactory<dyn RateLimiter> for Redis {
+    async fn open(&self) -> Arc<dyn RateLimiter> {
+        self.redis().await
+    }
+}
+
+/// Sessions and rate limits in a Redis Cluster of three masters, which all tests of this process use one after the other:
+/// creating a cluster takes longer than most tests. It is empty at first.
+#[derive(Default)]
+pub(crate) struct Cluster(OnceCell<MutexGuard<'static, Option<RedisCluster>>>);
+
+impl Cluster {
+    async fn redis(&self) -> Arc<RedisSessions> {
+        static SHARED: Mutex<Option<RedisCluster>> = Mutex::const_new(None);
+        let lock = async || {
+            let mut shared = SHARED.lock().await;
+            match &*shared {
+                Some(cluster) => cluster.flush().await,
+                None => *shared = Some(RedisCluster::start(0).await),
+            }
+            shared
+        };
+        let guard = self.0.get_or_init(lock).await;
+        let url = guard.as_ref().expect("it was started").url();
+        Arc::new(RedisSessions::new(SecretString::from(url).into()).expect("the URL is valid"))
+    }
+}
+
+#[async_trait]
+impl StoreFactory<dyn Sessions> for Cluster {
+    async fn open(&self) -> Arc<dyn Sessions> {
+        self.redis().await
+    }
+}
+
+#[async_trait]
+impl StoreFactory<dyn RateLimiter> for Cluster {
     async fn open(&self) -> Arc<dyn RateLimiter> {
         self.redis().await
     }

@@ -197,34 +197,29 @@ pub(crate) async fn the_last_use_is_accurate_to_a_minute(factory: SessionFactory
     }
 }
 
-fn rate_limit(key: &str) -> RateLimitRequest {
-    RateLimitRequest::new(key.to_owned(), RateLimitPolicy::per_minute(10))
-}
-
-async fn authenticate_with_rate_limit(store: &dyn Sessions, session: &Session, key: &str) -> AuthOutcome {
-    store.authenticate(session.user, session.id, Some(&rate_limit(key)), at_second(2)).await.expect("the read succeeds")
+/// Authenticates with a token of the session's user from the bucket `name`.
+async fn authenticate_with_rate_limit(store: &dyn Sessions, session: &Session, name: &str) -> AuthOutcome {
+    let key = format!("{{{}}}:{name}", session.user);
+    let rate_limit = RateLimitRequest::new(key, RateLimitPolicy::per_minute(10));
+    store.authenticate(session.user, session.id, Some(&rate_limit), at_second(2)).await.expect("the read succeeds")
 }
 
 pub(crate) async fn authentication_takes_a_rate_limit_token(factory: SessionFactory<'_>) {
     let store = factory.open().await;
     let session = open(&*store, new_user_id(), "token", 1).await;
-    let key = session.user.to_string();
     for remaining in (0..10).rev() {
         let AuthOutcome { session: authenticated, rate_limit: bucket, .. } =
-            authenticate_with_rate_limit(&*store, &session, &key).await;
+            authenticate_with_rate_limit(&*store, &session, "bucket").await;
         let bucket = bucket.expect("a rate limit was requested");
         assert_eq!(
             (authenticated.map(|session| session.id), bucket.taken, bucket.remaining),
             (Some(session.id), true, remaining)
         );
     }
-    let refused = authenticate_with_rate_limit(&*store, &session, &key).await;
+    let refused = authenticate_with_rate_limit(&*store, &session, "bucket").await;
     assert!(refused.session.is_some() && refused.rate_limit.is_some_and(|bucket| !bucket.taken));
     assert!(
-        authenticate_with_rate_limit(&*store, &session, &new_user_id().to_string())
-            .await
-            .rate_limit
-            .is_some_and(|bucket| bucket.taken)
+        authenticate_with_rate_limit(&*store, &session, "another").await.rate_limit.is_some_and(|bucket| bucket.taken)
     );
 }
 
@@ -233,13 +228,12 @@ pub(crate) async fn a_refused_session_takes_no_rate_limit_token(factory: Session
     let user = new_user_id();
     let [ended, open_session] = [open(&*store, user, "a", 1).await, open(&*store, user, "b", 1).await];
     store.end(user, ended.id).await.expect("the write succeeds");
-    let key = user.to_string();
     let unknown = Session { id: new_session_id(), ..open_session.clone() };
     for refused in [&ended, &unknown] {
-        let AuthOutcome { session, rate_limit, .. } = authenticate_with_rate_limit(&*store, refused, &key).await;
+        let AuthOutcome { session, rate_limit, .. } = authenticate_with_rate_limit(&*store, refused, "bucket").await;
         assert_eq!((session, rate_limit), (None, None));
     }
-    let bucket = authenticate_with_rate_limit(&*store, &open_session, &key)
+    let bucket = authenticate_with_rate_limit(&*store, &open_session, "bucket")
         .await
         .rate_limit
         .expect("a rate limit was requested");
@@ -252,9 +246,7 @@ pub(crate) async fn concurrent_requests_take_at_most_the_available_tokens(factor
     let mut tasks = JoinSet::new();
     for _ in 0..40 {
         let (store, session) = (store.clone(), session.clone());
-        tasks.spawn(async move {
-            authenticate_with_rate_limit(&*store, &session, &session.user.to_string()).await.rate_limit
-        });
+        tasks.spawn(async move { authenticate_with_rate_limit(&*store, &session, "bucket").await.rate_limit });
     }
     let taken = tasks.join_all().await.into_iter().flatten().filter(|bucket| bucket.taken).count();
     assert_eq!(taken, 10);

@@ -13,7 +13,8 @@ Environment variables (all are optional; functions/README.md has more about each
   DATABASE_ROOT_CERTIFICATE   Authorities of its TLS certificate, in PEM, besides the public ones
   TURSO_DATABASE_URL    libSQL for sync data: libsql://…, https://…    [default: a file in DATA_DIR]
   TURSO_AUTH_TOKEN      Token for these databases
-  REDIS_URL             Redis for sessions: redis://…, rediss://…      [default: a file in DATA_DIR]
+  REDIS_URL             Redis for sessions: redis://…, rediss://…; a cluster: redis+cluster://HOST:PORT,HOST:PORT or
+                        rediss+cluster://…                             [default: a file in DATA_DIR]
   DATA_DIR              Folder for all data that is on no server       [default: ./data]
   PUBLIC_URL            Base URL of links in emails                    [default: http://ADDRESS it listens on]
   PRODUCT_URL           Address of the product in emails               [default: https://sqlstudio.app]

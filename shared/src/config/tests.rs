@@ -1,3 +1,5 @@
+use secrecy::{ExposeSecret, SecretString};
+
 use super::*;
 
 /// Reads every setting and returns the first error.
@@ -29,6 +31,11 @@ fn errors_name_the_variable_and_the_expected_value_but_no_secret() {
         ("DATABASE_URL", "postgres://", &[("DATABASE_URL", "mysql://ada:sesame@db.example")]),
         ("TURSO_DATABASE_URL", "libsql://", &[("TURSO_DATABASE_URL", "http://a.example, file:sesame")]),
         ("REDIS_URL", "redis://", &[("REDIS_URL", "sesame")]),
+        ("REDIS_URL", "redis+cluster://", &[("REDIS_URL", "redis-cluster://:sesame@a.example")]),
+        ("REDIS_URL", "redis+cluster://", &[("REDIS_URL", "redis+cluster://:sesame@")]),
+        ("REDIS_URL", "redis+cluster://", &[("REDIS_URL", "redis+cluster://:sesame@a.example:1,,b.example:2")]),
+        ("REDIS_URL", "redis+cluster://", &[("REDIS_URL", "rediss+cluster://:sesame@a.example:1,b.example:port")]),
+        ("REDIS_URL", "redis+cluster://", &[("REDIS_URL", "redis+cluster://:ses/ame@a.example:1")]),
         ("MAIL_FROM", "sender", &[("RESEND_API_KEY", "sesame")]),
         ("JWT_SECRET", "32 bytes", &[("JWT_SECRET", "sesame")]),
         ("JWT_SECRET_PREVIOUS", "32 bytes", &[("JWT_SECRET_PREVIOUS", "sesame")]),
@@ -91,5 +98,32 @@ fn origins_are_compared_as_browsers_send_them() {
     assert_eq!(listed, ["https://app.example.com", "http://localhost:3000", "tauri://localhost"]);
     for wrong in ["https://app.example.com:443", "https://App.example.com", "app.example.com", "null"] {
         assert!(origins(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_url_of_a_cluster_lists_nodes_with_the_same_credentials() {
+    let nodes = |url: &str| {
+        let nodes = RedisConfig::cluster_nodes(&SecretString::from(url))?;
+        Some(nodes.iter().map(|node| node.expose_secret().to_owned()).collect::<Vec<_>>())
+    };
+    for (url, expected) in [
+        ("redis+cluster://a.example", &["redis://a.example"] as &[_]),
+        ("redis+cluster://a.example:1,b.example:2/", &["redis://a.example:1/", "redis://b.example:2/"]),
+        ("rediss+cluster://ada:s,1@a.example,[::1]:2", &["rediss://ada:s,1@a.example", "rediss://ada:s,1@[::1]:2"]),
+        (
+            "redis+cluster://:p@a:1,b:2?protocol=resp3",
+            &["redis://:p@a:1?protocol=resp3", "redis://:p@b:2?protocol=resp3"],
+        ),
+    ] {
+        assert_eq!(
+            nodes(url).as_deref(),
+            Some(expected.iter().map(|&node| node.to_owned()).collect::<Vec<_>>().as_slice())
+        );
+        let env = Env::from_pairs([("REDIS_URL", url)]);
+        assert!(RedisConfig::required(&env).is_ok(), "{url}");
+    }
+    for other in ["redis://a.example", "rediss://a.example:1/0", "http+cluster://a.example"] {
+        assert_eq!(nodes(other), None);
     }
 }

@@ -34,7 +34,8 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-fn address(url: &SecretString) -> String {
+/// Returns host, port and path of a URL, without user and password.
+pub(super) fn address(url: &SecretString) -> String {
     let Ok(url) = Url::parse(url.expose_secret()) else { return "an invalid URL".to_owned() };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let path = url.path().trim_end_matches('/');

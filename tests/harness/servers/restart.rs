@@ -24,14 +24,19 @@ impl Shutdown {
 }
 
 impl Server {
-    /// Stops the server by `signal`, and starts the same command again after a downtime of `down`.
-    async fn restart(&mut self, signal: &str, down: Duration) {
+    /// Stops the server by `signal`, and waits until it accepts no connections.
+    async fn stop(&mut self, signal: &str) {
         self.command(signal).await;
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
             assert!(Instant::now() < deadline, "{signal} does not stop the server: {}", self.log());
             sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Stops the server by `signal`, and starts the same command again after a downtime of `down`.
+    async fn restart(&mut self, signal: &str, down: Duration) {
+        self.stop(signal).await;
         sleep(down).await;
         self.command("start").await;
     }
@@ -78,6 +83,11 @@ impl RedisServer {
     pub async fn restart(&mut self, shutdown: Shutdown, down: Duration) {
         self.0.restart(shutdown.signal("TERM"), down).await;
         self.wait_until_ready().await;
+    }
+
+    /// Kills the server. It does not start again.
+    pub(super) async fn kill(&mut self) {
+        self.0.stop("KILL").await;
     }
 }
 

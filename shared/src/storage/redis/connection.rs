@@ -1,28 +1,24 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
-    ServerErrorKind,
-};
-use secrecy::{ExposeSecret, SecretString};
+use ::redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use secrecy::SecretString;
 use tokio::sync::Mutex;
 
+use super::endpoint::{Endpoint, EndpointConnection};
+use super::script::Invocation;
 use crate::secret::RotatingSecret;
 use crate::storage::{StoreError, StoreResult};
 use crate::telemetry::{Dependency, instrumented};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Source of connection numbers, unique within the process.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// A connection that all requests of the process share, and that is replaced when it fails.
+/// A connection that all requests of the process share, and that is replaced when it fails: to one server, or to the nodes of
+/// a cluster.
 ///
 /// `ConnectionManager` of the `redis` crate keeps a connection that no longer responds, such as one that died while the
-/// function was frozen, and fails the request that notices.
+/// function was frozen, and fails the request that notices. Its cluster client repeats a request that timed out on the same
+/// connection. All connections of a process die together while it is frozen, so those to a cluster are replaced together.
 pub(super) struct Connection {
     url: RotatingSecret,
     current: Mutex<Option<OpenConnection>>,
@@ -31,7 +27,7 @@ pub(super) struct Connection {
 }
 
 struct OpenConnection {
-    connection: MultiplexedConnection,
+    connection: EndpointConnection,
     /// Identifies this connection among its predecessors and successors.
     number: u64,
 }
@@ -39,14 +35,14 @@ struct OpenConnection {
 /// A request that takes one round trip.
 pub(super) enum Request<'a> {
     Command(&'a Cmd),
-    Script(&'a ScriptInvocation<'a>),
+    Script(&'a Invocation<'a>),
 }
 
 impl Request<'_> {
-    async fn send<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+    async fn send<T: FromRedisValue>(&self, connection: &mut EndpointConnection) -> RedisResult<T> {
         match self {
             Self::Command(command) => command.query_async(connection).await,
-            Self::Script(script) => script.invoke_async(connection).await,
+            Self::Script(script) => script.invoke(connection).await,
         }
     }
 }
@@ -54,7 +50,7 @@ impl Request<'_> {
 impl Connection {
     /// Creates a connection to `url` that the first request opens.
     pub(super) fn new(url: RotatingSecret) -> RedisResult<Self> {
-        client(&url.get())?;
+        Endpoint::parse(&url.get())?;
         Ok(Self { url, current: Mutex::default(), failures: AtomicU64::new(0) })
     }
 
@@ -95,7 +91,7 @@ impl Connection {
 
     /// Returns the connection and its number; opens it if there is none. If opening fails, all requests that wait for it fail
     /// at once instead of trying one after the other.
-    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+    async fn connection(&self) -> RedisResult<(EndpointConnection, u64)> {
         let failures = self.failures.load(Ordering::SeqCst);
         let mut current = self.current.lock().await;
         if let Some(open) = &*current {
@@ -118,7 +114,7 @@ impl Connection {
     }
 
     /// Opens a connection. If the server rejects the password and a newer one is available, tries again with that.
-    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+    async fn open(&self) -> RedisResult<EndpointConnection> {
         let url = self.url.get();
         match connect(&url).await {
             Err(error) if is_unauthorized(&error) => match self.url.replacement_for(&url).await {
@@ -130,20 +126,17 @@ impl Connection {
     }
 }
 
-fn client(url: &SecretString) -> RedisResult<Client> {
-    Client::open(url.expose_secret())
-}
-
-pub(super) async fn connect(url: &SecretString) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(RESPONSE_TIMEOUT));
-    client(url)?.get_multiplexed_async_connection_with_config(&config).await
+pub(super) async fn connect(url: &SecretString) -> RedisResult<EndpointConnection> {
+    Endpoint::parse(url)?.connect().await
 }
 
 /// Whether the server rejects the password, or requires one.
 pub(super) fn is_unauthorized(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::AuthenticationFailed || error.code().is_some_and(|code| UNAUTHORIZED.contains(&code))
+    // If the client cannot connect to any node of a cluster, only the text of its error names the kind of the last one.
+    let names_kind = |detail: &str| detail.contains(&format!("{:?}", ErrorKind::AuthenticationFailed));
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error.code().is_some_and(|code| UNAUTHORIZED.contains(&code))
+        || error.detail().is_some_and(names_kind)
 }
 
 /// Whether the connection is unusable: it is lost, does not respond, or leads to a server that no longer accepts writes, such
@@ -154,8 +147,11 @@ fn is_broken(error: &RedisError) -> bool {
     is_demoted || is_lost || error.is_unrecoverable_error()
 }
 
-/// Error codes of a temporary outage: starting, out of memory or disk, cut off from its replicas, busy with a script.
-const OUTAGES: [&str; 7] = ["LOADING", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN", "CLUSTERDOWN"];
+/// Error codes of a temporary outage: starting, out of memory or disk, cut off from its replicas, busy with a script, a slot
+/// that is being moved or has no master. A redirection becomes an error if it leads nowhere while masters change, or if the URL
+/// of one server names a node of a cluster, which the operator can correct.
+const OUTAGES: [&str; 9] =
+    ["LOADING", "OOM", "MISCONF", "NOREPLICAS", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK"];
 
 /// Error codes of a rejected or missing password. The operator can fix these.
 const UNAUTHORIZED: [&str; 2] = ["NOAUTH", "WRONGPASS"];

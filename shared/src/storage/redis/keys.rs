@@ -2,11 +2,17 @@
 //!
 //! The part of a key in braces determines its slot in a cluster. All keys of one script contain the same user there.
 
+use ::redis::{Cmd, cmd};
+
 use crate::models::UserId;
 use crate::storage::{RateLimitRequest, TokenHash};
 
-/// Key that a ping writes.
-pub(super) const PING: &str = "ping";
+/// Returns the command by which a ping writes a key: a demoted primary still responds to reads.
+pub(super) fn write_ping() -> Cmd {
+    let mut write = cmd("SET");
+    write.arg("ping").arg(1).arg("EX").arg(60);
+    write
+}
 
 /// Hash of a user's sessions by their ids.
 pub(super) fn sessions(user: UserId) -> String {

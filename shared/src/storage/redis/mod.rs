@@ -1,17 +1,21 @@
-//! Sessions and rate limits in Redis 7 or a compatible server.
+//! Sessions and rate limits in Redis 7 or a compatible server, or in a Redis Cluster.
 //!
 //! Each atomic operation is one Lua script. All keys of a script belong to one user, and so to one slot of a cluster. Every key
 //! has a time to live. It is computed from the caller's clock, which also decides what has expired.
 
 mod connection;
+mod coverage;
 mod diagnose;
+mod endpoint;
 mod keys;
 mod rate_limiter;
+mod script;
 mod sessions;
 
-use ::redis::{RedisResult, Script};
+use ::redis::RedisResult;
 
 use self::connection::Connection;
+use self::script::Script;
 use crate::secret::RotatingSecret;
 
 /// Sessions and rate limits in Redis.
@@ -38,7 +42,8 @@ macro_rules! script {
 }
 
 impl RedisSessions {
-    /// Creates a store for the server at `url`, whose scheme is `redis` or `rediss`. The first call connects.
+    /// Creates a store for the server at `url`, whose scheme is `redis` or `rediss`, or for the cluster with the nodes in `url`,
+    /// whose scheme is `redis+cluster` or `rediss+cluster`. The first call connects.
     ///
     /// # Errors
     /// When the URL is invalid.

@@ -1,9 +1,10 @@
-use ::redis::{FromRedisValue, Script};
+use ::redis::FromRedisValue;
 use async_trait::async_trait;
 
 use super::RedisSessions;
 use super::connection::Request;
 use super::keys;
+use super::script::Script;
 use crate::models::Timestamp;
 use crate::storage::{RateLimitRequest, RateLimitStatus, RateLimiter, StoreResult};
 

@@ -123,7 +123,11 @@ impl Sessions for RedisSessions {
         script.key(keys::last_active_day(user)).arg(id.to_string()).arg(now.micros());
         script.arg(now.plus_seconds(-LAST_SEEN_RESOLUTION_SECONDS).micros()).arg(now.day());
         if let Some(rate_limit) = rate_limit {
-            script.key(keys::bucket(rate_limit)).key(keys::next_start(rate_limit));
+            script.key(keys::bucket(rate_limit));
+            // While a slot is being moved, a call with a key that does not exist is refused.
+            if !rate_limit.min_interval.is_zero() {
+                script.key(keys::next_start(rate_limit));
+            }
             script.arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.tokens);
             script.arg(u64::try_from(rate_limit.min_interval.as_micros()).unwrap_or(0));
         }
@@ -213,9 +217,7 @@ impl Sessions for RedisSessions {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        // A write: a demoted primary still responds to reads.
-        let mut write = cmd("SET");
-        write.arg(keys::PING).arg(1).arg("EX").arg(60);
-        self.connection.request("ping", Request::Command(&write)).await
+        let () = self.connection.request("ping", Request::Command(&keys::write_ping())).await?;
+        self.check_coverage().await
     }
 }

@@ -1,4 +1,4 @@
--- KEYS: the user's sessions, the user's last active day[, the bucket, the schedule of the user's calls].
+-- KEYS: the user's sessions, the user's last active day[, the bucket[, the schedule of the user's calls, if they are spaced]].
 -- ARGV: session id, now, latest time of last use that is due for an update, today[, microseconds per token, tokens in a full
 -- bucket, minimum interval between calls in microseconds].
 -- Returns the session if it is live, and whether this is the user's first call of the day[, whether a token was taken, how many
