@@ -22,6 +22,7 @@ pub mod mail;
 pub mod models;
 #[cfg(feature = "parameters")]
 pub mod parameter_store;
+pub mod placement;
 pub mod private_files;
 pub mod root_certificates;
 #[cfg(feature = "schedule")]

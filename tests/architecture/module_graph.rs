@@ -26,6 +26,7 @@ const GRAPH: &[(&str, &[&str])] = &[
     ("http_client", &["error_text", "root_certificates"]),
     ("parameter_store", &["aws_sdk"]),
     ("secrets_manager", &["aws_sdk", "secret"]),
+    ("placement", &["models"]),
     ("sync", &["models"]),
     ("telemetry", &["clock", "error_text", "http_client", "models", "schedule", "sync"]),
     (
@@ -35,6 +36,7 @@ const GRAPH: &[(&str, &[&str])] = &[
             "config",
             "http_client",
             "models",
+            "placement",
             "private_files",
             "root_certificates",
             "secret",

@@ -81,6 +81,7 @@ fn mail() -> Email {
         email: EmailAddress::parse("ada@example.com").expect("an address"),
         email_verified_at: None,
         created_at: Timestamp::EPOCH,
+        database: None,
     };
     let template = EmailTemplate::VerifyEmail { token: "secret" };
     template.to(&user, &brand(), "the key of this mail".to_owned()).expect("the email is valid")

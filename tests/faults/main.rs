@@ -5,6 +5,7 @@ mod account_deletion;
 mod email_provider;
 mod encryption;
 mod failover;
+mod lists;
 mod lost_responses;
 mod outages;
 mod outbox_worker;

@@ -9,13 +9,14 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::rand::SystemRandom;
+use ring::rand;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
-use shared::clock::{Clock, SystemClock};
+use shared::clock::{Clock, SystemClock, SystemRandom};
 use shared::config::{Env, PostgresConfig, RedisConfig};
 use shared::secrets_manager::SecretsManager;
 use shared::storage::connect;
+use shared::storage::libsql::Directory;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tests::{Backends, Moto, PostgresServer, Proxy, RedisServer, Request, Service, Sqld};
 use tokio::time::sleep;
@@ -45,7 +46,7 @@ struct Signer(Ed25519KeyPair);
 
 impl Signer {
     fn new() -> Self {
-        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key can be generated");
+        let key = Ed25519KeyPair::generate_pkcs8(&rand::SystemRandom::new()).expect("a key can be generated");
         Self(Ed25519KeyPair::from_pkcs8(key.as_ref()).expect("a key"))
     }
 
@@ -145,8 +146,9 @@ async fn rotated_credentials_are_used_without_a_restart() {
     let proxy = Proxy::start(moto.port()).await;
     let old_instance = service(&proxy, &arn).await;
     let data = old_instance.app.config.stores.turso.as_ref().expect("there is a URL");
-    let data = connect::sync_data(data, &old_instance.app.random).expect("the URL is valid");
-    data.migrate().await.expect("the migrations apply");
+    let directory = Directory { placements: old_instance.app.stores.accounts(), sessions: None };
+    let data = connect::sync_data(data, &old_instance.app.random, directory).expect("the URL is valid");
+    data.migrate(&SystemRandom).await.expect("the migrations apply");
     let session = old_instance.api.sign_up("ada").await;
     assert_eq!(status(&old_instance, upload(&[query("q", 1)]), token(&session)).await, 200);
 

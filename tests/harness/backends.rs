@@ -16,7 +16,7 @@ const STORES: &str = "TEST_STORES";
 pub struct Backends {
     /// Settings, by name.
     pub settings: Vec<(&'static str, String)>,
-    _own: Option<(Sqld, RedisServer)>,
+    _own: Option<(Vec<Sqld>, RedisServer)>,
 }
 
 impl Backends {
@@ -67,15 +67,27 @@ impl Backends {
     /// # Panics
     /// If there are no servers, or no port is free.
     pub async fn insert_proxies(&mut self) -> [Proxy; 3] {
+        self.insert_all_proxies().await.try_into().ok().expect("three servers")
+    }
+
+    /// As [`insert_proxies`](Self::insert_proxies), with a proxy for each database of sync data, in the order of the list.
+    ///
+    /// # Panics
+    /// If there are no servers, or no port is free.
+    pub async fn insert_all_proxies(&mut self) -> Vec<Proxy> {
         let mut proxies = Vec::new();
-        for (_, url) in &mut self.settings {
-            let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a URL with a port");
-            let target = port.parse().expect("a port");
-            let proxy = Proxy::start(target).await;
-            *url = url.replace(&format!(":{target}"), &format!(":{}", proxy.port()));
-            proxies.push(proxy);
+        for (_, list) in &mut self.settings {
+            let mut urls = Vec::new();
+            for url in list.split(',') {
+                let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).expect("a URL with a port");
+                let target = port.parse().expect("a port");
+                let proxy = Proxy::start(target).await;
+                urls.push(url.replace(&format!(":{target}"), &format!(":{}", proxy.port())));
+                proxies.push(proxy);
+            }
+            *list = urls.join(",");
         }
-        proxies.try_into().ok().expect("three servers")
+        proxies
     }
 
     /// Returns the same stores for another service. The servers stop when `self` is dropped.
@@ -88,17 +100,37 @@ impl Backends {
     /// # Panics
     /// If a server does not start.
     pub async fn start_servers() -> Self {
-        let (sqld, redis) = (Sqld::start().await, RedisServer::start().await);
+        Self::start_servers_with(1).await
+    }
+
+    /// As [`start_servers`](Self::start_servers), with `count` databases of sync data.
+    ///
+    /// # Panics
+    /// If a server does not start.
+    pub async fn start_servers_with(count: usize) -> Self {
+        let (mut databases, redis) = (Vec::new(), RedisServer::start().await);
+        for _ in 0..count {
+            databases.push(Sqld::start().await);
+        }
         let urls = vec![
             ("DATABASE_URL", PostgresServer::shared().await.database().await),
-            ("TURSO_DATABASE_URL", sqld.url()),
+            ("TURSO_DATABASE_URL", databases.iter().map(Sqld::url).collect::<Vec<_>>().join(",")),
             ("REDIS_URL", redis.url()),
         ];
-        let env = Env::from_pairs(urls.iter().map(|(name, url)| (*name, url.as_str())));
+        let backends = Self { settings: urls, _own: Some((databases, redis)) };
+        let (stores, config) = backends.open().await;
+        stores.migrate(&config, &SystemRandom).await.expect("the migrations apply");
+        backends
+    }
+
+    /// Opens the stores in this process.
+    ///
+    /// # Panics
+    /// If a URL is invalid.
+    pub async fn open(&self) -> (Stores, StoresConfig) {
+        let env = Env::from_pairs(self.settings.iter().map(|(name, url)| (*name, url.as_str())));
         let config = StoresConfig::from_env(&env, PathBuf::new()).expect("the URLs are valid");
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let stores = Stores::open(&config, &random).await.expect("the URLs are valid");
-        stores.migrate(&config).await.expect("the migrations apply");
-        Self { settings: urls, _own: Some((sqld, redis)) }
+        (Stores::open(&config, &random).await.expect("the URLs are valid"), config)
     }
 }

@@ -1,4 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,6 +13,9 @@ use crate::{Api, Request, Response};
 /// Item lists of a download page, with the item type of each.
 const LISTS: [(&str, &str); 3] =
     [("connections", "connection"), ("saved_queries", "saved_query"), ("query_history", "query_history")];
+
+/// Time after which a request is sent again.
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Key of an item: item type and item id.
 pub type Key = (String, String);
@@ -41,6 +47,8 @@ pub struct Device {
     pub heals: Option<usize>,
     /// Number of answers that started a full sync although it had a cursor.
     pub resets: usize,
+    /// Counts the requests that were refused as unavailable, and are sent again. `None` if that is a defect.
+    pub refusals: Option<Arc<AtomicUsize>>,
     api: Api,
     token: String,
     /// Newest version of each item downloaded since the last reset, and whether it was a deletion.
@@ -83,6 +91,7 @@ impl Device {
             takes_current: false,
             heals: None,
             resets: 0,
+            refusals: None,
             api: api.clone(),
             token: token.to_owned(),
             delivered: BTreeMap::new(),
@@ -171,7 +180,13 @@ impl Device {
 
     /// Sends `request` with the access token.
     pub async fn send(&self, request: Request) -> Response {
-        self.api.send(request.bearer(&self.token)).await
+        let request = request.bearer(&self.token);
+        loop {
+            let response = self.api.send(request.clone()).await;
+            let Some(refusals) = self.refusals.as_ref().filter(|_| response.status == 503) else { return response };
+            refusals.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
     }
 
     /// Uploads the unsent edits, but does not process the response. Sends no request if there are none.

@@ -51,6 +51,16 @@ impl ServerProcess {
         Self::start_command(limited, folder, environment).await
     }
 
+    /// Starts a server that writes its warnings and its log to the file `log`.
+    ///
+    /// # Panics
+    /// If the binary is missing or does not start.
+    pub async fn start_with_log(log: &Path, folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(Self::binary());
+        command.stderr(std::fs::File::create(log).expect("the file can be created"));
+        Self::start_command(command, folder, environment).await
+    }
+
     /// Starts a server by `command`, which runs the binary with the arguments that follow.
     async fn start_command(mut command: Command, folder: &Path, environment: &[(&str, &str)]) -> Self {
         let backends = Backends::for_folder(folder).await;

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use local::{App, Config, Stores};
+use local::{App, Config, Stores, StoresConfig};
 use purge::Purge;
+use secrecy::SecretString;
 use shared::auth::{AccessTokens, PasswordCost, SigningKeys};
-use shared::clock::{ManualClock, Random, SystemRandom};
+use shared::clock::{Clock, ManualClock, Random, SystemRandom};
 use shared::config::Env;
 use shared::mail::MemoryMailer;
-use shared::models::Timestamp;
+use shared::models::{DatabaseId, Timestamp, UserId};
 use shared::storage::embedded::Embedded;
-use shared::storage::libsql::{FileDatabase, Transport};
-use tests::{Api, Backends, scratch_dir};
+use shared::storage::libsql::{Directory, FileDatabase, Hrana, LibsqlSync, Transport};
+use shared::storage::{AccountStore, ChangeFeed, MoveError, Retention, UserMoves};
+use tests::{Api, Backends, Sqld, scratch_dir};
 
 /// Number of instances. Each actor uses its own instance, because instances of a function share no queue or cache.
 const INSTANCES: usize = 6;
@@ -28,10 +30,44 @@ pub(crate) struct Cluster {
     pub(crate) tokens: AccessTokens,
     /// Maximum number of items of an account; `None` for the default.
     pub(crate) quota: Option<i64>,
+    /// Moves users between the databases, if there are several.
+    pub(crate) mover: Option<Mover>,
     app: App,
     instances: Vec<Api>,
+    _servers: Vec<Sqld>,
     _folder: tempfile::TempDir,
     _backends: Backends,
+}
+
+/// Moves users between databases. It stores no hints, so that those of the sessions become old.
+pub(crate) struct Mover {
+    sync: LibsqlSync,
+    ids: Vec<DatabaseId>,
+}
+
+impl Mover {
+    async fn new(accounts: Arc<dyn AccountStore>, databases: impl Iterator<Item = Arc<dyn Transport>>) -> Self {
+        let set = accounts.database_set().await.expect("the operation succeeds");
+        let directory = Directory { placements: accounts, sessions: None };
+        let sync = LibsqlSync::placed(databases.map(|database| (database, 1)).collect(), directory);
+        // Reads the identities, which a process does once.
+        sync.ping().await.expect("the servers respond");
+        Self { sync, ids: set.members.into_iter().map(|member| member.id).collect() }
+    }
+
+    /// Moves `user` from the database `home` to another one, or back.
+    pub(crate) async fn move_user(&self, user: UserId, home: DatabaseId, back: bool, clock: &dyn Clock) {
+        let other = *self.ids.iter().find(|id| **id != home).expect("there are several databases");
+        match self.sync.move_user(user, if back { home } else { other }, clock).await {
+            Ok(_) | Err(MoveError::NoUser | MoveError::Superseded | MoveError::KeptChanging) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Removes what moves have left behind.
+    pub(crate) async fn clean_up(&self) {
+        self.sync.clean_up_moves(Timestamp::MAX, 1_000, 1_000).await.expect("the operation succeeds");
+    }
 }
 
 impl Cluster {
@@ -56,6 +92,26 @@ impl Cluster {
         Self::with_stores(stores, backends, scratch_dir(), quota)
     }
 
+    /// Creates a cluster on two libSQL servers, and accounts and sessions in a file. `wrap` may replace the access of movers to
+    /// the servers.
+    pub(crate) async fn with_databases(wrap: impl Fn(Arc<dyn Transport>) -> Arc<dyn Transport>) -> Self {
+        let folder = scratch_dir();
+        let servers = [Sqld::start().await, Sqld::start().await];
+        let urls = servers.each_ref().map(Sqld::url);
+        let env = Env::from_pairs([("TURSO_DATABASE_URL", urls.join(",").as_str())]);
+        let config = StoresConfig::from_env(&env, folder.path().to_owned()).expect("the URLs are valid");
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let stores = Stores::open(&config, &random).await.expect("the URLs are valid");
+        stores.migrate(&config, &*random).await.expect("the migrations apply");
+        let connect = |url: &String| {
+            let database = Hrana::new(&SecretString::from(url.as_str()), None, random.clone());
+            wrap(Arc::new(database.expect("the URL is valid")))
+        };
+        let mover = Mover::new(stores.accounts(), urls.iter().map(connect)).await;
+        let cluster = Self::with_stores(stores, Backends::none(), folder, None);
+        Self { mover: Some(mover), _servers: servers.into(), ..cluster }
+    }
+
     fn with_stores(stores: Stores, backends: Backends, folder: tempfile::TempDir, quota: Option<i64>) -> Self {
         let config = config(&backends, quota);
         let (clock, random) = (ManualClock::at(Timestamp::EPOCH), Arc::new(SystemRandom) as Arc<dyn Random>);
@@ -77,7 +133,9 @@ impl Cluster {
             random,
             tokens: AccessTokens::new(Arc::new(SigningKeys::new(&app.config.auth).expect("the signing key is valid"))),
             quota,
+            mover: None,
             app,
+            _servers: Vec::new(),
             _folder: folder,
             _backends: backends,
         }

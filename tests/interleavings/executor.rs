@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 /// Time after which a released request is considered blocked by a lock that another actor holds.
 const BLOCKED_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same for the next request of an actor of which another request waits: one that works on several databases side by side.
+const SIDE_BY_SIDE_TIMEOUT: Duration = Duration::from_millis(20);
 /// Time after which a run is considered stuck.
 const STUCK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -94,7 +96,12 @@ pub(crate) async fn run(
             loop {
                 // The executor waits for a blocked actor only if no other actor can continue.
                 while !running.is_empty() && (running.len() > blocked || waiting.is_empty()) {
-                    let wait = if waiting.is_empty() { STUCK_TIMEOUT } else { BLOCKED_TIMEOUT };
+                    let waits = |actor: &usize| waiting.iter().any(|(point, _)| point.actor == *actor);
+                    let wait = match () {
+                        () if waiting.is_empty() => STUCK_TIMEOUT,
+                        () if running.iter().all(waits) => SIDE_BY_SIDE_TIMEOUT,
+                        () => BLOCKED_TIMEOUT,
+                    };
                     match timeout(wait, arrivals.recv()).await {
                         Ok(Some(Event::Arrived(point, release))) => {
                             running.retain(|actor| *actor != point.actor);

@@ -17,7 +17,7 @@ use crate::run::PASSWORD;
 use crate::scenarios::{InitialState, Scenario};
 
 /// Statements that write nothing, or nothing that another statement reads.
-const READ_STATEMENTS: [&str; 15] = [
+const READ_STATEMENTS: [&str; 21] = [
     "load",
     "page",
     "status",
@@ -33,9 +33,15 @@ const READ_STATEMENTS: [&str; 15] = [
     "pending_deletions",
     "accounts_without_digest",
     "account_totals",
+    "closed_head",
+    "item",
+    "unfinished_moves",
+    "read_head",
+    "read_rows",
+    "placement",
 ];
 /// Statements on sync data. All other statements of a database are on accounts and sessions.
-const SYNC_STATEMENTS: [&str; 13] = [
+const SYNC_STATEMENTS: [&str; 27] = [
     "load",
     "commit",
     "append",
@@ -49,6 +55,20 @@ const SYNC_STATEMENTS: [&str; 13] = [
     "accounts_without_digest",
     "account_totals",
     "repair_totals",
+    "closed_head",
+    "item",
+    "unfinished_moves",
+    "claim_source",
+    "claim_target",
+    "read_head",
+    "read_rows",
+    "insert_rows",
+    "remove_moved_rows",
+    "mark_source",
+    "open_head",
+    "stop_copy",
+    "end_move",
+    "forget_mark",
 ];
 /// Statements that change only how the data is stored.
 const MAINTENANCE_STATEMENTS: [&str; 2] = ["truncate_log", "rewrite"];
@@ -142,12 +162,13 @@ async fn run_once(
         });
         task
     });
-    path.restart();
+    path.restart(&combination.operations);
     let trace = run(actors.collect(), path, |actor| scenario.run.request_released(actor)).await;
+    let concurrent = scenario.run.history().1.len();
     observe(&scenario, combination.operations.iter().any(|operation| operation.concerns_account())).await;
     let (state, calls) = scenario.run.history();
     scenario.run.delete_account().await;
-    match oracle::check(state, &calls) {
+    match oracle::check(state, &calls).and_then(|()| oracle::check_available(&calls[concurrent..])) {
         Ok(()) => Ok(trace.iter().map(|point| point.actor).collect()),
         Err(reason) => Err(Box::new(Failure { combination: combination.clone(), trace, reason, calls })),
     }
@@ -228,14 +249,34 @@ struct ChoicePath {
     last: Option<SchedulingPoint>,
     last_returned: bool,
     rng: Option<Rng>,
+    /// Probability of each actor on a random path, in relation to the other ones.
+    speeds: Vec<usize>,
 }
 
 impl ChoicePath {
-    fn restart(&mut self) {
+    fn restart(&mut self, operations: &[Operation]) {
         (self.depth, self.last, self.last_returned) = (0, None, false);
-        if self.rng.is_some() {
+        if let Some(rng) = &mut self.rng {
             self.steps.clear();
+            // Of equally fast actors, those with few requests would end before one with many has come far.
+            let speed =
+                |operation: &Operation| if operation.is_long() { [1_usize, 4, 16, 48][rng.usize(..4)] } else { 1 };
+            self.speeds = operations.iter().map(speed).collect();
         }
+    }
+
+    /// Returns the index of a random actor of `actors`.
+    fn random(&mut self, actors: &[usize]) -> usize {
+        let Some(rng) = &mut self.rng else { return 0 };
+        let speed = |actor: &usize| self.speeds.get(*actor).copied().unwrap_or(1);
+        let mut rest = rng.usize(..actors.iter().map(speed).sum::<usize>());
+        let is_chosen = |actor: &usize| {
+            let speed = speed(actor);
+            let is_chosen = rest < speed;
+            rest = rest.saturating_sub(speed);
+            is_chosen
+        };
+        actors.iter().position(is_chosen).expect("the rest is less than the sum")
     }
 
     /// Advances to the next path; returns false if there is none.
@@ -285,7 +326,7 @@ impl Chooser for ChoicePath {
         }
         let actors: Vec<usize> = candidates.iter().map(|index| waiting[*index].actor).collect();
         if self.depth == self.steps.len() {
-            let index = self.rng.as_mut().map_or(0, |rng| rng.usize(..actors.len()));
+            let index = self.random(&actors);
             self.steps.push((actors.clone(), index));
         }
         let (expected, index) = &self.steps[self.depth];

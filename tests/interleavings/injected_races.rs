@@ -23,6 +23,8 @@ pub(crate) enum InjectedRace {
     VersionsReadApart,
     /// The quota is compared in an earlier transaction than history entries are added.
     QuotaComparedApart,
+    /// The source of a move stays open to writes, and is marked even if it has changed.
+    SourceNotClosed,
     /// A refresh token is read in one transaction and its session written in another.
     RotationInTwoSteps,
 }
@@ -52,6 +54,10 @@ WHERE user_id = ?1";
 const WRITE_SESSION_BACK: &str = "
 INSERT OR REPLACE INTO sessions (id, user_id, device, ip, created_at, last_seen_at, expires_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const REOPEN: &str = "UPDATE sync_heads SET moving = 0 WHERE user_id = ?1";
+const MARK_SOURCE_UNCONDITIONALLY: &str = "
+UPDATE sync_heads SET moved_to = ?4, moved_at = ?3 WHERE user_id = ?1 AND move_epoch = ?2 AND ?5 = ?5";
 
 type Batch = Result<Vec<StatementResult>, BatchError>;
 
@@ -167,6 +173,16 @@ impl Transport for RacyTransport {
                     .iter_mut()
                     .filter(moves_head)
                     .for_each(|statement| statement.sql = MOVE_HEAD_UNCONDITIONALLY);
+                self.file.write(name, statements).await
+            }
+            (InjectedRace::SourceNotClosed, "claim_source") => {
+                let reopen = Statement::new(REOPEN, [statements[0].parameters[0].clone()]);
+                let claimed = self.file.write(name, statements).await?;
+                self.file.write("reopen", vec![reopen]).await?;
+                Ok(claimed)
+            }
+            (InjectedRace::SourceNotClosed, "mark_source") => {
+                statements[0].sql = MARK_SOURCE_UNCONDITIONALLY;
                 self.file.write(name, statements).await
             }
             (InjectedRace::HorizonMovedApart, "purge") => self.purge_then_move_horizon(name, statements).await,

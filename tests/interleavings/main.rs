@@ -13,6 +13,7 @@ mod digest;
 mod executor;
 mod explore;
 mod injected_races;
+mod moves;
 mod operations;
 mod oracle;
 mod race_detection;

@@ -68,6 +68,9 @@ pub(crate) enum Operation {
     DownloadFullAgain,
     Status,
     Purge,
+    /// Moves the user to the other database, or back.
+    Move,
+    MoveBack,
     DeleteAccount,
     LogIn,
     LogInWithNewPassword,
@@ -174,6 +177,11 @@ impl Operation {
                 | Self::ResetPassword
                 | Self::DeliverEmail
         )
+    }
+
+    /// Returns whether the operation sends many more requests than the other ones.
+    pub(crate) const fn is_long(self) -> bool {
+        matches!(self, Self::Move | Self::MoveBack)
     }
 
     /// Returns whether the operation is on sync data and sends few requests, so that triples have few interleavings.
@@ -338,6 +346,8 @@ impl Operation {
             Self::DownloadFullAgain => scenario.download(2, "pager", None, 2),
             Self::Status => Request::Status { token: laptop },
             Self::Purge => Request::Purge,
+            Self::Move => Request::MoveUser { back: false },
+            Self::MoveBack => Request::MoveUser { back: true },
             Self::DeleteAccount => Request::DeleteAccount { token: tablet, password: PASSWORD.to_owned() },
             Self::LogIn => Request::LogIn { password: PASSWORD.to_owned() },
             Self::LogInWithNewPassword => Request::LogIn { password: CHANGED.to_owned() },

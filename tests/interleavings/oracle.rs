@@ -5,19 +5,33 @@ use std::collections::BTreeSet;
 use model::{Call, Choice, Content, Model, Request, Response, linearize};
 use shared::models::{ItemType, Timestamp, limits};
 
-/// Checks the calls of one run: no response is a 5xx, some sequential history explains all responses, and every accepted
-/// edit still exists.
+/// Checks the calls of one run: no response is a 5xx, except 503 during a move, some sequential history explains all responses,
+/// and every accepted edit still exists.
 ///
 /// # Errors
 /// Returns a description of the first violation.
 pub(crate) fn check(start: Model, calls: &[Call]) -> Result<(), String> {
-    let is_server_error = |call: &&Call| matches!(call.response, Response::Refused { status: 500.., .. });
+    let is_refused_in_a_move = |response: &Response| start.has_moves && response.has_code("SERVICE_UNAVAILABLE");
+    let is_server_error = |call: &&Call| {
+        matches!(call.response, Response::Refused { status: 500.., .. }) && !is_refused_in_a_move(&call.response)
+    };
     if let Some(call) = calls.iter().find(is_server_error) {
         return Err(format!("{:?} returned {:?}", call.request, call.response));
     }
     linearize(start, calls).map_err(|error| error.to_string())?;
     let lost = lost_edits(calls);
     if lost.is_empty() { Ok(()) } else { Err(format!("lost: {lost:?}")) }
+}
+
+/// Checks that no call is refused as unavailable. After all moves have ended, one database accepts writes.
+///
+/// # Errors
+/// Returns a description of the first refusal.
+pub(crate) fn check_available(calls: &[Call]) -> Result<(), String> {
+    match calls.iter().find(|call| call.response.has_code("SERVICE_UNAVAILABLE")) {
+        Some(call) => Err(format!("after all moves: {:?} returned {:?}", call.request, call.response)),
+        None => Ok(()),
+    }
 }
 
 /// Names and texts that exist at the end.
@@ -42,8 +56,9 @@ impl<'a> Remaining<'a> {
     }
 }
 
-/// Returns the accepted edits of connections and saved queries that no item, no conflict and no listed version contains
-/// at the end, unless a purge may have removed them. Linearizability implies that there are none if the model is correct; this check does not use the model.
+/// Returns the accepted edits of connections and saved queries that no item, no conflict and no listed version contains at the
+/// end, unless a purge may have removed them. Linearizability implies that there are none if the model is correct; this check
+/// does not use the model.
 fn lost_edits(calls: &[Call]) -> Vec<Content> {
     let Some(mut remaining) = remaining(calls) else { return Vec::new() };
     let cutoff = purge_cutoff(calls);

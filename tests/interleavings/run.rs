@@ -12,7 +12,8 @@ use shared::account_eraser::AccountEraser;
 use shared::auth::OpaqueToken;
 use shared::clock::{Clock, random_uuid};
 use shared::mail::MemoryMailer;
-use shared::models::{EmailAddress, ItemType, Session, SessionId, Timestamp, UserId, Username};
+use shared::models::{DatabaseId, EmailAddress, ItemType, Session, SessionId, Timestamp, UserId, Username};
+use shared::placement::choose_database;
 use shared::schedule::Scheduler;
 use shared::storage::{NewAccount, NewSession};
 use tests::begin_deletion;
@@ -47,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) cluster: Rc<Cluster>,
     name: String,
     user: UserId,
+    /// Database of the user, if there are several.
+    database: Option<DatabaseId>,
     start: Model,
     calls: RefCell<Vec<Call>>,
     /// Number of events so far: invocations and returns of calls.
@@ -63,20 +66,25 @@ impl Run {
         cluster.clock.set(now);
         let id = random_uuid(&*cluster.random);
         let (user, name) = (UserId::new(id), format!("u{}", id.simple()));
+        let set = cluster.stores.accounts().database_set().await.expect("the operation succeeds");
+        let database = choose_database(user, &set.members);
         let account = NewAccount {
             id: user,
             username: Username::parse(&name).expect("a valid name"),
             email: EmailAddress::parse(&format!("{name}@example.com")).expect("a valid address"),
             password_hash: SecretString::from(CHEAP_HASH.as_str()),
             created_at: now,
+            database,
         };
         cluster.stores.accounts().create(&account).await.expect("the operation succeeds");
         let mut start = Model::new(PASSWORD, now);
         start.data.quota = cluster.quota;
+        start.has_moves = cluster.mover.is_some();
         Rc::new(Self {
             cluster: cluster.clone(),
             name,
             user,
+            database,
             start,
             calls: RefCell::default(),
             events: Cell::new(0),
@@ -95,6 +103,9 @@ impl Run {
             eraser.remove(self.user, self.now(), 100).await.expect("the operation succeeds"),
             "the removal is complete"
         );
+        if let Some(mover) = &self.cluster.mover {
+            mover.clean_up().await;
+        }
     }
 
     /// Returns the current time.
@@ -177,6 +188,12 @@ impl Run {
                 let purge::Report { tombstones, conflicts, versions, .. } = report;
                 Response::Purged { tombstones, conflicts, versions }
             }
+            Request::MoveUser { back } => {
+                let mover = self.cluster.mover.as_ref().expect("the cluster has several databases");
+                let home = self.database.expect("the user is placed");
+                mover.move_user(self.user, home, *back, &*self.cluster.clock).await;
+                Response::Done
+            }
             Request::AdvanceClock { seconds } => {
                 if let Some(actor_scheduler) = actor_scheduler {
                     actor_scheduler.turn("clock", "advance").await;
@@ -200,7 +217,7 @@ impl Run {
             expires_at: now.plus_seconds(SESSION_SECONDS),
         };
         let refresh = OpaqueToken::generate(random);
-        let new = NewSession { session: session.clone(), refresh: refresh.hash() };
+        let new = NewSession { session: session.clone(), refresh: refresh.hash(), database: self.database };
         self.cluster.stores.sessions().open(&new).await.expect("the operation succeeds");
         let (access, _) = self.cluster.tokens.issue(&session, random_uuid(random), now).expect("the token is issued");
         Tokens { access: access.expose_secret().to_owned(), refresh: refresh.expose().to_owned() }

@@ -103,6 +103,7 @@ pub(crate) fn call(name: &str, request: &Request) -> Option<HttpRequest> {
         | Request::BeginDeletion
         | Request::DeliverEmail
         | Request::Purge
+        | Request::MoveUser { .. }
         | Request::AdvanceClock { .. } => None,
     }
 }

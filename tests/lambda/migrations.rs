@@ -8,7 +8,7 @@ use shared::clock::SystemRandom;
 use shared::storage::libsql::{Hrana, SYNC, Transport};
 use shared::storage::postgres::MIGRATIONS;
 use sqlx::{Connection, PgConnection};
-use tests::{Emulator, PgBouncer, PostgresServer, Sqld};
+use tests::{Emulator, PgBouncer, PostgresServer, RedisServer, Sqld};
 
 use crate::custom_resource::CloudFormation;
 
@@ -45,6 +45,51 @@ async fn a_command_ends_all_cursors() {
     assert_eq!(function.invoke(&invalidate).await, json!({ "invalidated": 1 }), "it may be repeated");
     let error = function.invoke(&json!({ "command": "drop-tables" })).await;
     assert!(error["errorMessage"].as_str().is_some_and(|message| message.contains("unknown command")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_move_users() {
+    let (postgres, redis) = (PostgresServer::shared().await.database().await, RedisServer::start().await);
+    let (first, second) = (Sqld::start().await, Sqld::start().await);
+    let (list, redis_url) = (format!("{},{}#weight=2", first.url(), second.url()), redis.url());
+    let environment = [("DATABASE_URL", &*postgres), ("TURSO_DATABASE_URL", &list), ("REDIS_URL", &redis_url)];
+    let function = Emulator::start("migrate", &environment).await;
+    function.invoke(&json!({})).await;
+    let listed = function.invoke(&json!({ "command": "databases" })).await;
+    let ids = [&listed["databases"][0]["id"], &listed["databases"][1]["id"]];
+    let overview = |users: [u64; 2], weight: u64| {
+        json!({ "databases": [
+            { "id": ids[0], "position": 1, "weight": 1, "users": users[0] },
+            { "id": ids[1], "position": 2, "weight": weight, "users": users[1] },
+        ] })
+    };
+    assert_eq!(listed, overview([0, 0], 2));
+
+    let mut connection = PgConnection::connect(&postgres).await.expect("the server responds");
+    let user = "5f0f3f6c-6c86-4b0e-9d0e-0c3a3f0b6c11";
+    let insert = "INSERT INTO users (id, username, email, password_hash, created_at, database_id)
+        VALUES ($1::uuid, 'ada', 'ada@example.com', '', now(), $2::uuid)";
+    let insert = sqlx::query(insert).bind(user).bind(ids[0].as_str().expect("an id"));
+    insert.execute(&mut connection).await.expect("the row is inserted");
+    let move_user = json!({ "command": "move-user", "user": user, "database": ids[1] });
+    assert_eq!(function.invoke(&move_user).await, json!({ "moved": true, "rows": 0 }));
+    assert_eq!(function.invoke(&move_user).await, json!({ "moved": false }), "it may be repeated");
+    assert_eq!(function.invoke(&json!({ "command": "databases" })).await, overview([0, 1], 2));
+    let drain = json!({ "command": "drain-database", "database": ids[1] });
+    let drained = |moved: u64| json!({ "moved": moved, "failed": 0, "unfinished": false });
+    assert_eq!(function.invoke(&drain).await, drained(1));
+    assert_eq!(function.invoke(&drain).await, drained(0), "it may be repeated");
+    assert_eq!(function.invoke(&json!({ "command": "databases" })).await, overview([1, 0], 0));
+
+    for (event, problem) in [
+        (json!({ "command": "move-user", "user": user }), "missing field `database`"),
+        (json!({ "command": "move-user", "user": user, "database": user }), "the service has no database"),
+        (json!({ "command": "move-user", "user": ids[0], "database": ids[0] }), "there is no such user"),
+        (json!({ "command": "drain-database", "database": ids[0] }), "no other database takes users"),
+    ] {
+        let error = function.invoke(&event).await;
+        assert!(error["errorMessage"].as_str().is_some_and(|message| message.contains(problem)), "{event}: {error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

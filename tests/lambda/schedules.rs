@@ -18,7 +18,7 @@ async fn an_email_is_sent_after_the_response_and_schedules_find_no_work() {
     let delivered = cloud.scheduled("mail").await.invoke(&example_event("schedule")).await;
     assert_eq!(delivered, json!({ "sent": 0, "postponed": 0, "given_up": 0, "dropped": 0 }));
     let purged = cloud.scheduled("purge").await.invoke(&example_event("schedule")).await;
-    let nothing = json!({ "tombstones": 0, "conflicts": 0, "versions": 0, "expired": 0, "accounts": 0, "repaired": 0,
+    let nothing = json!({ "tombstones": 0, "conflicts": 0, "versions": 0, "expired": 0, "accounts": 0, "moved": 0, "repaired": 0,
         "unfinished": false });
     assert_eq!(purged, nothing);
 }

@@ -12,6 +12,7 @@ mod hostile;
 mod hostile_values;
 mod lifecycle;
 mod malformed_http;
+mod moves;
 mod mutations;
 mod observability;
 mod races;

@@ -141,7 +141,7 @@ async fn devices_converge_despite_concurrent_purges() {
         tokio::select! {
             devices = &mut tasks => break devices,
             () = tokio::time::sleep(Duration::from_millis(20)) => {
-                purged += data.purge(SystemClock.now(), 500).await.expect("the store responds").total();
+                purged += data.purge(SystemClock.now(), 500, 1).await.expect("the store responds").total();
             }
         }
     };

@@ -40,9 +40,9 @@ async fn stores_are_reached_over_tls_with_a_trusted_certificate() {
     // The certificate itself, where no file can be named, as in a function.
     let url = settings[0].1.split("&sslrootcert").next().expect("a URL");
     let certificate = std::fs::read_to_string(certificates.authority()).expect("the file is readable");
-    let (folder, environment) =
-        (tests::scratch_dir(), [("DATABASE_URL", url), ("DATABASE_ROOT_CERTIFICATE", certificate.as_str())]);
-    let server = ServerProcess::start_with(folder.path(), &environment).await;
+    let of_file = [("DATABASE_URL", url), ("DATABASE_ROOT_CERTIFICATE", certificate.as_str())];
+    let folder = tests::scratch_dir();
+    let server = ServerProcess::start_with(folder.path(), &[&environment[1..], &of_file].concat()).await;
     server.api.send(Request::get("/ready")).await.expect(200);
 
     // A server that does not trust the authority connects to none of the stores.

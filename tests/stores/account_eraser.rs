@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use shared::account_eraser::AccountEraser;
-use shared::models::{EmailAddress, ItemType, Session, SessionId, Timestamp, UserId, Username};
+use shared::models::{DatabaseId, EmailAddress, ItemType, Session, SessionId, Timestamp, UserId, Username};
 use shared::storage::{
     AccountStore, AuthOutcome, Deletions, NewAccount, NewSession, Purged, RateLimitRequest, Retention, Rotation,
     Sessions, SignUpOutcome, StoreError, StoreResult, SyncData, TokenHash,
@@ -89,6 +89,10 @@ impl Sessions for FailingStores {
         self.run(self.stores.sessions.authenticate(user, id, rate_limit, now)).await
     }
 
+    async fn set_database(&self, user: UserId, database: DatabaseId) -> StoreResult<()> {
+        self.run(self.stores.sessions.set_database(user, database)).await
+    }
+
     async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>> {
         self.run(self.stores.sessions.token_session(token, now)).await
     }
@@ -122,7 +126,11 @@ impl Sessions for FailingStores {
 
 #[async_trait]
 impl Retention for FailingStores {
-    async fn repair_totals(&self, _batch: usize) -> StoreResult<u64> {
+    async fn clean_up_moves(&self, _cutoff: Timestamp, _batch: usize, _batches: usize) -> StoreResult<u64> {
+        unreachable!("the eraser does not move users")
+    }
+
+    async fn repair_totals(&self, _batch: usize, _batches: usize) -> StoreResult<u64> {
         unreachable!("an account eraser does not call it")
     }
 
@@ -130,8 +138,8 @@ impl Retention for FailingStores {
         unreachable!("an account eraser does not call it")
     }
 
-    async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged> {
-        self.run(self.stores.data.purge(cutoff, batch)).await
+    async fn purge(&self, cutoff: Timestamp, batch: usize, batches: usize) -> StoreResult<Purged> {
+        self.run(self.stores.data.purge(cutoff, batch, batches)).await
     }
 
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {
@@ -151,6 +159,7 @@ async fn populated_account(stores: &AllStores) -> (UserStore, Session) {
         email: EmailAddress::parse(&format!("{}@example.com", store.user)).expect("a valid address"),
         password_hash: SecretString::from("hash"),
         created_at: at_second(1),
+        database: None,
     };
     assert_eq!(stores.accounts.create(&account).await.expect("the write succeeds"), SignUpOutcome::Created);
     let session = open(&*stores.sessions, store.user, &store.user.to_string(), 1).await;

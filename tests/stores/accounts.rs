@@ -40,6 +40,7 @@ pub(crate) fn new_account(name: &str, email: &str) -> NewAccount {
         email: EmailAddress::parse(email).expect("a valid address"),
         password_hash: "first hash".into(),
         created_at: at_second(1),
+        database: None,
     }
 }
 

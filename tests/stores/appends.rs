@@ -53,7 +53,7 @@ impl UserStore {
 
     async fn try_append(&self, upload: &Upload, now: Timestamp) -> Option<Timestamp> {
         let append = Append::from_upload(upload, Quota::default(), now).expect("history entries only");
-        self.data.append(self.user, &append, "test/1", now).await.expect("the write succeeds")
+        self.data.append(self.user.into(), &append, "test/1", now).await.expect("the write succeeds")
     }
 
     /// Appends two entries at the time `now` and returns the new head.
@@ -62,7 +62,7 @@ impl UserStore {
     }
 
     async fn synced_counts(&self) -> Vec<(String, i64)> {
-        let status = self.data.status(self.user).await.expect("the read succeeds");
+        let status = self.data.status(self.user.into()).await.expect("the read succeeds");
         let counts = status.devices.iter().map(|device| (device.id.as_str().to_owned(), device.total_synced));
         counts.collect()
     }
@@ -87,8 +87,11 @@ pub(crate) async fn an_append_has_the_effect_of_a_commit(factory: SyncFactory<'_
     for (index, ids) in [&["a", "b", "a"] as &[_], &["c"], &["d"]].iter().enumerate() {
         let (upload, now) = (upload("laptop", ids, "select 1"), at_second(index as i64));
         let head = appending.append(&upload, now).await;
-        let snapshot =
-            committing.data.load(committing.user, &ReadSet::for_upload(&upload)).await.expect("the read succeeds");
+        let snapshot = committing
+            .data
+            .load(committing.user.into(), &ReadSet::for_upload(&upload))
+            .await
+            .expect("the read succeeds");
         let decision = decide(snapshot, &upload, Quota::default(), now);
         assert_eq!(committing.commit(&decision.plan).await.expect("the write succeeds"), Commit::Applied);
         assert_eq!(head, decision.plan.new_head);
@@ -117,7 +120,8 @@ pub(crate) async fn a_deleted_entry_is_not_restored(factory: SyncFactory<'_>) {
     store.append(&upload("laptop", &["a", "b"], "select 1"), at_second(1)).await;
     let deletion = Change { edit: Edit::Delete, ..upload("laptop", &["a"], "").changes.remove(0).expect("a change") };
     let deletion = Upload { changes: vec![Ok(deletion)], ..upload("laptop", &[], "") };
-    let snapshot = store.data.load(store.user, &ReadSet::for_upload(&deletion)).await.expect("the read succeeds");
+    let snapshot =
+        store.data.load(store.user.into(), &ReadSet::for_upload(&deletion)).await.expect("the read succeeds");
     store.commit(&decide(snapshot, &deletion, Quota::default(), at_second(2)).plan).await.expect("the write succeeds");
     for purged in [false, true] {
         let appended = store.try_append(&upload("phone", &["c", "a"], "select 1"), at_second(3)).await;
@@ -125,7 +129,7 @@ pub(crate) async fn a_deleted_entry_is_not_restored(factory: SyncFactory<'_>) {
         let page = store.page_without_tombstones(Timestamp::EPOCH, 10).await;
         let ids: Vec<_> = page.items.iter().map(|(key, _)| key.id.as_str()).collect();
         assert_eq!(ids, ["b"], "purged: {purged}");
-        store.data.purge(at_second(9_999), 10).await.expect("the write succeeds");
+        store.data.purge(at_second(9_999), 10, 1).await.expect("the write succeeds");
     }
 }
 
@@ -182,7 +186,7 @@ pub(crate) async fn an_append_is_refused_after_the_account_was_erased(factory: S
     store.data.erase(store.user, at_second(1), 10).await.expect("the write succeeds");
     let append = Append::from_upload(&upload("laptop", &["a"], "select 1"), Quota::default(), at_second(2))
         .expect("history entries only");
-    let refused = store.data.append(store.user, &append, "test/1", at_second(2)).await;
+    let refused = store.data.append(store.user.into(), &append, "test/1", at_second(2)).await;
     assert!(matches!(refused, Err(StoreError::AccountDeleted)), "{refused:?}");
     assert_eq!(store.item(&entry("a")).await, None);
     assert!(

@@ -289,7 +289,10 @@ pub(crate) async fn cursors_of_full_syncs_differ_from_older_ones(factory: SyncFa
         let dead = query(&format!("dead {round}"));
         let day = at_day(100 * round);
         store.write(|builder| builder.at(day).tombstone(&dead, content(&dead, "text"))).await;
-        assert_eq!(store.data.purge(just_after(store.head().await.time), 10).await.expect("it succeeds").tombstones, 1);
+        assert_eq!(
+            store.data.purge(just_after(store.head().await.time), 10, 1).await.expect("it succeeds").tombstones,
+            1
+        );
         let page = first_page().await;
         assert_eq!(page.items, items[..1]);
         cursors.push(page.next_cursor());
@@ -298,7 +301,7 @@ pub(crate) async fn cursors_of_full_syncs_differ_from_older_ones(factory: SyncFa
             let expected = if index == round as usize { DownloadMode::Delta(ordinary) } else { DownloadMode::Reset };
             assert_eq!(mode, expected, "cursor {index} after purge {round}");
         }
-        let again = store.data.purge(just_after(store.head().await.time), 10).await.expect("it succeeds");
+        let again = store.data.purge(just_after(store.head().await.time), 10, 1).await.expect("it succeeds");
         assert_eq!(
             (again.tombstones, first_page().await.next_cursor()),
             (0, cursors[round as usize]),
@@ -335,14 +338,17 @@ pub(crate) async fn a_cursor_between_two_writes_is_in_a_gap(factory: SyncFactory
         assert_eq!(store.page(cursor, 10).await.is_in_gap, is_in_gap, "{cursor}");
         assert!(!store.other_user().page(cursor, 10).await.is_in_gap, "another user: {cursor}");
     }
-    store.data.purge(at_second(25), 10).await.expect("the write succeeds");
+    store.data.purge(at_second(25), 10, 1).await.expect("the write succeeds");
     assert!(!store.page(at_second(19), 10).await.is_in_gap, "old gaps are purged");
     assert!(store.page(at_second(29), 10).await.is_in_gap);
 }
 
 pub(crate) async fn status_counts_items_and_open_conflicts(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
-    assert_eq!(store.data.status(store.user).await.expect("the read succeeds"), shared::storage::Status::default());
+    assert_eq!(
+        store.data.status(store.user.into()).await.expect("the read succeeds"),
+        shared::storage::Status::default()
+    );
     let items = write_items_of_all_types(&store, 8).await;
     let plan = store
         .write(|builder| {
@@ -351,7 +357,7 @@ pub(crate) async fn status_counts_items_and_open_conflicts(factory: SyncFactory<
             builder.conflict(resolved(conflict("c", &query("c")), at_second(9)))
         })
         .await;
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     assert_eq!((status.items, status.open_conflicts, status.head.time), ([2, 3, 1], 2, plan.new_head));
 }
 
@@ -360,9 +366,9 @@ pub(crate) async fn devices_are_listed_by_last_sync_newest_first(factory: SyncFa
     for (device_id, now, version) in [("laptop", 1, "old"), ("phone", 2, "p"), ("laptop", 3, "new"), ("desk", 2, "d")] {
         let plan = PlanBuilder::on(store.head().await).by(device_id).receipt(&now.to_string(), &query("a"), None);
         let plan = plan.device_stats(2, 1).build();
-        store.data.commit(store.user, &plan, version, at_second(now)).await.expect("the write succeeds");
+        store.data.commit(store.user.into(), &plan, version, at_second(now)).await.expect("the write succeeds");
     }
-    let devices = store.data.status(store.user).await.expect("the read succeeds").devices;
+    let devices = store.data.status(store.user.into()).await.expect("the read succeeds").devices;
     let listed: Vec<_> =
         devices.iter().map(|device| (device.id.as_str(), device.total_synced, device.version.as_str())).collect();
     assert_eq!(listed, [("laptop", 4, "new"), ("desk", 2, "d"), ("phone", 2, "p")]);
@@ -391,7 +397,7 @@ pub(crate) async fn a_page_excludes_the_data_of_other_users(factory: SyncFactory
     let page = store.page(Timestamp::EPOCH, 5).await;
     assert_eq!((page.items, page.has_more, page.conflicts.len()), (ours, false, 0));
     assert_eq!(other_user.page(Timestamp::EPOCH, 100).await.items, theirs);
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     assert_eq!((status.items, status.open_conflicts, status.devices.len()), ([2, 2, 1], 0, 0));
 }
 

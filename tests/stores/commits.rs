@@ -47,7 +47,7 @@ pub(crate) async fn a_plan_is_written_completely(factory: SyncFactory<'_>) {
         .await;
 
     assert_eq!(store.all_items().await, items_of(&plan));
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     assert_eq!(status.head, Head { time: plan.new_head, ..Head::default() });
     assert_eq!((status.items, status.open_conflicts), ([1, 1, 1], 1));
     let device = &status.devices[0];
@@ -66,7 +66,7 @@ pub(crate) async fn the_second_plan_for_the_same_head_is_refused(factory: SyncFa
     assert_eq!(store.commit(&stale).await.expect("a refusal is not an error"), Commit::HeadMoved);
 
     assert_eq!(store.all_items().await, items_of(&first));
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.open_conflicts), (first.new_head, 0));
     assert!(status.devices.is_empty(), "{:?}", status.devices);
     let again = PlanBuilder::on(status.head).receipt("stale", &query("a"), None).build();
@@ -102,7 +102,8 @@ pub(crate) async fn one_of_several_concurrent_plans_for_the_same_head_is_written
 /// Uploads as the service does, retrying while the head moves, and returns the committed plan.
 async fn upload(store: &UserStore, upload: &Upload) -> Plan {
     loop {
-        let snapshot = store.data.load(store.user, &ReadSet::for_upload(upload)).await.expect("the read succeeds");
+        let snapshot =
+            store.data.load(store.user.into(), &ReadSet::for_upload(upload)).await.expect("the read succeeds");
         let plan = decide(snapshot, upload, Quota::default(), at_second(10)).plan;
         if store.commit(&plan).await.expect("the write succeeds") == Commit::Applied {
             return plan;
@@ -170,7 +171,7 @@ async fn assert_nothing_lost(store: &UserStore, devices: usize) {
     sequence_times.sort();
     sequence_times.dedup();
     assert_eq!(sequence_times.len(), items.len(), "two items share a sequence time");
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     let synced: Vec<i64> = status.devices.iter().map(|device| device.total_synced).collect();
     assert_eq!(synced, vec![2 * i64::try_from(UPLOADS_EACH).expect("the count fits"); devices]);
 }
@@ -209,7 +210,7 @@ pub(crate) async fn a_failed_plan_writes_nothing(factory: SyncFactory<'_>) {
     assert!(store.commit(&failing(builder)).await.is_err());
 
     assert_eq!(store.all_items().await, items_of(&before));
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.open_conflicts), (before.new_head, 0));
     assert_eq!(status.devices[0].total_synced, 1);
     store.write(|builder| builder.receipt("again", &query("a"), None)).await;
@@ -221,7 +222,10 @@ pub(crate) async fn a_failed_first_plan_creates_no_user(factory: SyncFactory<'_>
 
     assert!(store.commit(&failing(builder)).await.is_err());
 
-    assert_eq!(store.data.status(store.user).await.expect("the read succeeds"), shared::storage::Status::default());
+    assert_eq!(
+        store.data.status(store.user.into()).await.expect("the read succeeds"),
+        shared::storage::Status::default()
+    );
     store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
 }
 

@@ -26,7 +26,7 @@ macro_rules! suite {
 pub(crate) use suite;
 
 async fn list(store: &UserStore, filter: ConflictFilter, before: Option<Timestamp>, limit: usize) -> ConflictPage {
-    store.data.list(store.user, filter, before, limit).await.expect("the read succeeds")
+    store.data.list(store.user.into(), filter, before, limit).await.expect("the read succeeds")
 }
 
 fn ids(page: &ConflictPage) -> Vec<&str> {

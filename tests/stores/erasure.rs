@@ -32,7 +32,7 @@ macro_rules! suite {
 pub(crate) use suite;
 
 /// Writes a few rows to every table.
-async fn write_rows_of_all_tables(store: &UserStore) -> Plan {
+pub(crate) async fn write_rows_of_all_tables(store: &UserStore) -> Plan {
     for round in 0..4 {
         let id = round.to_string();
         let keys = ItemType::ALL.map(|item_type| key(item_type, &id));
@@ -69,12 +69,12 @@ async fn erase_all(store: &UserStore, batch: usize) -> usize {
 async fn assert_closed(store: &UserStore, plan: &Plan) {
     let closed = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::AccountDeleted)), "{error:?}");
     closed(store.load(&[&query("0")]).await.err());
-    closed(store.data.status(store.user).await.err());
-    closed(store.data.page(store.user, &changes_since(at_second(0))).await.err());
+    closed(store.data.status(store.user.into()).await.err());
+    closed(store.data.page(store.user.into(), &changes_since(at_second(0))).await.err());
     let outcome = store.commit(plan).await;
     assert!(matches!(outcome, Ok(Commit::HeadMoved) | Err(StoreError::AccountDeleted)), "{outcome:?}");
     for item_type in ItemType::ALL {
-        let versions = store.data.versions(store.user, &key(item_type, "0"), None, 10).await;
+        let versions = store.data.versions(store.user.into(), &key(item_type, "0"), None, 10).await;
         assert!(matches!(versions, Err(StoreError::AccountDeleted)), "{versions:?}");
     }
 }
@@ -85,7 +85,7 @@ async fn assert_no_rows_left(store: &UserStore) {
     {
         assert_eq!(store.item(&key(item_type, id)).await, None);
     }
-    let listed = store.data.list(store.user, ConflictFilter::All, None, 10).await;
+    let listed = store.data.list(store.user.into(), ConflictFilter::All, None, 10).await;
     assert!(matches!(&listed, Ok(page) if *page == ConflictPage::default()) || listed.is_err(), "{listed:?}");
     assert!(erase(store, 1).await, "rows are left to erase");
 }
@@ -97,7 +97,7 @@ pub(crate) async fn erasure_removes_everything(factory: SyncFactory<'_>) {
     assert_no_rows_left(&store).await;
     assert_closed(&store, &plan).await;
     let read_set = ReadSet::for_resolution(&ConflictId::new_unchecked("0"), &ChangeId::new_unchecked("0"));
-    let loaded = store.data.load(store.user, &read_set).await;
+    let loaded = store.data.load(store.user.into(), &read_set).await;
     assert!(matches!(loaded, Err(StoreError::AccountDeleted)), "{loaded:?}");
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn concurrent_uploads_leave_no_data(factory: SyncFactory<'_>) {
     let writer = store.clone();
     let writing = tokio::spawn(async move {
         for round in 0.. {
-            let Ok(status) = writer.data.status(writer.user).await else { return round };
+            let Ok(status) = writer.data.status(writer.user.into()).await else { return round };
             let item = query(&round.to_string());
             let plan =
                 PlanBuilder::on(status.head).put(&item, content(&item, "")).receipt(&round.to_string(), &item, None);
@@ -183,11 +183,15 @@ pub(crate) async fn data_of_other_users_is_kept(factory: SyncFactory<'_>) {
     let other_user = store.other_user();
     write_rows_of_all_tables(&store).await;
     write_rows_of_all_tables(&other_user).await;
-    let before =
-        (other_user.all_items().await, other_user.data.status(other_user.user).await.expect("the account is open"));
+    let before = (
+        other_user.all_items().await,
+        other_user.data.status(other_user.user.into()).await.expect("the account is open"),
+    );
     erase_all(&store, 1).await;
-    let after =
-        (other_user.all_items().await, other_user.data.status(other_user.user).await.expect("the account is open"));
+    let after = (
+        other_user.all_items().await,
+        other_user.data.status(other_user.user.into()).await.expect("the account is open"),
+    );
     assert_eq!(before, after);
     other_user.write(|builder| builder.put(&query("more"), content(&query("more"), ""))).await;
 }
@@ -196,8 +200,8 @@ pub(crate) async fn the_closed_marker_is_purged_after_the_retention_period(facto
     let store = UserStore::new(factory).await;
     let plan = write_rows_of_all_tables(&store).await;
     erase_all(&store, 10).await;
-    assert_eq!(store.data.purge(at_second(100), 10).await.expect("the write succeeds").accounts, 0);
+    assert_eq!(store.data.purge(at_second(100), 10, 1).await.expect("the write succeeds").accounts, 0);
     assert_closed(&store, &plan).await;
-    assert_eq!(store.data.purge(at_day(1), 10).await.expect("the write succeeds").accounts, 1);
-    assert_eq!(store.data.purge(at_day(1), 10).await.expect("the write succeeds").total(), 0);
+    assert_eq!(store.data.purge(at_day(1), 10, 1).await.expect("the write succeeds").accounts, 1);
+    assert_eq!(store.data.purge(at_day(1), 10, 1).await.expect("the write succeeds").total(), 0);
 }

@@ -39,7 +39,7 @@ fn edit(id: &str, text: &str) -> Upload {
 }
 
 async fn upload(store: &UserStore, upload: &Upload) {
-    let snapshot = store.data.load(store.user, &ReadSet::for_upload(upload)).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &ReadSet::for_upload(upload)).await.expect("the read succeeds");
     let decision = decide(snapshot, upload, Quota::default(), at_second(1));
     assert_eq!(store.commit(&decision.plan).await.expect("the write succeeds"), Commit::Applied);
 }
@@ -79,7 +79,7 @@ pub(crate) async fn the_next_versions_are_a_million_higher(factory: SyncFactory<
         upload(&store, &edit(id, id)).await;
         assert_eq!(store.item(&key).await.map(|stored| stored.version), Some(expected));
     }
-    let page = store.data.versions(store.user, &query("a"), None, 9).await.expect("the read succeeds");
+    let page = store.data.versions(store.user.into(), &query("a"), None, 9).await.expect("the read succeeds");
     let versions = page.expect("the item exists").versions.into_iter().map(|kept| kept.version.sync_version);
     assert_eq!(versions.collect::<Vec<_>>(), [2_000_001, 1_000_001, 2, 1]);
 }
@@ -96,7 +96,7 @@ pub(crate) async fn a_plan_from_before_is_refused(factory: SyncFactory<'_>) {
     let store = UserStore::new(factory).await;
     upload(&store, &edit("1", "one")).await;
     let late = edit("2", "two");
-    let snapshot = store.data.load(store.user, &ReadSet::for_upload(&late)).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &ReadSet::for_upload(&late)).await.expect("the read succeeds");
     let plan = decide(snapshot, &late, Quota::default(), at_second(1)).plan;
     invalidate(&store, 9, 10).await;
     assert_eq!(store.commit(&plan).await.expect("the write succeeds"), Commit::HeadMoved);

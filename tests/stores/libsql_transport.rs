@@ -117,7 +117,7 @@ async fn every_call_is_one_round_trip() {
     assert_eq!(transport.take_round_trips(), (1, 0), "a page");
     store.head().await;
     assert_eq!(transport.take_round_trips(), (1, 0), "the status");
-    store.data.purge(at_second(0), 10).await.expect("the write succeeds");
+    store.data.purge(at_second(0), 10, 1).await.expect("the write succeeds");
     assert_eq!(transport.take_round_trips(), (0, 1), "a batch of the purge");
     store.data.erase(store.user, at_second(9), 10).await.expect("the write succeeds");
     assert_eq!(transport.take_round_trips(), (0, 1), "a batch of an erasure");
@@ -140,7 +140,7 @@ async fn no_parameter_exceeds_the_server_limit() {
     assert_eq!(store.commit(&plan).await.expect("the write succeeds"), Commit::Applied);
     let largest = transport.largest_parameter.load(Ordering::SeqCst);
     assert!((1_000_000..=MAX_PARAMETER_BYTES).contains(&largest), "{largest} bytes");
-    assert_eq!(store.data.status(store.user).await.expect("the read succeeds").items, [0, 5_000, 0]);
+    assert_eq!(store.data.status(store.user.into()).await.expect("the read succeeds").items, [0, 5_000, 0]);
 
     let read_set = shared::sync::ReadSet {
         device: crate::fixtures::device("laptop"),
@@ -153,7 +153,7 @@ async fn no_parameter_exceeds_the_server_limit() {
         with_bases: false,
         version: None,
     };
-    let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
     let counts = (snapshot.items.len(), snapshot.receipts.len(), snapshot.branches.len(), snapshot.conflicts.len());
     assert_eq!(counts, (5_000, 5_000, 5_000, 5_000));
     let largest = transport.largest_parameter.load(Ordering::SeqCst);
@@ -167,12 +167,12 @@ async fn a_failure_at_any_statement_writes_nothing() {
     let store = transport.store();
     let old = key(ItemType::QueryHistory, "old");
     store.write(|builder| builder.put(&old, content(&old, "text")).device_stats(1, 0)).await;
-    let before = (store.all_items().await, store.data.status(store.user).await.expect("the read succeeds"));
+    let before = (store.all_items().await, store.data.status(store.user.into()).await.expect("the read succeeds"));
     let plan = plan_for_every_table(PlanBuilder::on(store.head().await));
     for position in 0.. {
         transport.set_failing_statement(Some(position));
         assert!(store.commit(&plan).await.is_err(), "statement {position}");
-        let after = (store.all_items().await, store.data.status(store.user).await.expect("the read succeeds"));
+        let after = (store.all_items().await, store.data.status(store.user.into()).await.expect("the read succeeds"));
         assert_eq!(after, before, "statement {position}");
         if position >= transport.statements.load(Ordering::SeqCst) {
             break;
@@ -194,7 +194,7 @@ async fn a_failed_purge_does_not_move_the_horizon() {
     let before = (store.all_items().await, store.head().await);
     for position in 0.. {
         transport.set_failing_statement(Some(position));
-        assert!(store.data.purge(at_second(999), 10).await.is_err(), "statement {position}");
+        assert!(store.data.purge(at_second(999), 10, 1).await.is_err(), "statement {position}");
         assert_eq!((store.all_items().await, store.head().await), before, "statement {position}");
         if position >= transport.statements.load(Ordering::SeqCst) {
             break;
@@ -236,5 +236,7 @@ async fn an_invalid_row_is_reported_with_its_key() {
         assert!(error.contains(part), "{error}");
     }
     let data: &dyn SyncStore = &*store.data;
-    assert!(data.commit(store.user, &PlanBuilder::on(store.head().await).build(), "", at_second(1)).await.is_ok());
+    assert!(
+        data.commit(store.user.into(), &PlanBuilder::on(store.head().await).build(), "", at_second(1)).await.is_ok()
+    );
 }

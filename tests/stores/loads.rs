@@ -55,7 +55,7 @@ fn read_set(items: &[&ItemKey], changes: &[&str], branches: &[(&ItemKey, i64)]) 
 }
 
 async fn load(store: &UserStore, read_set: &ReadSet) -> Snapshot {
-    store.data.load(store.user, read_set).await.expect("the read succeeds")
+    store.data.load(store.user.into(), read_set).await.expect("the read succeeds")
 }
 
 /// Loads the read set for the resolution of the conflict `id` by `request`; returns the conflict and the snapshot.

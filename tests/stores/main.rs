@@ -25,6 +25,7 @@ mod appends;
 mod change_feed;
 mod commits;
 mod conflict_store;
+mod database_hints;
 mod deletions;
 mod erasure;
 mod expiry;
@@ -33,8 +34,10 @@ mod loads;
 mod mail_tokens;
 mod outbox;
 mod page_bytes;
+mod placed_users;
 mod purge;
 mod rate_limiter;
+mod registrations;
 mod rotation;
 mod session_expiry;
 mod sessions;
@@ -43,7 +46,12 @@ mod versions;
 
 mod account_eraser;
 mod corrupt_rows;
+mod databases;
+mod existing_users;
 mod libsql_transport;
+mod lists;
+mod moves;
+mod placements;
 mod previous_release;
 mod redis_cluster_only;
 mod redis_only;
@@ -99,11 +107,20 @@ mod embedded {
     mod deletions {
         crate::deletions::suite!(super::EmbeddedFolder::new());
     }
+    mod registrations {
+        crate::registrations::suite!(super::EmbeddedFolder::new());
+    }
+    mod placed_users {
+        crate::placed_users::suite!(super::EmbeddedFolder::new());
+    }
     mod expiry {
         crate::expiry::suite!(super::EmbeddedFolder::new());
     }
     mod sessions {
         crate::sessions::suite!(super::EmbeddedFolder::new());
+    }
+    mod database_hints {
+        crate::database_hints::suite!(super::EmbeddedFolder::new());
     }
     mod rotation {
         crate::rotation::suite!(super::EmbeddedFolder::new());
@@ -189,6 +206,12 @@ mod postgres {
     mod deletions {
         crate::deletions::suite!(super::Postgres::default());
     }
+    mod registrations {
+        crate::registrations::suite!(super::Postgres::default());
+    }
+    mod placed_users {
+        crate::placed_users::suite!(super::Postgres::default());
+    }
     mod expiry {
         crate::expiry::suite!(super::Postgres::default());
     }
@@ -200,6 +223,9 @@ mod redis {
 
     mod sessions {
         crate::sessions::suite!(super::Redis::default());
+    }
+    mod database_hints {
+        crate::database_hints::suite!(super::Redis::default());
     }
     mod rotation {
         crate::rotation::suite!(super::Redis::default());
@@ -235,5 +261,25 @@ mod memory {
 
     mod rate_limiter {
         crate::rate_limiter::suite!(super::InMemory::default());
+    }
+}
+
+/// Lists of databases, in files.
+mod listed_files {
+    mod lists {
+        crate::lists::suite!(in_files);
+    }
+    mod existing_users {
+        crate::existing_users::suite!(crate::databases::Kind::Files);
+    }
+}
+
+/// Lists of databases, on servers.
+mod listed_servers {
+    mod lists {
+        crate::lists::suite!(on_servers);
+    }
+    mod existing_users {
+        crate::existing_users::suite!(crate::databases::Kind::Servers);
     }
 }

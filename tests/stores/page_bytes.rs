@@ -186,7 +186,8 @@ pub(crate) async fn pages_of_the_conflict_list_stay_within_the_limit(factory: Sy
     }
     let (mut before, mut listed) = (None, Vec::new());
     loop {
-        let page = store.data.list(store.user, ConflictFilter::Open, before, 100).await.expect("the read succeeds");
+        let page =
+            store.data.list(store.user.into(), ConflictFilter::Open, before, 100).await.expect("the read succeeds");
         assert!(conflict_bytes(&page.conflicts) <= limits::PAGE_BYTES);
         assert_eq!(page.count, 5);
         listed.extend(page.conflicts.into_iter().map(|conflict| conflict.id.as_str().to_owned()));

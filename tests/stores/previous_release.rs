@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use shared::clock::SystemRandom;
 use shared::models::{ChangeId, DeviceId, Timestamp, UserId};
-use shared::storage::libsql::{FileDatabase, LibsqlSync, SYNC, Statement, Transport, migrate};
+use shared::storage::libsql::{BatchError, FileDatabase, LibsqlSync, SYNC, Statement, Transport, migrate};
 use shared::sync::ReadSet;
+use tests::dump;
 
 use crate::fixtures::{at_second, conflict, content, device, new_user_id, query, text};
 use crate::store_factory::EmbeddedFolder;
@@ -35,6 +37,14 @@ const RECEIPTS: &str = "
 WITH j AS MATERIALIZED (SELECT key, value FROM json_each(?2))
 INSERT INTO receipts (user_id, device_id, change_id, item_type, item_id, sync_version, conflict_id, seq)
 SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6 FROM j";
+const REQUIRE_OPEN: &str = "
+UPDATE sync_heads SET head = CASE WHEN closed_at IS NULL THEN head END WHERE user_id = ?1";
+const APPEND: &str = "
+INSERT INTO query_history (user_id, id, query, connection_id, executed_at, duration_ms, rows_affected, success, metadata,
+    sync_version, seq, device_id, bytes)
+SELECT user_id, ?2, 'select 1', 'shop', 1, 1, 1, 1, '{}', 1, (head / 1000 + 1) * 1000, 'laptop', 100 FROM sync_heads WHERE user_id = ?1";
+const ADVANCE_HEAD: &str = "
+UPDATE sync_heads SET head = (SELECT max(seq) FROM query_history WHERE user_id = ?1) WHERE user_id = ?1";
 
 /// The previous release, on the database of a user.
 struct PreviousRelease {
@@ -45,6 +55,10 @@ struct PreviousRelease {
 impl PreviousRelease {
     /// Writes version `version` of the saved query `a` by the laptop.
     async fn write(&self, head: Timestamp, version: i64, query: &str) -> Timestamp {
+        self.try_write(head, version, query).await.expect("the previous release can write")
+    }
+
+    async fn try_write(&self, head: Timestamp, version: i64, query: &str) -> Result<Timestamp, BatchError> {
         let seq = head.next_millisecond();
         let item = json!({ "name": "n", "query": query, "tags": ["t"], "favorite": true, "metadata": {} });
         let row = json!([{ "id": "a", "item": item, "created_at": 1, "updated_at": 2_000, "version": version, "deleted_at": null,
@@ -56,8 +70,18 @@ impl PreviousRelease {
             Statement::new(UPSERT_SAVED_QUERIES, [self.user.into(), row.to_string().into()]),
             Statement::new(RECEIPTS, [self.user.into(), receipt.to_string().into()]),
         ];
-        self.file.write("commit", statements).await.expect("the previous release can write");
-        seq
+        self.file.write("commit", statements).await.map(|_| seq)
+    }
+
+    /// Appends the entry `id` to the history.
+    async fn try_append(&self, id: &str) -> Result<(), BatchError> {
+        let statements = vec![
+            Statement::new(ENSURE_HEAD, [self.user.into()]),
+            Statement::new(REQUIRE_OPEN, [self.user.into()]),
+            Statement::new(APPEND, [self.user.into(), id.into()]),
+            Statement::new(ADVANCE_HEAD, [self.user.into()]),
+        ];
+        self.file.write("append", statements).await.map(drop)
     }
 }
 
@@ -74,8 +98,8 @@ async fn its_data_has_totals_and_receipts_after_the_migration() {
     let (previous, store) = open(&folder).await;
     migrate(&*previous.file, &SYNC[..1]).await.expect("the migration succeeds");
     let head = previous.write(Timestamp::EPOCH, 1, "one").await;
-    LibsqlSync::new(previous.file.clone()).migrate().await.expect("the migration succeeds");
-    let status = store.data.status(store.user).await.expect("the read succeeds");
+    LibsqlSync::new(previous.file.clone()).migrate(&SystemRandom).await.expect("the migration succeeds");
+    let status = store.data.status(store.user.into()).await.expect("the read succeeds");
     assert_eq!((status.head.time, status.totals.is_digest_stale), (head, false));
     let mut expected = shared::sync::ItemsDigest::default();
     expected.add(&query("a"), 1, Timestamp::from_micros(2_000));
@@ -83,7 +107,7 @@ async fn its_data_has_totals_and_receipts_after_the_migration() {
     assert!(status.totals.size.bytes > 200, "{:?}", status.totals);
     let mut read_set = ReadSet::empty(device("laptop"));
     read_set.changes.insert(ChangeId::new_unchecked("change 1"));
-    let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
     assert_eq!(snapshot.receipts.len(), 1);
 }
 
@@ -91,7 +115,7 @@ async fn its_data_has_totals_and_receipts_after_the_migration() {
 async fn its_conflicts_share_the_position_and_the_page_of_an_item() {
     let folder = EmbeddedFolder::new();
     let (previous, store) = open(&folder).await;
-    LibsqlSync::new(previous.file.clone()).migrate().await.expect("the migrations succeed");
+    LibsqlSync::new(previous.file.clone()).migrate(&SystemRandom).await.expect("the migrations succeed");
     let [first, a, last] = ["first", "a", "last"].map(query);
     store.write(|builder| builder.put(&first, content(&first, "text"))).await;
     let plan = store.write(|builder| builder.put(&a, content(&a, "text")).conflict(conflict("c", &a))).await;
@@ -112,7 +136,7 @@ async fn its_conflicts_share_the_position_and_the_page_of_an_item() {
 async fn its_writes_keep_versions_and_unknown_fields_and_make_the_digest_stale() {
     let folder = EmbeddedFolder::new();
     let (previous, store) = open(&folder).await;
-    LibsqlSync::new(previous.file.clone()).migrate().await.expect("the migrations succeed");
+    LibsqlSync::new(previous.file.clone()).migrate(&SystemRandom).await.expect("the migrations succeed");
     let first = store.write(|builder| builder.put(&query("a"), content(&query("a"), "by the new release"))).await;
     let head = previous.write(first.new_head, 2, "by the previous one").await;
     assert_eq!(store.head().await.time, head);
@@ -120,11 +144,38 @@ async fn its_writes_keep_versions_and_unknown_fields_and_make_the_digest_stale()
     let item = stored.item.expect("the item has content");
     assert_eq!(text(&item.content), "by the previous one");
     assert_eq!(item.content.extra(), first.items[0].1.item.as_ref().expect("content").content.extra());
-    let page = store.data.versions(store.user, &query("a"), None, 9).await.expect("the read succeeds");
+    let page = store.data.versions(store.user.into(), &query("a"), None, 9).await.expect("the read succeeds");
     let versions = page.expect("the item exists").versions;
     assert_eq!((versions.len(), versions[1].version.device.clone()), (2, DeviceId::new_unchecked("laptop")));
     assert_eq!(store.page(at_second(0), 9).await.digest, None);
-    while store.data.repair_totals(9).await.expect("the write succeeds") > 0 {}
+    while store.data.repair_totals(9, 1).await.expect("the write succeeds") > 0 {}
     let digest = store.page(at_second(0), 9).await.digest.expect("the digest is known");
     assert_eq!((digest.saved_queries.count, digest.items()), (1, 1));
+}
+
+/// It does not know that a head can be moving, or elsewhere.
+#[tokio::test]
+async fn its_writes_are_refused_during_a_move_and_after_it() {
+    let folder = EmbeddedFolder::new();
+    let (previous, store) = open(&folder).await;
+    LibsqlSync::new(previous.file.clone()).migrate(&SystemRandom).await.expect("the migrations succeed");
+    store.write(|builder| builder.put(&query("a"), content(&query("a"), "before"))).await;
+    previous.try_append("before").await.expect("the previous release can append");
+    let closed = ["moving = 1", "moving = 1, moved_to = 'elsewhere'", "moving = 0, moved_to = 'elsewhere'"];
+    let set_state = async |state: &str| {
+        previous.file.script("move", format!("UPDATE sync_heads SET {state}")).await.expect("the write succeeds");
+    };
+    for (version, state) in (2..).zip(closed) {
+        let head = store.head().await.time;
+        set_state(state).await;
+        let before = dump(&*previous.file).await;
+        for written in [previous.try_append("lost").await, previous.try_write(head, version, "lost").await.map(drop)] {
+            // The error by which that release notices that the head has moved or was closed.
+            assert!(matches!(written, Err(BatchError::Constraint { statement: 1, .. })), "{state}: {written:?}");
+            assert!(dump(&*previous.file).await == before, "{state}: something was written");
+        }
+        set_state("moving = 0, moved_to = NULL").await;
+        previous.try_append(state).await.expect("the head is open again");
+        previous.write(store.head().await.time, version, state).await;
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) use suite;
 
 /// Purges, and returns the numbers of removed rows except for that of gaps.
 async fn purge(store: &UserStore, cutoff: Timestamp, batch: usize) -> Purged {
-    Purged { gaps: 0, ..store.data.purge(cutoff, batch).await.expect("the write succeeds") }
+    Purged { gaps: 0, unfinished: false, ..store.data.purge(cutoff, batch, 1).await.expect("the write succeeds") }
 }
 
 /// Purges until nothing is left; returns the total and the number of calls.
@@ -110,7 +110,7 @@ pub(crate) async fn resolved_conflicts_are_removed_and_open_ones_kept(factory: S
         .await;
     assert_eq!(purge(&store, at_day(1), 100).await, removed(0, 0), "a conflict resolved at the cutoff is kept");
     assert_eq!(purge(&store, at_day(2), 100).await, removed(0, 1));
-    let page = store.data.list(store.user, ConflictFilter::All, None, 10).await.expect("the read succeeds");
+    let page = store.data.list(store.user.into(), ConflictFilter::All, None, 10).await.expect("the read succeeds");
     assert_eq!(page.conflicts.iter().map(|conflict| conflict.id.as_str()).collect::<Vec<_>>(), ["late", "open"]);
     let head = store.head().await;
     assert_eq!(head.purged_through, Timestamp::EPOCH, "no deletion has been purged");
@@ -141,7 +141,7 @@ pub(crate) async fn receipts_are_kept(factory: SyncFactory<'_>) {
         with_bases: false,
         version: None,
     };
-    let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
     assert_eq!((snapshot.receipts.len(), snapshot.conflicts.len(), snapshot.items.len()), (1, 0, 0));
 }
 
@@ -282,7 +282,7 @@ pub(crate) async fn an_abandoned_purge_can_be_repeated(factory: SyncFactory<'_>)
     let newest = store.all_items().await.into_values().map(|stored| stored.seq).max();
     for _ in 0..3 {
         // The call is abandoned; it may or may not have taken effect.
-        tokio::time::timeout(std::time::Duration::ZERO, store.data.purge(at_day(2), 2)).await.ok();
+        tokio::time::timeout(std::time::Duration::ZERO, store.data.purge(at_day(2), 2, 1)).await.ok();
     }
     purge_all(&store, at_day(2), 2).await;
     assert_eq!((store.all_items().await.len(), Some(store.head().await.purged_through)), (0, newest));

@@ -285,7 +285,7 @@ pub(crate) async fn a_session_that_is_too_old_is_not_refreshed(factory: SessionF
     let [now, too_old] = [SESSION_SECONDS + 1, 0].map(at_second);
     let expires_at = now.plus_seconds(LIFETIME);
     let session = Session { id: SessionId::new(random_uuid(&SystemRandom)), created_at: too_old, expires_at, ..opened };
-    let new = NewSession { session: session.clone(), refresh: TokenHash::of(b"old") };
+    let new = NewSession { session: session.clone(), refresh: TokenHash::of(b"old"), database: None };
     store.open(&new).await.expect("the write succeeds");
     assert_unknown(&rotate(&*store, "old", "next", now).await);
     assert_unknown(&rotate(&*store, "next", "more", now).await);

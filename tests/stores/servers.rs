@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use shared::clock::SystemRandom;
-use shared::storage::libsql::{Hrana, LibsqlSync, SYNC, Transport, migrate};
+use shared::storage::libsql::{Directory, Hrana, LibsqlSync, Transport};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{AccountStore, RateLimiter, Sessions, SyncData};
@@ -13,34 +13,41 @@ use tests::{PostgresServer, RedisCluster, RedisServer, Sqld};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::account_eraser::AllStores;
-use crate::store_factory::StoreFactory;
+use crate::placements::AnyUser;
+use crate::store_factory::{EmbeddedFolder, StoreFactory};
 
 /// Sync data on libSQL servers, over HTTP.
 pub(crate) struct Turso {
     servers: OnceCell<Vec<Sqld>>,
     count: usize,
+    /// Accounts that record the placements; without them there is one server.
+    accounts: Option<EmbeddedFolder>,
 }
 
 impl Turso {
     /// Uses one server.
     pub(crate) fn new() -> Self {
-        Self::sharded(1)
+        Self { servers: OnceCell::new(), count: 1, accounts: None }
     }
 
     /// Distributes the users over `count` servers.
     pub(crate) fn sharded(count: usize) -> Self {
-        Self { servers: OnceCell::new(), count }
+        Self { servers: OnceCell::new(), count, accounts: Some(EmbeddedFolder::new()) }
     }
 
     async fn sync(&self) -> Arc<LibsqlSync> {
         let servers = self.servers.get_or_init(|| start(self.count)).await;
-        let mut databases: Vec<Arc<dyn Transport>> = Vec::new();
-        for server in servers {
-            let database = database(&server.url());
-            migrate(&database, SYNC).await.expect("the migrations succeed");
-            databases.push(Arc::new(database));
-        }
-        Arc::new(LibsqlSync::sharded(databases))
+        let databases: Vec<_> =
+            servers.iter().map(|server| (Arc::new(database(&server.url())) as Arc<dyn Transport>, 1)).collect();
+        let sync = match &self.accounts {
+            None => LibsqlSync::new(databases[0].0.clone()),
+            Some(folder) => {
+                let placements = Arc::new(AnyUser(folder.embedded().await));
+                LibsqlSync::placed(databases, Directory { placements, sessions: None })
+            }
+        };
+        sync.migrate(&SystemRandom).await.expect("the migrations succeed");
+        Arc::new(sync)
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn new_session(user: UserId, token: &str, from: i64) -> NewSession {
         last_seen_at: at_second(from),
         expires_at: at_second(from + LIFETIME),
     };
-    NewSession { session, refresh: TokenHash::of(token.as_bytes()) }
+    NewSession { session, refresh: TokenHash::of(token.as_bytes()), database: None }
 }
 
 pub(crate) async fn open(store: &dyn Sessions, user: UserId, token: &str, from: i64) -> Session {

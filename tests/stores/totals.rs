@@ -30,7 +30,7 @@ macro_rules! suite {
 pub(crate) use suite;
 
 async fn totals(store: &UserStore) -> Totals {
-    store.data.status(store.user).await.expect("the read succeeds").totals
+    store.data.status(store.user.into()).await.expect("the read succeeds").totals
 }
 
 /// Makes the digest stale, as a release does that does not know it, and has it computed from all rows.
@@ -38,7 +38,7 @@ async fn computed_totals(store: &UserStore) -> Totals {
     let stale = PlanBuilder::on(store.head().await).at(store.head().await.time.next_millisecond()).build();
     assert_eq!(store.commit(&stale).await.expect("the write succeeds"), Commit::Applied);
     assert!(totals(store).await.is_digest_stale);
-    while store.data.repair_totals(1).await.expect("the write succeeds") > 0 {}
+    while store.data.repair_totals(1, 1).await.expect("the write succeeds") > 0 {}
     totals(store).await
 }
 
@@ -51,7 +51,7 @@ async fn upload(
 ) -> Vec<ConflictId> {
     let changes = changes.into_iter().map(Ok).collect();
     let upload = Upload { device: device(device_id), last_sync_at: Some(now), strategy, changes };
-    let snapshot = store.data.load(store.user, &ReadSet::for_upload(&upload)).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &ReadSet::for_upload(&upload)).await.expect("the read succeeds");
     let plan = decide(snapshot, &upload, Quota::default(), now).plan;
     if !plan.is_empty() {
         assert_eq!(store.commit(&plan).await.expect("the write succeeds"), Commit::Applied);
@@ -86,7 +86,7 @@ pub(crate) async fn totals_after_any_writes_are_those_of_the_rows(factory: SyncF
                 1 => restore_one(&store, &mut rng, now).await,
                 2 => {
                     let cutoff = now.plus_seconds(-rng.i64(0..1_200));
-                    store.data.purge(cutoff, 1 + rng.usize(..4)).await.expect("the write succeeds");
+                    store.data.purge(cutoff, 1 + rng.usize(..4), 1).await.expect("the write succeeds");
                 }
                 3 => append(&store, &mut rng, round, now).await,
                 _ => {
@@ -110,7 +110,7 @@ async fn resolve_one(store: &UserStore, rng: &mut Rng, conflicts: &[ConflictId],
     let request =
         ResolutionRequest { id: ChangeId::new_unchecked(format!("r{}", rng.u32(..))), choice, revision: None };
     let read_set = ReadSet::for_resolution(id, &request.id);
-    let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
     if let Some(ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _)) =
         resolve(&snapshot, id, &request, Quota::default(), now)
     {
@@ -120,12 +120,14 @@ async fn resolve_one(store: &UserStore, rng: &mut Rng, conflicts: &[ConflictId],
 
 async fn restore_one(store: &UserStore, rng: &mut Rng, now: Timestamp) {
     let key = query(&format!("i{}", rng.u8(..3)));
-    let Some(page) = store.data.versions(store.user, &key, None, 99).await.expect("the read succeeds") else { return };
+    let Some(page) = store.data.versions(store.user.into(), &key, None, 99).await.expect("the read succeeds") else {
+        return;
+    };
     let version = page.versions[rng.usize(..page.versions.len())].version.sync_version;
     let expected = page.versions[0].version.sync_version;
     let id = ChangeId::new_unchecked(format!("s{}", rng.u32(..)));
     let read_set = ReadSet::for_restore(&key, version, &id);
-    let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
     let request = RestoreRequest { id, key, version, expected };
     if let RestoreOutcome::Restored(plan, _) = restore(&snapshot, &request, Quota::default(), now) {
         assert_eq!(store.commit(&plan).await.expect("the write succeeds"), Commit::Applied);
@@ -142,7 +144,7 @@ async fn append(store: &UserStore, rng: &mut Rng, round: i64, now: Timestamp) {
     let (strategy, changes) = (Strategy::LastWriteWins, entries.collect());
     let upload = Upload { device: device("desk"), last_sync_at: None, strategy, changes };
     let append = Append::from_upload(&upload, Quota::default(), now).expect("history entries only");
-    store.data.append(store.user, &append, "test/1", now).await.expect("the write succeeds");
+    store.data.append(store.user.into(), &append, "test/1", now).await.expect("the write succeeds");
 }
 
 pub(crate) async fn a_purge_subtracts_what_it_removes(factory: SyncFactory<'_>) {
@@ -157,7 +159,7 @@ pub(crate) async fn a_purge_subtracts_what_it_removes(factory: SyncFactory<'_>) 
     let delete = Change { edit: Edit::Delete, ..put("4", "", 2) };
     upload(&store, "laptop", Strategy::UserChoice, vec![delete], at_day(1)).await;
     let before = totals(&store).await;
-    while store.data.purge(at_day(9), 1).await.expect("the write succeeds").total() > 0 {}
+    while store.data.purge(at_day(9), 1, 1).await.expect("the write succeeds").total() > 0 {}
     let after = totals(&store).await;
     assert!(
         after.size.bytes > 0 && after.size.bytes < before.size.bytes / 4,
@@ -171,10 +173,10 @@ pub(crate) async fn a_stale_digest_is_not_shown_until_it_is_computed(factory: Sy
     assert_eq!(store.page(at_second(0), 9).await.digest, Some(Totals::default().digest));
     store.write(|builder| builder.put(&query("a"), content(&query("a"), "text"))).await;
     assert_eq!(store.page(at_second(0), 9).await.digest, None, "the plan does not know the digest");
-    assert_eq!(store.data.repair_totals(100).await.expect("the write succeeds"), 1);
+    assert_eq!(store.data.repair_totals(100, 1).await.expect("the write succeeds"), 1);
     let digest = store.page(at_second(0), 9).await.digest.expect("the digest is known");
     assert_eq!(digest.saved_queries.count, 1);
-    assert_eq!(store.data.repair_totals(100).await.expect("the write succeeds"), 0);
+    assert_eq!(store.data.repair_totals(100, 1).await.expect("the write succeeds"), 0);
 }
 
 pub(crate) async fn an_append_without_room_adds_nothing(factory: SyncFactory<'_>) {
@@ -189,7 +191,7 @@ pub(crate) async fn an_append_without_room_adds_nothing(factory: SyncFactory<'_>
         let (strategy, changes) = (Strategy::LastWriteWins, entries.collect());
         let upload = Upload { device: device("desk"), last_sync_at: None, strategy, changes };
         let append = Append::from_upload(&upload, quota, at_second(2)).expect("history entries only");
-        store.data.append(store.user, &append, "test/1", at_second(2)).await.expect("the write succeeds")
+        store.data.append(store.user.into(), &append, "test/1", at_second(2)).await.expect("the write succeeds")
     };
     assert!(append(0, 3).await.is_some());
     assert_eq!(append(3, 2).await, None, "half of the quota is for the history");
@@ -216,7 +218,8 @@ pub(crate) async fn receipts_outlive_their_item(factory: SyncFactory<'_>) {
     let receipts = async || {
         let changes = all.iter().cloned().map(Ok).collect();
         let upload = Upload { device: device("laptop"), last_sync_at: None, strategy: Strategy::UserChoice, changes };
-        let snapshot = store.data.load(store.user, &ReadSet::for_upload(&upload)).await.expect("the read succeeds");
+        let snapshot =
+            store.data.load(store.user.into(), &ReadSet::for_upload(&upload)).await.expect("the read succeeds");
         let recent = snapshot.items.get(&key).map_or(0, |stored| stored.recent.len());
         (recent + snapshot.receipts.len(), recent)
     };
@@ -224,7 +227,7 @@ pub(crate) async fn receipts_outlive_their_item(factory: SyncFactory<'_>) {
     assert!(known == 40 && (1..=16).contains(&recent), "{known} {recent}");
     let delete = Change { edit: Edit::Delete, ..change(99) };
     upload(&store, "laptop", Strategy::UserChoice, vec![delete], at_day(0)).await;
-    while store.data.purge(at_day(limits::RETENTION_DAYS), 3).await.expect("the write succeeds").total() > 0 {}
+    while store.data.purge(at_day(limits::RETENTION_DAYS), 3, 1).await.expect("the write succeeds").total() > 0 {}
     assert!(store.item(&key).await.is_none());
     assert_eq!(receipts().await, (40, 0));
 }

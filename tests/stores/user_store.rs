@@ -33,11 +33,11 @@ impl UserStore {
     }
 
     pub(crate) async fn head(&self) -> Head {
-        self.data.status(self.user).await.expect("the read succeeds").head
+        self.data.status(self.user.into()).await.expect("the read succeeds").head
     }
 
     pub(crate) async fn commit(&self, plan: &Plan) -> StoreResult<Commit> {
-        self.data.commit(self.user, plan, "test/1", at_second(60)).await
+        self.data.commit(self.user.into(), plan, "test/1", at_second(60)).await
     }
 
     /// Commits a plan with the rows that `add` adds. No concurrent writer may move the head.
@@ -58,14 +58,14 @@ impl UserStore {
     }
 
     pub(crate) async fn item(&self, key: &ItemKey) -> Option<Stored> {
-        self.data.item(self.user, key).await.expect("the read succeeds")
+        self.data.item(self.user.into(), key).await.expect("the read succeeds")
     }
 
     /// Loads the items `keys`.
     pub(crate) async fn load(&self, keys: &[&ItemKey]) -> StoreResult<Snapshot> {
         let read_set =
             ReadSet { items: keys.iter().map(|key| (*key).clone()).collect(), ..ReadSet::empty(device("laptop")) };
-        self.data.load(self.user, &read_set).await
+        self.data.load(self.user.into(), &read_set).await
     }
 
     /// Reads a page with tombstones and resolved conflicts.
@@ -84,7 +84,7 @@ impl UserStore {
 
     /// Reads the page `request`.
     pub(crate) async fn page_of(&self, request: &PageRequest) -> Page {
-        self.data.page(self.user, request).await.expect("the read succeeds")
+        self.data.page(self.user.into(), request).await.expect("the read succeeds")
     }
 
     /// Reads all pages, in order.

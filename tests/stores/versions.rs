@@ -30,7 +30,7 @@ macro_rules! suite {
 pub(crate) use suite;
 
 async fn page(store: &UserStore, key: &ItemKey, before: Option<SyncVersion>, limit: usize) -> VersionPage {
-    let page = store.data.versions(store.user, key, before, limit).await.expect("the read succeeds");
+    let page = store.data.versions(store.user.into(), key, before, limit).await.expect("the read succeeds");
     page.expect("the item exists")
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn the_newest_hundred_versions_are_kept(factory: SyncFactory<'_
     assert_eq!((listed.len(), listed[0].0.sync_version, listed[100].0.sync_version), (limits::VERSIONS + 1, 280, 180));
     assert_eq!(all(&store, &other).await.len(), 2);
     // What is not listed is removed, too, a few versions later.
-    let purged = store.data.purge(at_day(99), 1_000).await.expect("the write succeeds");
+    let purged = store.data.purge(at_day(99), 1_000, 1).await.expect("the write succeeds");
     assert!((101..=126).contains(&purged.versions), "{purged:?}");
 }
 
@@ -153,12 +153,12 @@ pub(crate) async fn a_version_is_read_by_its_number(factory: SyncFactory<'_>) {
     let request = ChangeId::new_unchecked("restored");
     for (version, expected) in [(1, vec![1, 2]), (2, vec![2]), (3, vec![2]), (9, vec![2])] {
         let read_set = ReadSet::for_restore(&key, version, &request);
-        let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+        let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
         assert_eq!(snapshot.versions.keys().copied().collect::<Vec<_>>(), expected, "with the one of the receipt");
         assert_eq!(snapshot.versions[&2].item.as_ref().map(|item| text(&item.content)), Some("two"));
     }
     let other = ReadSet::for_restore(&key, 1, &ChangeId::new_unchecked("other"));
-    let snapshot = store.data.load(store.user, &other).await.expect("the read succeeds");
+    let snapshot = store.data.load(store.user.into(), &other).await.expect("the read succeeds");
     assert_eq!(snapshot.versions.keys().copied().collect::<Vec<_>>(), [1]);
 }
 
@@ -183,11 +183,11 @@ pub(crate) async fn the_base_is_the_newest_version_that_the_device_has_seen(fact
             let mut read_set = ReadSet::empty(device(reader));
             read_set.branches.insert((key.clone(), base));
             read_set.with_bases = true;
-            let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+            let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
             let found = snapshot.bases.get(&(key.clone(), base)).map(|version| version.sync_version);
             assert_eq!((found, snapshot.bases.len()), (expected, expected.iter().count()), "{reader} {base}");
             read_set.with_bases = false;
-            let snapshot = store.data.load(store.user, &read_set).await.expect("the read succeeds");
+            let snapshot = store.data.load(store.user.into(), &read_set).await.expect("the read succeeds");
             assert!(snapshot.bases.is_empty());
         }
     }
@@ -200,7 +200,7 @@ pub(crate) async fn versions_are_purged_by_the_time_of_their_replacement(factory
         store.write(|builder| builder.at(at_day(day)).version(number).put(&key, content(&key, "text"))).await;
     }
     for (cutoff, purged, left) in [(10, 0, 4), (11, 1, 3), (29, 1, 2), (99, 1, 1)] {
-        let removed = store.data.purge(at_day(cutoff), 100).await.expect("the write succeeds");
+        let removed = store.data.purge(at_day(cutoff), 100, 1).await.expect("the write succeeds");
         assert_eq!((removed.versions, all(&store, &key).await.len()), (purged, left), "day {cutoff}");
     }
 }
@@ -209,7 +209,7 @@ pub(crate) async fn an_erased_account_has_no_versions(factory: SyncFactory<'_>) 
     let store = UserStore::new(factory).await;
     write_versions(&store, &query("a"), &["one", "two", "three"]).await;
     while !store.data.erase(store.user, at_second(100), 1).await.expect("the write succeeds") {}
-    let purged = store.data.purge(at_day(99), 100).await.expect("the write succeeds");
+    let purged = store.data.purge(at_day(99), 100, 1).await.expect("the write succeeds");
     assert_eq!((purged.versions, purged.tombstones), (0, 0));
 }
 
@@ -220,5 +220,5 @@ pub(crate) async fn versions_of_other_users_are_not_shown(factory: SyncFactory<'
     write_versions(&other, &query("a"), &["uno"]).await;
     assert_eq!(numbers_and_texts(&all(&other, &query("a")).await), [(1, Some("uno".to_owned()))]);
     let page = store.other_user();
-    assert_eq!(page.data.versions(page.user, &query("a"), None, 9).await.expect("the read succeeds"), None);
+    assert_eq!(page.data.versions(page.user.into(), &query("a"), None, 9).await.expect("the read succeeds"), None);
 }

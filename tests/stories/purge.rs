@@ -4,7 +4,7 @@ use axum::http::Method;
 use purge::Report;
 use serde_json::json;
 use shared::clock::Clock;
-use shared::models::UserId;
+use shared::models::{PlacedUser, UserId};
 use tests::{PASSWORD, Request, Service, TestUser, connection, history, query_update, refresh, saved_query, try_login};
 
 use crate::helpers::{DAY, choose, query_deletion};
@@ -161,6 +161,9 @@ async fn purge_completes_an_interrupted_account_deletion() {
     // The marker that rejects late uploads is itself purged after thirty days. No data must remain then.
     service.clock.advance(31 * DAY);
     service.purge().await;
+    // The account store does not know the user any more, so the hint says where to look.
+    let databases = service.app.stores.accounts().database_set().await.unwrap().members;
+    let user = PlacedUser { id: user, database: databases.first().map(|database| database.id) };
     let left = service.app.stores.data().status(user).await.unwrap();
     assert_eq!((left.items, left.devices.len(), left.open_conflicts), ([0, 0, 0], 0, 0));
     assert_eq!(newcomer.log_in().await.query_text("q").await.unwrap(), "select 'new'");

@@ -8,7 +8,7 @@ use shared::clock::{Clock, Random};
 use shared::http::Authenticator;
 use shared::mail::Brand;
 use shared::models::{Timestamp, User, UuidSchema};
-use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Outbox, Retention};
+use shared::storage::{AccountStore, Accounts, Deletions, MailTokens, Outbox, Placements, Retention};
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
@@ -19,6 +19,8 @@ pub struct Auth {
     pub authenticator: Arc<Authenticator>,
     /// Store of accounts.
     pub accounts: Arc<dyn Accounts>,
+    /// Databases of sync data, one of which a new account is placed in.
+    pub placements: Arc<dyn Placements>,
     /// Store of one-time tokens in emailed links.
     pub mail_tokens: Arc<dyn MailTokens>,
     /// Store of accounts that are being deleted.
@@ -55,6 +57,7 @@ impl Auth {
         Self {
             authenticator: Arc::new(authenticator),
             accounts: accounts.clone(),
+            placements: accounts.clone(),
             mail_tokens: accounts.clone(),
             outbox: accounts.clone(),
             deletions: accounts,

@@ -9,6 +9,7 @@ use shared::http::{
     Anonymous, ApiError, BodyErrors, Code, CommonErrors, ErrorBody, JsonBody, SmallBody, UserAgent, check_device_name,
 };
 use shared::models::{EmailAddress, FieldError, User, UserId, Username};
+use shared::placement::choose_database;
 use shared::storage::{NewAccount, SignUpOutcome};
 use utoipa::ToSchema;
 
@@ -83,15 +84,16 @@ pub(crate) async fn signup(
     let password = auth.refuse_breached("password", password).await?;
     let password_hash = auth.passwords.hash(&password).await?;
     let created_at = auth.clock.now();
-    let account =
-        NewAccount { id: UserId::new(random_uuid(&*auth.random)), username, email, password_hash, created_at };
+    let id = UserId::new(random_uuid(&*auth.random));
+    let database = choose_database(id, &auth.placements.database_set().await?.members);
+    let account = NewAccount { id, username, email, password_hash, created_at, database };
     match auth.accounts.create(&account).await? {
         SignUpOutcome::Created => {}
         SignUpOutcome::UsernameTaken => return Err(taken("username")),
         SignUpOutcome::EmailTaken => return Err(taken("email")),
     }
-    let NewAccount { id, username, email, password_hash, created_at } = account;
-    let user = User { id, username, email, email_verified_at: None, created_at };
+    let NewAccount { id, username, email, password_hash, created_at, database } = account;
+    let user = User { id, username, email, email_verified_at: None, created_at, database };
     auth.email_queued.notify_one();
     let response = auth.open_session(&user, request.device, agent, &client.address).await?;
     let known = KnownDevice::new(user.id, random_uuid(&*auth.random), &password_hash);

@@ -8,8 +8,10 @@ use shared::breaches::BreachedPasswords;
 use shared::clock::{Random, SystemClock, SystemRandom};
 use shared::config::{AuthConfig, BreachConfig, EmailConfig, HttpConfig, PostgresConfig, RedisConfig, TursoConfig};
 use shared::http::{Authenticator, with_middleware};
+use shared::lambda;
 use shared::mail::{Brand, OutboxWorker, mailer};
-use shared::{lambda, storage::connect};
+use shared::storage::connect;
+use shared::storage::libsql::Directory;
 use tokio::sync::Notify;
 
 /// Returns the routes, and a function that delivers the emails that they queued.
@@ -19,7 +21,8 @@ pub(crate) async fn start() -> Result<(Router, impl AsyncFn()), Error> {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom) as Arc<dyn Random>);
     let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
     let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
-    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let directory = Directory::new(accounts.clone(), sessions.clone());
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random, directory)?;
     let authenticator = Authenticator::new(&AuthConfig::required(&env)?, &http, sessions, clock.clone())?;
     let (brand, mailer) = (Brand::sql_studio(&email), mailer(&email, clock.clone(), random.clone())?);
     let worker = OutboxWorker::new(accounts.clone(), mailer, brand.clone(), random.clone(), clock.clone());

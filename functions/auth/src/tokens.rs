@@ -66,7 +66,7 @@ impl Auth {
             last_seen_at: now,
             expires_at: now.plus_seconds(SESSION_LIFETIME),
         };
-        let new = NewSession { session: session.clone(), refresh: refresh.hash() };
+        let new = NewSession { session: session.clone(), refresh: refresh.hash(), database: user.database };
         self.authenticator.sessions.open(&new).await?;
         self.token_response(user, &session, &refresh)
     }

@@ -87,7 +87,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<ConflictList>, ApiError> {
     let (filter, before, limit) = parse(&Query::parse(query.as_deref())?)?;
-    let page = conflicts.book.list(caller.user, filter, before, limit).await?;
+    let page = conflicts.book.list(caller.placed(), filter, before, limit).await?;
     Ok(Json(ConflictList {
         conflicts: page.conflicts.iter().map(ConflictRecord::from).collect(),
         count: page.count,

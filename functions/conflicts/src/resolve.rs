@@ -201,7 +201,7 @@ pub(crate) async fn resolve(
     let request = |conflict: &Conflict| {
         Ok(ResolutionRequest { id: request_id.clone(), choice: body.choice(conflict)?, revision: body.revision })
     };
-    match conflicts.resolve(caller.user, &id, &request_id, request).await? {
+    match conflicts.resolve(caller.placed(), &id, &request_id, request).await? {
         ResolveOutcome::Resolved(_, resolved) | ResolveOutcome::AlreadyResolved(resolved) => {
             Ok(Json(response(resolved)))
         }

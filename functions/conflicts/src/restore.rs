@@ -106,7 +106,7 @@ pub(crate) async fn restore(
 ) -> Result<Json<RestoreResponse>, ApiError> {
     let request = body.parse()?;
     let id = request.key.id.clone();
-    let (item, updated_at, version) = match conflicts.restore(caller.user, &request).await? {
+    let (item, updated_at, version) = match conflicts.restore(caller.placed(), &request).await? {
         RestoreOutcome::Restored(_, stored) => (stored.item, stored.updated_at, stored.version),
         RestoreOutcome::AlreadyRestored(version) => (version.item, version.updated_at, version.sync_version),
         RestoreOutcome::Outdated(stored) => {

@@ -4,7 +4,7 @@ use axum::extract::FromRef;
 use shared::clock::{Clock, Random};
 use shared::contention::{UserLocks, retry_if_head_moved};
 use shared::http::{ApiError, Authenticator};
-use shared::models::{ChangeId, Conflict, ConflictId, Quota, UserId};
+use shared::models::{ChangeId, Conflict, ConflictId, PlacedUser, Quota};
 use shared::storage::{Commit, ConflictStore, SyncData, SyncStore};
 use shared::sync::{ReadSet, ResolutionRequest, ResolveOutcome, RestoreOutcome, RestoreRequest, resolve, restore};
 use shared::telemetry::decision_span;
@@ -47,7 +47,7 @@ impl Conflicts {
     /// not resolve a revision that another request has created meanwhile, or this one by a commit whose response was lost.
     pub(crate) async fn resolve(
         &self,
-        user: UserId,
+        user: PlacedUser,
         id: &ConflictId,
         request_id: &ChangeId,
         request: impl Fn(&Conflict) -> Result<ResolutionRequest, ApiError>,
@@ -59,7 +59,7 @@ impl Conflicts {
             let revision = request.revision.or(Some(conflict.revision()));
             Ok::<_, ApiError>(ResolutionRequest { revision, ..request })
         };
-        let _guard = self.locks.lock(user).await;
+        let _guard = self.locks.lock(user.id).await;
         let first_request = OnceLock::new();
         let outcome = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;
@@ -89,9 +89,9 @@ impl Conflicts {
     }
 
     /// Restores a version of an item: loads it, decides and commits, again if another write of the user moved the head.
-    pub(crate) async fn restore(&self, user: UserId, request: &RestoreRequest) -> Result<RestoreOutcome, ApiError> {
+    pub(crate) async fn restore(&self, user: PlacedUser, request: &RestoreRequest) -> Result<RestoreOutcome, ApiError> {
         let read_set = ReadSet::for_restore(&request.key, request.version, &request.id);
-        let _guard = self.locks.lock(user).await;
+        let _guard = self.locks.lock(user.id).await;
         let outcome = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;
             let now = self.clock.now();

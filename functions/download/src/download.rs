@@ -7,8 +7,8 @@ use shared::http::{
     ApiError, AuthErrors, Caller, CommonErrors, DownloadLimit, PollLimit, Query, QueryErrors, device_id,
 };
 use shared::models::{
-    ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, QueryHistory,
-    SavedQuery, Stored, SyncVersion, SyncVersionSchema, Timestamp, UserId, limits,
+    ConflictRecord, Connection, Content, DeviceId, FieldError, ItemId, ItemKey, ItemRecord, ItemType, PlacedUser,
+    QueryHistory, SavedQuery, Stored, SyncVersion, SyncVersionSchema, Timestamp, limits,
 };
 use shared::storage::{Page, PageRequest};
 use shared::sync::{Cursor, DownloadMode, download_mode};
@@ -118,7 +118,7 @@ pub(crate) async fn download(
 ) -> Result<Json<DownloadResponse>, ApiError> {
     let wanted = Wanted::parse(query.as_deref())?;
     caller.record_device(&wanted.device);
-    let response = downloads.respond(caller.user, wanted).await?;
+    let response = downloads.respond(caller.placed(), wanted).await?;
     if response.is_empty_poll() {
         caller.count_as::<PollLimit>(downloads.rate_limits()).await?;
     }
@@ -175,7 +175,7 @@ fn item_types(query: &Query) -> Result<BTreeSet<ItemType>, FieldError> {
 }
 
 impl Downloads {
-    async fn respond(&self, user: UserId, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
+    async fn respond(&self, user: PlacedUser, wanted: Wanted) -> Result<DownloadResponse, ApiError> {
         // The delta is loaded before it is known whether the cursor is still valid: the same query returns both.
         let since = wanted.since.map(Cursor::decode);
         let mut mode = since.map_or(DownloadMode::Reset, |since| DownloadMode::Delta(since.position));

@@ -109,7 +109,7 @@ pub(crate) async fn status(
     State(downloads): State<Downloads>,
     caller: Caller<DownloadLimit>,
 ) -> Result<Json<StatusResponse>, ApiError> {
-    let status = downloads.feed.status(caller.user).await?;
+    let status = downloads.feed.status(caller.placed()).await?;
     let ([connection, saved_query, query_history], totals) = (status.items, status.totals);
     Ok(Json(StatusResponse {
         devices: status.devices.into_iter().map(DeviceRecord::from).collect(),

@@ -104,7 +104,7 @@ pub(crate) async fn versions(
     RawQuery(query): RawQuery,
 ) -> Result<Json<VersionList>, ApiError> {
     let (key, before, limit) = parse(&Query::parse(query.as_deref())?)?;
-    let page = downloads.feed.versions(caller.user, &key, before, limit).await?;
+    let page = downloads.feed.versions(caller.placed(), &key, before, limit).await?;
     let page = page.ok_or_else(|| ApiError::not_found("item"))?;
     Ok(Json(VersionList {
         versions: page.versions.iter().map(|version| KeptVersionRecord::new(&key.id, version)).collect(),

@@ -6,6 +6,7 @@ use health::{Dependencies, LazyDependencies, router};
 use shared::clock::{Random, SystemRandom};
 use shared::config::{ConfigError, Env, HttpConfig, PostgresConfig, RedisConfig, TursoConfig};
 use shared::http::with_middleware;
+use shared::storage::libsql::Directory;
 use shared::{lambda, storage::connect};
 
 // An instance serves one request at a time, and rarely has more than one processor.
@@ -20,9 +21,9 @@ async fn main() -> Result<(), lambda_http::Error> {
 async fn connect_stores() -> Result<Dependencies, ConfigError> {
     let env = lambda::env().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    Ok(Dependencies {
-        accounts: connect::accounts(&PostgresConfig::required(&env)?, 1)?,
-        data: connect::sync_data(&TursoConfig::required(&env)?, &random)?,
-        sessions: connect::sessions(&RedisConfig::required(&env)?)?,
-    })
+    let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
+    let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
+    let directory = Directory::new(accounts.clone(), sessions.clone());
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random, directory)?;
+    Ok(Dependencies { accounts, data, sessions })
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use shared::config::{ConfigError, Env};
-use shared::models::{Timestamp, UserId};
+use shared::models::{DatabaseId, Timestamp, UserId};
 
 /// Environment variables, for `--help`. `functions/README.md` describes them at length.
 const VARIABLES: &str = "\
@@ -11,7 +11,8 @@ Environment variables (all are optional; functions/README.md has more about each
   DATABASE_URL          PostgreSQL for accounts: postgres://…          [default: a file in DATA_DIR]
   DATABASE_URL_DIRECT   The same without a connection pooler, for migrate [default: DATABASE_URL]
   DATABASE_ROOT_CERTIFICATE   Authorities of its TLS certificate, in PEM, besides the public ones
-  TURSO_DATABASE_URL    libSQL for sync data: libsql://…, https://…    [default: a file in DATA_DIR]
+  TURSO_DATABASE_URL    libSQL for sync data: libsql://…, https://…, several separated by commas,
+                        each with the weight of new users: #weight=1   [default: a file in DATA_DIR]
   TURSO_AUTH_TOKEN      Token for these databases
   REDIS_URL             Redis for sessions: redis://…, rediss://…; a cluster: redis+cluster://HOST:PORT,HOST:PORT or
                         rediss+cluster://…                             [default: a file in DATA_DIR]
@@ -58,6 +59,12 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// End the cursors of all devices, after sync data was restored from a backup
     InvalidateCursors(FolderArgs),
+    /// List the databases of sync data with their ids, weights and numbers of users
+    Databases(FolderArgs),
+    /// Move a user to another database of sync data, or continue an interrupted move
+    MoveUser(MoveUserArgs),
+    /// Move all users of a database of sync data to the others, or continue
+    DrainDatabase(DrainArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Print the pseudonym of a user in the log
@@ -112,6 +119,27 @@ pub(crate) struct PurgeArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct MoveUserArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Id of the user, a UUID
+    #[arg(value_name = "USER_ID", value_parser = user_id)]
+    pub(crate) user: UserId,
+    /// Id of the database to move to, as `databases` lists it
+    #[arg(value_name = "DATABASE_ID", value_parser = database_id)]
+    pub(crate) database: DatabaseId,
+}
+
+#[derive(Args)]
+pub(crate) struct DrainArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Id of the database, as `databases` lists it
+    #[arg(value_name = "DATABASE_ID", value_parser = database_id)]
+    pub(crate) database: DatabaseId,
+}
+
+#[derive(Args)]
 pub(crate) struct PseudonymArgs {
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
@@ -130,6 +158,10 @@ fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn user_id(text: &str) -> Result<UserId, &'static str> {
     text.parse().map_err(|_| "it must be a UUID, such as the id in the response to a login")
+}
+
+fn database_id(text: &str) -> Result<DatabaseId, &'static str> {
+    text.parse().map_err(|_| "it must be a UUID, as the command `databases` lists it")
 }
 
 #[cfg(test)]

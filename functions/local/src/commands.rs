@@ -23,6 +23,7 @@ use tokio::time::{interval, timeout};
 
 use crate::cli::{FolderArgs, PseudonymArgs, PurgeArgs, ServeArgs};
 use crate::greeting::greeting;
+use crate::progress::Progress;
 use crate::{Error, print_line, print_warning};
 
 /// Time for which an email that is being sent may continue when the server stops.
@@ -49,8 +50,15 @@ pub(crate) async fn serve(args: ServeArgs, env: &Env) -> Result<(), Error> {
     let app = open(config).await?;
     let router = app.router()?;
     let metrics = Metrics::start(metrics).await?;
-    for problem in app.stores.problems(&app.config.stores, &app.random).await {
+    let problems = app.stores.problems(&app.config.stores, &app.random).await;
+    for problem in &problems {
         print_warning(&problem.to_string());
+    }
+    if problems.is_empty()
+        && let Some(databases) = app.stores.databases()
+        && let Err(error) = databases.check().await
+    {
+        print_warning(&error.to_string());
     }
     let (stop, stopped) = oneshot::channel::<()>();
     let (worker, queued) = (app.outbox_worker(), app.email_queued.clone());
@@ -111,7 +119,10 @@ async fn open_usable(config: &StoresConfig, is_tolerated: impl Fn(&Diagnosis) ->
 /// Creates or updates the tables of all stores.
 pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> {
     let config = StoresConfig::for_migrations(env, folder.path(env))?;
-    let applied = open_usable(&config, |diagnosis| diagnosis.lacks_tables).await?.migrate(&config).await?;
+    let stores = open_usable(&config, |diagnosis| diagnosis.lacks_tables).await?;
+    let progress = Progress::start("Migrating");
+    let applied = stores.migrate(&config, &SystemRandom).await?;
+    drop(progress);
     print_line(&match applied.as_slice() {
         [] => "0 migrations applied: all tables are up to date.".to_owned(),
         names => format!("{} migrations applied: {}.", names.len(), names.join(", ")),
@@ -119,7 +130,7 @@ pub(crate) async fn migrate(folder: FolderArgs, env: &Env) -> Result<(), Error> 
 }
 
 /// Opens the stores of a command on existing data.
-async fn open_existing(folder: &FolderArgs, env: &Env) -> Result<Stores, Error> {
+pub(crate) async fn open_existing(folder: &FolderArgs, env: &Env) -> Result<Stores, Error> {
     let config = StoresConfig::from_env(env, folder.path(env))?;
     if config.is_embedded_only() && !config.data_dir.join(Embedded::FILE).exists() {
         let folder = config.data_dir.display();
@@ -133,19 +144,23 @@ async fn open_existing(folder: &FolderArgs, env: &Env) -> Result<Stores, Error> 
 /// Ends the cursors of all devices.
 pub(crate) async fn invalidate_cursors(folder: FolderArgs, env: &Env) -> Result<(), Error> {
     let stores = open_existing(&folder, env).await?;
+    let progress = Progress::start("Invalidating cursors");
     let accounts = stores.data().invalidate_cursors(SystemClock.now(), BATCH).await?;
+    drop(progress);
     print_line(&format!("Invalidated the cursors of {accounts} accounts: their devices download everything anew."))
 }
 
 /// Removes what is due.
 pub(crate) async fn purge(args: PurgeArgs, env: &Env) -> Result<(), Error> {
     let stores = open_existing(&args.folder, env).await?;
+    let progress = Progress::start("Purging");
     let report = stores.purge().run(args.now.unwrap_or_else(|| SystemClock.now())).await?;
+    drop(progress);
     print_line(&sentence(&report))
 }
 
 fn sentence(report: &Report) -> String {
-    let Report { tombstones, conflicts, versions, expired, accounts, repaired: _, unfinished } = report;
+    let Report { tombstones, conflicts, versions, expired, accounts, moved: _, repaired: _, unfinished } = report;
     let rest = if *unfinished { " More is due: run it again." } else { "" };
     format!(
         "Purged {tombstones} deleted items, {versions} replaced versions, {conflicts} resolved conflicts, {expired} expired \

@@ -3,6 +3,8 @@
 mod cli;
 mod commands;
 mod greeting;
+mod moves;
+mod progress;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -25,6 +27,9 @@ async fn main() -> ExitCode {
         Command::Migrate(folder) => commands::migrate(folder, &env).await,
         Command::Purge(args) => commands::purge(args, &env).await,
         Command::InvalidateCursors(folder) => commands::invalidate_cursors(folder, &env).await,
+        Command::Databases(folder) => moves::databases(folder, &env).await,
+        Command::MoveUser(args) => moves::move_user(args, &env).await,
+        Command::DrainDatabase(args) => moves::drain_database(args, &env).await,
         Command::Pseudonym(args) => commands::pseudonym(&args, &env),
         Command::Openapi => commands::openapi(),
     };

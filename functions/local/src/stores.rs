@@ -5,7 +5,7 @@ use purge::Purge;
 use shared::clock::Random;
 use shared::config::{ConfigError, RedisConfig, TursoConfig};
 use shared::storage::embedded::Embedded;
-use shared::storage::libsql::{BatchError, LibsqlSync, diagnose};
+use shared::storage::libsql::{BatchError, Directory, LibsqlSync, diagnose};
 use shared::storage::postgres::PostgresAccounts;
 use shared::storage::redis::RedisSessions;
 use shared::storage::{AccountStore, Diagnosis, Expiry, SessionStore, SyncData, connect};
@@ -57,11 +57,13 @@ impl Stores {
     /// When a URL is invalid or the file cannot be opened.
     pub async fn open(config: &StoresConfig, random: &Arc<dyn Random>) -> Result<Self, OpenError> {
         let postgres = config.postgres.as_ref().map(|postgres| connect::accounts(postgres, CONNECTIONS)).transpose()?;
-        let turso = config.turso.as_ref().map(|turso| connect::sync_data(turso, random)).transpose()?;
         let redis = config.redis.as_ref().map(connect::sessions).transpose()?;
-        let is_complete = postgres.is_some() && turso.is_some() && redis.is_some();
+        let is_complete = postgres.is_some() && config.turso.is_some() && redis.is_some();
         let embedded = if is_complete { None } else { Some(Arc::new(Embedded::open(&config.data_dir).await?)) };
-        Ok(Self { embedded, postgres, turso, redis })
+        let stores = Self { embedded, postgres, turso: None, redis };
+        let directory = || Directory { placements: stores.accounts(), sessions: Some(stores.sessions()) };
+        let turso = config.turso.as_ref().map(|turso| connect::sync_data(turso, random, directory())).transpose()?;
+        Ok(Self { turso, ..stores })
     }
 
     /// Uses one file for all stores.
@@ -73,14 +75,14 @@ impl Stores {
     ///
     /// # Errors
     /// When a server is unreachable or a migration fails.
-    pub async fn migrate(&self, config: &StoresConfig) -> Result<Vec<String>, MigrateError> {
+    pub async fn migrate(&self, config: &StoresConfig, random: &dyn Random) -> Result<Vec<String>, MigrateError> {
         let mut applied = self.migrate_file().await?;
         let failed = |variable, reason| MigrateError { variable, reason };
         if let Some((postgres, config)) = self.postgres.as_ref().zip(config.postgres.as_ref()) {
             applied.extend(postgres.migrate().await.map_err(|error| failed(config.variable, error.to_string()))?);
         }
         if let Some(turso) = &self.turso {
-            let steps = turso.migrate().await.map_err(|error| failed(TursoConfig::URL, error.to_string()))?;
+            let steps = turso.migrate(random).await.map_err(|error| failed(TursoConfig::URL, error.to_string()))?;
             applied.extend(steps.into_iter().map(str::to_owned));
         }
         Ok(applied)
@@ -122,6 +124,11 @@ impl Stores {
             Some(turso) => turso.clone(),
             None => Arc::new(self.file().sync()),
         }
+    }
+
+    /// Returns the databases of sync data on servers, if that is not in the file.
+    pub fn databases(&self) -> Option<&LibsqlSync> {
+        self.turso.as_deref()
     }
 
     /// Returns the store of sessions and token buckets.

@@ -3,6 +3,7 @@
 //! A deployment invokes it as a CloudFormation custom resource before any function runs new code, and fails if it fails. A
 //! person may invoke it with any event; the response lists the applied steps. Repeated and concurrent runs are safe.
 
+mod command;
 mod migration;
 
 use lambda_runtime::Error;

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
-use shared::clock::{Clock, Random, SystemClock, SystemRandom};
+use shared::clock::{Random, SystemRandom};
 use shared::config::{PostgresConfig, TursoConfig};
 use shared::lambda;
 use shared::lambda::custom_resource::{Change, CustomResourceRequest, time_left};
-use shared::storage::{Retention, connect};
+use shared::storage::connect;
+use shared::storage::libsql::Directory;
 use tokio::time::timeout;
+
+use crate::command;
 
 /// Physical id of the resource.
 const RESOURCE: &str = "migrations";
@@ -19,17 +22,13 @@ const RESOURCE: &str = "migrations";
 /// release. A deployment that changes only a parameter therefore publishes new versions of them, too.
 const SETTINGS: &str = "Settings";
 
-/// Number of accounts that one transaction of a command changes.
-const BATCH: usize = 1_000;
-
 /// Runs the migrations for a deployment, or for a person who invokes the function, and returns the names of the applied steps. Runs
 /// the command of an event that has one, and returns its result.
 pub(crate) async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    if let Some(command) = event.payload.get("command") {
-        return match command.as_str() {
-            Some("invalidate-cursors") => Ok(json!({ "invalidated": invalidate_cursors(&event.context).await? })),
-            _ => Err(format!("unknown command {command}: expected \"invalidate-cursors\"").into()),
-        };
+    if event.payload.get("command").is_some() {
+        let parsed = serde_json::from_value(event.payload);
+        let command = parsed.map_err(|error| format!("unknown command, or wrong arguments: {error}"))?;
+        return command::run(command, &event.context).await;
     }
     let Some(request) = CustomResourceRequest::parse(&event.payload)? else {
         return Ok(json!({ "applied": migrate(&event.context).await? }));
@@ -66,25 +65,15 @@ async fn migrate(context: &Context) -> Result<Vec<String>, Error> {
     applied
 }
 
-/// Ends the cursors of all devices, after sync data was restored from a backup. Returns the number of accounts.
-async fn invalidate_cursors(context: &Context) -> Result<u64, Error> {
-    let env = lambda::env().await?;
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
-    let invalidation = timeout(time_left(context), data.invalidate_cursors(SystemClock.now(), BATCH));
-    let accounts = invalidation.await.map_err(|_| "the invalidation did not finish in time; run it again")??;
-    tracing::info!(event = "cursors_invalidated", accounts, "cursors invalidated");
-    Ok(accounts)
-}
-
 async fn migrate_databases() -> Result<Vec<String>, Error> {
     let env = lambda::env().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let postgres = PostgresConfig::direct(&env)?.ok_or(PostgresConfig::MISSING)?;
     let accounts = connect::accounts(&postgres, 1)?;
-    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
+    let directory = Directory { placements: accounts.clone(), sessions: None };
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random, directory)?;
     let mut applied = accounts.migrate().await.map_err(|error| format!("{}: {error}", postgres.variable))?;
-    let steps = data.migrate().await.map_err(|error| format!("{}: {error}", TursoConfig::URL))?;
+    let steps = data.migrate(&*random).await.map_err(|error| format!("{}: {error}", TursoConfig::URL))?;
     applied.extend(steps.into_iter().map(str::to_owned));
     Ok(applied)
 }

@@ -7,8 +7,10 @@ use purge::{Purge, Report};
 use serde_json::{Value, json};
 use shared::clock::{Clock, Random, SystemClock, SystemRandom};
 use shared::config::{PostgresConfig, RedisConfig, TursoConfig};
+use shared::lambda;
 use shared::lambda::custom_resource::{Change, CustomResourceRequest, time_left};
-use shared::{lambda, storage::connect};
+use shared::storage::connect;
+use shared::storage::libsql::Directory;
 use tokio::time::timeout;
 
 /// Physical id of the custom resource that is created by the first purge.
@@ -44,8 +46,9 @@ async fn purge() -> Result<Report, Error> {
     let env = lambda::env().await?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let accounts = connect::accounts(&PostgresConfig::required(&env)?, 1)?;
-    let data = connect::sync_data(&TursoConfig::required(&env)?, &random)?;
     let sessions = connect::sessions(&RedisConfig::required(&env)?)?;
+    let directory = Directory::new(accounts.clone(), sessions.clone());
+    let data = connect::sync_data(&TursoConfig::required(&env)?, &random, directory)?;
     // Redis expires its keys by itself.
     let purge = Purge::new(data, accounts.clone(), sessions, vec![accounts]);
     Ok(purge.run(SystemClock.now()).await?)

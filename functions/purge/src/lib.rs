@@ -20,6 +20,10 @@ const MAX_BATCHES_PER_ACCOUNT: usize = 1_000;
 /// Maximum number of account deletions per run.
 const MAX_DELETIONS: usize = 1_000;
 
+/// Time after which a move of a user to another database counts as abandoned, and the rows in its source are removed, in seconds.
+/// A move takes seconds.
+const ABANDONED_MOVE_SECONDS: i64 = 3_600;
+
 /// The purge and the stores that it works on.
 #[derive(Clone)]
 pub struct Purge {
@@ -42,9 +46,11 @@ pub struct Report {
     pub expired: u64,
     /// Accounts whose interrupted deletion was completed.
     pub accounts: u64,
+    /// Moved users whose rows were all removed from the source.
+    pub moved: u64,
     /// Accounts whose size and digest were computed anew.
     pub repaired: u64,
-    /// Whether rows are left that the next run has to remove.
+    /// Whether tombstones, replaced versions, conflicts, expired rows or deleted accounts are left that the next run has to remove.
     pub unfinished: bool,
 }
 
@@ -62,15 +68,20 @@ impl Purge {
     /// Removes everything whose retention period has ended at `now`.
     ///
     /// # Errors
-    /// Fails if a store fails. Completed batches stay removed, and the next run continues.
+    /// Fails if a store fails, after the work on the others. Completed batches stay removed, and the next run continues.
     pub async fn run(&self, now: Timestamp) -> StoreResult<Report> {
         let mut report = Report::default();
         // This must come first: `purge_data` also removes the mark that keeps a deleted account's data closed to writes.
         self.finish_deletions(now, &mut report).await?;
-        self.purge_data(now, &mut report).await?;
-        self.purge_expired(now, &mut report).await?;
-        self.repair_totals(&mut report).await?;
-        let Report { tombstones, conflicts, versions, expired, accounts, repaired, unfinished } = report;
+        // A database that is down fails each of the steps, and stops none of them on the other databases.
+        let steps = [
+            self.clean_up_moves(now, &mut report).await,
+            self.purge_data(now, &mut report).await,
+            self.purge_expired(now, &mut report).await,
+            self.repair_totals(&mut report).await,
+        ];
+        steps.into_iter().collect::<StoreResult<()>>()?;
+        let Report { tombstones, conflicts, versions, expired, accounts, moved, repaired, unfinished } = report;
         telemetry::purge(tombstones, conflicts, expired, accounts);
         tracing::info!(
             event = "purged",
@@ -79,6 +90,7 @@ impl Purge {
             versions,
             expired,
             accounts,
+            moved,
             repaired,
             unfinished,
             "purge completed"
@@ -86,18 +98,19 @@ impl Purge {
         Ok(report)
     }
 
+    async fn clean_up_moves(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
+        let abandoned = now.plus_seconds(-ABANDONED_MOVE_SECONDS);
+        report.moved = self.data.clean_up_moves(abandoned, BATCH_ROWS, MAX_BATCHES_PER_ACCOUNT).await?;
+        Ok(())
+    }
+
     async fn purge_data(&self, now: Timestamp, report: &mut Report) -> StoreResult<()> {
         let cutoff = now.plus_seconds(-limits::RETENTION_DAYS * 24 * 3_600);
-        for _ in 0..MAX_BATCHES {
-            let purged = self.data.purge(cutoff, BATCH_ROWS).await?;
-            report.tombstones += purged.tombstones;
-            report.conflicts += purged.conflicts;
-            report.versions += purged.versions;
-            if purged.total() == 0 {
-                return Ok(());
-            }
-        }
-        report.unfinished = true;
+        let purged = self.data.purge(cutoff, BATCH_ROWS, MAX_BATCHES).await?;
+        report.tombstones += purged.tombstones;
+        report.conflicts += purged.conflicts;
+        report.versions += purged.versions;
+        report.unfinished |= purged.unfinished;
         Ok(())
     }
 
@@ -122,14 +135,7 @@ impl Purge {
 
     /// Computes size and digest of the accounts that an older release has written, which does not know them.
     async fn repair_totals(&self, report: &mut Report) -> StoreResult<()> {
-        for _ in 0..MAX_BATCHES {
-            let repaired = self.data.repair_totals(BATCH_ROWS).await?;
-            report.repaired += repaired;
-            if repaired == 0 {
-                return Ok(());
-            }
-        }
-        report.unfinished = true;
+        report.repaired += self.data.repair_totals(BATCH_ROWS, MAX_BATCHES).await?;
         Ok(())
     }
 

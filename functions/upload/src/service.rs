@@ -51,11 +51,11 @@ impl Uploads {
         upload: &Upload,
         version: &str,
     ) -> Result<Decision, ApiError> {
-        let user = caller.user;
+        let user = caller.placed();
         let (now, quota) = (self.clock.now(), self.config.quota);
         if let Some(append) = Append::from_upload(upload, quota, now) {
             // An append does not depend on the head, but it moves the head under the request that holds the lock.
-            let _guard = self.locks.lock(user).await;
+            let _guard = self.locks.lock(user.id).await;
             if let Some(head) = self.store.append(user, &append, version, now).await? {
                 return Ok(Append::decision(upload, head));
             }
@@ -65,7 +65,7 @@ impl Uploads {
         if !caller.wait.is_zero() {
             tokio::time::sleep(caller.wait).await;
         }
-        let _guard = self.locks.lock(user).await;
+        let _guard = self.locks.lock(user.id).await;
         let read_set = ReadSet::for_upload(upload);
         let decision = retry_if_head_moved(&*self.random, || async {
             let snapshot = self.store.load(user, &read_set).await?;

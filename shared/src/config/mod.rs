@@ -25,7 +25,7 @@ pub use postgres::PostgresConfig;
 pub use redis::RedisConfig;
 pub use sync::SyncConfig;
 pub use telemetry::TelemetryConfig;
-pub use turso::TursoConfig;
+pub use turso::{TursoConfig, TursoDatabase};
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use super::{ApiError, ClientAddress, Code};
 use crate::auth::{AccessTokens, Claims, DeviceTokens, InvalidToken, SigningKeys};
 use crate::clock::Clock;
 use crate::config::{AuthConfig, ConfigError, HttpConfig};
-use crate::models::{DeviceId, Session, SessionId, UserId};
+use crate::models::{DatabaseId, DeviceId, PlacedUser, Session, SessionId, UserId};
 use crate::storage::{AuthOutcome, RateLimitRequest, SessionStore, Sessions};
 use crate::telemetry::{self, SecurityEvent};
 
@@ -115,6 +115,8 @@ pub struct Caller<S> {
     pub user: UserId,
     /// The session.
     pub session: Session,
+    /// Hint of the session at the database of the user's sync data.
+    database: Option<DatabaseId>,
     /// Delay after which to begin, so that concurrent calls of the user start [`RateLimitScope::MIN_INTERVAL`] apart.
     pub wait: Duration,
     context: RequestContext,
@@ -122,6 +124,11 @@ pub struct Caller<S> {
 }
 
 impl<S> Caller<S> {
+    /// Returns the user for the stores of sync data.
+    pub const fn placed(&self) -> PlacedUser {
+        PlacedUser { id: self.user, database: self.database }
+    }
+
     /// Records the user's device for the log.
     pub fn record_device(&self, device: &DeviceId) {
         self.context.record_device(device.as_str());
@@ -155,7 +162,8 @@ where
         if let Some(status) = outcome.rate_limit {
             context.show_rate_limit::<S>(status)?;
         }
-        Ok(Self { user: session.user, session, wait: outcome.wait, context, scope: PhantomData })
+        let (wait, database) = (outcome.wait, outcome.database);
+        Ok(Self { user: session.user, session, database, wait, context, scope: PhantomData })
     }
 }
 

@@ -211,7 +211,7 @@ pub fn invalid_field(field: &str, message: impl Into<String>) -> ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::unavailable(error),
+            StoreError::Unavailable { .. } | StoreError::Moved { .. } => Self::unavailable(error),
             StoreError::AccountDeleted => Self::unauthorized(),
             StoreError::TooLarge => {
                 let message = "this touches more data than one request may load; send fewer changes at once";

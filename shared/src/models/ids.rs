@@ -56,6 +56,10 @@ uuid_id! {
     /// Id of a session: one login on one device.
     SessionId
 }
+uuid_id! {
+    /// Id of a database of sync data, which the database itself holds.
+    DatabaseId
+}
 
 /// Defines an id that is a string of the client's choice, cheap to clone.
 macro_rules! client_id {

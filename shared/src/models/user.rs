@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_security::skeleton;
 use utoipa::ToSchema;
 
-use super::{InvalidValue, Timestamp, UserId, is_visible, limits};
+use super::{DatabaseId, InvalidValue, Timestamp, UserId, is_visible, limits};
 
 /// Role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,8 @@ pub struct User {
     pub email_verified_at: Option<Timestamp>,
     /// Time of the sign-up.
     pub created_at: Timestamp,
+    /// Database of the user's sync data, if that is recorded.
+    pub database: Option<DatabaseId>,
 }
 
 /// A user name: 1 to 64 visible characters of any script, in Unicode normalisation form NFKC.

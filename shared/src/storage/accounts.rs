@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{Outbox, QueuedEmail, StoreResult, TokenHash};
-use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
+use super::{Outbox, Placements, QueuedEmail, StoreResult, TokenHash};
+use crate::models::{DatabaseId, EmailAddress, Login, Timestamp, User, UserId, Username};
 
 /// A user and the hash of the user's password.
 #[derive(Debug, Clone)]
@@ -26,6 +26,9 @@ pub struct NewAccount {
     pub password_hash: SecretString,
     /// Time of the sign-up.
     pub created_at: Timestamp,
+    /// Database of the user's sync data; `None` if there is only one, which is not registered. Ignored if it is not a member of
+    /// the set.
+    pub database: Option<DatabaseId>,
 }
 
 /// Outcome of a sign-up.
@@ -160,5 +163,5 @@ pub trait Expiry: Send + Sync {
 }
 
 /// All traits of accounts.
-pub trait AccountStore: Accounts + MailTokens + Outbox + Deletions + Expiry {}
-impl<T: Accounts + MailTokens + Outbox + Deletions + Expiry> AccountStore for T {}
+pub trait AccountStore: Accounts + MailTokens + Outbox + Deletions + Expiry + Placements {}
+impl<T: Accounts + MailTokens + Outbox + Deletions + Expiry + Placements> AccountStore for T {}

@@ -20,7 +20,7 @@ pub fn accounts(
     accounts.map(Arc::new).map_err(|reason| invalid(config.variable, "PostgreSQL", &reason))
 }
 
-/// Sync data in libSQL databases, each user's in one of them.
+/// Sync data in libSQL databases. `directory` says which of them has the data of a user.
 ///
 /// # Errors
 /// When a URL is invalid.
@@ -28,12 +28,16 @@ pub fn accounts(
 pub fn sync_data(
     config: &crate::config::TursoConfig,
     random: &Arc<dyn crate::clock::Random>,
+    directory: super::libsql::Directory,
 ) -> Result<Arc<super::libsql::LibsqlSync>, ConfigError> {
     use super::libsql::{Hrana, HranaError, LibsqlSync, Transport};
-    let open = |url| Ok(Arc::new(Hrana::new(url, config.token.clone(), random.clone())?) as Arc<dyn Transport>);
-    let databases = config.urls.iter().map(open).collect::<Result<_, HranaError>>();
+    let open = |database: &crate::config::TursoDatabase| {
+        let transport = Hrana::new(&database.url, config.token.clone(), random.clone())?;
+        Ok((Arc::new(transport) as Arc<dyn Transport>, database.weight))
+    };
+    let databases = config.databases.iter().map(open).collect::<Result<_, HranaError>>();
     let databases = databases.map_err(|reason| invalid(crate::config::TursoConfig::URL, "libSQL", &reason))?;
-    Ok(Arc::new(LibsqlSync::sharded(databases)))
+    Ok(Arc::new(LibsqlSync::placed(databases, directory)))
 }
 
 /// Sessions and token buckets in Redis.

@@ -1,3 +1,5 @@
+use crate::models::DatabaseId;
+
 /// Error of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -12,6 +14,12 @@ pub enum StoreError {
     /// The account is being deleted and accepts no more writes.
     #[error("the account is being deleted")]
     AccountDeleted,
+    /// The data of the user is in another database. Only inside of the store of sync data, which looks there.
+    #[error("the data of the user is in the database {to}")]
+    Moved {
+        /// The other database.
+        to: DatabaseId,
+    },
     /// The request needs more data than one request may load.
     #[error("the request needs more data than one request may load")]
     TooLarge,

@@ -2,8 +2,9 @@
 //!
 //! | data | traits | implementation |
 //! | --- | --- | --- |
-//! | sync data | [`SyncStore`], [`ChangeFeed`], [`ConflictStore`], [`Retention`] | `libsql` |
+//! | sync data | [`SyncStore`], [`ChangeFeed`], [`ConflictStore`], [`Retention`], [`UserMoves`] | `libsql` |
 //! | users, email tokens, queued emails | [`Accounts`], [`MailTokens`], [`Outbox`], [`Deletions`], [`Expiry`] | `postgres` |
+//! | which database holds the sync data of a user | [`Placements`] | `postgres` |
 //! | sessions, rate limits | [`Sessions`], [`RateLimiter`] | `redis` |
 //!
 //! `embedded` implements all of them in a file, for the local server. The contract tests in `tests/stores` run against every
@@ -16,7 +17,9 @@ mod call_error;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
 mod diagnosis;
 mod error;
+mod moves;
 mod outbox;
+mod placements;
 mod sessions;
 mod sync;
 
@@ -38,7 +41,9 @@ pub use accounts::{
 #[cfg(any(feature = "postgres", feature = "redis", feature = "turso"))]
 pub use diagnosis::Diagnosis;
 pub use error::{StoreError, StoreResult};
+pub use moves::{DatabaseOverview, Drained, MoveError, MoveOutcome, UserMoves};
 pub use outbox::{EmailKind, LINK_COOLDOWN_SECONDS, MAILBOX_EMAILS, Outbox, QueuedEmail};
+pub use placements::{DatabaseSet, MoveEpoch, Placement, Placements};
 pub use sessions::{
     AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, LIVE_REFRESH_TOKENS, NewSession, ROTATION_GRACE_SECONDS,
     RateLimitPolicy, RateLimitRequest, RateLimitStatus, RateLimiter, Rotation, SESSION_SECONDS, SessionStore, Sessions,

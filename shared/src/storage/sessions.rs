@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{Session, SessionId, Timestamp, TokenHash, UserId};
+use crate::models::{DatabaseId, Session, SessionId, Timestamp, TokenHash, UserId};
 
 /// A session to open, with its first refresh token.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct NewSession {
     pub session: Session,
     /// Hash of the refresh token.
     pub refresh: TokenHash,
+    /// Hint for [`AuthOutcome::database`].
+    pub database: Option<DatabaseId>,
 }
 
 /// Capacity of a token bucket.
@@ -125,12 +127,14 @@ pub struct AuthOutcome {
     /// Whether this is the first authenticated call of the user on this day (UTC). The number of daily active users is counted by
     /// it. Not durable: after a restart a store may count a user a second time.
     pub first_today: bool,
+    /// Hint: the database that held the user's sync data when the account store was asked last.
+    pub database: Option<DatabaseId>,
 }
 
 impl AuthOutcome {
     /// Returns the result for a session that does not exist or has ended.
     pub const fn refused() -> Self {
-        Self { session: None, rate_limit: None, wait: Duration::ZERO, first_today: false }
+        Self { session: None, rate_limit: None, wait: Duration::ZERO, first_today: false, database: None }
     }
 }
 
@@ -179,6 +183,9 @@ pub trait Sessions: Send + Sync {
         rate_limit: Option<&RateLimitRequest>,
         now: Timestamp,
     ) -> StoreResult<AuthOutcome>;
+
+    /// Stores the hint [`AuthOutcome::database`] of all sessions of the user.
+    async fn set_database(&self, user: UserId, database: DatabaseId) -> StoreResult<()>;
 
     /// Returns the user and the session of a refresh token, or `None` if the token is unknown or has expired. Checks neither whether the
     /// session has ended nor whether the token was rotated.

@@ -3,7 +3,9 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::StoreResult;
-use crate::models::{Conflict, Device, ItemKey, ItemType, ItemVersion, Stored, SyncVersion, Timestamp, UserId};
+use crate::models::{
+    Conflict, Device, ItemKey, ItemType, ItemVersion, PlacedUser, Stored, SyncVersion, Timestamp, UserId,
+};
 use crate::sync::{Append, Cursor, Digest, Head, Plan, ReadSet, Snapshot, Totals};
 
 /// Outcome of a commit.
@@ -37,7 +39,7 @@ pub trait SyncStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
-    async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot>;
+    async fn load(&self, user: PlacedUser, read_set: &ReadSet) -> StoreResult<Snapshot>;
 
     /// Adds new history entries, each at a position of its own after the head. Returns the new head. `version` is the version that
     /// the client reports.
@@ -50,14 +52,14 @@ pub trait SyncStore: Send + Sync {
     /// [`StoreError::AccountDeleted`](super::StoreError::AccountDeleted) if the account is being deleted.
     async fn append(
         &self,
-        user: UserId,
+        user: PlacedUser,
         append: &Append,
         version: &str,
         now: Timestamp,
     ) -> StoreResult<Option<Timestamp>>;
 
     /// Writes `plan` at the server time `now`. `version` is the version that the client reports.
-    async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit>;
+    async fn commit(&self, user: PlacedUser, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit>;
 }
 
 /// Request for a page of a download.
@@ -144,19 +146,19 @@ pub struct VersionPage {
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
     /// Returns the items and conflicts after `request.since`.
-    async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page>;
+    async fn page(&self, user: PlacedUser, request: &PageRequest) -> StoreResult<Page>;
 
     /// Returns statistics of the user.
-    async fn status(&self, user: UserId) -> StoreResult<Status>;
+    async fn status(&self, user: PlacedUser) -> StoreResult<Status>;
 
     /// Returns an item, deleted or not.
-    async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>>;
+    async fn item(&self, user: PlacedUser, key: &ItemKey) -> StoreResult<Option<Stored>>;
 
     /// Returns at most `limit` versions of an item before the version `before`, the newest first, and as many as fit a page.
     /// Returns `None` if there is no such item.
     async fn versions(
         &self,
-        user: UserId,
+        user: PlacedUser,
         key: &ItemKey,
         before: Option<SyncVersion>,
         limit: usize,
@@ -195,14 +197,14 @@ pub trait ConflictStore: Send + Sync {
     /// Returns at most `limit` conflicts that were detected before `before`, the newest first.
     async fn list(
         &self,
-        user: UserId,
+        user: PlacedUser,
         filter: ConflictFilter,
         before: Option<Timestamp>,
         limit: usize,
     ) -> StoreResult<ConflictPage>;
 }
 
-/// Number of rows that one batch of a purge removed.
+/// Result of a purge: numbers of removed rows, and whether more is due.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Tombstones of connections, saved queries and history.
@@ -215,6 +217,8 @@ pub struct Purged {
     pub gaps: u64,
     /// Markers of accounts whose data was erased long ago.
     pub accounts: u64,
+    /// Whether more is due than the call was allowed to remove.
+    pub unfinished: bool,
 }
 
 impl Purged {
@@ -224,29 +228,48 @@ impl Purged {
     }
 }
 
+impl std::ops::AddAssign for Purged {
+    fn add_assign(&mut self, other: Self) {
+        let Self { tombstones, conflicts, versions, gaps, accounts, unfinished } = other;
+        self.tombstones += tombstones;
+        self.conflicts += conflicts;
+        self.versions += versions;
+        self.gaps += gaps;
+        self.accounts += accounts;
+        self.unfinished |= unfinished;
+    }
+}
+
 /// Removal of old data.
 ///
 /// # Contract
 ///
 /// The transaction that removes a tombstone or a resolved conflict also moves the horizon of its user, keeps the receipts of a
-/// removed item, and updates the size of the account. Removed data cannot be recovered from the storage of the store. Each call removes a bounded number of rows,
-/// and leaves consistent data behind. The work is finished when a call removes nothing.
+/// removed item, and updates the size of the account. Removed data cannot be recovered from the storage of the store. Work is
+/// done in batches, each a transaction that leaves consistent data behind, on all databases side by side: a call that fails on
+/// one of them completes it on the others.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Removes at most `batch` rows of each kind that were deleted, replaced or resolved before `cutoff`.
-    async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged>;
+    /// Removes what was deleted, replaced or resolved before `cutoff`, in at most `batches` batches per database, each of at most
+    /// `batch` rows of each kind.
+    async fn purge(&self, cutoff: Timestamp, batch: usize, batches: usize) -> StoreResult<Purged>;
 
-    /// Computes size and digest of accounts whose digest does not cover their newest write, at most `batch` per database.
-    /// Returns the number of accounts that have them now.
-    async fn repair_totals(&self, batch: usize) -> StoreResult<u64>;
+    /// Ends moves that were abandoned before `cutoff`, and removes the rows of users who were moved before it from the source: of
+    /// each user at most `batches` batches of `batch` rows of each kind. Returns the number of users whose rows were all removed.
+    async fn clean_up_moves(&self, cutoff: Timestamp, batch: usize, batches: usize) -> StoreResult<u64>;
+
+    /// Computes size and digest of accounts whose digest does not cover their newest write, in at most `batches` batches of `batch`
+    /// accounts per database. Returns the number of accounts that have them now.
+    async fn repair_totals(&self, batch: usize, batches: usize) -> StoreResult<u64>;
 
     /// Ends all cursors of all accounts, after a restore from a backup: each device downloads everything anew. Moves the head of
     /// each account behind every cursor that it has returned, also before the restore, if the clock was right, and raises the
-    /// version floor. Proceeds in batches of `batch` accounts, each a transaction. Returns the number of accounts.
+    /// version floor. Ends the moves that are under way, and corrects the placements of users who were moved after the backup.
+    /// Proceeds in batches of `batch` accounts, each a transaction. Returns the number of accounts.
     async fn invalidate_cursors(&self, now: Timestamp, batch: usize) -> StoreResult<u64>;
 
-    /// Marks the user's data as being deleted at `now`, which refuses further writes, and removes at most `batch` rows of each kind.
-    /// Returns true once no row is left to remove.
+    /// Marks the user's data as being deleted at `now`, which refuses further writes, and removes at most `batch` rows of each
+    /// kind. Returns true once no row is left to remove.
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool>;
 }
 

@@ -223,13 +223,14 @@ struct ComparedAccount<'a> {
 
 impl ComparedAccount<'_> {
     async fn commit(&self, plan: &Plan, now: Timestamp) {
-        let committed = self.store.commit(self.user, plan, "", now).await.expect("the operation succeeds");
+        let committed = self.store.commit(self.user.into(), plan, "", now).await.expect("the operation succeeds");
         assert_eq!(committed, Commit::Applied, "there is no concurrent writer");
     }
 
     async fn upload(&mut self, upload: &model::Upload, now: Timestamp) {
         let parsed = parsed_upload(upload);
-        let snapshot = self.store.load(self.user, &ReadSet::for_upload(&parsed)).await.expect("the operation succeeds");
+        let snapshot =
+            self.store.load(self.user.into(), &ReadSet::for_upload(&parsed)).await.expect("the operation succeeds");
         let decision = decide(snapshot, &parsed, Quota::default(), now);
         if !decision.plan.is_empty() {
             self.commit(&decision.plan, now).await;
@@ -253,7 +254,7 @@ impl ComparedAccount<'_> {
             revision: None,
         };
         let read_set = ReadSet::for_resolution(&id, &request.id);
-        let snapshot = self.store.load(self.user, &read_set).await.expect("the operation succeeds");
+        let snapshot = self.store.load(self.user.into(), &read_set).await.expect("the operation succeeds");
         let resolution = resolve(&snapshot, &id, &request, Quota::default(), now).expect("the conflict exists");
         if let ResolveOutcome::Resolved(plan, _) | ResolveOutcome::Outdated(Some(plan), _) = &resolution {
             self.commit(plan, now).await;
@@ -280,7 +281,7 @@ impl ComparedAccount<'_> {
         let id = ChangeId::parse(&format!("restore {} {version} {expected}", key.id)).expect("a valid id");
         let request = RestoreRequest { id, key: self::key(&key.id), version, expected };
         let read_set = ReadSet::for_restore(&request.key, version, &request.id);
-        let snapshot = self.store.load(self.user, &read_set).await.expect("the operation succeeds");
+        let snapshot = self.store.load(self.user.into(), &read_set).await.expect("the operation succeeds");
         let outcome = restore(&snapshot, &request, Quota::default(), now);
         let restored = |side: Side| {
             let updated_at = side.content.is_some().then_some(side.updated_at);
@@ -315,9 +316,9 @@ impl ComparedAccount<'_> {
     async fn assert_equal_items(&self) {
         for key in self.model.items.keys() {
             let stored_key = self::key(&key.id);
-            let stored = self.store.item(self.user, &stored_key).await.expect("the operation succeeds");
+            let stored = self.store.item(self.user.into(), &stored_key).await.expect("the operation succeeds");
             assert_eq!(model_item(&stored_key, stored.as_ref()), self.model.visible_item(key), "{key:?}");
-            let page = self.store.versions(self.user, &stored_key, None, limits::PAGE_VERSIONS).await;
+            let page = self.store.versions(self.user.into(), &stored_key, None, limits::PAGE_VERSIONS).await;
             let page = page.expect("the operation succeeds").expect("the item exists");
             let versions = page.versions.iter().map(|kept| {
                 let Side { content, updated_at, version, device } = side(&kept.version);
@@ -330,7 +331,7 @@ impl ComparedAccount<'_> {
 
     /// Asserts that the store contains the conflicts of the model.
     async fn assert_equal_conflicts(&mut self) {
-        let page = self.store.list(self.user, ConflictFilter::All, None, limits::PAGE_CONFLICTS).await;
+        let page = self.store.list(self.user.into(), ConflictFilter::All, None, limits::PAGE_CONFLICTS).await;
         let conflicts = page.expect("the operation succeeds").conflicts;
         let shown: Vec<model::Conflict> = conflicts.iter().map(model_conflict).collect();
         self.model.check_conflict_list(&shown).unwrap_or_else(|reason| panic!("{reason}"));

@@ -215,6 +215,11 @@ pub enum Request {
     DeliverEmail,
     /// Run of the purge.
     Purge,
+    /// Move of the user to another database, or back to the first.
+    MoveUser {
+        /// Whether the user moves back.
+        back: bool,
+    },
     /// Advances the clock.
     AdvanceClock {
         /// Seconds, at least 0.

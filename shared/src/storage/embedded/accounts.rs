@@ -9,8 +9,8 @@ use crate::storage::{Account, Accounts, NewAccount, SignUpOutcome, StoreResult};
 /// Inserts nothing if the name or the address is taken. [`OWNER_OF_USERNAME`] and [`OWNER_OF_EMAIL`] tell which, in the same
 /// transaction.
 const CREATE: &str = "
-INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at, database_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT id FROM databases WHERE id = ?8)) ON CONFLICT DO NOTHING";
 /// Queues an email if the previous statement has inserted the account. `?1` user, `?2` now.
 const QUEUE_VERIFICATION: &str = "
 INSERT INTO outbox (user_id, kind, queued_at, due_at) SELECT ?1, 'verify_email', ?2, ?2 WHERE changes() > 0";
@@ -21,7 +21,7 @@ const OWNER_OF_EMAIL: &str = "SELECT id FROM users WHERE email_key = ?1";
 macro_rules! account_where {
     ($condition:literal) => {
         concat!(
-            "SELECT id, username, email, password_hash, email_verified_at, created_at FROM users WHERE ",
+            "SELECT id, username, email, password_hash, email_verified_at, created_at, database_id FROM users WHERE ",
             $condition,
             " AND deleted_at IS NULL"
         )
@@ -64,6 +64,7 @@ impl Accounts for Embedded {
             email_key.clone().into(),
             account.password_hash.expose_secret().into(),
             account.created_at.into(),
+            account.database.into(),
         ];
         let statements = [
             Statement::new(CREATE, create),
@@ -141,6 +142,8 @@ pub(super) fn read_account(row: Row) -> StoreResult<Account> {
     let email = EmailAddress::new_unchecked(row.text("email")?);
     let password_hash = SecretString::from(row.text("password_hash")?);
     let email_verified_at = row.optional_time("email_verified_at")?;
-    let user = User { id, username, email, email_verified_at, created_at: row.time("created_at")? };
+    let created_at = row.time("created_at")?;
+    let user =
+        User { id, username, email, email_verified_at, created_at, database: row.optional_parsed("database_id")? };
     Ok(Account { user, password_hash })
 }

@@ -5,13 +5,14 @@ mod active_users;
 mod deletions;
 mod mail_tokens;
 mod outbox;
+mod placements;
 mod sessions;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use self::active_users::ActiveUsers;
-use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, Maintenance, Transport, migrate};
+use super::libsql::{BatchError, EMBEDDED, FileDatabase, LibsqlSync, Maintenance, SYNC, Transport, migrate};
 use super::memory_rate_limiter::MemoryRateLimiter;
 use crate::private_files;
 
@@ -52,7 +53,9 @@ impl Embedded {
     /// # Errors
     /// As [`migrate`].
     pub async fn migrate(&self) -> Result<Vec<&'static str>, BatchError> {
-        let mut applied = self.sync().migrate().await?;
+        let mut applied = migrate(&*self.file, SYNC).await?;
+        let repaired = self.sync().compute_missing_totals().await;
+        repaired.map_err(|error| BatchError::Refused(error.to_string()))?;
         if applied.contains(&FIRST_SECURE_DELETE) {
             self.file.maintain(Maintenance::Rewrite).await?;
             self.file.maintain(Maintenance::TruncateLog).await?;

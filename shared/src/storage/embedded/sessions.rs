@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Embedded;
-use crate::models::{Session, SessionId, Timestamp, UserId, limits};
+use crate::models::{DatabaseId, Session, SessionId, Timestamp, UserId, limits};
 use crate::storage::libsql::{Row, RowReader, Statement, Value};
 use crate::storage::sessions::capped_expiry;
 use crate::storage::{
@@ -28,12 +28,16 @@ DELETE FROM sessions WHERE id IN (
 const ADD_TOKEN: &str =
     "INSERT INTO refresh_tokens (token_hash, session_id, rotated_at, expires_at) VALUES (?1, ?2, NULL, ?3)";
 
-/// A session that has not expired. `?1` session, `?2` user, `?3` now.
+/// A session that has not expired, and the hint of its user. `?1` session, `?2` user, `?3` now.
 const LIVE_SESSION: &str = concat!(
     "SELECT ",
     session_columns!(),
-    " FROM sessions AS s WHERE s.id = ?1 AND s.user_id = ?2 AND s.expires_at > ?3"
+    ", h.database_id FROM sessions AS s LEFT JOIN database_hints AS h ON h.user_id = s.user_id
+    WHERE s.id = ?1 AND s.user_id = ?2 AND s.expires_at > ?3"
 );
+const STORE_HINT: &str = "
+INSERT INTO database_hints (user_id, database_id) VALUES (?1, ?2)
+ON CONFLICT (user_id) DO UPDATE SET database_id = excluded.database_id";
 const UPDATE_LAST_SEEN: &str = "UPDATE sessions SET last_seen_at = max(last_seen_at, ?2) WHERE id = ?1";
 const LIST: &str = concat!(
     "SELECT ",
@@ -77,6 +81,7 @@ DELETE FROM sessions WHERE id = (SELECT session_id FROM refresh_tokens
     WHERE token_hash = ?1 AND expires_at > ?2 AND rotated_at < ?3)";
 
 const END: &str = "DELETE FROM sessions WHERE user_id = ?1 AND id = ?2";
+const DELETE_HINT: &str = "DELETE FROM database_hints WHERE user_id = ?1";
 const END_OTHERS: &str = "DELETE FROM sessions WHERE user_id = ?1 AND id IS NOT ?2";
 /// Removes the refresh tokens of a session that has ended.
 const DELETE_TOKENS: &str = "
@@ -97,11 +102,12 @@ impl Sessions for Embedded {
         ];
         let token = [new.refresh.as_str().into(), session.id.into(), session.expires_at.into()];
         let max_sessions = Value::Integer(limits::SESSIONS as i64);
-        let statements = vec![
+        let mut statements = vec![
             Statement::new(OPEN, row),
             Statement::new(ADD_TOKEN, token),
             Statement::new(END_EXCESS, [session.user.into(), max_sessions]),
         ];
+        statements.extend(new.database.map(|database| store_hint(session.user, database)));
         self.file.write("open", statements).await?;
         Ok(())
     }
@@ -116,7 +122,8 @@ impl Sessions for Embedded {
         let select = Statement::new(LIVE_SESSION, [id.into(), user.into(), now.into()]);
         let [found] = self.file.read_batch("authenticate", [select]).await?;
         let Some(row) = found.into_first_row() else { return Ok(AuthOutcome::refused()) };
-        let session = read_session(row)?.0;
+        let (session, mut rest) = read_session(row)?;
+        let database = rest.optional_parsed("database_id")?;
         let bucket = match rate_limit {
             Some(rate_limit) => Some(self.rate_limiter.take(slice::from_ref(rate_limit), now).await?),
             None => None,
@@ -130,7 +137,13 @@ impl Sessions for Embedded {
             rate_limit: bucket,
             wait: Duration::ZERO,
             first_today: self.active_users.is_first(user, now),
+            database,
         })
+    }
+
+    async fn set_database(&self, user: UserId, database: DatabaseId) -> StoreResult<()> {
+        self.file.write("set_database", vec![store_hint(user, database)]).await?;
+        Ok(())
     }
 
     async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>> {
@@ -193,7 +206,11 @@ impl Sessions for Embedded {
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
         // Without a session a refresh token is useless. A purge removes it once it has expired.
-        self.file.write("end_others", vec![Statement::new(END_OTHERS, [user.into(), except.into()])]).await?;
+        let mut statements = vec![Statement::new(END_OTHERS, [user.into(), except.into()])];
+        if except.is_none() {
+            statements.push(Statement::new(DELETE_HINT, [user.into()]));
+        }
+        self.file.write("end_others", statements).await?;
         Ok(())
     }
 
@@ -221,6 +238,10 @@ impl RateLimiter for Embedded {
     ) -> StoreResult<RateLimitStatus> {
         self.rate_limiter.exchange(taken, wanted, now).await
     }
+}
+
+fn store_hint(user: UserId, database: DatabaseId) -> Statement {
+    Statement::new(STORE_HINT, [user.into(), database.into()])
 }
 
 /// Decodes a row of [`session_columns!`] and returns also a reader of the columns after them.

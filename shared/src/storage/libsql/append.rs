@@ -1,26 +1,20 @@
-use super::commit::{ENSURE_HEAD, push_row_batches, trim_devices};
-use super::{BatchError, LibsqlSync, RowReader, Statement, Value, cursors, items};
+use super::commit::{ENSURE_OPEN_HEAD_INDEX, closed_head_error, ensure_open_head, push_row_batches, trim_devices};
+use super::{BatchError, RowReader, Statement, Transport, Value, cursors, items};
 use crate::models::{Timestamp, UserId};
-use crate::storage::{StoreError, StoreResult};
+use crate::storage::StoreResult;
 use crate::sync::Append;
 
-/// Sets the head to NULL if the account is being deleted. The column refuses NULL, so the transaction fails.
-const REQUIRE_OPEN: &str = "
-UPDATE sync_heads SET head = CASE WHEN closed_at IS NULL THEN head END WHERE user_id = ?1";
-/// Index of [`REQUIRE_OPEN`] among the statements of an append.
-const REQUIRE_OPEN_INDEX: usize = 1;
-
-/// Sets the head to NULL if not all entries would fit into the quota. `?1` user, `?2` bytes and `?3` number of the entries, `?4` to
-/// `?7` maximum of all bytes and items, and of those of the history.
+/// Sets the head to NULL if not all entries would fit into the quota. The column refuses NULL, so the transaction fails. `?1`
+/// user, `?2` bytes and `?3` number of the entries, `?4` to `?7` maximum of all bytes and items, and of those of the history.
 const REQUIRE_ROOM: &str = "
 UPDATE sync_heads SET head = CASE WHEN bytes + ?2 <= ?4 AND history_bytes + ?2 <= ?6 AND history_count + ?3 <= ?7
     AND connections_count + saved_queries_count + history_count + ?3 <= ?5 THEN head END
 WHERE user_id = ?1";
 /// Index of [`REQUIRE_ROOM`] among the statements of an append.
-const REQUIRE_ROOM_INDEX: usize = 2;
+const REQUIRE_ROOM_INDEX: usize = 1;
 
-/// Inserts the entries that have no history tombstone, and fails if one exists. Their positions are one millisecond apart, the first
-/// one after both head and clock, as `next_time` in the sync core computes it. `?1` user, `?2` rows, `?3` now.
+/// Inserts the entries that have no history tombstone, and fails if one exists. Their positions are one millisecond apart, the
+/// first one after both head and clock, as `next_time` in the sync core computes it. `?1` user, `?2` rows, `?3` now.
 const APPEND: &str = concat!(
     items::insert_query_history!("(max(h.head, ?3) / 1000 + row_number() OVER (ORDER BY j.key)) * 1000"),
     "FROM sync_heads AS h CROSS JOIN j
@@ -30,7 +24,7 @@ const APPEND: &str = concat!(
 );
 
 /// Index of the first [`APPEND`] among the statements of an append.
-const FIRST_APPEND_INDEX: usize = 4;
+const FIRST_APPEND_INDEX: usize = 3;
 
 /// Sets the head to NULL if [`APPEND`], which runs before it, has skipped an entry. `?1` user, `?2` number of the entries.
 const REQUIRE_ALL: &str = "UPDATE sync_heads SET head = CASE WHEN changes() = ?2 THEN head END WHERE user_id = ?1";
@@ -51,31 +45,28 @@ FROM (SELECT coalesce(max(q.seq), h.head) AS newest, count(q.seq) AS count, coal
     WHERE h.user_id = ?1) AS added
 WHERE user_id = ?1 RETURNING head";
 
-impl LibsqlSync {
-    /// Implements [`SyncStore::append`](crate::storage::SyncStore::append).
-    pub(super) async fn append_entries(
-        &self,
-        user: UserId,
-        append: &Append,
-        version: &str,
-        now: Timestamp,
-    ) -> StoreResult<Option<Timestamp>> {
-        let statements = statements(user, append, version, now);
-        let mut results = match self.database_of(user).write("append", statements).await {
-            Err(BatchError::Constraint { statement: REQUIRE_OPEN_INDEX, .. }) => {
-                return Err(StoreError::AccountDeleted);
-            }
-            Err(BatchError::Constraint { statement, .. })
-                if statement == REQUIRE_ROOM_INDEX || statement >= FIRST_APPEND_INDEX =>
-            {
-                return Ok(None);
-            }
-            other => other?,
-        };
-        let advanced_head = results.pop().unwrap_or_default();
-        let row = advanced_head.into_first_row().unwrap_or_default();
-        RowReader::with_key("sync_heads", user, row).time("head").map(Some)
-    }
+/// Implements [`SyncStore::append`](crate::storage::SyncStore::append).
+pub(super) async fn append_entries(
+    database: &dyn Transport,
+    user: UserId,
+    append: &Append,
+    version: &str,
+    now: Timestamp,
+) -> StoreResult<Option<Timestamp>> {
+    let mut results = match database.write("append", statements(user, append, version, now)).await {
+        Err(BatchError::Constraint { statement: ENSURE_OPEN_HEAD_INDEX, .. }) => {
+            return Err(closed_head_error(database, user).await?);
+        }
+        Err(BatchError::Constraint { statement, .. })
+            if statement == REQUIRE_ROOM_INDEX || statement >= FIRST_APPEND_INDEX =>
+        {
+            return Ok(None);
+        }
+        other => other?,
+    };
+    let advanced_head = results.pop().unwrap_or_default();
+    let row = advanced_head.into_first_row().unwrap_or_default();
+    RowReader::with_key("sync_heads", user, row).time("head").map(Some)
 }
 
 /// Returns the statements of an append. The last one is [`ADVANCE_HEAD`], unless there are no entries.
@@ -86,12 +77,8 @@ fn statements(user: UserId, append: &Append, version: &str, now: Timestamp) -> V
     let (bytes, history) = (append.bytes(), append.quota.of_history());
     let maxima = [append.quota.bytes, append.quota.items, history.bytes, history.items].map(Value::Integer);
     let room = [user.into(), bytes.into(), Value::Integer(append.entries.len() as i64)];
-    let mut statements = vec![
-        Statement::new(ENSURE_HEAD, [user.into()]),
-        Statement::new(REQUIRE_OPEN, [user.into()]),
-        Statement::new(REQUIRE_ROOM, room.into_iter().chain(maxima)),
-        trim_devices(user),
-    ];
+    let mut statements =
+        vec![ensure_open_head(user), Statement::new(REQUIRE_ROOM, room.into_iter().chain(maxima)), trim_devices(user)];
     for (mut insert, count) in inserts.into_iter().zip(counts) {
         let count = Value::Integer(count as i64);
         insert.parameters.push(now.into());

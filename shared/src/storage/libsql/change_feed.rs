@@ -2,9 +2,12 @@ use async_trait::async_trait;
 
 use super::items::{self, columns};
 use super::load::{HEAD, read_head};
-use super::{BatchError, LibsqlSync, RowReader, Statement, StatementResult, Value, conflicts, cursors};
-use crate::models::{Device, DeviceId, ItemKey, ItemType, Stored, SyncVersion, UserId, limits};
-use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreResult, VersionPage};
+use super::versions::version_page;
+use super::{
+    BatchError, LibsqlSync, Member, RowReader, Statement, StatementResult, Transport, Value, conflicts, cursors,
+};
+use crate::models::{Device, DeviceId, ItemKey, ItemType, PlacedUser, Stored, SyncVersion, UserId, limits};
+use crate::storage::{ChangeFeed, Page, PageRequest, Status, StoreError, StoreResult, VersionPage};
 
 /// Size of a page without its items and conflicts, in bytes.
 const EMPTY_PAGE_BYTES: usize = 1_024;
@@ -142,78 +145,95 @@ SELECT (SELECT count(*) FROM connections WHERE user_id = ?1 AND deleted_at IS NU
 
 #[async_trait]
 impl ChangeFeed for LibsqlSync {
-    async fn page(&self, user: UserId, request: &PageRequest) -> StoreResult<Page> {
-        let parameters = page_parameters(user, request);
-        let statements = [
-            Statement::new(HEAD, [user.into()]),
-            cursors::find_gap(user, request.since),
-            Statement::new(CONFLICTS, parameters.clone()),
-            Statement::new(TOMBSTONES, parameters.clone()),
-            Statement::new(CONNECTIONS, parameters.clone()),
-            Statement::new(SAVED_QUERIES, parameters.clone()),
-            Statement::new(QUERY_HISTORY, parameters),
-        ];
-        let results = self.database_of(user).read_batch("page", statements).await;
-        let [head, gap, conflicts, tombstones, connections, saved_queries, query_history] =
-            results.map_err(BatchError::for_small_response)?;
-        let (head, totals) = read_head(user, head)?;
-        let mut page = Page {
-            head,
-            is_in_gap: is_in_gap(user, gap)?,
-            digest: Some(totals.digest).filter(|_| !totals.is_digest_stale),
-            ..Page::default()
-        };
-        for row in conflicts.rows {
-            let (conflict, mut rest) = conflicts::read_columns(row)?;
-            page.has_more |= rest.flag("has_more")?;
-            page.conflicts.push(conflict);
-        }
-        for row in tombstones.rows {
-            let mut row = RowReader::new("tombstones", row);
-            let item_type = row.named("item_type", ItemType::from_name)?;
-            let (tombstone, mut rest) = items::read_key(item_type, row)?;
-            page.has_more |= rest.flag("has_more")?;
-            page.items.push(tombstone);
-        }
-        read_items(&mut page, ItemType::Connection, connections)?;
-        read_items(&mut page, ItemType::SavedQuery, saved_queries)?;
-        read_items(&mut page, ItemType::QueryHistory, query_history)?;
-        page.items.sort_by_key(|(_, stored)| stored.seq);
-        Ok(page)
+    async fn page(&self, user: PlacedUser, request: &PageRequest) -> StoreResult<Page> {
+        self.run_for(user, |database| async move { page(&*database, user.id, request).await }).await
     }
 
-    async fn status(&self, user: UserId) -> StoreResult<Status> {
-        let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
-        let [head, devices, counts] = self.database_of(user).read_batch("status", statements).await?;
-        let (head, totals) = read_head(user, head)?;
-        let devices = devices.rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
-        let mut counts = RowReader::with_key("counts", user, counts.into_first_row().unwrap_or_default());
-        let items =
-            [counts.integer("connections")?, counts.integer("saved_queries")?, counts.integer("query_history")?];
-        Ok(Status { head, totals, devices, items, open_conflicts: counts.integer("conflicts")? })
+    async fn status(&self, user: PlacedUser) -> StoreResult<Status> {
+        self.run_for(user, |database| async move { status(&*database, user.id).await }).await
     }
 
-    async fn item(&self, user: UserId, key: &ItemKey) -> StoreResult<Option<Stored>> {
-        let [item] = self.database_of(user).read_batch("item", [items::load_one(user, key)]).await?;
-        item.into_first_row().map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
+    async fn item(&self, user: PlacedUser, key: &ItemKey) -> StoreResult<Option<Stored>> {
+        self.run_for(user, |database| async move {
+            let statements = [Statement::new(HEAD, [user.id.into()]), items::load_one(user.id, key)];
+            let [head, item] = database.read_batch("item", statements).await?;
+            // Unlike the other reads it also works while the account is being deleted.
+            if let Err(error @ StoreError::Moved { .. }) = read_head(user.id, head) {
+                return Err(error);
+            }
+            item.into_first_row().map(|row| Ok(items::read(key.item_type, row)?.1)).transpose()
+        })
+        .await
     }
 
     async fn versions(
         &self,
-        user: UserId,
+        user: PlacedUser,
         key: &ItemKey,
         before: Option<SyncVersion>,
         limit: usize,
     ) -> StoreResult<Option<VersionPage>> {
-        self.version_page(user, key, before, limit).await
+        self.run_for(user, |database| async move { version_page(&*database, user.id, key, before, limit).await }).await
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        for database in &*self.databases {
-            database.read("ping", vec![Statement::new("SELECT 1 FROM sync_heads LIMIT 1", [])]).await?;
-        }
-        Ok(())
+        let ping = |member: Member| async move {
+            let select = Statement::new("SELECT 1 FROM sync_heads LIMIT 1", []);
+            member.transport.read("ping", vec![select]).await?;
+            Ok(())
+        };
+        self.run_on_all(ping).await.map(drop)
     }
+}
+
+async fn page(database: &dyn Transport, user: UserId, request: &PageRequest) -> StoreResult<Page> {
+    let parameters = page_parameters(user, request);
+    let statements = [
+        Statement::new(HEAD, [user.into()]),
+        cursors::find_gap(user, request.since),
+        Statement::new(CONFLICTS, parameters.clone()),
+        Statement::new(TOMBSTONES, parameters.clone()),
+        Statement::new(CONNECTIONS, parameters.clone()),
+        Statement::new(SAVED_QUERIES, parameters.clone()),
+        Statement::new(QUERY_HISTORY, parameters),
+    ];
+    let results = database.read_batch("page", statements).await;
+    let [head, gap, conflicts, tombstones, connections, saved_queries, query_history] =
+        results.map_err(BatchError::for_small_response)?;
+    let (head, totals) = read_head(user, head)?;
+    let mut page = Page {
+        head,
+        is_in_gap: is_in_gap(user, gap)?,
+        digest: Some(totals.digest).filter(|_| !totals.is_digest_stale),
+        ..Page::default()
+    };
+    for row in conflicts.rows {
+        let (conflict, mut rest) = conflicts::read_columns(row)?;
+        page.has_more |= rest.flag("has_more")?;
+        page.conflicts.push(conflict);
+    }
+    for row in tombstones.rows {
+        let mut row = RowReader::new("tombstones", row);
+        let item_type = row.named("item_type", ItemType::from_name)?;
+        let (tombstone, mut rest) = items::read_key(item_type, row)?;
+        page.has_more |= rest.flag("has_more")?;
+        page.items.push(tombstone);
+    }
+    read_items(&mut page, ItemType::Connection, connections)?;
+    read_items(&mut page, ItemType::SavedQuery, saved_queries)?;
+    read_items(&mut page, ItemType::QueryHistory, query_history)?;
+    page.items.sort_by_key(|(_, stored)| stored.seq);
+    Ok(page)
+}
+
+async fn status(database: &dyn Transport, user: UserId) -> StoreResult<Status> {
+    let statements = [HEAD, DEVICES, COUNTS].map(|sql| Statement::new(sql, [user.into()]));
+    let [head, devices, counts] = database.read_batch("status", statements).await?;
+    let (head, totals) = read_head(user, head)?;
+    let devices = devices.rows.into_iter().map(read_device).collect::<StoreResult<_>>()?;
+    let mut counts = RowReader::with_key("counts", user, counts.into_first_row().unwrap_or_default());
+    let items = [counts.integer("connections")?, counts.integer("saved_queries")?, counts.integer("query_history")?];
+    Ok(Status { head, totals, devices, items, open_conflicts: counts.integer("conflicts")? })
 }
 
 /// Returns the parameters of [`page_of!`].

@@ -1,19 +1,29 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
+use super::append::append_entries;
+use super::databases::unavailable;
 use super::load::to_json_list;
 use super::totals::digest_values;
-use super::{BatchError, LibsqlSync, Statement, Value, conflicts, cursors, items, versions};
-use crate::models::{ItemId, ItemType, Stored, Timestamp, UserId, limits};
-use crate::storage::{Commit, StoreResult, SyncStore};
+use super::{BatchError, LibsqlSync, RowReader, Statement, Transport, Value, conflicts, cursors, items, versions};
+use crate::models::{ItemId, ItemType, PlacedUser, Stored, Timestamp, UserId, limits};
+use crate::storage::{Commit, StoreError, StoreResult, SyncStore};
 use crate::sync::{Append, DeviceStats, Head, Plan, ReadSet, Receipt, Snapshot};
 
 /// Maximum size of a text parameter, in bytes. The server accepts 5,000,000.
 const MAX_PARAMETER_BYTES: usize = 4_000_000;
 
-/// Inserts the head of a user who has not written yet. `?1` user.
-pub(super) const ENSURE_HEAD: &str = "
-INSERT INTO sync_heads (user_id, head, digest_head) VALUES (?1, 0, 0) ON CONFLICT DO NOTHING";
+/// Inserts the head of a user who has not written yet. Fails if the head is closed to writes: the column refuses NULL. `?1` user.
+const ENSURE_OPEN_HEAD: &str = "
+INSERT INTO sync_heads (user_id, head, digest_head)
+SELECT ?1, iif(EXISTS (SELECT 1 FROM sync_heads
+    WHERE user_id = ?1 AND (closed_at IS NOT NULL OR moved_to IS NOT NULL OR moving)), NULL, 0), 0
+WHERE true ON CONFLICT (user_id) DO NOTHING";
+/// Index of [`ENSURE_OPEN_HEAD`] among the statements of a write.
+pub(super) const ENSURE_OPEN_HEAD_INDEX: usize = 0;
+
+/// What closes a head to writes. `?1` user.
+const CLOSED_STATE: &str = "SELECT closed_at, moved_to FROM sync_heads WHERE user_id = ?1";
 
 /// Compare-and-swap of the head, with the new totals. `?1` user, `?2` expected head, `?3` new head, `?4` and `?5` expected horizon
 /// of the purge, `?6` and `?7` growth, `?8` whether the digest covers every write, and the digest.
@@ -25,7 +35,7 @@ INSERT INTO sync_heads (user_id, head, digest_head) VALUES (?1, 0, 0) ON CONFLIC
 /// transport, which an update of no row does not. A plan depends on the horizon of the purge, so that is compared, too.
 const MOVE_HEAD: &str = "
 UPDATE sync_heads SET head = CASE
-    WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 AND closed_at IS NULL THEN ?3 END,
+    WHEN head = ?2 AND purged_through = ?4 AND purged_version = ?5 THEN ?3 END,
     bytes = bytes + ?6, history_bytes = history_bytes + ?7, digest_head = iif(?8, ?3, digest_head),
     connections_count = ?9, connections_hash = ?10, saved_queries_count = ?11, saved_queries_hash = ?12, history_count = ?13
 WHERE user_id = ?1";
@@ -61,31 +71,59 @@ DELETE FROM sync_metadata WHERE user_id = ?1 AND device_id IN (
 
 #[async_trait]
 impl SyncStore for LibsqlSync {
-    async fn load(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
+    async fn load(&self, user: PlacedUser, read_set: &ReadSet) -> StoreResult<Snapshot> {
         self.load_read_set(user, read_set).await
     }
 
     async fn append(
         &self,
-        user: UserId,
+        user: PlacedUser,
         append: &Append,
         version: &str,
         now: Timestamp,
     ) -> StoreResult<Option<Timestamp>> {
-        self.append_entries(user, append, version, now).await
+        self.run_for(user, |database| async move { append_entries(&*database, user.id, append, version, now).await })
+            .await
     }
 
-    async fn commit(&self, user: UserId, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit> {
-        match self.database_of(user).write("commit", statements(user, plan, version, now)).await {
-            Ok(_) => Ok(Commit::Applied),
-            Err(BatchError::Constraint { statement: MOVE_HEAD_INDEX, .. }) => Ok(Commit::HeadMoved),
-            Err(error) => Err(error.into()),
+    async fn commit(&self, user: PlacedUser, plan: &Plan, version: &str, now: Timestamp) -> StoreResult<Commit> {
+        let committed = self.run_for(user, |database| async move {
+            match database.write("commit", statements(user.id, plan, version, now)).await {
+                Ok(_) => Ok(Commit::Applied),
+                Err(BatchError::Constraint { statement: ENSURE_OPEN_HEAD_INDEX, .. }) => {
+                    Err(closed_head_error(&*database, user.id).await?)
+                }
+                Err(BatchError::Constraint { statement: MOVE_HEAD_INDEX, .. }) => Ok(Commit::HeadMoved),
+                Err(error) => Err(error.into()),
+            }
+        });
+        match committed.await {
+            Err(StoreError::AccountDeleted) => Ok(Commit::HeadMoved),
+            committed => committed,
         }
     }
 }
 
+/// Returns the first statement of each write, which ensures that the user has a head here, and that it is open.
+pub(super) fn ensure_open_head(user: UserId) -> Statement {
+    Statement::new(ENSURE_OPEN_HEAD, [user.into()])
+}
+
+/// Returns the error of a write that [`ensure_open_head`] has refused.
+pub(super) async fn closed_head_error(database: &dyn Transport, user: UserId) -> StoreResult<StoreError> {
+    let [closed] = database.read_batch("closed_head", [Statement::new(CLOSED_STATE, [user.into()])]).await?;
+    let mut row = RowReader::with_key("sync_heads", user, closed.into_first_row().unwrap_or_default());
+    Ok(if row.optional_time("closed_at")?.is_some() {
+        StoreError::AccountDeleted
+    } else if let Some(to) = row.optional_parsed("moved_to")? {
+        StoreError::Moved { to }
+    } else {
+        unavailable("the user is being moved to another database")
+    })
+}
+
 fn statements(user: UserId, plan: &Plan, version: &str, now: Timestamp) -> Vec<Statement> {
-    let mut statements = vec![Statement::new(ENSURE_HEAD, [user.into()]), move_head(user, plan)];
+    let mut statements = vec![ensure_open_head(user), move_head(user, plan)];
     statements.extend(plan.first_seq().and_then(|first| cursors::gap(user, plan.expected.time, first)));
     for item_type in ItemType::ALL {
         let of_type = || plan.items.iter().filter(move |(key, _)| key.item_type == item_type);

@@ -11,8 +11,8 @@ use super::items::with_rows;
 use super::load::{HEAD, read_head, to_json_list};
 use super::{BatchError, LibsqlSync, Row, RowReader, Statement, StatementResult};
 use crate::models::{
-    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, Resolution, ResolvedBy,
-    SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
+    Conflict, ConflictId, Content, DeviceId, Item, ItemId, ItemKey, ItemType, ItemVersion, PlacedUser, Resolution,
+    ResolvedBy, SyncVersion, Timestamp, UserId, VersionRecord, Winner, limits,
 };
 use crate::storage::{ConflictFilter, ConflictPage, ConflictStore, StoreResult};
 
@@ -201,7 +201,7 @@ WHERE user_id = ?1
 impl ConflictStore for LibsqlSync {
     async fn list(
         &self,
-        user: UserId,
+        user: PlacedUser,
         filter: ConflictFilter,
         before: Option<Timestamp>,
         limit: usize,
@@ -214,17 +214,20 @@ impl ConflictStore for LibsqlSync {
         let before = before.unwrap_or(Timestamp::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let bytes = limits::PAGE_BYTES as i64;
-        let page = [user.into(), filter.into(), before.into(), limit.into(), bytes.into()];
-        let statements = [
-            Statement::new(HEAD, [user.into()]),
-            Statement::new(LIST, page),
-            Statement::new(COUNT, [user.into(), filter.into()]),
-        ];
-        let results = self.database_of(user).read_batch("list_conflicts", statements).await;
-        let [head, page, count] = results.map_err(BatchError::for_small_response)?;
-        // Fails if the account is being deleted.
-        read_head(user, head)?;
-        read_page(user, page, count)
+        self.run_for(user, |database| async move {
+            let page = [user.id.into(), filter.into(), before.into(), limit.into(), bytes.into()];
+            let statements = [
+                Statement::new(HEAD, [user.id.into()]),
+                Statement::new(LIST, page),
+                Statement::new(COUNT, [user.id.into(), filter.into()]),
+            ];
+            let results = database.read_batch("list_conflicts", statements).await;
+            let [head, page, count] = results.map_err(BatchError::for_small_response)?;
+            // Fails if the account is being deleted.
+            read_head(user.id, head)?;
+            read_page(user.id, page, count)
+        })
+        .await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LibsqlSync, RowReader, Statement, Value};
+use super::{Databases, LibsqlSync, RowReader, Statement, Transport, Value};
 use crate::models::{SyncVersion, Timestamp, UserId};
 use crate::storage::StoreResult;
 
@@ -24,8 +24,8 @@ SELECT h.user_id, h.head, min(q.seq) FROM sync_heads AS h JOIN query_history AS 
 WHERE h.user_id = ?1 GROUP BY h.user_id HAVING min(q.seq) - h.head > ?2
 ON CONFLICT DO NOTHING";
 
-/// Time by which an invalidation moves heads beyond the clock. An upload of many changes runs ahead of the clock, by one millisecond
-/// per write.
+/// Time by which an invalidation moves heads beyond the clock. An upload of many changes runs ahead of the clock, by one
+/// millisecond per write.
 const AHEAD: Duration = Duration::from_secs(60);
 
 /// Number of versions by which an invalidation raises the version floor of an account: more than a restore undoes of any item.
@@ -37,7 +37,7 @@ const INVALIDATE: &str = "
 UPDATE sync_heads SET head = batch.next, purged_through = batch.next, version_floor = sync_heads.version_floor + ?4,
     digest_head = iif(sync_heads.digest_head = sync_heads.head, batch.next, sync_heads.digest_head)
 FROM (SELECT user_id, (max(head, ?1) / 1000 + 1) * 1000 AS next FROM sync_heads
-    WHERE user_id > ?2 AND closed_at IS NULL ORDER BY user_id LIMIT ?3) AS batch
+    WHERE user_id > ?2 AND closed_at IS NULL AND moved_to IS NULL AND NOT moving ORDER BY user_id LIMIT ?3) AS batch
 WHERE sync_heads.user_id = batch.user_id RETURNING user_id";
 
 /// Returns the statement that looks for a gap around a position.
@@ -59,22 +59,25 @@ pub(super) fn gap_before_entries(user: UserId) -> Statement {
 impl LibsqlSync {
     /// Implements [`Retention::invalidate_cursors`](crate::storage::Retention::invalidate_cursors).
     pub(super) async fn invalidate_all_cursors(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
-        let mut count = 0;
-        let limit = i64::try_from(batch).unwrap_or(i64::MAX);
-        let time = Timestamp::from_micros(now.micros() + AHEAD.as_micros() as i64);
-        for database in &*self.databases {
-            let mut last = String::new();
-            loop {
-                let parameters = [time.into(), last.as_str().into(), limit.into(), FLOOR_STEP.into()];
-                let invalidate = Statement::new(INVALIDATE, parameters);
-                let [accounts] = database.write_batch("invalidate_cursors", [invalidate]).await?;
-                let users = accounts.rows.into_iter().map(|row| RowReader::new("sync_heads", row).text("user_id"));
-                let users = users.collect::<StoreResult<Vec<String>>>()?;
-                count += users.len() as u64;
-                let Some(newest) = users.into_iter().max() else { break };
-                last = newest;
-            }
+        if let Databases::Placed(databases) = &self.databases {
+            self.run_on_all(|member| databases.reconcile(member, now)).await?;
         }
-        Ok(count)
+        let time = Timestamp::from_micros(now.micros() + AHEAD.as_micros() as i64);
+        let counts = self.run_on_all(|member| async move { invalidate(&*member.transport, time, batch).await }).await?;
+        Ok(counts.into_iter().sum())
+    }
+}
+
+/// Invalidates the cursors of all accounts in a database. Returns the number of the accounts.
+async fn invalidate(database: &dyn Transport, time: Timestamp, batch: usize) -> StoreResult<u64> {
+    let (mut count, mut last) = (0, String::new());
+    loop {
+        let parameters = [time.into(), last.as_str().into(), Value::count(batch), FLOOR_STEP.into()];
+        let [accounts] = database.write_batch("invalidate_cursors", [Statement::new(INVALIDATE, parameters)]).await?;
+        let users = accounts.rows.into_iter().map(|row| RowReader::new("sync_heads", row).text("user_id"));
+        let users = users.collect::<StoreResult<Vec<String>>>()?;
+        count += users.len() as u64;
+        let Some(newest) = users.into_iter().max() else { return Ok(count) };
+        last = newest;
     }
 }

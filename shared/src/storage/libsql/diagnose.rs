@@ -13,7 +13,7 @@ const HAS_TABLES: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND n
 /// # Errors
 /// The reason for which the first unusable database cannot be used.
 pub async fn diagnose(config: &TursoConfig, random: &Arc<dyn Random>) -> Result<(), Diagnosis> {
-    for url in &config.urls {
+    for url in config.databases.iter().map(|database| &database.url) {
         let failed = |reason: String, remedy| Diagnosis::new(url, reason, remedy);
         let database = Hrana::new(url, config.token.clone(), random.clone());
         let database = database.map_err(|error| failed(error.to_string(), "correct the URL"))?;

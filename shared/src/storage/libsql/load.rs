@@ -2,14 +2,16 @@ use serde::Serialize;
 
 use super::items::{self, columns};
 use super::totals::{self, totals_columns};
-use super::{LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Value, conflicts, versions};
-use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, UserId};
+use super::{
+    LibsqlSync, MAX_RESPONSE_BYTES, Row, RowReader, Statement, StatementResult, Transport, Value, conflicts, versions,
+};
+use crate::models::{ChangeId, ConflictId, DeviceId, ItemId, ItemKey, ItemType, PlacedUser, UserId};
 use crate::storage::{StoreError, StoreResult};
 use crate::sync::{Head, ReadSet, Receipt, Records, Snapshot, Totals, resolution_copy_id};
 
 /// Head and totals of a user, in the order that [`read_head`] expects. `?1` user.
 pub(super) const HEAD: &str = concat!(
-    "SELECT head, purged_through, conflicts_purged_through, purge_generation, purged_version, version_floor, closed_at, ",
+    "SELECT head, purged_through, conflicts_purged_through, purge_generation, purged_version, version_floor, closed_at, moved_to, ",
     totals_columns!(),
     " FROM sync_heads WHERE user_id = ?1"
 );
@@ -138,7 +140,7 @@ enum Part {
 
 impl LibsqlSync {
     /// Loads the read set: in one call, or in several if the rows exceed the limit of one call.
-    pub(super) async fn load_read_set(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
+    pub(super) async fn load_read_set(&self, user: PlacedUser, read_set: &ReadSet) -> StoreResult<Snapshot> {
         match self.load_at_once(user, read_set).await {
             Err(StoreError::TooLarge) => self.load_in_parts(user, read_set).await,
             other => Ok(other?.0),
@@ -149,7 +151,7 @@ impl LibsqlSync {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] after [`ATTEMPTS`] attempts.
-    async fn load_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Snapshot> {
+    async fn load_in_parts(&self, user: PlacedUser, read_set: &ReadSet) -> StoreResult<Snapshot> {
         for _ in 0..ATTEMPTS {
             if let Some(snapshot) = self.try_load_in_parts(user, read_set).await? {
                 return Ok(snapshot);
@@ -161,7 +163,7 @@ impl LibsqlSync {
 
     /// Loads the read set in parts. Returns `None` if the head moved between them. Every write moves the head, so parts with the
     /// same head form a consistent snapshot.
-    async fn try_load_in_parts(&self, user: UserId, read_set: &ReadSet) -> StoreResult<Option<Snapshot>> {
+    async fn try_load_in_parts(&self, user: PlacedUser, read_set: &ReadSet) -> StoreResult<Option<Snapshot>> {
         let mut whole: Option<Snapshot> = None;
         let mut room = MAX_RESPONSE_BYTES;
         let overloaded =
@@ -189,19 +191,24 @@ impl LibsqlSync {
     }
 
     /// Loads the read set in one call. Returns also the size of the rows in bytes.
-    async fn load_at_once(&self, user: UserId, read_set: &ReadSet) -> StoreResult<(Snapshot, usize)> {
-        let (parts, mut statements): (Vec<Part>, Vec<Statement>) = statements(user, read_set).into_iter().unzip();
-        statements.insert(0, Statement::new(HEAD, [user.into()]));
-        let results = self.database_of(user).read("load", statements).await?;
-        let bytes = results.iter().flat_map(|result| &result.rows).flatten().map(Value::bytes).sum();
-        let mut results = results.into_iter();
-        let (head, totals) = read_head(user, results.next().unwrap_or_default())?;
-        let mut records = Records::default();
-        for (part, result) in parts.into_iter().zip(results) {
-            insert_rows(&mut records, &part, result)?;
-        }
-        Ok((Snapshot::from_batch(head, totals, records), bytes))
+    async fn load_at_once(&self, user: PlacedUser, read_set: &ReadSet) -> StoreResult<(Snapshot, usize)> {
+        self.run_for(user, |database| async move { load(&*database, user.id, read_set).await }).await
     }
+}
+
+/// Loads the read set in one call. Returns also the size of the rows in bytes.
+async fn load(database: &dyn Transport, user: UserId, read_set: &ReadSet) -> StoreResult<(Snapshot, usize)> {
+    let (parts, mut statements): (Vec<Part>, Vec<Statement>) = statements(user, read_set).into_iter().unzip();
+    statements.insert(0, Statement::new(HEAD, [user.into()]));
+    let results = database.read("load", statements).await?;
+    let bytes = results.iter().flat_map(|result| &result.rows).flatten().map(Value::bytes).sum();
+    let mut results = results.into_iter();
+    let (head, totals) = read_head(user, results.next().unwrap_or_default())?;
+    let mut records = Records::default();
+    for (part, result) in parts.into_iter().zip(results) {
+        insert_rows(&mut records, &part, result)?;
+    }
+    Ok((Snapshot::from_batch(head, totals, records), bytes))
 }
 
 /// Returns the statements that load `read_set`, each with the kind of rows that it returns.
@@ -319,7 +326,7 @@ fn insert_rows(records: &mut Records, part: &Part, result: StatementResult) -> S
 /// Decodes the result of [`HEAD`]. A user without a row has not written yet.
 ///
 /// # Errors
-/// [`StoreError::AccountDeleted`] if the account is being deleted.
+/// [`StoreError::AccountDeleted`] if the account is being deleted, [`StoreError::Moved`] if the data is in another database.
 pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(Head, Totals)> {
     let Some(row) = result.into_first_row() else { return Ok((Head::default(), Totals::default())) };
     let mut row = RowReader::with_key("sync_heads", user, row);
@@ -333,6 +340,9 @@ pub(super) fn read_head(user: UserId, result: StatementResult) -> StoreResult<(H
     };
     if row.optional_time("closed_at")?.is_some() {
         return Err(StoreError::AccountDeleted);
+    }
+    if let Some(to) = row.optional_parsed("moved_to")? {
+        return Err(StoreError::Moved { to });
     }
     Ok((head, totals::read(&mut row)?))
 }

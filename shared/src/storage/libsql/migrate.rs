@@ -21,9 +21,11 @@ macro_rules! migrations {
 }
 
 /// Migrations of the sync data.
-pub const SYNC: &[Migration] = migrations!("libsql": "0001_sync", "0002_versions", "0003_sync_clients");
+pub const SYNC: &[Migration] =
+    migrations!("libsql": "0001_sync", "0002_versions", "0003_sync_clients", "0004_placements");
 /// Migrations of the embedded accounts and sessions.
-pub const EMBEDDED: &[Migration] = migrations!("embedded": "0001_accounts", "0002_outbox", "0003_mailboxes");
+pub const EMBEDDED: &[Migration] =
+    migrations!("embedded": "0001_accounts", "0002_outbox", "0003_mailboxes", "0004_placements");
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     name       TEXT    NOT NULL PRIMARY KEY,

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
-use super::{LibsqlSync, Maintenance, Statement, Value};
+use super::totals::repair;
+use super::{Databases, LibsqlSync, Maintenance, Member, Statement, Transport, Value};
 use crate::models::{Timestamp, UserId};
 use crate::storage::{Purged, Retention, StoreResult};
 
@@ -25,8 +26,9 @@ macro_rules! move_horizon {
     };
 }
 
-/// Moves the horizon of the users in a batch of resolved conflicts, and subtracts the size of the batch from that of their accounts.
-/// A device whose cursor is after the resolution knows that the conflict is resolved. `?1` cutoff, `?2` size of the batch.
+/// Moves the horizon of the users in a batch of resolved conflicts, and subtracts the size of the batch from that of their
+/// accounts. A device whose cursor is after the resolution knows that the conflict is resolved. `?1` cutoff, `?2` size of the
+/// batch.
 const MOVE_CONFLICT_HORIZON: &str = "
 UPDATE sync_heads SET conflicts_purged_through = max(conflicts_purged_through, batch.newest),
     bytes = sync_heads.bytes - batch.bytes
@@ -83,8 +85,8 @@ DELETE FROM item_versions
 WHERE (user_id, replaced_at) IN (
     SELECT user_id, replaced_at FROM item_versions WHERE replaced_at < ?1 ORDER BY replaced_at, user_id LIMIT ?2)";
 
-/// Removes gaps of the change sequence. Clients with cursors from so long ago notice by the digest that they differ. `?1` cutoff, `?2`
-/// size of the batch.
+/// Removes gaps of the change sequence. Clients with cursors from so long ago notice by the digest that they differ. `?1` cutoff,
+/// `?2` size of the batch.
 const DELETE_GAPS: &str = "
 DELETE FROM head_gaps
 WHERE (user_id, from_seq) IN (SELECT user_id, from_seq FROM head_gaps WHERE to_seq < ?1 ORDER BY to_seq LIMIT ?2)";
@@ -95,7 +97,7 @@ const DELETE_CLOSED_HEADS: &str = "
 DELETE FROM sync_heads
 WHERE user_id IN (SELECT user_id FROM sync_heads WHERE closed_at < ?1 ORDER BY closed_at LIMIT ?2)";
 
-/// Statements of a purge, in the order of the results that [`LibsqlSync::purge`] reads.
+/// Statements of a purge, in the order of the results that [`purge_batch`] reads.
 const PURGE: [&str; 14] = [
     move_horizon!("connections", "sync_version", "0"),
     keep_receipts!("connections", "connection"),
@@ -150,42 +152,37 @@ const ERASE: [&str; 9] = [
 
 #[async_trait]
 impl Retention for LibsqlSync {
-    async fn purge(&self, cutoff: Timestamp, batch: usize) -> StoreResult<Purged> {
-        let parameters = [Value::from(cutoff), limit_of(batch)];
-        let statements = PURGE.map(|sql| Statement::new(sql, parameters.clone()));
-        let mut purged = Purged::default();
-        for database in &*self.databases {
-            let results = database.write_batch("purge", statements.clone()).await?;
-            let [
-                _,
-                _,
-                connections,
-                _,
-                _,
-                saved_queries,
-                _,
-                query_history,
-                _,
-                conflicts,
-                _,
-                versions,
-                gaps,
-                closed_heads,
-            ] = results;
-            purged.tombstones += connections.written + saved_queries.written + query_history.written;
-            purged.conflicts += conflicts.written;
-            purged.versions += versions.written;
-            purged.gaps += gaps.written;
-            purged.accounts += closed_heads.written;
-            if purged.total() == 0 {
-                database.maintain(Maintenance::TruncateLog).await?;
-            }
+    async fn purge(&self, cutoff: Timestamp, batch: usize, batches: usize) -> StoreResult<Purged> {
+        let purged = self.run_on_all(|member| async move { purge(&*member.transport, cutoff, batch, batches).await });
+        let mut sum = Purged::default();
+        for purged in purged.await? {
+            sum += purged;
         }
-        Ok(purged)
+        Ok(sum)
     }
 
-    async fn repair_totals(&self, batch: usize) -> StoreResult<u64> {
-        self.repair(batch).await
+    async fn clean_up_moves(&self, cutoff: Timestamp, batch: usize, batches: usize) -> StoreResult<u64> {
+        let Databases::Placed(databases) = &self.databases else { return Ok(0) };
+        let cleaned = self.run_on_all(|member| async move {
+            let Some(id) = member.id else { return Ok(0) };
+            databases.clean_up_moves(id, &*member.transport, cutoff, batch, batches).await
+        });
+        Ok(cleaned.await?.into_iter().sum())
+    }
+
+    async fn repair_totals(&self, batch: usize, batches: usize) -> StoreResult<u64> {
+        let repaired = self.run_on_all(|member| async move {
+            let mut repaired = 0;
+            for _ in 0..batches {
+                let batch = repair(&*member.transport, batch).await?;
+                repaired += batch;
+                if batch == 0 {
+                    break;
+                }
+            }
+            Ok(repaired)
+        });
+        Ok(repaired.await?.into_iter().sum())
     }
 
     async fn invalidate_cursors(&self, now: Timestamp, batch: usize) -> StoreResult<u64> {
@@ -193,21 +190,52 @@ impl Retention for LibsqlSync {
     }
 
     async fn erase(&self, user: UserId, now: Timestamp, batch: usize) -> StoreResult<bool> {
+        let Some(Member { id, transport: database }) = self.database_to_erase(user).await? else { return Ok(true) };
         let close = Statement::new(CLOSE, [user.into(), now.into()]);
-        let erase = ERASE.map(|sql| Statement::new(sql, [user.into(), limit_of(batch)]));
-        let statements = [close].into_iter().chain(erase).collect();
-        let database = self.database_of(user);
+        let statements = [close].into_iter().chain(erase_statements(user, batch)).collect();
         let results = database.write("erase", statements).await?;
         let [_close, erased @ ..] = results.as_slice() else { return Ok(false) };
         let is_complete = erased.iter().all(|table| table.written == 0);
         if is_complete {
+            if let (Databases::Placed(databases), Some(home)) = (&self.databases, id) {
+                databases.forget_marks(user, home, now).await?;
+            }
             database.maintain(Maintenance::TruncateLog).await?;
         }
         Ok(is_complete)
     }
 }
 
-/// Returns `batch` as the value of a `LIMIT`.
-fn limit_of(batch: usize) -> Value {
-    Value::Integer(i64::try_from(batch).unwrap_or(i64::MAX))
+/// Returns the statements that remove at most `batch` rows of each kind of a user.
+pub(super) fn erase_statements(user: UserId, batch: usize) -> impl Iterator<Item = Statement> {
+    ERASE.into_iter().map(move |sql| Statement::new(sql, [user.into(), Value::count(batch)]))
+}
+
+/// Purges a database.
+async fn purge(database: &dyn Transport, cutoff: Timestamp, batch: usize, batches: usize) -> StoreResult<Purged> {
+    let mut purged = Purged::default();
+    for _ in 0..batches {
+        let removed = purge_batch(database, cutoff, batch).await?;
+        purged += removed;
+        if removed.total() == 0 {
+            database.maintain(Maintenance::TruncateLog).await?;
+            return Ok(purged);
+        }
+    }
+    Ok(Purged { unfinished: true, ..purged })
+}
+
+async fn purge_batch(database: &dyn Transport, cutoff: Timestamp, batch: usize) -> StoreResult<Purged> {
+    let parameters = [Value::from(cutoff), Value::count(batch)];
+    let results = database.write_batch("purge", PURGE.map(|sql| Statement::new(sql, parameters.clone()))).await?;
+    let [_, _, connections, _, _, saved_queries, _, query_history, _, conflicts, _, versions, gaps, closed_heads] =
+        results;
+    Ok(Purged {
+        tombstones: connections.written + saved_queries.written + query_history.written,
+        conflicts: conflicts.written,
+        versions: versions.written,
+        gaps: gaps.written,
+        accounts: closed_heads.written,
+        ..Purged::default()
+    })
 }

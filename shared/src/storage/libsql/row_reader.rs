@@ -1,7 +1,7 @@
 //! Typed access to the columns of a row. Errors name table, column and key.
 
-#[cfg(feature = "embedded")]
-use std::{fmt::Display, str::FromStr};
+use std::fmt::Display;
+use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
 
@@ -30,7 +30,7 @@ impl RowReader {
     }
 
     /// Reads `row` of `table`, which does not contain its `key`.
-    pub(super) fn with_key(table: &'static str, key: impl ToString, row: Row) -> Self {
+    pub(crate) fn with_key(table: &'static str, key: impl ToString, row: Row) -> Self {
         Self { table, key: key.to_string(), values: row.into_iter() }
     }
 
@@ -97,9 +97,14 @@ impl RowReader {
         usize::try_from(self.integer(column)?).map_err(|_| self.corrupt(column, "negative"))
     }
 
-    #[cfg(feature = "embedded")]
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> StoreResult<T> {
         self.text(column)?.parse().map_err(|error| self.corrupt(column, error))
+    }
+
+    /// Reads a value as [`parsed`](Self::parsed) does, or NULL.
+    pub(crate) fn optional_parsed<T: FromStr<Err: Display>>(&mut self, column: &'static str) -> StoreResult<Option<T>> {
+        let Some(text) = self.optional_text(column)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| self.corrupt(column, error))
     }
 
     /// Reads a name, such as that of an item type, by `from_name`.

@@ -1,17 +1,17 @@
 //! Size and digest of an account in its head row: reading, writing, and computing them anew.
 
-use super::{LibsqlSync, RowReader, Statement, StatementResult, Transport, Value};
+use super::{RowReader, Statement, StatementResult, Transport, Value};
 use crate::models::{ItemId, ItemKey, ItemType, UserId};
 use crate::storage::StoreResult;
 use crate::sync::{Digest, ItemsDigest, Size, Totals};
 
-/// Accounts whose digest does not cover their newest write. `?1` limit.
+/// Accounts whose digest does not cover their newest write. Where a user is not, or not yet, the rows are incomplete. `?1` limit.
 const WITHOUT_DIGEST: &str = "
-SELECT user_id FROM sync_heads WHERE digest_head <> head AND closed_at IS NULL LIMIT ?1";
+SELECT user_id FROM sync_heads WHERE digest_head <> head AND closed_at IS NULL AND moved_to IS NULL LIMIT ?1";
 
 /// Head and recorded size. `?1` user.
 const RECORDED: &str = "
-SELECT head, bytes, history_bytes FROM sync_heads WHERE user_id = ?1 AND closed_at IS NULL";
+SELECT head, bytes, history_bytes FROM sync_heads WHERE user_id = ?1 AND closed_at IS NULL AND moved_to IS NULL";
 
 /// Live items of a table. `?1` user.
 macro_rules! live {
@@ -50,12 +50,13 @@ const SIZES: &str = concat!(
     (SELECT count(*) FROM query_history WHERE user_id = ?1 AND deleted_at IS NULL)"
 );
 
-/// Writes size and digest, unless something was written since they were computed. `?1` user, `?2` head, `?3` and `?4` differences
-/// to the recorded sizes, and the digest. A purge changes the sizes without moving the head, so that they must not be replaced.
+/// Writes size and digest, unless something was written since they were computed, them included. `?1` user, `?2` head, `?3` and
+/// `?4` differences to the recorded sizes, and the digest. A purge changes the sizes without moving the head, so that they must
+/// not be replaced.
 const REPAIR: &str = "
 UPDATE sync_heads SET bytes = bytes + ?3, history_bytes = history_bytes + ?4, connections_count = ?5, connections_hash = ?6,
     saved_queries_count = ?7, saved_queries_hash = ?8, history_count = ?9, digest_head = head
-WHERE user_id = ?1 AND head = ?2 AND closed_at IS NULL";
+WHERE user_id = ?1 AND head = ?2 AND digest_head <> head AND closed_at IS NULL";
 
 /// Columns of the totals in the order that [`read`] expects.
 macro_rules! totals_columns {
@@ -86,24 +87,17 @@ pub(super) fn digest_values(digest: &Digest) -> [Value; 5] {
     [connections.count.into(), hash(connections), saved_queries.count.into(), hash(saved_queries), query_history.into()]
 }
 
-impl LibsqlSync {
-    /// Implements [`Retention::repair_totals`](crate::storage::Retention::repair_totals).
-    pub(super) async fn repair(&self, batch: usize) -> StoreResult<u64> {
-        let limit = i64::try_from(batch).unwrap_or(i64::MAX);
-        let mut repaired = 0;
-        for database in &*self.databases {
-            let [users] = database
-                .read_batch("accounts_without_digest", [Statement::new(WITHOUT_DIGEST, [limit.into()])])
-                .await?;
-            for row in users.rows {
-                let mut row = RowReader::new("sync_heads", row);
-                let text = row.text("user_id")?;
-                let user = text.parse().map(UserId::new).map_err(|_| row.corrupt("user_id", "not a UUID"))?;
-                repaired += u64::from(repair_account(&**database, user).await?);
-            }
-        }
-        Ok(repaired)
+/// Computes size and digest of at most `batch` accounts whose digest does not cover their newest write. Returns the number of
+/// accounts that have them now.
+pub(super) async fn repair(database: &dyn Transport, batch: usize) -> StoreResult<u64> {
+    let select = Statement::new(WITHOUT_DIGEST, [Value::count(batch)]);
+    let [users] = database.read_batch("accounts_without_digest", [select]).await?;
+    let mut repaired = 0;
+    for row in users.rows {
+        let user = RowReader::new("sync_heads", row).parsed("user_id")?;
+        repaired += u64::from(repair_account(database, user).await?);
     }
+    Ok(repaired)
 }
 
 /// Computes size and digest of an account. Returns whether it has written them: not if the account was written meanwhile.

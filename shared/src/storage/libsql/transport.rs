@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use crate::models::{SessionId, UserId};
+use crate::models::{DatabaseId, SessionId, UserId};
 use crate::storage::StoreError;
 use crate::telemetry::CallError;
 
@@ -16,6 +16,11 @@ pub enum Value {
 }
 
 impl Value {
+    /// Value of a `LIMIT`.
+    pub(crate) fn count(count: usize) -> Self {
+        Self::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
     /// Approximate size.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -58,6 +63,12 @@ impl From<crate::models::Timestamp> for Value {
 
 impl From<UserId> for Value {
     fn from(id: UserId) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl From<DatabaseId> for Value {
+    fn from(id: DatabaseId) -> Self {
         Self::Text(id.to_string())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::items;
 use super::load::{HEAD, read_head};
-use super::{BatchError, LibsqlSync, Row, RowReader, Statement, Value};
+use super::{BatchError, Row, RowReader, Statement, Transport, Value};
 use crate::models::{
     Content, DeviceId, Extra, Item, ItemId, ItemKey, ItemType, ItemVersion, SyncVersion, UserId, limits,
 };
@@ -220,62 +220,60 @@ pub(super) fn read(item_type: ItemType, row: Row) -> StoreResult<(ItemId, ItemVe
     Ok((id, ItemVersion { item, updated_at, sync_version, device }, row))
 }
 
-impl LibsqlSync {
-    /// Implements [`ChangeFeed::versions`](crate::storage::ChangeFeed::versions).
-    pub(super) async fn version_page(
-        &self,
-        user: UserId,
-        key: &ItemKey,
-        before: Option<SyncVersion>,
-        limit: usize,
-    ) -> StoreResult<Option<VersionPage>> {
-        let Some(sql) = sql_of(key.item_type) else { return self.only_version(user, key, before).await };
-        let start = before.unwrap_or(SyncVersion::MAX);
-        let sizes = [user.into(), key.id.as_str().into(), start.into()];
-        let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        let [id, bytes] = [key.id.as_str().into(), number(PAGE_BYTES)];
-        let page = [user.into(), id, start.into(), number(limit), bytes];
-        let statements = [
-            Statement::new(HEAD, [user.into()]),
-            items::load_one(user, key),
-            Statement::new(sql.sizes, sizes),
-            Statement::new(sql.page, page),
-        ];
-        let results = self.database_of(user).read_batch("versions", statements).await;
-        let [head, item, sizes, page] = results.map_err(BatchError::for_small_response)?;
-        // Fails if the account is being deleted.
-        read_head(user, head)?;
-        let Some(row) = item.into_first_row() else { return Ok(None) };
-        let (_, stored) = items::read(key.item_type, row)?;
-        let mut versions = Vec::with_capacity(page.rows.len() + 1);
-        if stored.version < start {
-            versions.push(KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None });
-        }
-        for row in page.rows {
-            let (_, version, mut row) = read(key.item_type, row)?;
-            versions.push(KeptVersion { version, replaced_at: Some(row.time("replaced_at")?) });
-        }
-        let has_more = sizes.rows.len() > versions.len();
-        let next = versions.last().map(|last| last.version.sync_version).filter(|_| has_more);
-        Ok(Some(VersionPage { versions, next }))
+/// Implements [`ChangeFeed::versions`](crate::storage::ChangeFeed::versions).
+pub(super) async fn version_page(
+    database: &dyn Transport,
+    user: UserId,
+    key: &ItemKey,
+    before: Option<SyncVersion>,
+    limit: usize,
+) -> StoreResult<Option<VersionPage>> {
+    let Some(sql) = sql_of(key.item_type) else { return only_version(database, user, key, before).await };
+    let start = before.unwrap_or(SyncVersion::MAX);
+    let sizes = [user.into(), key.id.as_str().into(), start.into()];
+    let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let [id, bytes] = [key.id.as_str().into(), number(PAGE_BYTES)];
+    let page = [user.into(), id, start.into(), number(limit), bytes];
+    let statements = [
+        Statement::new(HEAD, [user.into()]),
+        items::load_one(user, key),
+        Statement::new(sql.sizes, sizes),
+        Statement::new(sql.page, page),
+    ];
+    let results = database.read_batch("versions", statements).await;
+    let [head, item, sizes, page] = results.map_err(BatchError::for_small_response)?;
+    // Fails if the account is being deleted.
+    read_head(user, head)?;
+    let Some(row) = item.into_first_row() else { return Ok(None) };
+    let (_, stored) = items::read(key.item_type, row)?;
+    let mut versions = Vec::with_capacity(page.rows.len() + 1);
+    if stored.version < start {
+        versions.push(KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None });
     }
+    for row in page.rows {
+        let (_, version, mut row) = read(key.item_type, row)?;
+        versions.push(KeptVersion { version, replaced_at: Some(row.time("replaced_at")?) });
+    }
+    let has_more = sizes.rows.len() > versions.len();
+    let next = versions.last().map(|last| last.version.sync_version).filter(|_| has_more);
+    Ok(Some(VersionPage { versions, next }))
+}
 
-    /// Returns the only version of a history entry.
-    async fn only_version(
-        &self,
-        user: UserId,
-        key: &ItemKey,
-        before: Option<SyncVersion>,
-    ) -> StoreResult<Option<VersionPage>> {
-        let statements = [Statement::new(HEAD, [user.into()]), items::load_one(user, key)];
-        let [head, item] = self.database_of(user).read_batch("versions", statements).await?;
-        // Fails if the account is being deleted.
-        read_head(user, head)?;
-        let Some(row) = item.into_first_row() else { return Ok(None) };
-        let (_, stored) = items::read(key.item_type, row)?;
-        let is_on_page = before.is_none_or(|before| stored.version < before);
-        let version = KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None };
-        let versions = Some(version).into_iter().filter(|_| is_on_page).collect();
-        Ok(Some(VersionPage { versions, next: None }))
-    }
+/// Returns the only version of a history entry.
+async fn only_version(
+    database: &dyn Transport,
+    user: UserId,
+    key: &ItemKey,
+    before: Option<SyncVersion>,
+) -> StoreResult<Option<VersionPage>> {
+    let statements = [Statement::new(HEAD, [user.into()]), items::load_one(user, key)];
+    let [head, item] = database.read_batch("versions", statements).await?;
+    // Fails if the account is being deleted.
+    read_head(user, head)?;
+    let Some(row) = item.into_first_row() else { return Ok(None) };
+    let (_, stored) = items::read(key.item_type, row)?;
+    let is_on_page = before.is_none_or(|before| stored.version < before);
+    let version = KeptVersion { version: ItemVersion::of(Some(&stored)), replaced_at: None };
+    let versions = Some(version).into_iter().filter(|_| is_on_page).collect();
+    Ok(Some(VersionPage { versions, next: None }))
 }

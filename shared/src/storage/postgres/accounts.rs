@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::PostgresAccounts;
 use super::time::Time;
-use crate::models::{EmailAddress, Login, Timestamp, User, UserId, Username};
+use crate::models::{DatabaseId, EmailAddress, Login, Timestamp, User, UserId, Username};
 use crate::storage::{Account, Accounts, NewAccount, SignUpOutcome, StoreResult};
 
 /// A row of `users`.
@@ -16,6 +16,7 @@ pub(super) struct UserRow {
     pub(super) password_hash: String,
     pub(super) email_verified_at: Option<Time>,
     pub(super) created_at: Time,
+    pub(super) database_id: Option<Uuid>,
 }
 
 impl UserRow {
@@ -32,6 +33,7 @@ impl UserRow {
             email: EmailAddress::new_unchecked(self.email),
             email_verified_at: self.email_verified_at.map(|at| time("email_verified_at", at)).transpose()?,
             created_at: time("created_at", self.created_at)?,
+            database: self.database_id.map(DatabaseId::new),
         };
         Ok(Account { user, password_hash: SecretString::from(self.password_hash) })
     }
@@ -46,10 +48,12 @@ fn contains_nul(key: &str) -> bool {
 impl Accounts for PostgresAccounts {
     async fn create(&self, account: &NewAccount) -> StoreResult<SignUpOutcome> {
         self.run("create", async |connection| {
+            // The lock waits for a registration that removes the database.
             let inserted = sqlx::query!(
                 "WITH created AS (
-                     INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING id)
+                     INSERT INTO users (id, username, username_key, email, email_key, password_hash, created_at, database_id)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT id FROM databases WHERE id = $8 FOR KEY SHARE))
+                     ON CONFLICT (id) DO NOTHING RETURNING id)
                  INSERT INTO outbox (user_id, kind, queued_at, due_at)
                  SELECT id, 'verify_email', $7, $7 FROM created",
                 account.id.as_uuid(),
@@ -59,6 +63,7 @@ impl Accounts for PostgresAccounts {
                 account.email.key(),
                 account.password_hash.expose_secret(),
                 Time::from(account.created_at) as _,
+                account.database.map(DatabaseId::as_uuid),
             )
             .execute(&mut **connection)
             .await;
@@ -85,7 +90,7 @@ impl Accounts for PostgresAccounts {
             let found = query_as!(
                 UserRow,
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
-                       created_at AS "created_at: Time"
+                       created_at AS "created_at: Time", database_id
                    FROM users WHERE (username_key = $1 OR email_key = $2) AND deleted_at IS NULL"#,
                 username,
                 email,
@@ -102,7 +107,7 @@ impl Accounts for PostgresAccounts {
             let found = query_as!(
                 UserRow,
                 r#"SELECT id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
-                       created_at AS "created_at: Time"
+                       created_at AS "created_at: Time", database_id
                    FROM users WHERE id = $1 AND deleted_at IS NULL"#,
                 id.as_uuid(),
             )

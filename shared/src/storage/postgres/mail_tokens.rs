@@ -89,7 +89,7 @@ impl MailTokens for PostgresAccounts {
                    UPDATE users SET email_verified_at = coalesce(email_verified_at, $2)
                    FROM spent WHERE id = spent.user_id
                    RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
-                       created_at AS "created_at: Time""#,
+                       created_at AS "created_at: Time", database_id"#,
                 token.as_str(),
                 Time::from(now) as _,
             )
@@ -138,7 +138,7 @@ impl MailTokens for PostgresAccounts {
                    UPDATE users SET password_hash = $3, email_verified_at = coalesce(email_verified_at, $2)
                    FROM spent WHERE id = spent.user_id
                    RETURNING id, username, email, password_hash, email_verified_at AS "email_verified_at: Time",
-                       created_at AS "created_at: Time""#,
+                       created_at AS "created_at: Time", database_id"#,
                 token.as_str(),
                 Time::from(now) as _,
                 password_hash.expose_secret(),

@@ -11,6 +11,7 @@ mod deletions;
 mod diagnose;
 mod mail_tokens;
 mod outbox;
+mod placements;
 mod pooled_connection;
 mod time;
 
@@ -155,7 +156,9 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default();
-                if OUTAGES.iter().any(|class| code.starts_with(class)) {
+                // A database of sync data was removed from the register in this moment.
+                let is_gone = code == "23503";
+                if is_gone || OUTAGES.iter().any(|class| code.starts_with(class)) {
                     unavailable(message(&error))
                 } else {
                     refused()

@@ -39,6 +39,11 @@ pub(super) fn last_active_day(user: UserId) -> String {
     format!("day:{{{user}}}")
 }
 
+/// Database that held the sync data of a user when the account store was asked last.
+pub(super) fn database(user: UserId) -> String {
+    format!("database:{{{user}}}")
+}
+
 /// Token bucket.
 pub(super) fn bucket(rate_limit: &RateLimitRequest) -> String {
     format!("bucket:{}", rate_limit.key)

@@ -7,16 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::Request;
 use super::{RedisSessions, keys};
-use crate::models::{Session, SessionId, Timestamp, UserId, limits};
+use crate::models::{DatabaseId, Session, SessionId, Timestamp, UserId, limits};
 use crate::storage::sessions::capped_expiry;
 use crate::storage::{
     AuthOutcome, LAST_SEEN_RESOLUTION_SECONDS, LIVE_REFRESH_TOKENS, NewSession, ROTATION_GRACE_SECONDS,
     RateLimitRequest, Rotation, SESSION_SECONDS, Sessions, StoreError, StoreResult, TokenHash,
 };
 
-/// Reply of `authenticate.lua`: the session, whether it is the first call of the day, whether a token was taken, how many
-/// microseconds the bucket lacks of being full, how many microseconds to wait.
-type AuthenticateReply = (Option<String>, Option<bool>, Option<bool>, Option<i64>, Option<u64>);
+/// Reply of `authenticate.lua`: the session, whether it is the first call of the day, the hint at the database, whether a token was
+/// taken, how many microseconds the bucket lacks of being full, how many microseconds to wait.
+type AuthenticateReply = (Option<String>, Option<bool>, Option<String>, Option<bool>, Option<i64>, Option<u64>);
+
+/// Value of the hint if there is none. While a slot of a cluster is being moved, calls with a key that does not exist are refused.
+const NO_HINT: &str = "-";
+
+/// Time to live of a hint, in milliseconds: that of the longest session. Then the account store is asked again.
+const HINT_MILLIS: i64 = SESSION_SECONDS * 1_000;
 
 /// Reply of `rotate.lua`: the outcome, the id of the session, and the session.
 type RotateReply = (Option<String>, Option<String>, Option<String>);
@@ -100,12 +106,15 @@ impl Sessions for RedisSessions {
         let mut script = self.scripts.open.key(keys::sessions(session.user));
         script
             .key(keys::token(session.user, &new.refresh))
+            .key(keys::database(session.user))
             .arg(session.id.to_string())
             .arg(encode(session))
             .arg(format!("{} {} -", session.id, session.expires_at.micros()))
             .arg(session.created_at.micros())
             .arg(millis)
-            .arg(limits::SESSIONS);
+            .arg(limits::SESSIONS)
+            .arg(new.database.map_or_else(|| NO_HINT.to_owned(), |database| database.to_string()))
+            .arg(HINT_MILLIS);
         let unreadable: Option<(String, String)> = self.connection.request("open", Request::Script(&script)).await?;
         let Some((id, text)) = unreadable else { return Ok(()) };
         decode_entry(session.user, &id, &text)?;
@@ -120,7 +129,7 @@ impl Sessions for RedisSessions {
         now: Timestamp,
     ) -> StoreResult<AuthOutcome> {
         let mut script = self.scripts.authenticate.key(keys::sessions(user));
-        script.key(keys::last_active_day(user)).arg(id.to_string()).arg(now.micros());
+        script.key(keys::last_active_day(user)).key(keys::database(user)).arg(id.to_string()).arg(now.micros());
         script.arg(now.plus_seconds(-LAST_SEEN_RESOLUTION_SECONDS).micros()).arg(now.day());
         if let Some(rate_limit) = rate_limit {
             script.key(keys::bucket(rate_limit));
@@ -131,12 +140,20 @@ impl Sessions for RedisSessions {
             script.arg(rate_limit.policy.micros_per_token()).arg(rate_limit.policy.tokens);
             script.arg(u64::try_from(rate_limit.min_interval.as_micros()).unwrap_or(0));
         }
-        let (session, first, taken, missing, wait): AuthenticateReply =
+        let (session, first, database, taken, missing, wait): AuthenticateReply =
             self.connection.request("authenticate", Request::Script(&script)).await?;
         let session = session.map(|text| decode(user, id, &text)).transpose()?;
         let bucket = rate_limit.and_then(|rate_limit| Some(rate_limit.policy.status(taken?, missing?)));
         let wait = Duration::from_micros(wait.unwrap_or(0));
-        Ok(AuthOutcome { session, rate_limit: bucket, wait, first_today: first.unwrap_or(false) })
+        // `NO_HINT` is no id.
+        let database = database.and_then(|id| id.parse().ok());
+        Ok(AuthOutcome { session, rate_limit: bucket, wait, first_today: first.unwrap_or(false), database })
+    }
+
+    async fn set_database(&self, user: UserId, database: DatabaseId) -> StoreResult<()> {
+        let mut set = cmd("SET");
+        set.arg(keys::database(user)).arg(database.to_string()).arg("PX").arg(HINT_MILLIS);
+        self.connection.request("set_database", Request::Command(&set)).await
     }
 
     async fn token_session(&self, token: &TokenHash, now: Timestamp) -> StoreResult<Option<(UserId, SessionId)>> {
@@ -212,7 +229,7 @@ impl Sessions for RedisSessions {
 
     async fn end_others(&self, user: UserId, except: Option<SessionId>) -> StoreResult<()> {
         let mut script = self.scripts.end_others.key(keys::sessions(user));
-        script.arg(except.map(|id| id.to_string()).unwrap_or_default());
+        script.key(keys::database(user)).arg(except.map(|id| id.to_string()).unwrap_or_default());
         self.connection.request("end_others", Request::Script(&script)).await
     }
 

@@ -1,9 +1,15 @@
--- KEYS: the user's sessions, the refresh token.
--- ARGV: session id, session, token, now, time to live of both in milliseconds, maximum number of sessions of a user.
+-- KEYS: the user's sessions, the refresh token, the hint at the user's database.
+-- ARGV: session id, session, token, now, time to live of both in milliseconds, maximum number of sessions of a user, hint or '-', its
+-- time to live in milliseconds.
 -- Returns the id and text of a session that cannot be parsed, or false.
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 prolong(KEYS[1], tonumber(ARGV[5]))
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[5])
+if ARGV[7] == '-' then
+    redis.call('SET', KEYS[3], ARGV[7], 'PX', ARGV[8], 'NX')
+else
+    redis.call('SET', KEYS[3], ARGV[7], 'PX', ARGV[8])
+end
 
 local live = {}
 local all = redis.call('HGETALL', KEYS[1])
