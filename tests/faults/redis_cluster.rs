@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::proxied_service::{DEADLINE, download, entry, expect_unavailable, ready, upload};
 
-/// What the tasks of a test share.
+/// State that the tasks of a test share.
 #[derive(Default)]
 struct Progress {
     /// Each request holds this lock for reading. Who holds it for writing knows that no request is in progress.

@@ -36,7 +36,7 @@ const READ_STATEMENTS: [&str; 21] = [
     "closed_head",
     "item",
     "unfinished_moves",
-    "read_head",
+    "head_state",
     "read_rows",
     "placement",
 ];
@@ -60,7 +60,7 @@ const SYNC_STATEMENTS: [&str; 27] = [
     "unfinished_moves",
     "claim_source",
     "claim_target",
-    "read_head",
+    "head_state",
     "read_rows",
     "insert_rows",
     "remove_moved_rows",

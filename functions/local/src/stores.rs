@@ -61,7 +61,7 @@ impl Stores {
         let is_complete = postgres.is_some() && config.turso.is_some() && redis.is_some();
         let embedded = if is_complete { None } else { Some(Arc::new(Embedded::open(&config.data_dir).await?)) };
         let stores = Self { embedded, postgres, turso: None, redis };
-        let directory = || Directory { placements: stores.accounts(), sessions: Some(stores.sessions()) };
+        let directory = || Directory::new(stores.accounts(), stores.sessions());
         let turso = config.turso.as_ref().map(|turso| connect::sync_data(turso, random, directory())).transpose()?;
         Ok(Self { turso, ..stores })
     }

@@ -18,7 +18,7 @@ use crate::user_store::UserStore;
 /// Number of random schedules of each test.
 const SCHEDULES: u64 = 150;
 
-/// What runs beside something else.
+/// Concurrent actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Actor {
     /// A move to the database with this index.
@@ -28,7 +28,7 @@ enum Actor {
     CleanUp,
 }
 
-/// What an actor does next.
+/// Next step of an actor.
 enum Arrival {
     /// It waits until its call is released.
     Waits(usize, oneshot::Sender<()>),

@@ -15,7 +15,7 @@ use super::world::{World, read, write};
 use crate::erasure::write_rows_of_all_tables;
 use crate::fixtures::at_day;
 
-/// How far the deletion gets before the call.
+/// Progress of the deletion before the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// The account is marked; a purge does the rest later.

@@ -69,13 +69,8 @@ impl World {
         let listed = databases.iter().map(|database| (database.clone(), 1)).collect();
         let sync = LibsqlSync::placed(listed, Directory { placements: accounts.clone(), sessions: None });
         sync.migrate(&SystemRandom).await.expect("the migrations succeed");
-        let mut ids = Vec::new();
-        for database in &databases {
-            let select = Statement::new("SELECT database_id FROM placement", []);
-            let found = database.read("identity", vec![select]).await.expect("the read succeeds").remove(0);
-            let Value::Text(id) = &found.rows[0][0] else { panic!("{found:?} is no id") };
-            ids.push(id.parse().expect("a valid id"));
-        }
+        let members = accounts.database_set().await.expect("the read succeeds").members;
+        let ids = members.iter().map(|member| member.id).collect();
         let (clock, schema) = (ManualClock::at(at_day(1)), Schema::of_new_database().await);
         Self { accounts, databases, ids, sync: Arc::new(sync), clock, schema, folder, _servers: servers }
     }

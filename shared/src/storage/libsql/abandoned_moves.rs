@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::databases::PlacedDatabases;
-use super::moves::{HeadState, REQUIRE_MARK, STATE, open, remove_batch};
+use super::moves::{HeadState, REQUIRE_MARK, open, remove_batch};
 use super::{BatchError, RowReader, Statement, Transport, Value};
 use crate::models::{DatabaseId, Timestamp, UserId};
 use crate::storage::{MoveEpoch, Placement, StoreResult};
@@ -83,9 +83,7 @@ impl PlacedDatabases {
 
     /// Returns the state of the head of `user` in `database`.
     pub(super) async fn head_state(&self, user: UserId, database: DatabaseId) -> StoreResult<Option<HeadState>> {
-        let database = self.find(database).await?;
-        let [state] = database.read_batch("head_state", [Statement::new(STATE, [user.into()])]).await?;
-        HeadState::read(user, state)
+        HeadState::load(&*self.find(database).await?, user).await
     }
 
     /// Ends moves of which the database `id` is the source or the target and whose last step was before `cutoff`, and removes the
@@ -146,7 +144,7 @@ impl PlacedDatabases {
             Placement::In(home) => Some(home),
         };
         if let Some(home) = home
-            && !self.is_held(user, home).await?
+            && self.head_state(user, home).await?.is_none_or(|head| head.moved_to.is_some())
         {
             // A backup from before the move has replaced that database.
             tracing::error!(user = telemetry::pseudonym(user), %home, "data of a moved user is missing");

@@ -22,7 +22,7 @@ WHERE true ON CONFLICT (user_id) DO NOTHING";
 /// Index of [`ENSURE_OPEN_HEAD`] among the statements of a write.
 pub(super) const ENSURE_OPEN_HEAD_INDEX: usize = 0;
 
-/// What closes a head to writes. `?1` user.
+/// State that closes a head to writes. `?1` user.
 const CLOSED_STATE: &str = "SELECT closed_at, moved_to FROM sync_heads WHERE user_id = ?1";
 
 /// Compare-and-swap of the head, with the new totals. `?1` user, `?2` expected head, `?3` new head, `?4` and `?5` expected horizon

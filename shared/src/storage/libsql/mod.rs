@@ -80,7 +80,7 @@ impl LibsqlSync {
         Self { databases: Databases::Only(database) }
     }
 
-    /// Creates a store that finds the database of each user by `directory` among `databases`, whatever their order. Each database
+    /// Creates a store that finds the database of each user by `directory` among `databases`, in any order. Each database
     /// has the weight with which [`migrate`](Self::migrate) registers it.
     pub fn placed(databases: Vec<(Arc<dyn Transport>, u32)>, directory: Directory) -> Self {
         Self { databases: Databases::Placed(Arc::new(PlacedDatabases::new(databases, directory))) }

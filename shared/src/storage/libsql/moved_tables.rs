@@ -12,7 +12,7 @@ const MAX_ROWS: usize = 500;
 const MAX_BYTES: usize = 1_000_000;
 
 /// A table with rows of users, apart from `sync_heads`.
-pub(super) struct Table {
+struct Table {
     /// Reads the rows after a key. `?1` user, `?2` maximum number, `?3` maximum size, `?4` and `?5` key.
     read: &'static str,
     /// Inserts rows. `?1` user, `?2` rows, a JSON array.
@@ -66,7 +66,7 @@ macro_rules! table {
 }
 
 /// All tables with rows of users, apart from `sync_heads` and `walks`, which no release reads any more.
-pub(super) const TABLES: [Table; 8] = [
+static TABLES: [Table; 8] = [
     table!(connections, [id], [Start::Text, Start::Absent], "bytes", [
         name, type, host, port, database_name, username, use_ssh, ssh_host, ssh_port, ssh_user, color, icon, metadata, created_at,
         updated_at, sync_version, deleted_at, seq, device_id, bytes, extra, recent
@@ -161,37 +161,46 @@ pub(super) const TABLES: [Table; 8] = [
     table!(head_gaps, [from_seq], [Start::Integer, Start::Absent], "256", [to_seq]),
 ];
 
-/// Some rows of a table, and where the rows after them start.
-pub(super) struct RowBatch {
-    /// The rows, each as a JSON object.
-    pub(super) rows: Vec<String>,
-    next: Vec<Value>,
+/// The rows of a user in all tables, read in batches.
+pub(super) struct UserRows<'a> {
+    database: &'a dyn Transport,
+    user: UserId,
+    tables: std::slice::Iter<'static, Table>,
+    /// Table that is being read, and the key after which its next batch starts.
+    position: Option<(&'static Table, Vec<Value>)>,
+    /// Digest of the rows so far.
+    pub(super) digest: RowsDigest,
 }
 
-impl Table {
-    /// Reads the rows after those of `previous`, or the first ones. Without rows the table is read to its end.
-    pub(super) async fn read(
-        &self,
-        database: &dyn Transport,
-        user: UserId,
-        previous: Option<RowBatch>,
-    ) -> StoreResult<RowBatch> {
-        let start = || self.start.iter().filter_map(Start::value).collect();
-        let key = previous.map_or_else(start, |batch| batch.next);
-        let limits = [user.into(), Value::count(MAX_ROWS), Value::count(MAX_BYTES)];
-        let select = Statement::new(self.read, limits.into_iter().chain(key));
-        let [found] = database.read_batch("read_rows", [select]).await?;
-        let mut batch = RowBatch { rows: Vec::new(), next: Vec::new() };
-        for mut row in found.rows {
-            batch.next = row.split_off(1);
-            batch.rows.push(RowReader::with_key("moved_rows", user, row).text("content")?);
-        }
-        Ok(batch)
+impl<'a> UserRows<'a> {
+    pub(super) fn new(database: &'a dyn Transport, user: UserId) -> Self {
+        Self { database, user, tables: TABLES.iter(), position: None, digest: RowsDigest::default() }
     }
 
-    /// Returns the statement that inserts rows.
-    pub(super) fn insert(&self, user: UserId, batch: &RowBatch) -> Statement {
-        Statement::new(self.insert, [user.into(), Value::Text(format!("[{}]", batch.rows.join(",")))])
+    /// Reads a batch. Returns the statement that inserts its rows; `None` after the last one.
+    pub(super) async fn next(&mut self) -> StoreResult<Option<Statement>> {
+        loop {
+            let (table, key) = match self.position.take() {
+                Some(position) => position,
+                None => match self.tables.next() {
+                    Some(table) => (table, table.start.iter().filter_map(Start::value).collect()),
+                    None => return Ok(None),
+                },
+            };
+            let limits = [self.user.into(), Value::count(MAX_ROWS), Value::count(MAX_BYTES)];
+            let select = Statement::new(table.read, limits.into_iter().chain(key));
+            let [found] = self.database.read_batch("read_rows", [select]).await?;
+            let mut rows = Vec::with_capacity(found.rows.len());
+            for mut row in found.rows {
+                self.position = Some((table, row.split_off(1)));
+                rows.push(RowReader::with_key("moved_rows", self.user, row).text("content")?);
+            }
+            if !rows.is_empty() {
+                self.digest.add(&rows);
+                let rows = Value::Text(format!("[{}]", rows.join(",")));
+                return Ok(Some(Statement::new(table.insert, [self.user.into(), rows])));
+            }
+        }
     }
 }
 
@@ -205,38 +214,25 @@ impl Start {
     }
 }
 
-/// Number of rows of a user, and the hash of all of them: equal in two databases only if all rows are.
+/// Number of rows of a user, and the hash of all of them in order: equal in two databases only if all rows of each table are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RowsDigest {
-    /// Number of rows in each of [`TABLES`].
-    counts: [u64; TABLES.len()],
+    pub(super) rows: u64,
     hash: [u8; 32],
 }
 
 impl RowsDigest {
-    /// Adds rows of the table with this index. The order matters.
-    pub(super) fn add(&mut self, table: usize, batch: &RowBatch) {
-        for row in &batch.rows {
-            self.counts[table] += 1;
+    fn add(&mut self, rows: &[String]) {
+        self.rows += rows.len() as u64;
+        for row in rows {
             self.hash = Sha256::new().chain_update(self.hash).chain_update(row).finalize().into();
         }
     }
 
     /// Computes the digest of all rows in a database.
     pub(super) async fn of(database: &dyn Transport, user: UserId) -> StoreResult<Self> {
-        let mut digest = Self::default();
-        for (index, table) in TABLES.iter().enumerate() {
-            let mut batch = table.read(database, user, None).await?;
-            while !batch.rows.is_empty() {
-                digest.add(index, &batch);
-                batch = table.read(database, user, Some(batch)).await?;
-            }
-        }
-        Ok(digest)
-    }
-
-    /// Returns the number of rows in all tables.
-    pub(super) fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        let mut rows = UserRows::new(database, user);
+        while rows.next().await?.is_some() {}
+        Ok(rows.digest)
     }
 }

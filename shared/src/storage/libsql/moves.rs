@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::databases::{PlacedDatabases, unavailable};
-use super::moved_tables::{RowsDigest, TABLES};
+use super::moved_tables::{RowsDigest, UserRows};
 use super::retention::erase_statements;
 use super::{BatchError, Databases, LibsqlSync, RowReader, Statement, StatementResult, Transport, Value};
 use crate::clock::Clock;
@@ -46,7 +46,7 @@ const CLAIM_SOURCE: &str = "
 UPDATE sync_heads SET moving = 1, moved_to = NULL, move_epoch = ?2, moved_at = ?3
 WHERE user_id = ?1 AND move_epoch < ?2 AND closed_at IS NULL";
 /// State of a head. `?1` user.
-pub(super) const STATE: &str =
+const STATE: &str =
     concat!("SELECT closed_at, move_epoch, moving, moved_to, ", head_columns!(), " FROM sync_heads WHERE user_id = ?1");
 
 /// Fails if the user has a head here that is not marked as moved, or whose move is not older than the epoch: `digest_head`
@@ -125,7 +125,13 @@ pub(super) struct HeadState {
 }
 
 impl HeadState {
-    pub(super) fn read(user: UserId, result: StatementResult) -> StoreResult<Option<Self>> {
+    /// Reads the state from a database; `None` if the user has no head there.
+    pub(super) async fn load(database: &dyn Transport, user: UserId) -> StoreResult<Option<Self>> {
+        let [state] = database.read_batch("head_state", [Statement::new(STATE, [user.into()])]).await?;
+        Self::read(user, state)
+    }
+
+    fn read(user: UserId, result: StatementResult) -> StoreResult<Option<Self>> {
         let Some(row) = result.into_first_row() else { return Ok(None) };
         let mut row = RowReader::with_key("sync_heads", user, row);
         Ok(Some(Self {
@@ -214,13 +220,12 @@ impl Move<'_> {
         let columns = self.claim_source().await?;
         self.claim_target(&columns).await?;
         let copied = self.copy_rows().await?;
-        let [state] = self.target.read_batch("read_head", [self.read_state()]).await?;
-        let target_columns = HeadState::read(self.user, state)?.map(|state| state.columns);
+        let target_columns = HeadState::load(&*self.target, self.user).await?.map(|state| state.columns);
         if target_columns.as_ref() != Some(&columns) || RowsDigest::of(&*self.target, self.user).await? != copied {
             return Err(Obstacle::Changed);
         }
         self.mark_source(columns).await?;
-        Ok(copied.total())
+        Ok(copied.rows)
     }
 
     fn read_state(&self) -> Statement {
@@ -248,8 +253,7 @@ impl Move<'_> {
 
     /// Removes what an earlier move has left in the target, and inserts the head, which says that the data is in the source.
     async fn claim_target(&self, columns: &str) -> Result<(), Obstacle> {
-        let [state] = self.target.read_batch("read_head", [self.read_state()]).await?;
-        if let Some(state) = HeadState::read(self.user, state)? {
+        if let Some(state) = HeadState::load(&*self.target, self.user).await? {
             if state.moved_to.is_none() {
                 return Err(MoveError::TargetHasData.into());
             }
@@ -279,20 +283,12 @@ impl Move<'_> {
 
     /// Copies the rows in batches. Returns the digest of those that were read.
     async fn copy_rows(&self) -> Result<RowsDigest, Obstacle> {
-        let mut digest = RowsDigest::default();
-        for (index, table) in TABLES.iter().enumerate() {
-            let mut batch = table.read(&*self.source, self.user, None).await?;
-            while !batch.rows.is_empty() {
-                digest.add(index, &batch);
-                let guard = Statement::new(REQUIRE_CLAIM, [self.user.into(), self.epoch.0.into()]);
-                self.target
-                    .write("insert_rows", vec![guard, table.insert(self.user, &batch)])
-                    .await
-                    .map_err(superseded_if_refused)?;
-                batch = table.read(&*self.source, self.user, Some(batch)).await?;
-            }
+        let mut rows = UserRows::new(&*self.source, self.user);
+        while let Some(insert) = rows.next().await? {
+            let guard = Statement::new(REQUIRE_CLAIM, [self.user.into(), self.epoch.0.into()]);
+            self.target.write("insert_rows", vec![guard, insert]).await.map_err(superseded_if_refused)?;
         }
-        Ok(digest)
+        Ok(rows.digest)
     }
 
     /// Marks the source, unless anything has changed there since the claim.

@@ -14,8 +14,6 @@ const HELD: &str = "
 SELECT user_id, moving FROM sync_heads
 WHERE user_id > ?1 AND closed_at IS NULL AND (moved_to IS NULL OR (moved_at IS NOT NULL AND NOT moving))
 ORDER BY user_id LIMIT ?2";
-/// Whether the data of a user is here, as far as the database knows. `?1` user.
-const IS_HELD: &str = "SELECT 1 FROM sync_heads WHERE user_id = ?1 AND moved_to IS NULL";
 /// Marks the head of a user whose data is elsewhere. `?1` user, `?2` epoch, `?3` the other database, `?4` now.
 const MARK: &str = "
 UPDATE sync_heads SET moving = 0, moved_to = ?3, moved_at = ?4, move_epoch = ?2
@@ -123,13 +121,6 @@ impl PlacedDatabases {
             self.renew_hint(user, id).await;
         }
         Ok(())
-    }
-
-    /// Returns whether the data of `user` is in `database`, as far as the database knows.
-    pub(super) async fn is_held(&self, user: UserId, database: DatabaseId) -> StoreResult<bool> {
-        let select = Statement::new(IS_HELD, [user.into()]);
-        let [is_held] = self.find(database).await?.read_batch("is_held", [select]).await?;
-        Ok(!is_held.rows.is_empty())
     }
 }
 
