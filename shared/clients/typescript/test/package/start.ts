@@ -1,0 +1,10 @@
+import { openClient } from "@sql-studio/sync";
+import { sqliteStore } from "@sql-studio/sync/sqlite";
+const [file = "laptop.db", ...tags] = process.argv.slice(2);
+const client = await openClient({ url: process.env.SYNC_URL ?? "http://127.0.0.1:8500", store: sqliteStore(file) });
+const ada = { username: "ada", email: "ada@example.com", password: "four words of mine" };
+if (!(await client.logIn(ada)).ok) await client.signUp(ada);
+const orders = (await client.savedQueries.get("orders")) ?? { id: "orders", name: "Orders", query: "SELECT * FROM orders", tags: [] };
+if (tags.length > 0) await client.savedQueries.put({ ...orders, tags: [...(orders.tags ?? []), ...tags] });
+console.log(await client.sync(), await client.savedQueries.list());
+await client.close();
