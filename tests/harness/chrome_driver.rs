@@ -1,6 +1,8 @@
+use std::path::Path;
+
 use crate::servers::{Server, find_program, split_words};
 
-/// ChromeDriver, which drives Chromium by the `WebDriver` protocol. It closes its browsers on SIGTERM.
+/// ChromeDriver, which drives Chromium by the `WebDriver` protocol. Its browsers end with it.
 pub struct ChromeDriver(Server);
 
 impl ChromeDriver {
@@ -10,9 +12,11 @@ impl ChromeDriver {
     /// If the program is missing or does not start.
     pub async fn start() -> Self {
         let driver = find_program("chromedriver", &[]);
-        let mut server =
-            Server::start_with_stop_signal("TERM", |_, port| split_words(&format!("{driver} --port={port} --silent")))
-                .await;
+        // Profiles are in the server's folder, by which `tests/supervise` finds the browsers.
+        let command = |folder: &Path, port| {
+            split_words(&format!("env TMPDIR={} {driver} --port={port} --silent", folder.display()))
+        };
+        let mut server = Server::start_with_stop_signal("TERM", command).await;
         server.wait_until_listening("chromedriver").await;
         Self(server)
     }
