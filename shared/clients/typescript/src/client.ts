@@ -12,9 +12,10 @@ import type { Remote } from "./remote.ts";
 import { type Failure, type Result, success } from "./result.ts";
 import { type StartOptions, Schedule } from "./schedule.ts";
 import { Session } from "./session.ts";
+import { sleep } from "./sleep.ts";
 import type { Store } from "./store.ts";
-import { throwLater } from "./uncaught.ts";
-import { type SyncReport, Sync, sleep } from "./sync.ts";
+import { subscribers } from "./stores/shared.ts";
+import { type SyncReport, Sync } from "./sync.ts";
 import type { TokenStore } from "./tokens.ts";
 import { type ExportFile, type ImportReport, exportAll, importAll } from "./transfer.ts";
 import type { Account, ItemType, Strategy } from "./types.ts";
@@ -78,7 +79,7 @@ export class Client<E extends ExtraFields = {}> {
   readonly #session: Session;
   readonly #sync: Sync;
   readonly #random: () => number;
-  readonly #listeners = new Set<(report: SyncReport) => void>();
+  readonly #listeners = subscribers<SyncReport>();
   #schedule: Schedule | undefined;
 
   /** @internal Use `openClient`. */
@@ -154,21 +155,13 @@ export class Client<E extends ExtraFields = {}> {
   /** Uploads the edits of this device, and downloads those of others. Never throws: the report has the error. */
   async sync(): Promise<SyncReport> {
     const report = await this.#sync.run();
-    for (const listener of this.#listeners) {
-      try {
-        listener(report);
-      } catch (error) {
-        throwLater(error);
-      }
-    }
+    this.#listeners.notify(report);
     return report;
   }
 
   /** Calls `listener` after each sync. Returns a function that ends it. */
   onSync(listener: (report: SyncReport) => void): () => void {
-    const entry = (report: SyncReport): void => listener(report);
-    this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+    return this.#listeners.add(listener);
   }
 
   /** Syncs from now on by itself: after edits, on focus, when the network is back, and at an interval. */

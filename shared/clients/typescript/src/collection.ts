@@ -1,4 +1,4 @@
-import { type Edit, type Tab, edit, visible } from "./edits.ts";
+import { type Edit, type Tab, type Visible, edit, isFixed, visible } from "./edits.ts";
 import { checkedId, parseItem } from "./input.ts";
 import { type ItemRecord, type Writes, ITEMS, META, itemIn, itemKey, itemOf, metaOf, newItem } from "./records.ts";
 import type { Store } from "./store.ts";
@@ -51,18 +51,20 @@ export class Collection<Item extends ItemFields, Input extends object> {
   async get(id: string): Promise<Item | undefined> {
     const key = itemKey(this.#type, checkedId(id));
     return this.#local.store.transact({ keys: [key] }, (records) => {
-      const record = itemIn(records, key);
-      return { result: record && visible(record) ? toItem<Item>(record) : undefined };
+      const shown = visible(itemIn(records, key));
+      return { result: shown && toItem<Item>(shown) };
     });
   }
 
   /** Returns all items, ordered by id; entries of the query history by the time of their run, the newest first. */
   async list(): Promise<Item[]> {
     const records = await this.#local.store.list(this.#prefix);
-    const items = records.map(([, json]) => itemOf(json)).filter(visible);
-    const ranAt = (record: ItemRecord): number => Date.parse(String(visible(record)?.data["executed_at"]));
-    const ordered = this.#type === "query_history" ? items.sort((one, other) => ranAt(other) - ranAt(one)) : items;
-    return ordered.map((record) => toItem<Item>(record));
+    const items = records.flatMap(([, json]) => visible(itemOf(json)) ?? []);
+    if (this.#type === "query_history") {
+      const ranAt = ({ data }: Visible): number => Date.parse(String(data["executed_at"]));
+      items.sort((one, other) => ranAt(other) - ranAt(one));
+    }
+    return items.map((shown) => toItem<Item>(shown));
   }
 
   /**
@@ -84,9 +86,8 @@ export class Collection<Item extends ItemFields, Input extends object> {
     };
     return this.#local.store.transact({ keys: [META, key] }, (records) => {
       const [writes, stored]: [Writes, ItemRecord] = [new Map(), itemIn(records, key) ?? newItem(this.#type, id)];
-      const isFixed = this.#type === "query_history" && visible(stored) !== undefined && made.deviceOnly === undefined;
-      const written = isFixed ? undefined : edit(writes, metaOf(records, this.#local.device), stored, this.#local.tab, made);
-      return { writes, result: toItem<Item>(written ?? stored) };
+      const written = isFixed(stored) && deviceOnly === undefined ? undefined : edit(writes, metaOf(records, this.#local.device), stored, this.#local.tab, made);
+      return { writes, result: toItem<Item>(visible(written ?? stored)) };
     });
   }
 
@@ -119,9 +120,8 @@ export class Collection<Item extends ItemFields, Input extends object> {
   }
 }
 
-/** Returns the item of a record that is not deleted. */
-function toItem<Item>(record: ItemRecord): Item {
-  const { data, sync_version } = visible(record) ?? {};
+/** Returns what is visible of an item as an application reads it. */
+function toItem<Item>({ data, sync_version }: Partial<Visible> = {}): Item {
   // The server has validated the fields that it has stored, and the type of `put` those that this device has added.
   return { ...data, sync_version } as Item;
 }

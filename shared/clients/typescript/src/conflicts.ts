@@ -4,7 +4,7 @@ import {
 } from "./records.ts";
 import type { Remote } from "./remote.ts";
 import { type Result, success } from "./result.ts";
-import type { Store } from "./store.ts";
+import type { Records, Store } from "./store.ts";
 import { subscribeTo } from "./subscription.ts";
 import type { Conflict, ItemType, Schemas } from "./types.ts";
 
@@ -66,28 +66,27 @@ export class Conflicts {
   }
 
   async #write(seen: Conflict, now: Conflict | undefined, item?: Schemas["ResolveResponse"]["item"]): Promise<void> {
-    const { store } = this.#online;
     const isOpen = now !== undefined && now.resolved_at === undefined;
-    await store.transact({ keys: [META, conflictKey(seen.id)] }, (records) => {
-      const round = metaIn(records).round;
-      return { writes: new Map([[conflictKey(seen.id), isOpen ? toJson({ conflict: now, round }) : undefined]]), result: undefined };
+    const keys = [META, conflictKey(seen.id), ...(item ? [itemKey(seen.item_type, item.id)] : [])];
+    await this.#online.store.transact({ keys }, (records) => {
+      const writes: Writes = new Map();
+      writes.set(conflictKey(seen.id), isOpen ? toJson({ conflict: now, round: metaIn(records).round }) : undefined);
+      if (item) {
+        takeItem(writes, records, seen.item_type, item);
+      }
+      return { writes, result: undefined };
     });
-    if (item) {
-      await takeItem(store, seen.item_type, item);
-    }
   }
 }
 
 /** Takes an item from the response to a write. */
-export function takeItem(store: Store, type: ItemType, item: { readonly id: string; readonly sync_version: number }): Promise<void> {
-  const key = itemKey(type, item.id);
-  return store.transact({ keys: [META, key] }, (records) => {
-    const writes: Writes = new Map();
-    const [meta, taken] = take(metaIn(records), itemIn(records, key) ?? newItem(type, item.id), serverItem(item));
-    writes.set(META, toJson(meta));
-    writeItem(writes, taken);
-    return { writes, result: undefined };
-  });
+export function takeItem(
+  writes: Writes, records: Records, type: ItemType, item: { readonly id: string; readonly sync_version: number },
+): void {
+  const stored = itemIn(records, itemKey(type, item.id)) ?? newItem(type, item.id);
+  const [meta, taken] = take(metaIn(records), stored, serverItem(item));
+  writes.set(META, toJson(meta));
+  writeItem(writes, taken);
 }
 
 function decision({ keep, merged, strategy }: Choice): Schemas["ResolveRequest"] {

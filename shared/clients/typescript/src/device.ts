@@ -20,19 +20,24 @@ export async function openDevice(local: Omit<Local, "tab" | "device">, tabId: st
   const synced = ITEM_TYPES.filter((type) => types.includes(type));
   const read = (records: Records): Meta | undefined => (records.has(META) ? metaIn(records) : undefined);
   const stored = await local.store.transact({ keys: [META] }, (records) => ({ result: read(records) }));
-  const isChanged = stored !== undefined && stored.types.join() !== synced.join();
-  return local.store.transact({ keys: [META], prefixes: isChanged ? [ITEMS, CONFLICTS] : [] }, (records) => {
+  const isReady = ({ types }: Meta): boolean => types.join() === synced.join();
+  if (stored && isReady(stored)) {
+    return stored;
+  }
+  return local.store.transact({ keys: [META], prefixes: [ITEMS, CONFLICTS] }, (records) => {
     const before = read(records);
+    if (before && isReady(before)) {
+      return { result: before };
+    }
     const writes: Writes = new Map();
-    if (!before) {
-      writes.set(META, toJson(newMeta(local.newId(), synced, 0)));
-    } else if (isChanged) {
+    if (before) {
       changeTypes(writes, before, synced, records, {
         ...local, tab: { id: tabId, openedAt: before.seq }, device: { id: before.device_id },
       });
+    } else {
+      writes.set(META, toJson(newMeta(local.newId(), synced, 0)));
     }
-    const meta = writes.has(META) ? metaIn(writes as Records) : before;
-    return { writes, result: meta ?? newMeta("", [], 0) };
+    return { writes, result: metaIn(writes as Records) };
   });
 }
 
@@ -79,7 +84,8 @@ export function claim(store: Store, account: Account): Promise<Result<void>> {
       const message = "this device has the data of another account; call logOut({ wipe: true }) to remove it, or use another store";
       return { result: failure({ code: "OTHER_ACCOUNT", message }) };
     }
-    const writes: Writes = new Map([[META, toJson({ ...meta, user_id: account.id })]]);
+    // Each sync asks: what is known already is not written again.
+    const writes: Writes = new Map(meta.user_id ? [] : [[META, toJson({ ...meta, user_id: account.id })]]);
     return { writes, result: success(undefined) };
   });
 }

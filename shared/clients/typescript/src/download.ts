@@ -1,9 +1,10 @@
 /** Downloads: what a page changes. */
 import { agrees, hashItem, LISTS } from "./digest.ts";
+import { equal } from "./fields.ts";
 import { counted, received, serverItem, startFullSync, uncounted } from "./received.ts";
 import {
-  type ItemRecord, type Meta, type Writes, CONFLICTS, ITEMS, ITEM_TYPES, META, NO_ITEMS, conflictKey, conflictOf, itemIn, itemKey, itemOf,
-  metaIn, newItem, toJson, without, writeItem,
+  type ItemRecord, type Meta, type Writes, CONFLICTS, ITEMS, ITEM_TYPES, META, NO_ITEMS, conflictKey, conflictOf, isEmpty, itemIn, itemKey,
+  itemOf, metaIn, newItem, toJson, without, withoutServer, writeItem,
 } from "./records.ts";
 import type { Decision, Json, Reads, Records } from "./store.ts";
 import type { DownloadPage, ItemType } from "./types.ts";
@@ -89,7 +90,11 @@ export function applyPage(prepared: PreparedPage, { asked, recounts, heals }: Pa
     meta = recounted(meta, new Map([...records, ...writes]));
   }
   const differs = !page.has_more && page.digest !== undefined && !agrees(meta, page.digest);
-  writes.set(META, toJson(differs && heals ? without(meta, "cursor") : meta));
+  const after = toJson(differs && heals ? without(meta, "cursor") : meta);
+  // Most polls find nothing, and then need not wait for the disk.
+  if (!equal(after, toJson(before))) {
+    writes.set(META, after);
+  }
   return { writes, result: differs ? "digest differs" : "applied" };
 }
 
@@ -119,13 +124,11 @@ function applyItems(writes: Writes, start: Meta, { page, delivered }: PreparedPa
     meta = counted(meta, type, hash);
   }
   for (const { item_type, item_id, sync_version } of page.deleted) {
-    write(item_type, item_id, (record) => (isKnown(record) ? received(record, { sync_version }, meta.round) : record));
+    // What this device has never had leaves no trace when others delete it.
+    write(item_type, item_id, (record) => (isEmpty(record) ? record : received(record, { sync_version }, meta.round)));
   }
   return meta;
 }
-
-/** Returns whether this device has anything of an item. What it has never had leaves no trace when others delete it. */
-const isKnown = ({ server, changes, device }: ItemRecord): boolean => server !== undefined || device !== undefined || changes.length > 0;
 
 /** Removes what the full sync that has just ended did not deliver, of the types that it was about. Unsent edits stay. */
 function removeUndelivered(writes: Writes, meta: Meta, records: Records): void {
@@ -137,7 +140,7 @@ function removeUndelivered(writes: Writes, meta: Meta, records: Records): void {
     if (key.startsWith(ITEMS)) {
       const item = itemOf(json);
       if (item.server && isOver(item.type, item.round)) {
-        writeItem(writes, without(without(item, "server"), "hash"));
+        writeItem(writes, withoutServer(item));
       }
     } else if (key.startsWith(CONFLICTS) && isOver(conflictOf(json).conflict.item_type, conflictOf(json).round)) {
       writes.set(key, undefined);

@@ -45,6 +45,9 @@ export function visible(item: ItemRecord | undefined): Visible | undefined {
   return data && { data, sync_version };
 }
 
+/** Returns whether an item cannot be edited: entries of the query history do not change. */
+export const isFixed = (item: ItemRecord): boolean => item.type === "query_history" && visible(item) !== undefined;
+
 /** Returns the fields of an item after a change. */
 export function apply(item: ItemRecord, before: Fields | undefined, change: LocalChange): Fields | undefined {
   return change.data && stamped(item, before, change.data, change.updated_at);

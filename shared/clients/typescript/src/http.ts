@@ -1,3 +1,4 @@
+import type { RemoteRequest } from "./remote.ts";
 import { failure, success, type Failure, type FailureCode, type Result } from "./result.ts";
 import type { Schemas } from "./types.ts";
 
@@ -26,18 +27,9 @@ export interface HttpOptions {
   readonly deadline?: number;
 }
 
-export interface HttpRequest {
-  readonly method: "GET" | "POST" | "DELETE";
-  /** Path of the route, from `/`, with its parameters percent-encoded. */
-  readonly path: string;
-  /** Parameters of the query. An array repeats the parameter; `undefined` leaves it out. */
-  readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
-  /** Value that is sent as JSON. */
-  readonly body?: unknown;
+export interface HttpRequest extends Omit<RemoteRequest, "account"> {
   /** Access token. */
   readonly token?: string;
-  /** Compresses the body if it is longer than `COMPRESSION_THRESHOLD`, and the platform can. */
-  readonly compress?: boolean;
   /** Replaces the deadline of the options, in milliseconds. */
   readonly deadline?: number | undefined;
 }

@@ -1,6 +1,6 @@
 /** What the server says about items, written to the local store. */
 import { count } from "./digest.ts";
-import { type ItemRecord, type Meta, type ServerItem, NO_HASH, NO_ITEMS, without } from "./records.ts";
+import { type ItemRecord, type Meta, type ServerItem, NO_HASH, NO_ITEMS, withoutServer } from "./records.ts";
 import type { Json } from "./store.ts";
 import type { Current, ItemType } from "./types.ts";
 
@@ -46,7 +46,7 @@ export function take(meta: Meta, item: ItemRecord, server: ServerItem): [Meta, I
  * it; entries of the query history are not.
  */
 export function received(item: ItemRecord, server: ServerItem, round: number): ItemRecord {
-  const rest = { ...without(without(item, "hash"), "server"), round };
+  const rest = { ...withoutServer(item), round };
   return server.data || item.type !== "query_history" ? { ...rest, server } : rest;
 }
 

@@ -159,11 +159,16 @@ export function metaOf(records: Records, device: { readonly id: string }): Meta 
 /** Returns the record of an item that the store does not have yet. */
 export const newItem = (type: ItemType, id: string): ItemRecord => ({ type, id, round: 0, changes: [] });
 
+/** Returns whether a record holds nothing. */
+export const isEmpty = ({ server, device, changes }: ItemRecord): boolean => !server && !device && changes.length === 0;
+
 /** Writes an item, or deletes its record if it holds nothing any more. */
 export function writeItem(writes: Writes, item: ItemRecord): void {
-  const isEmpty = !item.server && !item.device && item.changes.length === 0;
-  writes.set(itemKey(item.type, item.id), isEmpty ? undefined : toJson(item));
+  writes.set(itemKey(item.type, item.id), isEmpty(item) ? undefined : toJson(item));
 }
+
+/** Returns an item without its state on the server. */
+export const withoutServer = (item: ItemRecord): ItemRecord => without(without(item, "server"), "hash");
 
 /** Returns a copy of `object` without the optional field `field`. */
 export function without<T extends object, K extends keyof T>(object: T, field: K): Omit<T, K> {

@@ -10,7 +10,7 @@ export interface RemoteRequest {
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   /** Value that is sent as JSON. */
   readonly body?: unknown;
-  /** Whether a large body is compressed. */
+  /** Whether a large body is compressed, if the platform can. */
   readonly compress?: boolean;
   /** Id of the account that the request is for. It is not sent on behalf of another one that has logged in meanwhile. */
   readonly account?: string | undefined;

@@ -29,5 +29,8 @@ export interface Failure {
 /** Value of an operation, or its failure. */
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure };
 
+/** Failure of a request that needs a session. */
+export const SIGNED_OUT: Failure = { code: "SIGNED_OUT", message: "there is no session on this device; log in" };
+
 export const success = <T>(value: T): Result<T> => ({ ok: true, value });
 export const failure = (error: Failure): Result<never> => ({ ok: false, error });

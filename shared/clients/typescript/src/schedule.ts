@@ -2,9 +2,9 @@
 import type { Http } from "./http.ts";
 import { UNSENT } from "./records.ts";
 import type { Store } from "./store.ts";
-import { throwLater } from "./uncaught.ts";
 import type { SyncReport } from "./sync.ts";
 import { TOKENS } from "./tokens.ts";
+import { throwLater } from "./uncaught.ts";
 
 /** Settings of `start`. */
 export interface StartOptions {

@@ -1,17 +1,13 @@
-import type { Http, HttpRequest } from "./http.ts";
-import { failure, success, type Failure, type Result } from "./result.ts";
+import type { Http } from "./http.ts";
+import type { RemoteRequest } from "./remote.ts";
+import { SIGNED_OUT, failure, success, type Failure, type Result } from "./result.ts";
+import { sleep } from "./sleep.ts";
 import type { Store } from "./store.ts";
-import { throwLater } from "./uncaught.ts";
+import { subscribers } from "./stores/shared.ts";
 import { type TokenStore, type Tokens, deviceTokenIn, keepDeviceToken, storedTokens, tokensOf } from "./tokens.ts";
 import type { Account, Schemas } from "./types.ts";
 
 export { type TokenStore, type Tokens, memoryTokens, storedTokens } from "./tokens.ts";
-
-/** Request of a session, which adds the access token. */
-export interface SessionRequest extends Omit<HttpRequest, "token"> {
-  /** Id of the account that the request belongs to. It is not sent under another one that has logged in meanwhile. */
-  readonly account?: string | undefined;
-}
 
 export interface SessionOptions {
   readonly http: Http;
@@ -52,7 +48,7 @@ export class Session {
   readonly #store: Store;
   readonly #tokens: TokenStore;
   readonly #onSignedIn: (account: Account) => Promise<Result<void>>;
-  readonly #listeners = new Set<(reason: Failure) => void>();
+  readonly #listeners = subscribers<Failure>();
   /** Refreshes in progress, by the access token that was refused. */
   readonly #refreshes = new Map<string, Promise<Result<Tokens>>>();
 
@@ -67,7 +63,7 @@ export class Session {
    * Sends a request with the access token. If the service refuses the token, refreshes it and repeats the request once. Fails with
    * `SIGNED_OUT`, without a request, if there is no session.
    */
-  async send<T>({ account, ...request }: SessionRequest): Promise<Result<T>> {
+  async send<T>({ account, ...request }: RemoteRequest): Promise<Result<T>> {
     const tokens = await this.#tokens.load();
     if (!tokens || (account !== undefined && account !== tokens.account.id)) {
       return signedOut();
@@ -154,9 +150,7 @@ export class Session {
 
   /** Calls `listener` with the reason when the service has ended the session. Returns a function that ends the subscription. */
   onSignedOut(listener: (reason: Failure) => void): () => void {
-    const entry = (reason: Failure): void => listener(reason);
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
+    return this.#listeners.add(listener);
   }
 
   #exclusively<T>(run: () => Promise<T>): Promise<T> {
@@ -203,13 +197,7 @@ export class Session {
     if (answer.ok || !changed) {
       return signedOut();
     }
-    for (const listener of this.#listeners) {
-      try {
-        listener(answer.error);
-      } catch (error) {
-        throwLater(error);
-      }
-    }
+    this.#listeners.notify(answer.error);
     return failure({ ...answer.error, code: "SIGNED_OUT" });
   }
 
@@ -228,7 +216,7 @@ export class Session {
       if (attempt === ATTEMPTS || performance.now() - start + pause > LAST_ATTEMPT) {
         return result;
       }
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await sleep(pause);
     }
   }
 
@@ -256,7 +244,7 @@ export class Session {
   }
 }
 
-const signedOut = (): Result<never> => failure({ code: "SIGNED_OUT", message: "there is no session on this device; log in" });
+const signedOut = (): Result<never> => failure(SIGNED_OUT);
 
 const UNREADABLE: Failure = { code: "OFFLINE", message: "the response is not from the service; try again later" };
 

@@ -3,9 +3,9 @@ import type { Local } from "./collection.ts";
 import { applyPage, isDownloadPage, prepare, readsOf } from "./download.ts";
 import { type Meta, ITEM_TYPES, META, metaIn } from "./records.ts";
 import type { Remote } from "./remote.ts";
-import type { Failure, Result } from "./result.ts";
+import { type Failure, type Result, SIGNED_OUT } from "./result.ts";
 import type { DownloadPage, Strategy } from "./types.ts";
-import { NO_ACCOUNT, SLOW, UNEXPECTED, Uploader } from "./uploader.ts";
+import { SLOW, UNEXPECTED, Uploader } from "./uploader.ts";
 
 /** Longest time that a sync waits for the service before it gives up, in seconds. */
 const MAX_WAIT = 60;
@@ -169,7 +169,7 @@ export class Sync {
       return "done";
     }
     if (meta.user_id === undefined) {
-      return NO_ACCOUNT;
+      return SIGNED_OUT;
     }
     const received = await this.#page(meta);
     if (!received.ok) {
@@ -212,22 +212,6 @@ export class Sync {
     }
     return page;
   }
-}
-
-/** Waits for a number of milliseconds, or until the signal is aborted. */
-export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) {
-      end();
-    }
-  });
 }
 
 const DIFFERS: Failure = { code: "INTERNAL_ERROR", message: "after a full download, the data still differs from that of the service" };

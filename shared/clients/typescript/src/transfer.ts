@@ -1,7 +1,7 @@
 /** Export and import of all items as one JSON file. */
 import type { Local } from "./collection.ts";
 import { LISTS } from "./digest.ts";
-import { edit, visible } from "./edits.ts";
+import { edit, isFixed, visible } from "./edits.ts";
 import { checkedId, parseItem } from "./input.ts";
 import { type Fields, type Writes, ITEMS, ITEM_TYPES, META, itemIn, itemKey, itemOf, metaIn, metaOf, newItem, toJson } from "./records.ts";
 import type { Records } from "./store.ts";
@@ -83,9 +83,8 @@ function importChunk(local: Local, items: readonly Imported[], records: Records)
   const now = local.now().toISOString();
   const made = items.filter(({ key, type, id, data, deviceOnly }) => {
     const stored = itemIn(records, key) ?? newItem(type, id);
-    const isFixed = type === "query_history" && visible(stored) !== undefined;
     const change = { data, now, changeId: local.newId(), ...(deviceOnly && { deviceOnly }) };
-    return !isFixed && edit(writes, metaIn(writes as Records), stored, local.tab, change) !== undefined;
+    return !isFixed(stored) && edit(writes, metaIn(writes as Records), stored, local.tab, change) !== undefined;
   });
   return { writes, result: made.length };
 }

@@ -2,7 +2,7 @@
 import { apply } from "./edits.ts";
 import { currentItem, take } from "./received.ts";
 import {
-  type ItemRecord, type LocalChange, type Meta, type Rejection, type Writes, META, itemKey, itemOf, rejectedKey, toJson,
+  type ItemRecord, type LocalChange, type Meta, type Rejection, type Writes, META, itemIn, itemKey, rejectedKey, toJson,
   unsentKey, writeItem,
 } from "./records.ts";
 import type { Records } from "./store.ts";
@@ -29,9 +29,8 @@ export function nextBatch(writes: Writes, records: Records, keys: readonly strin
   const changes: Change[] = [];
   const [keyOf, encoder] = [new Map<string, string>(), new TextEncoder()];
   let bytes = 0;
-  for (const key of new Set(keys)) {
-    const json = records.get(key);
-    const item = json === undefined ? undefined : itemOf(json);
+  for (const key of keys) {
+    const item = itemIn(records, key);
     const change = item?.changes.find((change) => !change.rejected);
     if (!item || !change || skipped.has(change.id)) {
       continue;
@@ -81,12 +80,12 @@ export function applyResults(writes: Writes, meta: Meta, records: Records, batch
   const settled = new Set<string>();
   const update = (id: string, decide: (item: ItemRecord, change: LocalChange | undefined) => ItemRecord): void => {
     const key = batch.keys.get(id);
-    const json = key === undefined ? undefined : records.get(key);
-    if (key !== undefined) {
-      settled.add(id);
+    if (key === undefined) {
+      return;
     }
-    if (json !== undefined) {
-      const item = itemOf(json);
+    settled.add(id);
+    const item = itemIn(records, key);
+    if (item) {
       writeItem(writes, decide(item, item.changes.find((change) => change.id === id)));
     }
   };

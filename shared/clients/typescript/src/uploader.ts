@@ -1,9 +1,9 @@
 /** Uploads the changes of this device, batch by batch. */
 import { Changes } from "./changes.ts";
 import type { Local } from "./collection.ts";
-import { type Meta, type Rejection, type Writes, META, UNSENT, itemIn, metaIn, toJson } from "./records.ts";
+import { type Meta, type Rejection, type Writes, META, UNSENT, itemIn, metaIn, writeItem } from "./records.ts";
 import type { Remote } from "./remote.ts";
-import type { Failure } from "./result.ts";
+import { type Failure, SIGNED_OUT } from "./result.ts";
 import type { Progress, Step } from "./sync.ts";
 import type { Change, Strategy, UploadRequest, UploadResponse } from "./types.ts";
 import { type Batch, MAX_CHANGES, applyResults, isUploadResponse, nextBatch, reject } from "./upload.ts";
@@ -11,7 +11,6 @@ import { type Batch, MAX_CHANGES, applyResults, isUploadResponse, nextBatch, rej
 /** Time after which a request without a response was too large for the network, in milliseconds. */
 export const SLOW = 10_000;
 
-export const NO_ACCOUNT: Failure = { code: "SIGNED_OUT", message: "there is no session on this device; log in" };
 export const UNEXPECTED: Failure = { code: "INTERNAL_ERROR", message: "the service sent a response that does not match the request" };
 const RESYNC: Failure = { code: "CONFLICT", message: "the service accepts some edits only after another download" };
 
@@ -38,7 +37,7 @@ export class Uploader {
       return "done";
     }
     if (meta.user_id === undefined) {
-      return NO_ACCOUNT;
+      return SIGNED_OUT;
     }
     const body: UploadRequest = {
       device_id: meta.device_id,
@@ -139,13 +138,12 @@ export class Uploader {
     await this.#local.store.transact({ keys: [...batch.keys.values()] }, (records) => {
       const writes: Writes = new Map();
       for (const cause of causes) {
-        const key = batch.keys.get(cause.id ?? "") ?? "";
-        const item = itemIn(records, key);
+        const item = itemIn(records, batch.keys.get(cause.id ?? "") ?? "");
         const change = item?.changes.find(({ id }) => id === cause.id);
         if (item && change) {
           const own = details.filter(({ field }) => field.startsWith(`changes[${batch.changes.indexOf(cause)}]`));
           const rejection: Rejection = { code, reason: own[0] ? `${own[0].field} ${own[0].message}` : reason, details: own };
-          writes.set(key, toJson(reject(writes, item, change, rejection)));
+          writeItem(writes, reject(writes, item, change, rejection));
         }
       }
       return { writes, result: undefined };

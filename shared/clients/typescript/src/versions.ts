@@ -1,5 +1,6 @@
 import { type ItemFields, type Local, Collection } from "./collection.ts";
 import { type Online, takeItem } from "./conflicts.ts";
+import { type Writes, META, itemKey } from "./records.ts";
 import { type Result, success } from "./result.ts";
 import type { Schemas } from "./types.ts";
 
@@ -36,10 +37,18 @@ export class VersionedCollection<Item extends ItemFields, Input extends object> 
     const body: Schemas["RestoreRequest"] = { item_type: this.#type, item_id: id, sync_version, expected_version: expected };
     return this.#online.exclusive(async () => {
       const result = await this.#online.remote.send<Schemas["RestoreResponse"]>({ method: "POST", path: "/api/sync/restore", body });
-      if (result.ok && result.value.item) {
-        await takeItem(this.#online.store, this.#type, result.value.item);
+      if (!result.ok) {
+        return result;
       }
-      return result.ok ? success(undefined) : result;
+      const { item } = result.value;
+      if (item) {
+        await this.#online.store.transact({ keys: [META, itemKey(this.#type, item.id)] }, (records) => {
+          const writes: Writes = new Map();
+          takeItem(writes, records, this.#type, item);
+          return { writes, result: undefined };
+        });
+      }
+      return success(undefined);
     });
   }
 }

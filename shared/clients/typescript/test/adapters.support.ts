@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import type { Fields, RemoteClient } from "../src/adapters/remote.ts";
 import { Http } from "../src/http.ts";
 import type { RemoteRequest } from "../src/remote.ts";
-import type { Result } from "../src/result.ts";
 import type { Change, DownloadPage, Schemas, UploadResponse } from "../src/types.ts";
 import { serviceUrl } from "./proxy.ts";
+import { valueOf } from "./results.ts";
 
 export interface TestAccount {
   readonly id: string;
@@ -56,11 +56,6 @@ export async function signUp(): Promise<TestAccount> {
       return device;
     },
   };
-}
-
-export function valueOf<T>(result: Result<T>): T {
-  assert.ok(result.ok, `the request failed: ${JSON.stringify(result)}`);
-  return result.value;
 }
 
 /** Returns a cursor after all changes: the service answers it with the whole state. */

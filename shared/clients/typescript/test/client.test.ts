@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { differences, memoryStore, openClient } from "../src/index.ts";
-import { TestAccount, devices, intercepted, only, synced, url, valueOf } from "./devices.ts";
+import { TestAccount, devices, intercepted, only, synced, url } from "./devices.ts";
+import { valueOf } from "./results.ts";
 
 const ORDERS = { id: "orders", name: "Orders", query: "SELECT 1" };
 const LEAK = { name: "Leak", query: "ALTER USER ada PASSWORD 'Xq7-bTz2-mK9'" };
@@ -25,37 +26,37 @@ test("an item is readable before it is uploaded, and has the same fields afterwa
   assert.deepEqual(await laptop!.savedQueries.get("orders"), await phone!.savedQueries.get("orders"));
 });
 
-test("an edit is based on what was read, not on what has arrived since", async () => {
+/** Opens two devices. The phone has read an item, and the laptop has edited it since. */
+async function editedElsewhere() {
   const [laptop, phone] = await devices(2);
-  await laptop!.savedQueries.put(ORDERS);
-  await synced(laptop!);
-  await synced(phone!);
-  const read = (await phone!.savedQueries.get("orders"))!;
-  await laptop!.savedQueries.put({ ...read, query: "SELECT laptop" });
-  await synced(laptop!);
-  await synced(phone!);
-  await phone!.savedQueries.put({ ...read, name: "Phone" });
-  await synced(phone!);
-  await synced(laptop!);
-  for (const device of [laptop!, phone!]) {
+  assert.ok(laptop && phone);
+  await laptop.savedQueries.put(ORDERS);
+  await synced(laptop);
+  await synced(phone);
+  const read = (await phone.savedQueries.get("orders"))!;
+  await laptop.savedQueries.put({ ...read, query: "SELECT laptop" });
+  await synced(laptop);
+  await synced(phone);
+  return { laptop, phone, read };
+}
+
+test("an edit is based on what was read, not on what has arrived since", async () => {
+  const { laptop, phone, read } = await editedElsewhere();
+  await phone.savedQueries.put({ ...read, name: "Phone" });
+  await synced(phone);
+  await synced(laptop);
+  for (const device of [laptop, phone]) {
     const { name, query } = (await device.savedQueries.get("orders"))!;
     assert.deepEqual([name, query], ["Phone", "SELECT laptop"]);
   }
 });
 
 test("a deletion of what was read does not delete a newer edit", async () => {
-  const [laptop, phone] = await devices(2);
-  await laptop!.savedQueries.put(ORDERS);
-  await synced(laptop!);
-  await synced(phone!);
-  const read = (await phone!.savedQueries.get("orders"))!;
-  await laptop!.savedQueries.put({ ...read, query: "SELECT laptop" });
-  await synced(laptop!);
-  await synced(phone!);
-  assert.equal(await phone!.savedQueries.delete(read), true);
-  assert.equal((await synced(phone!)).conflicts, 1);
-  assert.equal((await phone!.savedQueries.get("orders"))?.query, "SELECT laptop");
-  assert.equal(only(await phone!.conflicts.list()).local_version.deleted, true);
+  const { phone, read } = await editedElsewhere();
+  assert.equal(await phone.savedQueries.delete(read), true);
+  assert.equal((await synced(phone)).conflicts, 1);
+  assert.equal((await phone.savedQueries.get("orders"))?.query, "SELECT laptop");
+  assert.equal(only(await phone.conflicts.list()).local_version.deleted, true);
 });
 
 test("further edits before an upload are one change; nothing is uploaded for what did not change", async () => {

@@ -55,8 +55,3 @@ export function only<T>(list: readonly T[]): T {
   assert.equal(list.length, 1);
   return list[0] as T;
 }
-
-/** Returns the value of a result. */
-export function valueOf<T>(result: { ok: true; value: T } | { ok: false; error: unknown }): T {
-  return result.ok ? result.value : assert.fail(JSON.stringify(result.error));
-}

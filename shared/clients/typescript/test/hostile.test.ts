@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, type Tokens, type TokenStore, memoryStore, memoryTokens, openClient } from "../src/index.ts";
-import { TestAccount, devices, intercepted, only, synced, url, valueOf } from "./devices.ts";
+import { TestAccount, devices, intercepted, only, synced, url } from "./devices.ts";
+import { valueOf } from "./results.ts";
 
 const ORDERS = { id: "orders", name: "Orders", query: "SELECT 1" };
 const LEAK = "ALTER USER ada PASSWORD 'Xq7-bTz2-mK9'";

@@ -1,20 +1,13 @@
 // Syncing by itself. SERVICE_URL: a service without rate limits.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { memoryStore, openClient, type SyncReport } from "../src/index.ts";
+import { type SyncReport, memoryStore, openClient } from "../src/index.ts";
 import { type Scheduled, Schedule } from "../src/schedule.ts";
+import { until } from "./adapters.support.ts";
 import { TestAccount, intercepted, url } from "./devices.ts";
 
 const HOUR = 3_600_000;
 const DONE: SyncReport = { uploaded: 0, downloaded: 0, conflicts: 0, rejected: 0, reset: false, healed: false };
-
-/** Waits until `isTrue`, at most 10 s. */
-async function eventually(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isTrue()); tries++) {
-    assert.ok(tries < 1_000, what);
-    await pause(10);
-  }
-}
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -32,11 +25,11 @@ test("edits are uploaded together after a delay, and cause no further sync", asy
   const requests = counting();
   const laptop = await new TestAccount().device({ fetch: requests.fetch });
   laptop.start({ interval: HOUR, delay: 100 });
-  await eventually("the first sync", () => requests.downloads() === 1);
+  await until("the first sync", () => requests.downloads() === 1);
   for (const name of ["a", "b", "c"]) {
     await laptop.savedQueries.put({ name, query: "SELECT 1" });
   }
-  await eventually("the upload", () => requests.downloads() === 2);
+  await until("the upload", () => requests.downloads() === 2);
   await pause(400);
   assert.deepEqual([requests.uploads(), requests.downloads()], [1, 2]);
   laptop.stop();
@@ -64,7 +57,7 @@ test("an edit during an upload is uploaded soon", async () => {
   };
   await laptop.savedQueries.put({ name: "first", query: "SELECT 1" });
   laptop.start({ interval: HOUR, delay: 50 });
-  await eventually("the second upload", async () => uploads === 2 && (await laptop.changes.list()).length === 0);
+  await until("the second upload", async () => uploads === 2 && (await laptop.changes.list()).length === 0);
   laptop.stop();
 });
 
@@ -75,7 +68,7 @@ test("edits of other devices arrive at the interval", async () => {
   phone.start({ interval: 100 });
   await laptop.savedQueries.put({ id: "orders", name: "Orders", query: "SELECT 1" });
   await laptop.sync();
-  await eventually("the item", async () => (await phone.savedQueries.get("orders")) !== undefined);
+  await until("the item", async () => (await phone.savedQueries.get("orders")) !== undefined);
   phone.stop();
 });
 
@@ -86,7 +79,7 @@ test("a login is followed by a sync at once", async () => {
   await pause(100);
   assert.equal(requests.downloads(), 0);
   await new TestAccount().signIn(client);
-  await eventually("the download", () => requests.downloads() >= 1);
+  await until("the download", () => requests.downloads() >= 1);
   client.stop();
 });
 
@@ -95,11 +88,11 @@ test("focus and the network's return sync at once", async () => {
   Object.assign(globalThis, { addEventListener: target.addEventListener.bind(target) });
   let syncs = 0;
   const schedule = started({ sync: async () => ({ ...DONE, ...(++syncs && { error: { code: "OFFLINE", message: "" } as const }) }) });
-  await eventually("the first sync", () => syncs === 1);
+  await until("the first sync", () => syncs === 1);
   for (const [index, name] of ["focus", "online", "visibilitychange"].entries()) {
     await pause(20);
     target.dispatchEvent(new Event(name));
-    await eventually(name, () => syncs === index + 2);
+    await until(name, () => syncs === index + 2);
   }
   schedule.stop();
   target.dispatchEvent(new Event("online"));
@@ -155,7 +148,7 @@ function recordedPauses(): { pauses: number[]; next: () => Promise<void> } {
   };
   globalThis.setTimeout = Object.assign(recorded, original) as typeof setTimeout;
   const next = async (): Promise<void> => {
-    await eventually("a pause", () => pauses.length > 0);
+    await until("a pause", () => pauses.length > 0);
     globalThis.setTimeout = original;
   };
   return { pauses, next };

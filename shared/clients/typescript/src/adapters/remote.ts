@@ -10,6 +10,7 @@ import { currentItem, serverItem } from "../received.ts";
 import type { Fields, Rejection, ServerItem } from "../records.ts";
 import type { Remote, RemoteRequest } from "../remote.ts";
 import type { Failure } from "../result.ts";
+import { sleep } from "../sleep.ts";
 import type { Change, Current, DownloadPage, ItemType, Schemas, UploadRequest, UploadResponse } from "../types.ts";
 
 export type { Fields, Rejection, ServerItem } from "../records.ts";
@@ -64,25 +65,12 @@ async function call<T>({ client, account, signal }: Endpoint, request: RemoteReq
       return result.value;
     }
     if (result.error.retryAfter !== undefined) {
-      await wait(result.error.retryAfter, signal);
+      await sleep(1_000 * result.error.retryAfter, signal);
     }
     if (result.error.retryAfter === undefined || attempt === ATTEMPTS) {
       throw new ServiceError(result.error);
     }
   }
-}
-
-/** Waits some seconds, or until `signal`. */
-function wait(seconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, seconds * 1_000);
-    signal?.addEventListener("abort", end);
-  });
 }
 
 /** Downloads a page of the changes after `since`; without it, a page of the whole state. */

@@ -12,7 +12,7 @@ const RECORDS = "records";
  */
 export function indexedDbStore(name: string): Store {
   const { check, track, close } = lifecycle();
-  const listeners = subscribers();
+  const listeners = subscribers<readonly string[]>();
   const scope = `@sql-studio/sync/${name}`;
   const channel = new BroadcastChannel(scope);
   channel.onmessage = ({ data }) => {

@@ -11,7 +11,7 @@ export interface MemoryStore extends Store {
 interface Shared {
   /** Values as JSON: a later modification of an object does not reach the store. */
   readonly records: Map<string, string>;
-  readonly handles: Set<Subscribers>;
+  readonly handles: Set<Subscribers<readonly string[]>>;
   readonly lock: Store["lock"];
 }
 
@@ -30,7 +30,7 @@ export function memoryStore(from: Iterable<readonly [string, Json]> = []): Memor
 function handle(shared: Shared): MemoryStore {
   const { records, handles } = shared;
   const { check, track, close } = lifecycle();
-  const own = subscribers();
+  const own = subscribers<readonly string[]>();
   handles.add(own);
 
   /** Returns the records with the given prefix. Strings compare by code unit, as keys of IndexedDB do. */

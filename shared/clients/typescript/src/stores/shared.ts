@@ -54,32 +54,31 @@ export function lifecycle(): Lifecycle {
   };
 }
 
-type Listener = Parameters<Store["subscribe"]>[0];
-
-/** Subscribers of a handle. */
-export interface Subscribers {
-  add(listener: Listener): () => void;
+/** Functions that are called with values. */
+export interface Subscribers<T> {
+  /** Adds a listener. Returns a function that removes it. */
+  add(listener: (value: T) => void): () => void;
   /** Calls all listeners. An exception of a listener becomes an uncaught error and affects nothing else. */
-  notify(keys: readonly string[]): void;
+  notify(value: T): void;
   clear(): void;
   readonly size: number;
 }
 
-export function subscribers(): Subscribers {
-  const listeners = new Set<Listener>();
+export function subscribers<T>(): Subscribers<T> {
+  const listeners = new Set<(value: T) => void>();
   return {
     add(listener) {
       // A function that is subscribed twice is called twice.
-      const entry: Listener = (keys) => listener(keys);
+      const entry = (value: T): void => listener(value);
       listeners.add(entry);
       return () => void listeners.delete(entry);
     },
-    notify(keys) {
+    notify(value) {
       for (const listener of [...listeners]) {
         // An earlier listener may have ended this subscription.
         if (!listeners.has(listener)) continue;
         try {
-          listener(keys);
+          listener(value);
         } catch (error) {
           throwLater(error);
         }

@@ -34,7 +34,7 @@ const SCHEMA = `
 export function sqliteStore(path: string): Store {
   const db = open(path);
   const { check, track, close } = lifecycle();
-  const listeners = subscribers();
+  const listeners = subscribers<readonly string[]>();
   const get = db.prepare("SELECT value FROM records WHERE key = ?");
   const range = db.prepare(
     `SELECT key, value FROM records
